@@ -61,3 +61,27 @@ id!(
     /// A prefix block of the trace: equal ids mean equal prefixes up to and including the block.
     BlockId
 );
+
+/// How far apart two instances are: the lowest level of the fabric that connects them (MODEL of the
+/// four-tier fat tree: NVLink inside a node, then rack, pod, and the core between pods).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// Tier 0: the same node; NVLink.
+    Node,
+    /// Tier 1: the same rack; one leaf switch.
+    Rack,
+    /// Tier 2: the same pod; leaf, spine, leaf.
+    Pod,
+    /// Tier 3: different pods; leaf, spine, core, spine, leaf.
+    Core,
+}
+
+impl Tier {
+    /// Every tier, nearest first.
+    pub const ALL: [Self; 4] = [Self::Node, Self::Rack, Self::Pod, Self::Core];
+
+    /// 0 for the nearest to 3 for the farthest.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}

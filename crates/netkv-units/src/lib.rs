@@ -10,7 +10,7 @@ mod random;
 mod time;
 
 pub use digest::{Digest, Digester};
-pub use id::{BlockId, FlowId, GpuId, InstanceId, LinkId, RequestId, TransferId};
+pub use id::{BlockId, FlowId, GpuId, InstanceId, LinkId, RequestId, Tier, TransferId};
 pub use quantity::{Bytes, BytesPerSec, Nanobytes};
 pub use random::Stream;
 pub use time::{SimDuration, SimTime};

@@ -1,1 +1,3 @@
 //! netkv-workload
+#[derive(Debug)]
+pub struct Workload;

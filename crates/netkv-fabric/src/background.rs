@@ -1,0 +1,186 @@
+//! Traffic of other tenants, as a share that each rack and pod link loses ("modulated").
+//!
+//! Each link alternates between a quiet and a busy state with exponential dwell times; on entering a state its
+//! share is drawn uniformly from the state's range and multiplied by its pod's factor. The factors go evenly
+//! from 1 + spread to 1 - spread over the pods (which pod is the hot one is drawn from the seed), because a
+//! background that is the same everywhere gives a selector nothing to choose between. No share is clamped, so
+//! the mean is exactly [`ModulatedBackground::mean_ratio`]. Leaves out: correlation between links, and any
+//! reaction of the background to our transfers.
+
+use crate::fat_tree::{FatTree, LinkKind};
+use netkv_units::{LinkId, SimDuration, SimTime, Stream};
+
+/// Traffic of other tenants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum BackgroundConfig {
+    /// None.
+    None,
+    /// Shares that come and go.
+    Modulated(ModulatedBackground),
+}
+
+/// Parameters of the modulated background.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ModulatedBackground {
+    /// Range of the share in the quiet state.
+    pub quiet_ratio: (f64, f64),
+    /// Range of the share in the busy state.
+    pub busy_ratio: (f64, f64),
+    /// Mean time in the quiet state.
+    pub quiet_dwell: SimDuration,
+    /// Mean time in the busy state.
+    pub busy_dwell: SimDuration,
+    /// How unequal the pods are, in [0, 1).
+    pub pod_spread_ratio: f64,
+}
+
+impl ModulatedBackground {
+    /// The share that is taken, averaged over time, links and pods.
+    pub fn mean_ratio(&self) -> f64 {
+        let middle = |range: (f64, f64)| (range.0 + range.1) / 2.0;
+        let (quiet, busy) = (self.quiet_dwell.as_secs_f64(), self.busy_dwell.as_secs_f64());
+        (middle(self.quiet_ratio) * quiet + middle(self.busy_ratio) * busy) / (quiet + busy)
+    }
+
+    /// The largest share that any link can lose.
+    pub fn max_ratio(&self) -> f64 {
+        self.busy_ratio.1.max(self.quiet_ratio.1) * (1.0 + self.pod_spread_ratio)
+    }
+}
+
+/// A link's share changes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BackgroundChange {
+    /// Which link.
+    pub link: LinkId,
+    /// The share of its capacity that others take from now on.
+    pub ratio: f64,
+}
+
+/// The background of a run: a state machine that says when it changes next, and how.
+#[derive(Clone, Debug)]
+pub struct Background {
+    config: ModulatedBackground,
+    links: Vec<ModulatedLink>,
+    /// Time of each link's next change, soonest first.
+    next: std::collections::BTreeSet<(SimTime, usize)>,
+}
+
+#[derive(Clone, Debug)]
+struct ModulatedLink {
+    link: LinkId,
+    pod_factor: f64,
+    busy: bool,
+    stream: Stream,
+}
+
+impl Background {
+    /// The background of `config` on the rack and pod links of `tree`, with each link's share at time zero; none
+    /// if there is no background.
+    pub fn new(config: &BackgroundConfig, tree: &FatTree, seed: u64) -> Option<(Self, Vec<BackgroundChange>)> {
+        let BackgroundConfig::Modulated(config) = *config else { return None };
+        let factors = pod_factors(tree.config().shape.pods, config.pod_spread_ratio, seed);
+        let kinds = [LinkKind::Rack, LinkKind::Pod];
+        let mut background = Self { config, links: Vec::new(), next: std::collections::BTreeSet::new() };
+        let mut initial = Vec::new();
+        for link in kinds.into_iter().flat_map(|kind| tree.links_of(kind)) {
+            let mut stream = Stream::indexed(seed, "background", u64::from(link.get()));
+            let busy_share =
+                config.busy_dwell.as_secs_f64() / (config.busy_dwell.as_secs_f64() + config.quiet_dwell.as_secs_f64());
+            // Starts in its long-run state, so that a short run has the same mean.
+            let busy = stream.unit() < busy_share;
+            let pod_factor = factors[tree.pod(link) as usize];
+            background.links.push(ModulatedLink { link, pod_factor, busy, stream });
+            initial.push(background.enter_state(background.links.len() - 1, SimTime::ZERO));
+        }
+        Some((background, initial))
+    }
+
+    /// When the next change comes.
+    pub fn next_change(&self) -> SimTime {
+        self.next.first().expect("a fabric has rack and pod links").0
+    }
+
+    /// The change that is due at `now`.
+    ///
+    /// # Panics
+    /// If the next change is at another time.
+    pub fn advance(&mut self, now: SimTime) -> BackgroundChange {
+        let (time, index) = self.next.pop_first().expect("a fabric has rack and pod links");
+        assert_eq!(time, now, "a background change is due at its own time");
+        self.links[index].busy = !self.links[index].busy;
+        self.enter_state(index, now)
+    }
+
+    fn enter_state(&mut self, index: usize, now: SimTime) -> BackgroundChange {
+        let state = &mut self.links[index];
+        let (range, dwell) = if state.busy {
+            (self.config.busy_ratio, self.config.busy_dwell)
+        } else {
+            (self.config.quiet_ratio, self.config.quiet_dwell)
+        };
+        let ratio = state.stream.uniform(range.0, range.1) * state.pod_factor;
+        let until = now + SimDuration::from_secs_f64(state.stream.exponential(dwell.as_secs_f64()));
+        self.next.insert((until, index));
+        BackgroundChange { link: state.link, ratio }
+    }
+}
+
+/// Evenly spaced from 1 + spread to 1 - spread, in an order drawn from the seed.
+fn pod_factors(pods: u32, spread: f64, seed: u64) -> Vec<f64> {
+    let mut factors: Vec<f64> = (0..pods)
+        .map(|pod| if pods == 1 { 1.0 } else { 1.0 + spread * (1.0 - 2.0 * f64::from(pod) / f64::from(pods - 1)) })
+        .collect();
+    Stream::new(seed, "background pods").shuffle(&mut factors);
+    factors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fat_tree::{FabricConfig, FabricShape};
+    use netkv_units::BytesPerSec;
+
+    #[test]
+    fn the_long_run_mean_is_the_promised_one_and_pods_differ() {
+        let tree = FatTree::new(FabricConfig {
+            shape: FabricShape { pods: 2, racks_per_pod: 2, nodes_per_rack: 1, gpus_per_node: 1 },
+            nvlink: BytesPerSec::new(1),
+            nic: BytesPerSec::new(1),
+            rack_oversubscription: 1.0,
+            pod_oversubscription: 1.0,
+            spines_per_pod: 2,
+            cores: 2,
+            latency: [SimDuration::ZERO; 4],
+        });
+        let config = ModulatedBackground {
+            quiet_ratio: (0.05, 0.25),
+            busy_ratio: (0.35, 0.55),
+            quiet_dwell: SimDuration::from_secs_f64(2.0),
+            busy_dwell: SimDuration::from_secs_f64(1.0),
+            pod_spread_ratio: 0.5,
+        };
+        let (mut background, initial) =
+            Background::new(&BackgroundConfig::Modulated(config), &tree, 3).expect("there is a background");
+        let mut ratio = vec![0.0; tree.n_links()];
+        let mut since = vec![SimTime::ZERO; tree.n_links()];
+        let mut area = [0.0; 2];
+        initial.iter().for_each(|change| ratio[change.link.index()] = change.ratio);
+        let horizon = SimTime::from_secs_f64(20_000.0);
+        while background.next_change() < horizon {
+            let now = background.next_change();
+            let change = background.advance(now);
+            let link = change.link.index();
+            area[tree.pod(change.link) as usize] += ratio[link] * now.since(since[link]).as_secs_f64();
+            assert!(change.ratio <= config.max_ratio());
+            (ratio[link], since[link]) = (change.ratio, now);
+        }
+        let links_of_a_pod = initial.len() as f64 / 2.0;
+        let mut means = area.map(|sum| sum / (links_of_a_pod * horizon.as_secs_f64()));
+        means.sort_by(f64::total_cmp);
+        let mean = config.mean_ratio();
+        assert!((mean - (0.15 * 2.0 + 0.45) / 3.0).abs() < 1e-12);
+        assert!((means[0] / (mean * 0.5) - 1.0).abs() < 0.02, "{means:?} {mean}");
+        assert!((means[1] / (mean * 1.5) - 1.0).abs() < 0.02, "{means:?} {mean}");
+    }
+}

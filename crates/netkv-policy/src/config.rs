@@ -1,0 +1,92 @@
+//! The policies by name, with their parameters: a closed list, turned into a [`Policy`] by one match.
+
+use crate::cache_aware::CacheAware;
+use crate::cache_load_aware::CacheLoadAware;
+use crate::load_aware::LoadAware;
+use crate::netkv::{NetKv, NetKvTerms, NetKvWeights};
+use crate::policy::Policy;
+use crate::round_robin::RoundRobin;
+
+/// Predicted time of one decode iteration: base + per request in the batch + per token of context.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct IterationModel {
+    /// Seconds of an iteration whatever its batch.
+    pub base_s: f64,
+    /// Seconds added by each request in the batch.
+    pub per_request_s: f64,
+    /// Seconds added by each token of context in the batch.
+    pub per_token_s: f64,
+}
+
+impl IterationModel {
+    /// Seconds of an iteration over `requests` requests with `tokens` tokens of context in all.
+    pub fn seconds(&self, requests: u32, tokens: u64) -> f64 {
+        self.base_s + self.per_request_s * f64::from(requests) + self.per_token_s * tokens as f64
+    }
+}
+
+/// A policy and its parameters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PolicyConfig {
+    /// Decode instances in turn.
+    RoundRobin,
+    /// Least committed KV tokens.
+    LoadAware,
+    /// Longest cached prefix.
+    CacheAware,
+    /// Weighted sum of cached share and load.
+    CacheLoadAware {
+        /// Weight of the cached share of the prompt.
+        cache_weight: f64,
+        /// Weight of the load relative to the most loaded candidate.
+        load_weight: f64,
+    },
+    /// NetKV's greedy.
+    NetKv(NetKvWeights),
+    /// NetKV with congestion taken as zero: topology alone.
+    NetKvStatic(NetKvWeights),
+    /// NetKV over an oracle that knows the true state of the network now: not deployable, a yardstick.
+    Clairvoyant(NetKvWeights),
+}
+
+impl PolicyConfig {
+    /// Every policy name that an experiment file may use.
+    pub const NAMES: [&'static str; 7] =
+        ["round_robin", "load_aware", "cache_aware", "cache_load_aware", "netkv", "netkv_static", "clairvoyant"];
+
+    /// The name used in experiment files, tables and figures.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::RoundRobin => "round_robin",
+            Self::LoadAware => "load_aware",
+            Self::CacheAware => "cache_aware",
+            Self::CacheLoadAware { .. } => "cache_load_aware",
+            Self::NetKv(_) => "netkv",
+            Self::NetKvStatic(_) => "netkv_static",
+            Self::Clairvoyant(_) => "clairvoyant",
+        }
+    }
+
+    /// Whether the policy is to be given the exact oracle, whatever the experiment's granularity.
+    pub const fn wants_exact_oracle(&self) -> bool {
+        matches!(self, Self::Clairvoyant(_))
+    }
+
+    /// The policy, ready to decide.
+    pub fn build(&self, iteration: IterationModel) -> Box<dyn Policy> {
+        match *self {
+            Self::RoundRobin => Box::new(RoundRobin::new()),
+            Self::LoadAware => Box::new(LoadAware),
+            Self::CacheAware => Box::new(CacheAware),
+            Self::CacheLoadAware { cache_weight, load_weight } => {
+                Box::new(CacheLoadAware::new(cache_weight, load_weight))
+            }
+            Self::NetKv(weights) | Self::Clairvoyant(weights) => {
+                Box::new(NetKv::new(weights, NetKvTerms::ALL, iteration))
+            }
+            Self::NetKvStatic(weights) => {
+                Box::new(NetKv::new(weights, NetKvTerms { congestion: false, ..NetKvTerms::ALL }, iteration))
+            }
+        }
+    }
+}

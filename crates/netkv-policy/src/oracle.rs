@@ -1,0 +1,31 @@
+//! The network cost oracle: the thin interface between the operator of a network and a scheduler.
+//!
+//! Source: the abstract of *NetKV* (arXiv 2606.03910) names the oracle and says that it is thin; its fields are
+//! our reconstruction. An operator can fill it from a topology file (tier, bandwidth, latency) and from switch
+//! counters (congestion, age).
+
+use netkv_units::{InstanceId, SimDuration, Tier};
+
+/// What the operator tells about the way from one instance to another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PathCost {
+    /// The lowest level of the fabric that connects the two.
+    pub tier: Tier,
+    /// What one transfer gets on the idle network, in bytes per second; positive.
+    pub bandwidth_bytes_per_sec: f64,
+    /// Time from the first byte sent to the first byte received.
+    pub latency: SimDuration,
+    /// Share of that bandwidth which is taken, in [0, 1).
+    pub congestion_ratio: f64,
+    /// Whether `congestion_ratio` already counts the scheduler's own transfers of this very moment. Then its
+    /// ledger must not count them again.
+    pub counts_in_flight: bool,
+    /// How old the congestion figure is; zero where it is the present truth or a constant.
+    pub age: SimDuration,
+}
+
+/// What a scheduler may know of the network.
+pub trait CostOracle {
+    /// The cost of the way from `source` to `destination`.
+    fn path(&self, source: InstanceId, destination: InstanceId) -> PathCost;
+}

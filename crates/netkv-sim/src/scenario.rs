@@ -1,0 +1,204 @@
+//! A scenario: everything that one run depends on, already valid. The grid builds it from an experiment file;
+//! nothing here has a default.
+
+use crate::profile::GpuProfile;
+use netkv_fabric::{BackgroundConfig, FabricConfig};
+use netkv_policy::PolicyConfig;
+use netkv_units::SimDuration;
+use netkv_workload::Workload;
+use std::sync::Arc;
+
+/// Version of the model: a change that moves any result raises it. Stored results of another epoch are not reused.
+pub const SIM_EPOCH: u32 = 1;
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Seed of every random stream but the workload's, whose draws were made when it was built.
+    pub seed: u64,
+    /// The requests.
+    pub workload: Arc<Workload>,
+    /// Which GPUs form which instance, and what each does.
+    pub cluster: ClusterConfig,
+    /// The network between them; its `shape` counts the GPUs.
+    pub fabric: FabricConfig,
+    /// Traffic of other tenants.
+    pub background: BackgroundConfig,
+    /// How the state of the network reaches the scheduler.
+    pub telemetry: TelemetryConfig,
+    /// How much of it the oracle tells.
+    pub oracle: OracleGranularity,
+    /// Latencies of the GPUs.
+    pub gpu: GpuProfile,
+    /// KV cache memory.
+    pub kv: KvConfig,
+    /// The prefill instances.
+    pub prefill: PrefillConfig,
+    /// The decode instances.
+    pub decode: DecodeConfig,
+    /// How KV caches are moved.
+    pub transfer: TransferConfig,
+    /// Where the first token comes from.
+    pub first_token: FirstToken,
+    /// What a request is promised.
+    pub slo: SloConfig,
+    /// Decode selection.
+    pub policy: PolicyConfig,
+    /// Which requests count.
+    pub measure: MeasureConfig,
+}
+
+/// Instances of the cluster: `tp` consecutive GPUs of one node each, numbered in GPU order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterConfig {
+    /// GPUs of one instance (tensor parallelism); divides the GPUs of a node.
+    pub tp: u32,
+    /// How many instances prefill; the others decode.
+    pub prefill_instances: u32,
+    /// Which ones.
+    pub placement: Placement,
+}
+
+/// Where the prefill instances are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// Anywhere: a seeded shuffle.
+    Scattered,
+    /// Spread over the nodes as evenly as can be.
+    PerNode,
+    /// Spread over the racks as evenly as can be, whole nodes first.
+    PerRack,
+    /// The first instances in GPU order: whole pods first.
+    PerPod,
+    /// Exactly these instances.
+    Listed(Vec<u32>),
+}
+
+/// Sampling of the links' counters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TelemetryConfig {
+    /// Time between samples, each over the window since the last; zero: the oracle sees the present.
+    pub interval: SimDuration,
+    /// Time from a sample to when the scheduler can see it.
+    pub delay: SimDuration,
+    /// Relative error of a sample: each is multiplied by a uniform draw from 1 ± this.
+    pub noise_ratio: f64,
+    /// Probability that a link's sample is lost, and the last one stays.
+    pub loss_ratio: f64,
+}
+
+/// How much of the network's state the oracle tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OracleGranularity {
+    /// Bandwidth and latency of each tier; no congestion.
+    Static,
+    /// One congestion figure for each tier: the thin interface of the paper's abstract.
+    Tier,
+    /// The most congested link of the way that the transfer's flows would take, on average over the flows.
+    Path,
+    /// The rate that the transfer's flows would really get at this moment. Not deployable: an upper bound.
+    Exact,
+}
+
+/// KV cache memory of an instance, the same for every instance of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KvConfig {
+    /// Bytes of KV cache for one token, all GPUs of the instance together.
+    pub bytes_per_token: u64,
+    /// Tokens of one memory block of the engine; divides the prefix block of the trace.
+    pub block_tokens: u32,
+    /// Capacity of a prefill instance in blocks.
+    pub prefill_blocks: u32,
+    /// Capacity of a decode instance in blocks.
+    pub decode_blocks: u32,
+    /// Whether finished prompts stay in the prefix caches.
+    pub prefix_caching: bool,
+}
+
+/// The prefill pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PrefillConfig {
+    /// Which prefill instance takes an arriving request; the same for every decode policy under comparison.
+    pub policy: PrefillPolicy,
+    /// Prompt tokens computed in one batch; longer prompts are computed in chunks.
+    pub max_batch_tokens: u32,
+    /// Requests in one batch.
+    pub max_batch_requests: u32,
+}
+
+/// Choice of the prefill instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrefillPolicy {
+    /// In turn.
+    RoundRobin,
+    /// Fewest prompt tokens waiting or being computed; ties to the lowest id.
+    LeastTokens,
+    /// Fewest tokens waiting or being computed plus those of the prompt that its prefix cache lacks.
+    CacheAware,
+}
+
+/// The decode pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecodeConfig {
+    /// Requests in one continuous batch.
+    pub max_batch: u32,
+    /// Blocks kept free when a request is admitted, so that running requests can grow.
+    pub watermark_blocks: u32,
+    /// Rate at which a preempted request's KV cache moves to the host or back, in bytes per second.
+    pub host_bytes_per_sec: u64,
+}
+
+/// Moving KV caches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransferConfig {
+    /// How a transfer is split into flows.
+    pub granularity: TransferGranularity,
+    /// Whether blocks that the decode instance's prefix cache holds are not sent again.
+    pub skip_cached: bool,
+    /// Time to set a transfer up, before its first byte leaves.
+    pub setup: SimDuration,
+}
+
+/// How a transfer is split into flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransferGranularity {
+    /// One flow for each GPU, rank i to rank i.
+    Rank,
+    /// One flow that may use the bandwidth of all the instance's interfaces: a single flow from first GPU to
+    /// first GPU of the two instances, over links counted `tp` fold at the edge.
+    Instance,
+}
+
+/// Which side emits the first token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstToken {
+    /// The decode side: TTFT includes the transfer.
+    Decode,
+    /// The prefill side: TTFT ends with prefill, and the transfer is part of the first gap between tokens.
+    Prefill,
+}
+
+/// Service level objective of a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SloConfig {
+    /// Limit on TTFT.
+    pub ttft: TtftLimit,
+    /// Limit on the request's mean time between tokens.
+    pub tbt: SimDuration,
+}
+
+/// Limit on TTFT.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TtftLimit {
+    /// The same for every request.
+    Fixed(SimDuration),
+    /// This many times the request's TTFT on an idle cluster with empty caches and a same-rack transfer.
+    Slowdown(f64),
+}
+
+/// Which requests count in the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MeasureConfig {
+    /// Requests that arrive earlier warm the caches and are left out of every metric.
+    pub warmup: SimDuration,
+}
