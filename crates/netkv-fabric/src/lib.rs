@@ -5,7 +5,12 @@
 //! reference cases.
 
 mod background;
+mod completions;
 mod fat_tree;
+pub mod flowref;
+mod max_min;
+mod network;
 
 pub use background::{Background, BackgroundChange, BackgroundConfig, ModulatedBackground};
 pub use fat_tree::{FabricConfig, FabricShape, FatTree, LinkKind, Path, ecmp_hash};
+pub use network::FlowNetwork;

@@ -1,0 +1,225 @@
+//! `flowref/1`: cases for a flow-level network simulator, as JSON. They are how this model is compared with others.
+//!
+//! One object: `format` ("flowref/1"), `links` (`id` = position, `bandwidth_Bps`, `latency_s`; each is one
+//! direction), `flows` (`id` = position, `start_s`, `size_bytes`, `path` of link ids, `rate_cap_Bps` or null). A flow
+//! enters at its start plus the latencies of its links, shares max-min fairly, and is finished when its bytes have
+//! moved; one of no bytes is finished when it enters.
+
+use crate::network::FlowNetwork;
+use netkv_units::{Bytes, BytesPerSec, LinkId, SimTime};
+use serde::Deserialize;
+use std::fmt;
+
+/// The format that [`Case::from_json`] reads.
+pub const FORMAT: &str = "flowref/1";
+
+/// A case that can be run.
+#[derive(Clone, Debug)]
+pub struct Case {
+    capacities: Vec<BytesPerSec>,
+    flows: Vec<CaseFlow>,
+}
+
+#[derive(Clone, Debug)]
+struct CaseFlow {
+    enters: SimTime,
+    size: Bytes,
+    cap: Option<BytesPerSec>,
+    path: Vec<LinkId>,
+}
+
+/// Everything that is wrong with a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseErrors(Vec<String>);
+
+impl fmt::Display for CaseErrors {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.0[..self.0.len().min(20)];
+        formatter.write_str(&shown.join("\n"))?;
+        if self.0.len() > shown.len() { write!(formatter, "\nand {} more", self.0.len() - shown.len()) } else { Ok(()) }
+    }
+}
+
+impl std::error::Error for CaseErrors {}
+
+#[derive(Deserialize)]
+struct RawCase {
+    format: String,
+    links: Vec<RawLink>,
+    flows: Vec<RawFlow>,
+}
+
+#[derive(Deserialize)]
+#[expect(non_snake_case, reason = "the names of the format")]
+struct RawLink {
+    id: u64,
+    bandwidth_Bps: f64,
+    latency_s: f64,
+}
+
+#[derive(Deserialize)]
+#[expect(non_snake_case, reason = "the names of the format")]
+struct RawFlow {
+    id: u64,
+    start_s: f64,
+    size_bytes: i128,
+    path: Vec<u64>,
+    rate_cap_Bps: Option<f64>,
+}
+
+/// Longest simulated time that a case may start at, in seconds: a bound, so that time cannot overflow.
+const MAX_START_S: f64 = 1e9;
+/// Largest flow, in bytes.
+const MAX_SIZE_BYTES: i128 = 1 << 60;
+/// Longest path, in links.
+const MAX_PATH_LINKS: usize = 255;
+
+impl Case {
+    /// Reads and checks a case.
+    ///
+    /// # Errors
+    /// All that is wrong with it: not JSON, another format, an id out of place, a bandwidth or latency or start or
+    /// size or cap that is not a number of the allowed range, a path that is empty, names an unknown link or one
+    /// link twice.
+    pub fn from_json(text: &str) -> Result<Self, CaseErrors> {
+        let raw: RawCase =
+            serde_json::from_str(text).map_err(|error| CaseErrors(vec![format!("not a {FORMAT} case: {error}")]))?;
+        let mut errors = Vec::new();
+        if raw.format != FORMAT {
+            errors.push(format!("format is {:?}; allowed: {FORMAT:?}", raw.format));
+        }
+        for (position, link) in raw.links.iter().enumerate() {
+            check_link(position, link, &mut errors);
+        }
+        for (position, flow) in raw.flows.iter().enumerate() {
+            check_flow(position, flow, raw.links.len(), &mut errors);
+        }
+        if !errors.is_empty() {
+            return Err(CaseErrors(errors));
+        }
+        let capacities = raw.links.iter().map(|link| BytesPerSec::new(link.bandwidth_Bps as u64)).collect();
+        let flows = raw.flows.iter().map(|flow| enter(flow, &raw.links)).collect();
+        Ok(Self { capacities, flows })
+    }
+}
+
+fn enter(flow: &RawFlow, links: &[RawLink]) -> CaseFlow {
+    let latency_s: f64 = flow.path.iter().map(|&link| links[link as usize].latency_s).sum();
+    CaseFlow {
+        enters: SimTime::from_secs_f64(flow.start_s + latency_s),
+        size: Bytes::new(flow.size_bytes as u64),
+        cap: flow.rate_cap_Bps.map(|cap| BytesPerSec::new(cap as u64)),
+        path: flow.path.iter().map(|&link| LinkId::new(link as u32)).collect(),
+    }
+}
+
+fn check_link(position: usize, link: &RawLink, errors: &mut Vec<String>) {
+    if link.id != position as u64 {
+        errors.push(format!("link {position}: id is {}; allowed: its position, {position}", link.id));
+    }
+    if !(1.0..1e18).contains(&link.bandwidth_Bps) {
+        errors.push(format!("link {position}: bandwidth_Bps is {}; allowed: 1 to 1e18", link.bandwidth_Bps));
+    }
+    if !(0.0..=MAX_START_S).contains(&link.latency_s) {
+        errors.push(format!("link {position}: latency_s is {}; allowed: 0 to {MAX_START_S}", link.latency_s));
+    }
+}
+
+fn check_flow(position: usize, flow: &RawFlow, n_links: usize, errors: &mut Vec<String>) {
+    if flow.id != position as u64 {
+        errors.push(format!("flow {position}: id is {}; allowed: its position, {position}", flow.id));
+    }
+    if !(0.0..=MAX_START_S).contains(&flow.start_s) {
+        errors.push(format!("flow {position}: start_s is {}; allowed: 0 to {MAX_START_S}", flow.start_s));
+    }
+    if !(0..=MAX_SIZE_BYTES).contains(&flow.size_bytes) {
+        errors.push(format!("flow {position}: size_bytes is {}; allowed: 0 to {MAX_SIZE_BYTES}", flow.size_bytes));
+    }
+    if let Some(cap) = flow.rate_cap_Bps.filter(|cap| !(1.0..1e18).contains(cap)) {
+        errors.push(format!("flow {position}: rate_cap_Bps is {cap}; allowed: 1 to 1e18, or null"));
+    }
+    if flow.path.is_empty() || flow.path.len() > MAX_PATH_LINKS {
+        errors.push(format!("flow {position}: path has {} links; allowed: 1 to {MAX_PATH_LINKS}", flow.path.len()));
+    }
+    for (index, &link) in flow.path.iter().enumerate() {
+        if link >= n_links as u64 {
+            errors.push(format!("flow {position}: path names link {link}; there are {n_links} (0 to {})", n_links - 1));
+        } else if flow.path[..index].contains(&link) {
+            errors.push(format!("flow {position}: path names link {link} twice"));
+        }
+    }
+}
+
+/// Runs a case; finish times in seconds, in flow order. A flow that no link ever gives a byte finishes at infinity.
+pub fn run(case: &Case) -> Vec<f64> {
+    let longest = case.flows.iter().map(|flow| flow.path.len()).max().unwrap_or(1);
+    let mut network = FlowNetwork::new(&case.capacities, longest);
+    let mut entries: Vec<usize> = (0..case.flows.len()).collect();
+    entries.sort_by_key(|&flow| case.flows[flow].enters);
+    let mut finish_s = vec![f64::INFINITY; case.flows.len()];
+    let mut owner: Vec<usize> = Vec::new();
+    let mut ended = Vec::new();
+    let mut entered = 0;
+    loop {
+        let next_entry = entries.get(entered).map(|&flow| case.flows[flow].enters);
+        let Some(now) = [next_entry, network.next_completion()].into_iter().flatten().min() else { break };
+        ended.clear();
+        network.take_completed(now, &mut ended);
+        for flow in &ended {
+            finish_s[owner[flow.index()]] = now.as_secs_f64();
+        }
+        while let Some(&index) = entries.get(entered).filter(|&&flow| case.flows[flow].enters == now) {
+            entered += 1;
+            let flow = &case.flows[index];
+            if flow.size == Bytes::ZERO {
+                finish_s[index] = now.as_secs_f64();
+                continue;
+            }
+            let id = network.start_flow(now, &flow.path, flow.size, flow.cap);
+            owner.resize(owner.len().max(id.index() + 1), 0);
+            owner[id.index()] = index;
+        }
+        network.resolve();
+    }
+    finish_s
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case(links: &str, flows: &str) -> String {
+        format!(r#"{{"format":"flowref/1","links":[{links}],"flows":[{flows}]}}"#)
+    }
+
+    const LINK: &str = r#"{"id":0,"bandwidth_Bps":1e9,"latency_s":0.5}"#;
+
+    fn flow(path: &str, size: &str) -> String {
+        format!(r#"{{"id":0,"start_s":1.0,"size_bytes":{size},"path":{path},"rate_cap_Bps":null}}"#)
+    }
+
+    #[track_caller]
+    fn check_refused(text: &str, wanted: &str) {
+        let error = Case::from_json(text).expect_err("the case is wrong").to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
+
+    #[test]
+    fn one_flow_takes_latency_plus_size_over_rate() {
+        let case = Case::from_json(&case(LINK, &flow("[0]", "3000000000"))).expect("a valid case");
+        assert_eq!(run(&case), [4.5]);
+    }
+
+    #[test]
+    fn a_wrong_case_is_refused_with_what_is_wrong_and_what_is_allowed() {
+        check_refused("{", "not a flowref/1 case");
+        check_refused(&case(LINK, "").replace("/1", "/2"), r#"format is "flowref/2"; allowed: "flowref/1""#);
+        check_refused(&case(LINK, &flow("[7]", "1")), "flow 0: path names link 7; there are 1");
+        check_refused(&case(LINK, &flow("[0,0]", "1")), "flow 0: path names link 0 twice");
+        check_refused(&case(LINK, &flow("[]", "1")), "flow 0: path has 0 links");
+        check_refused(&case(LINK, &flow("[0]", "-1")), "flow 0: size_bytes is -1");
+        check_refused(&case(&LINK.replace("1e9", "0"), ""), "link 0: bandwidth_Bps is 0");
+        check_refused(&case(&LINK.replace("1e9", "NaN"), ""), "not a flowref/1 case");
+        check_refused(&case(&LINK.replace("0.5", "-1"), ""), "link 0: latency_s is -1");
+    }
+}
