@@ -202,7 +202,7 @@ impl FatTree {
         let pod = |gpu: GpuId| rack(gpu) / config.shape.racks_per_pod;
         let (nic_up, nic_down) = (up(LinkKind::Nic, source.get()), down(LinkKind::Nic, destination.get()));
         // Independent 21-bit fields of the hash; a count of spines or cores is far below 2^21.
-        let pick = |field: u32, n: u32| ((hash >> (21 * field) & 0x1f_ffff) * u64::from(n) >> 21) as u32;
+        let pick = |field: u32, n: u32| ((((hash >> (21 * field)) & 0x1f_ffff) * u64::from(n)) >> 21) as u32;
         let spine = pick(0, config.spines_per_pod);
         let rack_up = up(LinkKind::Rack, rack(source) * config.spines_per_pod + spine);
         let rack_down = |spine| down(LinkKind::Rack, rack(destination) * config.spines_per_pod + spine);

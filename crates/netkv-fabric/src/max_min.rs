@@ -144,8 +144,8 @@ impl Solver {
         limits.clear();
         for &link in &self.links {
             let share = self.shares[link as usize];
-            if share.rising > 0 {
-                limits.push(Reverse((share.left / share.rising, Limit::Link(link))));
+            if let Some(level) = share.left.checked_div(share.rising) {
+                limits.push(Reverse((level, Limit::Link(link))));
             }
         }
         for &slot in &self.rising {

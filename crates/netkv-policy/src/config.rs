@@ -81,7 +81,10 @@ impl PolicyConfig {
             Self::CacheLoadAware { cache_weight, load_weight } => {
                 Box::new(CacheLoadAware::new(cache_weight, load_weight))
             }
-            Self::NetKv(weights) | Self::Clairvoyant(weights) => {
+            Self::NetKv(weights) => Box::new(NetKv::new(weights, NetKvTerms::ALL, iteration)),
+            // The exact oracle's figure is the truth, however high: nothing is read as less.
+            Self::Clairvoyant(weights) => {
+                let weights = NetKvWeights { max_congestion_ratio: 1.0 - f64::EPSILON, ..weights };
                 Box::new(NetKv::new(weights, NetKvTerms::ALL, iteration))
             }
             Self::NetKvStatic(weights) => {

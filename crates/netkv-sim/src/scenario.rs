@@ -26,8 +26,10 @@ pub struct Scenario {
     pub background: BackgroundConfig,
     /// How the state of the network reaches the scheduler.
     pub telemetry: TelemetryConfig,
-    /// How much of it the oracle tells.
+    /// How much of its congestion the oracle tells.
     pub oracle: OracleGranularity,
+    /// Which bandwidth the oracle gives for a tier.
+    pub oracle_bandwidth: OracleBandwidth,
     /// Latencies of the GPUs.
     pub gpu: GpuProfile,
     /// KV cache memory.
@@ -94,10 +96,19 @@ pub enum OracleGranularity {
     Static,
     /// One congestion figure for each tier: the thin interface of the paper's abstract.
     Tier,
-    /// The most congested link of the way that the transfer's flows would take, on average over the flows.
+    /// The most congested rack or pod link that any of the transfer's flows would cross.
     Path,
     /// The rate that the transfer's flows would really get at this moment. Not deployable: an upper bound.
     Exact,
+}
+
+/// The bandwidth B of a tier, as the oracle gives it. (The paper's abstract does not say which.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OracleBandwidth {
+    /// What a transfer is sure of when every GPU sends: its NICs over the tier's oversubscription.
+    Share,
+    /// What a transfer gets when nobody else sends.
+    Idle,
 }
 
 /// KV cache memory of an instance, the same for every instance of a pool.
@@ -164,8 +175,7 @@ pub struct TransferConfig {
 pub enum TransferGranularity {
     /// One flow for each GPU, rank i to rank i.
     Rank,
-    /// One flow that may use the bandwidth of all the instance's interfaces: a single flow from first GPU to
-    /// first GPU of the two instances, over links counted `tp` fold at the edge.
+    /// One flow that may use the bandwidth of all the instance's interfaces, as if they were one.
     Instance,
 }
 

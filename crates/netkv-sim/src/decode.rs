@@ -1,0 +1,348 @@
+//! A decode instance's continuous batch.
+//!
+//! All members generate one token in each iteration; requests join and leave between iterations (Orca, OSDI '22).
+//! An iteration takes base + per request + per token of context, so with a fixed batch its time grows by the same
+//! amount from one to the next, and the end of the j-th iteration from now has a closed form in integer
+//! femtoseconds. A *stretch* is a number of iterations during which nobody joins, leaves or runs out of memory; only
+//! its end is an event. What one iteration at a time would have shown in between, to anyone who looks, is caught
+//! up with by [`DecodeEngine::catch_up`] before anything is read or changed. The tests hold the engine against one
+//! that takes every iteration by itself.
+//!
+//! Memory: while an iteration runs, each member holds room for its context and the token being made. If the next
+//! iteration does not find room, the newest members are swapped out to the host until it does.
+
+use crate::kv_memory::KvMemory;
+use crate::profile::{DecodeLatency, FEMTOS_PER_NANO};
+use hdrhistogram::Histogram;
+use netkv_units::{BlockId, RequestId, SimDuration, SimTime};
+
+/// A request in the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Which one.
+    pub request: RequestId,
+    /// Tokens of context, the running iteration's not counted.
+    pub context_tokens: u32,
+    /// Tokens still to be made.
+    pub remaining_tokens: u32,
+    /// Memory blocks that it holds through the prefix cache.
+    pub shared_blocks: u32,
+    /// Memory blocks of its own.
+    pub private_blocks: u32,
+    /// When its first token came, if it has.
+    pub first_token: Option<SimTime>,
+    /// When its last token came.
+    pub last_token: Option<SimTime>,
+    /// The longest gap between its tokens.
+    pub tbt_max: SimDuration,
+    /// Whether its gaps go into the histogram.
+    pub counted: bool,
+    /// When the first iteration that it was in began, if it has.
+    pub first_iteration: Option<SimTime>,
+    /// Joined at the start of the running stretch: its last token is not the last iteration's.
+    fresh: bool,
+}
+
+impl Member {
+    /// A request with a prompt of `context_tokens` that is to make `remaining_tokens` tokens; `last_token` is when
+    /// the prefill side made its first, if it did.
+    pub const fn new(
+        request: RequestId,
+        context_tokens: u32,
+        remaining_tokens: u32,
+        last_token: Option<SimTime>,
+        counted: bool,
+    ) -> Self {
+        Self {
+            request,
+            context_tokens,
+            remaining_tokens,
+            shared_blocks: 0,
+            private_blocks: 0,
+            first_token: last_token,
+            last_token,
+            tbt_max: SimDuration::ZERO,
+            counted,
+            first_iteration: None,
+            fresh: true,
+        }
+    }
+}
+
+/// What the end of a stretch brought.
+#[derive(Clone, Debug, Default)]
+pub struct StretchEnd {
+    /// Members that made their last token.
+    pub finished: Vec<Member>,
+    /// Members that were swapped out.
+    pub preempted: Vec<Member>,
+}
+
+/// A running stretch: `planned` iterations, the first of which began at `start` plus `fraction_fs`.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    start: SimTime,
+    fraction_fs: u64,
+    first_fs: u64,
+    growth_fs: u64,
+    planned: u32,
+}
+
+impl Stretch {
+    /// Femtoseconds from `start` to the end of the `n`-th iteration.
+    fn elapsed_fs(&self, n: u32) -> u64 {
+        let n = u64::from(n);
+        self.fraction_fs + n * self.first_fs + self.growth_fs * (n * n.saturating_sub(1) / 2)
+    }
+
+    /// When the `n`-th iteration ends; the nanosecond in which it does.
+    fn end_of(&self, n: u32) -> SimTime {
+        self.start + SimDuration::from_nanos(self.elapsed_fs(n) / FEMTOS_PER_NANO)
+    }
+
+    /// How many iterations end before `now`.
+    fn ended_before(&self, now: SimTime) -> u32 {
+        let (mut ended, mut beyond) = (0, self.planned + 1);
+        while beyond - ended > 1 {
+            let middle = ended + (beyond - ended) / 2;
+            if self.end_of(middle) < now { ended = middle } else { beyond = middle }
+        }
+        ended
+    }
+
+    /// The rest of the stretch after its first `n` iterations.
+    fn after(&self, n: u32) -> Self {
+        let elapsed = self.elapsed_fs(n);
+        Self {
+            start: self.start + SimDuration::from_nanos(elapsed / FEMTOS_PER_NANO),
+            fraction_fs: elapsed % FEMTOS_PER_NANO,
+            first_fs: self.first_fs + self.growth_fs * u64::from(n),
+            growth_fs: self.growth_fs,
+            planned: self.planned - n,
+        }
+    }
+}
+
+/// The batch of one decode instance.
+#[derive(Clone, Debug)]
+pub struct DecodeEngine {
+    latency: DecodeLatency,
+    max_batch: usize,
+    members: Vec<Member>,
+    joining: Vec<Member>,
+    stretch: Option<Stretch>,
+    /// At most this many iterations in a stretch: 1 is the plain one-at-a-time engine.
+    max_stretch: u32,
+}
+
+impl DecodeEngine {
+    /// An idle engine.
+    ///
+    /// # Panics
+    /// If a limit is zero.
+    pub fn new(latency: DecodeLatency, max_batch: usize, max_stretch: u32) -> Self {
+        assert!(max_batch > 0 && max_stretch > 0, "a batch has a member and a stretch an iteration");
+        Self { latency, max_batch, members: Vec::new(), joining: Vec::new(), stretch: None, max_stretch }
+    }
+
+    /// Requests in the batch.
+    pub fn n_running(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Requests that wait for the next iteration or a place in the batch.
+    pub fn n_joining(&self) -> usize {
+        self.joining.len()
+    }
+
+    /// Whether iterations are running.
+    pub const fn is_busy(&self) -> bool {
+        self.stretch.is_some()
+    }
+
+    /// Tokens of context in the batch and waiting to join it.
+    pub fn context_tokens(&self) -> u64 {
+        self.members.iter().chain(&self.joining).map(|member| u64::from(member.context_tokens)).sum()
+    }
+
+    /// When the engine has to be woken next; none while it is idle.
+    pub fn wake_time(&self) -> Option<SimTime> {
+        self.stretch.as_ref().map(|stretch| stretch.end_of(stretch.planned))
+    }
+
+    /// Adds a request at `now`; it is in the batch from the next iteration on. The stretch is cut at the first end
+    /// of an iteration that is not before `now`.
+    pub fn join(&mut self, now: SimTime, member: Member) {
+        self.joining.push(Member { fresh: true, ..member });
+        let has_place = self.members.len() < self.max_batch;
+        if let Some(stretch) = self.stretch.as_mut().filter(|_| has_place) {
+            let ended = stretch.ended_before(now);
+            stretch.planned = stretch.planned.min(ended + 1);
+        }
+    }
+
+    /// Accounts for every iteration that ended before `now`.
+    pub fn catch_up(&mut self, now: SimTime, memory: &mut KvMemory, tbt: &mut Histogram<u64>) {
+        let Some(stretch) = self.stretch else { return };
+        let ended = stretch.ended_before(now).min(stretch.planned - 1);
+        if ended > 0 {
+            self.credit(stretch, ended, tbt);
+            self.stretch = Some(stretch.after(ended));
+            self.hold_next_token(memory);
+        }
+    }
+
+    /// Shortens the running stretch to what memory still allows, after something else took of it.
+    pub fn replan(&mut self, memory: &KvMemory) {
+        if let Some(planned) = self.stretch.as_ref().map(|stretch| stretch.planned) {
+            let allowed = self.iterations_within(memory.available(), memory, planned);
+            let stretch = self.stretch.as_mut().expect("it is running");
+            stretch.planned = allowed;
+        }
+    }
+
+    /// The engine's wake time has come, or it was idle and requests have joined: ends the stretch, lets finished
+    /// members go and waiting ones in, and begins the next stretch.
+    pub fn turn<'a>(
+        &mut self,
+        now: SimTime,
+        memory: &mut KvMemory,
+        prefix_of: impl Fn(RequestId) -> &'a [BlockId],
+        tbt: &mut Histogram<u64>,
+        end: &mut StretchEnd,
+    ) {
+        end.finished.clear();
+        end.preempted.clear();
+        let mut fraction_fs = 0;
+        if let Some(stretch) = self.stretch.take() {
+            assert_eq!(stretch.end_of(stretch.planned), now, "a stretch ends at its time");
+            self.credit(stretch, stretch.planned, tbt);
+            fraction_fs = stretch.after(stretch.planned).fraction_fs;
+            self.members.retain(|member| {
+                let finished = member.remaining_tokens == 0;
+                if finished {
+                    end.finished.push(*member);
+                }
+                !finished
+            });
+        }
+        // Once the batch has drained, the next one starts its own clock.
+        if self.members.is_empty() {
+            fraction_fs = 0;
+        }
+        for member in &end.finished {
+            memory.release(prefix_of(member.request), member.private_blocks);
+        }
+        let places = self.max_batch - self.members.len();
+        for mut member in self.joining.drain(..places.min(self.joining.len())) {
+            member.first_iteration = member.first_iteration.or(Some(now));
+            self.members.push(member);
+        }
+        self.preempt_until_room(memory, prefix_of, end);
+        self.begin_stretch(now, fraction_fs, memory);
+    }
+
+    /// Swaps out the newest members until each one left has room for its next token.
+    fn preempt_until_room<'a>(
+        &mut self,
+        memory: &mut KvMemory,
+        prefix_of: impl Fn(RequestId) -> &'a [BlockId],
+        end: &mut StretchEnd,
+    ) {
+        while self.growth(memory, 1) > memory.available() {
+            let newest = self.members.pop().expect("members without growth always have room");
+            memory.release(prefix_of(newest.request), newest.private_blocks);
+            end.preempted.push(Member { shared_blocks: 0, private_blocks: 0, ..newest });
+        }
+    }
+
+    fn begin_stretch(&mut self, now: SimTime, fraction_fs: u64, memory: &mut KvMemory) {
+        let Some(shortest) = self.members.iter().map(|member| member.remaining_tokens).min() else { return };
+        self.hold_next_token(memory);
+        let requests = self.members.len() as u64;
+        let tokens = self.members.iter().map(|member| u64::from(member.context_tokens)).sum();
+        let limit = shortest.min(self.max_stretch);
+        self.stretch = Some(Stretch {
+            start: now,
+            fraction_fs,
+            first_fs: self.latency.iteration_fs(requests, tokens),
+            growth_fs: self.latency.per_token_fs * requests,
+            planned: self.iterations_within(memory.available(), memory, limit),
+        });
+    }
+
+    /// The most iterations, up to `limit` and at least the running one, whose tokens find room in `available` blocks.
+    fn iterations_within(&self, available: u32, memory: &KvMemory, limit: u32) -> u32 {
+        if self.growth(memory, limit) <= available {
+            return limit;
+        }
+        let (mut fits, mut beyond) = (1, limit);
+        while beyond - fits > 1 {
+            let middle = fits + (beyond - fits) / 2;
+            if self.growth(memory, middle) <= available { fits = middle } else { beyond = middle }
+        }
+        fits
+    }
+
+    /// Blocks that the members need for `iterations` more tokens, beyond those that they hold.
+    fn growth(&self, memory: &KvMemory, iterations: u32) -> u32 {
+        let missing = |member: &Member| {
+            let held = member.shared_blocks + member.private_blocks;
+            memory.blocks_for(member.context_tokens + iterations).saturating_sub(held)
+        };
+        self.members.iter().map(missing).sum()
+    }
+
+    /// Gives every member room for the token of the iteration that begins.
+    fn hold_next_token(&mut self, memory: &mut KvMemory) {
+        let blocks = self.growth(memory, 1);
+        if blocks == 0 {
+            return;
+        }
+        memory.grow(blocks);
+        for member in &mut self.members {
+            let own = memory.blocks_for(member.context_tokens + 1) - member.shared_blocks;
+            member.private_blocks = member.private_blocks.max(own);
+        }
+    }
+
+    /// The first `n` iterations of `stretch` have ended: every member has made `n` tokens.
+    fn credit(&mut self, stretch: Stretch, n: u32, tbt: &mut Histogram<u64>) {
+        let first_end = stretch.end_of(1);
+        let gap = |from: SimTime, to: SimTime| to.since(from).as_nanos();
+        let mut longest = 0;
+        let counted = self.members.iter().filter(|member| member.counted).count() as u64;
+        let mut previous = first_end;
+        for iteration in 2..=n {
+            let end = stretch.end_of(iteration);
+            let nanos = gap(previous, end);
+            longest = longest.max(nanos);
+            record(tbt, nanos, counted);
+            previous = end;
+        }
+        let settled = self.members.iter().filter(|member| member.counted && !member.fresh).count() as u64;
+        let first_gap = gap(stretch.start, first_end);
+        record(tbt, first_gap, settled);
+        for member in &mut self.members {
+            let own_first =
+                if member.fresh { member.last_token.map(|last| gap(last, first_end)) } else { Some(first_gap) };
+            if let Some(nanos) = own_first.filter(|_| member.fresh) {
+                record(tbt, nanos, u64::from(member.counted));
+            }
+            let worst = longest.max(own_first.unwrap_or(0));
+            member.tbt_max = member.tbt_max.max(SimDuration::from_nanos(worst));
+            member.first_token = member.first_token.or(Some(first_end));
+            member.last_token = Some(previous);
+            member.context_tokens += n;
+            member.remaining_tokens -= n;
+            member.fresh = false;
+        }
+    }
+}
+
+/// Records `count` gaps of `nanos`; gaps of an hour and more count as an hour.
+fn record(tbt: &mut Histogram<u64>, nanos: u64, count: u64) {
+    if count > 0 {
+        tbt.saturating_record_n(nanos.max(1), count);
+    }
+}

@@ -1,0 +1,65 @@
+//! Events and their order: by time, then rank (the order of the variants), then the order in which they were made.
+
+use netkv_units::{RequestId, SimTime};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// Everything that can happen. At one instant the network comes first and the ends of decode iterations last, so
+/// that a request whose KV cache arrives with the end of an iteration is in the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Event {
+    /// The background of a link changes.
+    Background,
+    /// A flow may be done; outdated if the generation is not the present one.
+    NetworkWake { generation: u32 },
+    /// A transfer has been set up and its first bytes have arrived: its flows enter the network.
+    TransferEnter { request: RequestId },
+    /// The links' counters are sampled.
+    Telemetry,
+    /// The next request of the workload arrives.
+    Arrival,
+    /// A swapped-out request is back in GPU memory.
+    SwappedIn { request: RequestId },
+    /// A prefill instance starts a batch, or ends one; by its position in the pool.
+    PrefillWake { prefill: u32 },
+    /// A decode instance's stretch of iterations ends, or its first begins; by its position in the pool.
+    DecodeWake { decode: u32, generation: u32 },
+}
+
+/// The events to come.
+#[derive(Default)]
+pub(crate) struct EventQueue {
+    heap: BinaryHeap<Reverse<(SimTime, u8, u64, Event)>>,
+    pushed: u64,
+}
+
+impl EventQueue {
+    /// Adds an event.
+    pub(crate) fn push(&mut self, time: SimTime, event: Event) {
+        self.pushed += 1;
+        self.heap.push(Reverse((time, rank(event), self.pushed, event)));
+    }
+
+    /// Takes the next event.
+    pub(crate) fn pop(&mut self) -> Option<(SimTime, Event)> {
+        self.heap.pop().map(|Reverse((time, _, _, event))| (time, event))
+    }
+
+    /// When the next event is.
+    pub(crate) fn next_time(&self) -> Option<SimTime> {
+        self.heap.peek().map(|Reverse((time, ..))| *time)
+    }
+}
+
+const fn rank(event: Event) -> u8 {
+    match event {
+        Event::Background => 0,
+        Event::NetworkWake { .. } => 1,
+        Event::TransferEnter { .. } => 2,
+        Event::Telemetry => 3,
+        Event::Arrival => 4,
+        Event::SwappedIn { .. } => 5,
+        Event::PrefillWake { .. } => 6,
+        Event::DecodeWake { .. } => 7,
+    }
+}

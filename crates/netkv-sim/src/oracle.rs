@@ -1,0 +1,239 @@
+//! The operator's side: link counters, their samples, and the oracle that is made from them for one decision.
+//!
+//! What the scheduler may believe is in [`DecisionOracle`]; what is true stays in the network. Only rack and pod
+//! links are sampled, as an operator would read switch counters; a scheduler knows its own hosts' interfaces
+//! through its ledger. Congestion of a tier: none inside a node or rack; for tier 2 the mean use of the rack links,
+//! for tier 3 the larger of that and the mean use of the pod links.
+
+use crate::cluster::Cluster;
+use crate::scenario::{OracleBandwidth, OracleGranularity, TelemetryConfig};
+use netkv_fabric::{FatTree, FlowNetwork, LinkKind, ecmp_hash};
+use netkv_policy::{CostOracle, PathCost};
+use netkv_units::{BytesPerSec, InstanceId, LinkId, Nanobytes, SimDuration, SimTime, Stream, Tier};
+use std::collections::VecDeque;
+
+/// Use of every sampled link at one moment.
+#[derive(Clone, Debug)]
+struct Sample {
+    taken: SimTime,
+    /// When the scheduler can see it.
+    visible: SimTime,
+    /// By link: share of capacity used over the window, background included.
+    used_ratio: Vec<f64>,
+}
+
+/// Counters of the fabric's links, and the samples taken of them.
+pub(crate) struct LinkMonitor {
+    config: TelemetryConfig,
+    /// By link: what it can carry when nothing else uses it.
+    nominal: Vec<BytesPerSec>,
+    /// By link: what the background takes now, has taken until `counted`, and when that was.
+    background: Vec<(BytesPerSec, Nanobytes, SimTime)>,
+    /// Rack and pod links.
+    sampled: Vec<LinkId>,
+    /// By link: counter at the last sample.
+    last: Vec<Nanobytes>,
+    last_taken: SimTime,
+    seen: Sample,
+    underway: VecDeque<Sample>,
+    stream: Stream,
+}
+
+impl LinkMonitor {
+    /// The counters of `tree`, all at zero.
+    pub(crate) fn new(config: TelemetryConfig, tree: &FatTree, seed: u64) -> Self {
+        let nominal: Vec<_> = (0..tree.n_links()).map(|link| tree.capacity(LinkId::from_index(link))).collect();
+        let n_links = nominal.len();
+        let none = Sample { taken: SimTime::ZERO, visible: SimTime::ZERO, used_ratio: vec![0.0; n_links] };
+        Self {
+            config,
+            nominal,
+            background: vec![(BytesPerSec::ZERO, Nanobytes::ZERO, SimTime::ZERO); n_links],
+            sampled: tree.links_of(LinkKind::Rack).chain(tree.links_of(LinkKind::Pod)).collect(),
+            last: vec![Nanobytes::ZERO; n_links],
+            last_taken: SimTime::ZERO,
+            seen: none,
+            underway: VecDeque::new(),
+            stream: Stream::new(seed, "telemetry"),
+        }
+    }
+
+    /// Others take `ratio` of a link from now on; returns what is left of it.
+    pub(crate) fn set_background(&mut self, now: SimTime, link: LinkId, ratio: f64) -> BytesPerSec {
+        let nominal = self.nominal[link.index()];
+        let (rate, moved, counted) = &mut self.background[link.index()];
+        *moved += rate.over(now.since(*counted));
+        *counted = now;
+        *rate = BytesPerSec::new((nominal.get() as f64 * ratio) as u64);
+        nominal - *rate
+    }
+
+    /// Takes a sample of the window since the last one.
+    pub(crate) fn sample(&mut self, now: SimTime, network: &FlowNetwork) {
+        let window = now.since(self.last_taken);
+        let mut used_ratio = match self.underway.back() {
+            Some(previous) => previous.used_ratio.clone(),
+            None => self.seen.used_ratio.clone(),
+        };
+        for &link in &self.sampled {
+            let counter = self.counter(link, now, network);
+            let used = counter - std::mem::replace(&mut self.last[link.index()], counter);
+            let whole = self.nominal[link.index()].over(window);
+            let error = self.config.noise_ratio * self.stream.uniform(-1.0, 1.0);
+            if self.stream.unit() >= self.config.loss_ratio {
+                used_ratio[link.index()] = used.get() as f64 / whole.get() as f64 * (1.0 + error);
+            }
+        }
+        self.last_taken = now;
+        self.underway.push_back(Sample { taken: now, visible: now + self.config.delay, used_ratio });
+    }
+
+    /// What has crossed a link until `now`, background included.
+    fn counter(&self, link: LinkId, now: SimTime, network: &FlowNetwork) -> Nanobytes {
+        let mut counter = network.moved(link, now);
+        counter += self.background_moved(link, now);
+        counter
+    }
+
+    fn background_moved(&self, link: LinkId, now: SimTime) -> Nanobytes {
+        let (rate, mut moved, counted) = self.background[link.index()];
+        moved += rate.over(now.since(counted));
+        moved
+    }
+
+    /// The age of what the scheduler sees at `now`, after samples that have become visible are taken over.
+    pub(crate) fn refresh(&mut self, now: SimTime) -> SimDuration {
+        if self.is_live() {
+            return SimDuration::ZERO;
+        }
+        while let Some(sample) = self.underway.pop_front_if(|sample| sample.visible <= now) {
+            self.seen = sample;
+        }
+        now.since(self.seen.taken)
+    }
+
+    const fn is_live(&self) -> bool {
+        self.config.interval.as_nanos() == 0
+    }
+
+    /// The share of a link that the scheduler believes is used.
+    fn used_ratio(&self, link: LinkId, network: &FlowNetwork) -> f64 {
+        if self.is_live() {
+            let used = self.background[link.index()].0 + network.allocated(link);
+            used.get() as f64 / self.nominal[link.index()].get() as f64
+        } else {
+            self.seen.used_ratio[link.index()]
+        }
+    }
+
+    /// By kind of link: mean share of capacity used from the start until `now`, in all and by the background.
+    pub(crate) fn means(&self, now: SimTime, tree: &FatTree, network: &FlowNetwork) -> ([f64; 4], [f64; 4]) {
+        let window = now.since(SimTime::ZERO);
+        let mean = |kind: LinkKind, moved: &dyn Fn(LinkId) -> Nanobytes| {
+            let ratio = |link: LinkId| moved(link).get() as f64 / self.nominal[link.index()].over(window).get() as f64;
+            let sum: f64 = tree.links_of(kind).map(ratio).sum();
+            sum / tree.links_of(kind).count() as f64
+        };
+        let all = |link: LinkId| self.counter(link, now, network);
+        let others = |link: LinkId| self.background_moved(link, now);
+        (LinkKind::ALL.map(|kind| mean(kind, &all)), LinkKind::ALL.map(|kind| mean(kind, &others)))
+    }
+}
+
+/// The oracle as it stands at one decision.
+pub(crate) struct DecisionOracle<'a> {
+    pub(crate) granularity: OracleGranularity,
+    pub(crate) bandwidth: OracleBandwidth,
+    pub(crate) cluster: &'a Cluster,
+    pub(crate) tree: &'a FatTree,
+    pub(crate) network: &'a FlowNetwork,
+    pub(crate) monitor: &'a LinkMonitor,
+    pub(crate) age: SimDuration,
+    /// Hashes of the transfer's flows, by rank.
+    pub(crate) hashes: &'a [u64],
+    /// With the exact granularity, by instance: the rate that the transfer would get now.
+    pub(crate) exact_rate: &'a [f64],
+}
+
+/// The largest congestion that an oracle tells: a path that is wholly taken still has a cost.
+const LARGEST_CONGESTION: f64 = 1.0 - 1e-9;
+
+impl DecisionOracle<'_> {
+    /// Bandwidth of a transfer over `tier` if nobody else sends.
+    fn idle_bandwidth(&self, tier: Tier) -> f64 {
+        let config = self.tree.config();
+        let edge = if tier == Tier::Node { config.nvlink } else { config.nic };
+        edge.get() as f64 * f64::from(self.cluster.tp)
+    }
+
+    /// Bandwidth of a transfer over `tier` if everybody sends.
+    fn shared_bandwidth(&self, tier: Tier) -> f64 {
+        let config = self.tree.config();
+        let oversubscription = match tier {
+            Tier::Node | Tier::Rack => 1.0,
+            Tier::Pod => config.rack_oversubscription.max(1.0),
+            Tier::Core => config.rack_oversubscription.max(config.pod_oversubscription).max(1.0),
+        };
+        self.idle_bandwidth(tier) / oversubscription
+    }
+
+    fn mean_use(&self, kind: LinkKind) -> f64 {
+        let (mut sum, mut n) = (0.0, 0.0);
+        for link in self.tree.links_of(kind) {
+            sum += self.monitor.used_ratio(link, self.network);
+            n += 1.0;
+        }
+        sum / n
+    }
+
+    fn tier_congestion(&self, tier: Tier) -> f64 {
+        match tier {
+            Tier::Node | Tier::Rack => 0.0,
+            Tier::Pod => self.mean_use(LinkKind::Rack),
+            Tier::Core => self.mean_use(LinkKind::Rack).max(self.mean_use(LinkKind::Pod)),
+        }
+    }
+
+    fn path_congestion(&self, source: InstanceId, destination: InstanceId) -> f64 {
+        let mut worst: f64 = 0.0;
+        for (rank, &hash) in self.hashes.iter().enumerate() {
+            let gpu = |instance| self.cluster.gpu(instance, rank as u32);
+            let path = self.tree.path(gpu(source), gpu(destination), hash);
+            let upper = path.links().iter().filter(|&&link| self.tree.kind(link) >= LinkKind::Rack);
+            worst = upper.fold(worst, |worst, &link| worst.max(self.monitor.used_ratio(link, self.network)));
+        }
+        worst
+    }
+}
+
+impl CostOracle for DecisionOracle<'_> {
+    fn path(&self, source: InstanceId, destination: InstanceId) -> PathCost {
+        let tier = self.cluster.tier(source, destination);
+        let told = match self.bandwidth {
+            OracleBandwidth::Share => self.shared_bandwidth(tier),
+            OracleBandwidth::Idle => self.idle_bandwidth(tier),
+        };
+        let exact = self.granularity == OracleGranularity::Exact;
+        let bandwidth_bytes_per_sec = if exact { self.idle_bandwidth(tier) } else { told };
+        let congestion = match self.granularity {
+            OracleGranularity::Static => 0.0,
+            OracleGranularity::Tier => self.tier_congestion(tier),
+            OracleGranularity::Path => self.path_congestion(source, destination),
+            OracleGranularity::Exact => 1.0 - self.exact_rate[destination.index()] / bandwidth_bytes_per_sec,
+        };
+        PathCost {
+            tier,
+            bandwidth_bytes_per_sec,
+            latency: self.tree.config().latency[tier.index()],
+            congestion_ratio: congestion.clamp(0.0, LARGEST_CONGESTION),
+            counts_in_flight: exact,
+            age: if exact { SimDuration::ZERO } else { self.age },
+        }
+    }
+}
+
+/// Hashes of a transfer's flows, by rank.
+pub(crate) fn flow_hashes(seed: u64, transfer: u32, flows: u32, hashes: &mut Vec<u64>) {
+    hashes.clear();
+    hashes.extend((0..flows).map(|rank| ecmp_hash(seed, u64::from(transfer), u64::from(rank))));
+}
