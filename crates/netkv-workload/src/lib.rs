@@ -1,3 +1,25 @@
-//! netkv-workload
-#[derive(Debug)]
-pub struct Workload;
+//! What is asked of the cluster: traces in the Mooncake format, a generator of traces alike, and the workloads
+//! made from both.
+//!
+//! [`Trace::parse`] reads and checks a file's bytes; [`generate`] makes a trace from a seed. Either becomes a
+//! [`Workload`] by [`Workload::build`], which cuts a window, reshapes the context lengths and spreads arrivals within
+//! their ticks. [`TraceStatistics`] describes a trace in numbers, and [`KvLayout`] says how many bytes a token is.
+//!
+//! Nothing here touches files, clocks or the network: the caller reads the bytes.
+
+mod inspect;
+mod kv_size;
+mod prefix;
+mod shape;
+mod synthetic;
+mod trace;
+mod workload;
+
+pub use inspect::{
+    ArrivalStatistics, ContinuationStatistics, Distribution, LruPoint, PrefixStatistics, SessionCount, TraceStatistics,
+};
+pub use kv_size::KvLayout;
+pub use shape::{Arrivals, Context, WorkloadSpec};
+pub use synthetic::{SyntheticKind, generate, generate_scaled};
+pub use trace::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS, Trace, TraceError, TraceErrors, TraceRow};
+pub use workload::{Request, Workload};

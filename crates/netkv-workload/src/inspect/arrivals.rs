@@ -1,0 +1,115 @@
+//! When requests arrive: ticks, gaps, and the rate from minute to minute.
+
+use super::distribution::{Distribution, coefficient_of_variation, mean_and_sd, percentile_of_sorted};
+use crate::shape::{Arrivals, Jitters};
+use crate::trace::Trace;
+use netkv_units::SimDuration;
+use serde::Serialize;
+
+/// Stamps are called ticks if the middle 90 % of their gaps differ by less than this share of the median. Chosen by us:
+/// the published ticks are good to 0.2 %, and gaps of random arrivals differ by far more.
+const TICK_TOLERANCE: f64 = 0.01;
+
+/// The seed that spreads arrivals within their ticks here. Chosen by us: any will do.
+const DEJITTER_SEED: u64 = 0;
+
+const MS_PER_SEC: f64 = 1000.0;
+const MS_PER_MINUTE: u64 = 60_000;
+
+/// When requests arrive.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ArrivalStatistics {
+    /// Requests over duration; nothing if all have one timestamp.
+    pub rate_rps: Option<f64>,
+    /// Number of distinct timestamps.
+    pub n_distinct_stamps: usize,
+    /// Length of a tick, if the stamps are ticks.
+    pub tick_ms: Option<u64>,
+    /// Gaps between neighbouring distinct timestamps; nothing if there is only one.
+    pub stamp_gap_ms: Option<Distribution>,
+    /// Requests with one timestamp.
+    pub requests_per_stamp: Distribution,
+    /// Variance of the requests with one timestamp.
+    pub requests_per_stamp_variance: f64,
+    /// Coefficient of variation of the gaps between requests; 1 for a Poisson process.
+    pub gap_cv: Option<f64>,
+    /// The same after spreading arrivals uniformly over their ticks; nothing if the stamps are no ticks.
+    pub gap_cv_dejittered: Option<f64>,
+    /// Requests in each full minute; nothing if the trace is shorter.
+    pub requests_per_minute: Option<Distribution>,
+    /// Variance over mean of the requests per minute; 1 for a Poisson process.
+    pub per_minute_variance_to_mean: Option<f64>,
+}
+
+/// Time from the first to the last timestamp.
+pub(super) fn duration_s(trace: &Trace) -> f64 {
+    let rows = trace.rows();
+    (rows[rows.len() - 1].timestamp_ms - rows[0].timestamp_ms) as f64 / MS_PER_SEC
+}
+
+impl ArrivalStatistics {
+    pub(super) fn of(trace: &Trace) -> Self {
+        let stamps_ms: Vec<u64> = trace.rows().iter().map(|row| row.timestamp_ms).collect();
+        let groups: Vec<&[u64]> = stamps_ms.chunk_by(|one, other| one == other).collect();
+        let gaps_ms: Vec<f64> = groups.windows(2).map(|pair| (pair[1][0] - pair[0][0]) as f64).collect();
+        let group_sizes: Vec<f64> = groups.iter().map(|group| group.len() as f64).collect();
+        let tick_ms = find_tick_ms(&gaps_ms);
+        let duration_s = duration_s(trace);
+        let requests_per_stamp = Distribution::of(group_sizes).expect("a trace has a row");
+        let minutes = requests_per_full_minute(&stamps_ms);
+        Self {
+            rate_rps: (duration_s > 0.0).then(|| trace.len() as f64 / duration_s),
+            n_distinct_stamps: groups.len(),
+            tick_ms,
+            requests_per_stamp,
+            requests_per_stamp_variance: requests_per_stamp.sd * requests_per_stamp.sd,
+            gap_cv: coefficient_of_variation(&gaps_of(stamps_ms.iter().map(|&stamp| stamp as f64))),
+            gap_cv_dejittered: tick_ms.and_then(|tick_ms| dejittered_gap_cv(&stamps_ms, tick_ms)),
+            per_minute_variance_to_mean: mean_and_sd(&minutes).map(|(mean, sd)| sd * sd / mean),
+            requests_per_minute: Distribution::of(minutes),
+            stamp_gap_ms: Distribution::of(gaps_ms),
+        }
+    }
+}
+
+/// The median gap, if nearly all gaps are alike.
+fn find_tick_ms(gaps_ms: &[f64]) -> Option<u64> {
+    let mut sorted = gaps_ms.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    // A single gap is alike to itself, and says nothing.
+    if sorted.len() < 2 {
+        return None;
+    }
+    let [low, median, high] = [5.0, 50.0, 95.0].map(|percent| percentile_of_sorted(&sorted, percent));
+    // A tick of 1 ms is the resolution of the format, which needs no spreading.
+    (median > 1.0 && high - low <= TICK_TOLERANCE * median).then(|| (median + 0.5).floor() as u64)
+}
+
+fn dejittered_gap_cv(stamps_ms: &[u64], tick_ms: u64) -> Option<f64> {
+    let tick = SimDuration::from_nanos(tick_ms * 1_000_000);
+    let mut jitters = Jitters::new(Arrivals::Dejittered { tick }, DEJITTER_SEED);
+    let mut times_s: Vec<f64> =
+        stamps_ms.iter().map(|&stamp| stamp as f64 / MS_PER_SEC + jitters.draw().as_secs_f64()).collect();
+    times_s.sort_unstable_by(f64::total_cmp);
+    coefficient_of_variation(&gaps_of(times_s.into_iter()))
+}
+
+fn gaps_of(times: impl Iterator<Item = f64> + Clone) -> Vec<f64> {
+    times.clone().skip(1).zip(times).map(|(later, earlier)| later - earlier).collect()
+}
+
+/// Requests in each minute since the first one that the trace covers wholly.
+fn requests_per_full_minute(stamps_ms: &[u64]) -> Vec<f64> {
+    let first_ms = stamps_ms[0];
+    let n_minutes = (stamps_ms[stamps_ms.len() - 1] - first_ms) / MS_PER_MINUTE;
+    // A trace can be sparse: walking its requests, not its minutes, would lose the empty ones.
+    let n_minutes = usize::try_from(n_minutes).expect("minutes fit the address space");
+    let mut counts = vec![0.0; n_minutes];
+    for stamp_ms in stamps_ms {
+        let minute = ((stamp_ms - first_ms) / MS_PER_MINUTE) as usize;
+        if let Some(count) = counts.get_mut(minute) {
+            *count += 1.0;
+        }
+    }
+    counts
+}

@@ -1,0 +1,154 @@
+//! What to make of a trace: which part of it, with which context lengths, arriving how.
+
+mod context;
+
+use crate::trace::{Trace, TraceRow};
+use crate::workload::{Request, Workload};
+use context::reshape;
+use netkv_units::{SimDuration, SimTime, Stream};
+
+/// How a workload follows from a trace.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WorkloadSpec {
+    /// The part of the trace that counts: from its first instant up to but without its second, in trace time. Requests
+    /// before it are as if they had never been: what they shared is new to the window.
+    pub window: Option<(SimTime, SimTime)>,
+    /// What becomes of context lengths.
+    pub context: Context,
+    /// What becomes of timestamps.
+    pub arrivals: Arrivals,
+    /// Only the first so many rows of the window, in trace order.
+    pub limit: Option<usize>,
+}
+
+/// What becomes of context lengths. Shared prefixes are stretched with the prompts, so that hit fractions stay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Context {
+    /// As in the trace.
+    Native,
+    /// Every prompt has this length.
+    Fixed {
+        /// The length, at least 1.
+        tokens: u32,
+    },
+    /// Prompts are multiplied.
+    Scaled {
+        /// By this much.
+        factor: f64,
+        /// Up to this length, at least 1.
+        max_tokens: u32,
+    },
+}
+
+/// What becomes of timestamps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrivals {
+    /// As in the trace: requests of one tick arrive at once.
+    RawTicks,
+    /// A stamp stands for the whole tick that it begins; the request arrives uniformly within.
+    Dejittered {
+        /// Length of a tick; 3 s in the published conversation trace.
+        tick: SimDuration,
+    },
+}
+
+/// Nanoseconds of a millisecond.
+const NANOS_PER_MS: u64 = 1_000_000;
+
+impl Workload {
+    /// The workload that `spec` makes of `trace`. Time starts at the window's start, or at the trace's time 0.
+    ///
+    /// Each row has its own place within its tick, drawn in trace order from the stream "arrivals" of `seed`: it is the
+    /// same whatever the window, the limit and the context.
+    ///
+    /// The span, for rates, reaches to the window's end; without a window, or if `limit` cut it, to the last row's
+    /// timestamp plus its tick. It does not depend on `seed`.
+    ///
+    /// # Panics
+    /// If the window ends before it starts, a length or a tick is zero, or a factor is not positive and finite.
+    pub fn build(trace: &Trace, spec: &WorkloadSpec, seed: u64) -> Self {
+        spec.check();
+        let (start, end) = spec.window.unwrap_or((SimTime::ZERO, SimTime::NEVER));
+        let rows = trace.rows();
+        let first_idx = rows.partition_point(|row| stamp(row) < start);
+        let end_idx = rows.partition_point(|row| stamp(row) < end);
+        let kept_idx = spec.limit.map_or(end_idx, |limit| end_idx.min(first_idx.saturating_add(limit)));
+
+        let mut jitters = Jitters::new(spec.arrivals, seed);
+        for _ in 0..first_idx {
+            let _ = jitters.draw();
+        }
+        let arrivals: Vec<SimTime> = rows[first_idx..kept_idx]
+            .iter()
+            .map(|row| SimTime::ZERO + stamp(row).since(start) + jitters.draw())
+            .collect();
+
+        let last_tick_end = rows[first_idx..kept_idx].last().map(|row| stamp(row).since(start) + spec.arrivals.tick());
+        let window_length = spec.window.map(|(start, end)| end.since(start));
+        let span = if kept_idx < end_idx { last_tick_end } else { window_length.or(last_tick_end) };
+
+        let reshaped = reshape(trace, first_idx..kept_idx, spec.context);
+        let mut requests: Vec<Request> = Vec::with_capacity(arrivals.len());
+        for (offset, (arrival, shape)) in arrivals.into_iter().zip(&reshaped.prompts).enumerate() {
+            let row_idx = first_idx + offset;
+            let trace_row = u32::try_from(row_idx).expect("a trace has fewer than 2^32 rows");
+            let output_tokens = rows[row_idx].output_tokens;
+            requests.push(Request::new(arrival, shape.input_tokens, output_tokens, trace_row, shape.first_block));
+        }
+        requests.sort_by_key(|request| request.arrival);
+        Self::new(requests, reshaped.blocks, reshaped.n_distinct, span.unwrap_or(SimDuration::ZERO))
+    }
+}
+
+impl WorkloadSpec {
+    fn check(&self) {
+        if let Some((start, end)) = self.window {
+            assert!(start <= end, "a window from {start} to {end} ends before it starts");
+        }
+        if let Arrivals::Dejittered { tick } = self.arrivals {
+            assert!(tick > SimDuration::ZERO, "a tick has a length");
+        }
+        match self.context {
+            Context::Native => {}
+            Context::Fixed { tokens } => assert!(tokens > 0, "a prompt has at least one token"),
+            Context::Scaled { factor, max_tokens } => {
+                assert!(factor.is_finite() && factor > 0.0, "{factor} scales no prompt");
+                assert!(max_tokens > 0, "a prompt has at least one token");
+            }
+        }
+    }
+}
+
+impl Arrivals {
+    /// How much time a timestamp stands for.
+    fn tick(self) -> SimDuration {
+        match self {
+            Self::RawTicks => SimDuration::ZERO,
+            Self::Dejittered { tick } => tick,
+        }
+    }
+}
+
+/// A row's timestamp as trace time.
+fn stamp(row: &TraceRow) -> SimTime {
+    SimTime::from_nanos(row.timestamp_ms * NANOS_PER_MS)
+}
+
+/// Places within the tick, one for each row in turn.
+pub(crate) struct Jitters {
+    arrivals: Arrivals,
+    stream: Stream,
+}
+
+impl Jitters {
+    pub(crate) fn new(arrivals: Arrivals, seed: u64) -> Self {
+        Self { arrivals, stream: Stream::new(seed, "arrivals") }
+    }
+
+    pub(crate) fn draw(&mut self) -> SimDuration {
+        match self.arrivals {
+            Arrivals::RawTicks => SimDuration::ZERO,
+            Arrivals::Dejittered { tick } => SimDuration::from_nanos(self.stream.below(tick.as_nanos())),
+        }
+    }
+}

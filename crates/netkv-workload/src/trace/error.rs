@@ -1,0 +1,105 @@
+//! What is wrong with a trace, said so that the user can mend the file in one go.
+
+use std::fmt;
+
+/// How many errors are kept and printed; the rest is counted. Chosen by us: what fits a terminal.
+const N_SHOWN: usize = 20;
+
+/// How much of an offending value is repeated, in characters. Chosen by us: one line of a terminal holds the error.
+const VALUE_CHARS: usize = 48;
+
+/// One thing that is wrong in a trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceError {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The field, or nothing if the line as a whole is wrong.
+    pub field: Option<String>,
+    /// The value found, shortened if it is long.
+    pub value: String,
+    /// What is wrong with it.
+    pub problem: String,
+    /// What would be right.
+    pub allowed: String,
+}
+
+/// All that is wrong in a trace: the first errors, and how many more there are.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct TraceErrors {
+    shown: Vec<TraceError>,
+    n_more: usize,
+}
+
+impl TraceError {
+    /// An error about one field.
+    pub(super) fn field(line: usize, field: &str, value: &str, problem: &str, allowed: &str) -> Self {
+        Self { field: Some(shorten(field)), ..Self::line(line, value, problem, allowed) }
+    }
+
+    /// An error about a line as a whole.
+    pub(super) fn line(line: usize, value: &str, problem: &str, allowed: &str) -> Self {
+        Self { line, field: None, value: shorten(value), problem: problem.to_owned(), allowed: allowed.to_owned() }
+    }
+}
+
+impl TraceErrors {
+    /// The first errors, in order of lines.
+    pub fn shown(&self) -> &[TraceError] {
+        &self.shown
+    }
+
+    /// How many errors there are, shown or not.
+    pub fn count(&self) -> usize {
+        self.shown.len() + self.n_more
+    }
+
+    pub(super) fn push(&mut self, error: TraceError) {
+        if self.shown.len() < N_SHOWN {
+            self.shown.push(error);
+        } else {
+            self.n_more += 1;
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.shown.is_empty()
+    }
+}
+
+/// The value without control characters, and at most as long as an error can show.
+fn shorten(value: &str) -> String {
+    let mut chars = value.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char });
+    let mut short: String = chars.by_ref().take(VALUE_CHARS).collect();
+    if chars.next().is_some() {
+        short.push_str("...");
+    }
+    short
+}
+
+impl fmt::Display for TraceError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "line {}: ", self.line)?;
+        match &self.field {
+            Some(field) if self.value.is_empty() => write!(formatter, "{field}")?,
+            Some(field) => write!(formatter, "{field} = {}", self.value)?,
+            None if self.value.is_empty() => write!(formatter, "the line")?,
+            None => write!(formatter, "`{}`", self.value)?,
+        }
+        write!(formatter, ": {}; allowed: {}", self.problem, self.allowed)
+    }
+}
+
+impl fmt::Display for TraceErrors {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (idx, error) in self.shown.iter().enumerate() {
+            let separator = if idx == 0 { "" } else { "\n" };
+            write!(formatter, "{separator}{error}")?;
+        }
+        if self.n_more > 0 {
+            write!(formatter, "\nand {} more", self.n_more)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for TraceErrors {}

@@ -1,0 +1,117 @@
+//! From a trace to a workload: windows, limits, ticks and rates.
+
+use netkv_units::{RequestId, SimDuration, SimTime};
+use netkv_workload::{Arrivals, Context, SyntheticKind, Trace, Workload, WorkloadSpec, generate};
+
+const TICK: SimDuration = SimDuration::from_nanos(3_000_000_000);
+const RAW: WorkloadSpec =
+    WorkloadSpec { window: None, context: Context::Native, arrivals: Arrivals::RawTicks, limit: None };
+const DEJITTERED: WorkloadSpec = WorkloadSpec { arrivals: Arrivals::Dejittered { tick: TICK }, ..RAW };
+
+fn conversation() -> Trace {
+    generate(SyntheticKind::Conversation, 1)
+}
+
+fn secs(secs: u64) -> SimTime {
+    SimTime::from_nanos(secs * 1_000_000_000)
+}
+
+#[test]
+fn a_raw_native_workload_is_the_trace() {
+    let trace = conversation();
+    let workload = Workload::build(&trace, &RAW, 1);
+    workload.check_invariants();
+    assert_eq!(workload.len(), trace.len());
+    assert_eq!(workload.n_blocks_distinct(), trace.n_blocks_distinct());
+    for (idx, (request, row)) in workload.requests().iter().zip(trace.rows()).enumerate() {
+        assert_eq!(request.arrival.as_nanos(), row.timestamp_ms * 1_000_000);
+        assert_eq!((request.input_tokens, request.output_tokens), (row.input_tokens, row.output_tokens));
+        assert_eq!(request.trace_row as usize, idx);
+        assert_eq!(workload.blocks(RequestId::from_index(idx)), trace.blocks(row));
+    }
+}
+
+#[test]
+fn dejittered_requests_arrive_within_their_tick() {
+    let trace = conversation();
+    let workload = Workload::build(&trace, &DEJITTERED, 1);
+    workload.check_invariants();
+    for (idx, request) in workload.requests().iter().enumerate() {
+        let row = &trace.rows()[request.trace_row as usize];
+        let stamp = SimTime::from_nanos(row.timestamp_ms * 1_000_000);
+        assert!(request.arrival.since(stamp) < TICK);
+        assert_eq!(workload.blocks(RequestId::from_index(idx)), trace.blocks(row));
+    }
+    assert_ne!(workload, Workload::build(&trace, &DEJITTERED, 2));
+    assert_eq!(workload, Workload::build(&trace, &DEJITTERED, 1));
+}
+
+#[test]
+fn a_window_counts_from_its_start_and_forgets_what_came_before() {
+    let trace = conversation();
+    let window = Some((secs(600), secs(1_200)));
+    let workload = Workload::build(&trace, &WorkloadSpec { window, ..DEJITTERED }, 1);
+    workload.check_invariants();
+    let in_window = |row: &&netkv_workload::TraceRow| (600_000..1_200_000).contains(&row.timestamp_ms);
+    assert_eq!(workload.len(), trace.rows().iter().filter(in_window).count());
+    assert_eq!(workload.span(), secs(600).since(SimTime::ZERO));
+    assert!(workload.requests().iter().all(|request| request.arrival < secs(600)));
+
+    // Each request arrives when it does in the whole trace.
+    let whole = Workload::build(&trace, &DEJITTERED, 1);
+    let arrivals = |workload: &Workload, shift: SimDuration| {
+        let mut arrivals: Vec<_> =
+            workload.requests().iter().map(|request| (request.trace_row, request.arrival + shift)).collect();
+        arrivals.sort_unstable();
+        arrivals
+    };
+    let of_whole = arrivals(&whole, SimDuration::ZERO);
+    assert!(
+        arrivals(&workload, secs(600).since(SimTime::ZERO)).iter().all(|pair| of_whole.binary_search(pair).is_ok())
+    );
+}
+
+#[test]
+fn a_limit_takes_the_first_rows_whatever_the_seed() {
+    let trace = conversation();
+    for seed in [1, 2] {
+        let workload = Workload::build(&trace, &WorkloadSpec { limit: Some(100), ..DEJITTERED }, seed);
+        let mut rows: Vec<u32> = workload.requests().iter().map(|request| request.trace_row).collect();
+        rows.sort_unstable();
+        assert_eq!(rows, (0..100).collect::<Vec<_>>());
+        let last_stamp = SimTime::from_nanos(trace.rows()[99].timestamp_ms * 1_000_000);
+        assert_eq!(SimTime::ZERO + workload.span(), last_stamp + TICK);
+    }
+}
+
+#[test]
+fn a_window_without_requests_is_an_empty_workload() {
+    let workload = Workload::build(&conversation(), &WorkloadSpec { window: Some((secs(1), secs(2))), ..RAW }, 1);
+    assert!(workload.is_empty());
+    workload.check_invariants();
+}
+
+#[test]
+fn the_span_and_so_the_rate_do_not_depend_on_the_seed() {
+    let trace = conversation();
+    let rates = [1, 2, 3].map(|seed| Workload::build(&trace, &DEJITTERED, seed).native_rate_rps());
+    assert_eq!([rates[0]; 3], rates);
+    let doubled = Workload::build(&trace, &DEJITTERED, 1).scaled_to_rate(2.0 * rates[0]);
+    assert!((doubled.native_rate_rps() / rates[0] - 2.0).abs() < 1e-9);
+    doubled.check_invariants();
+}
+
+#[test]
+fn every_context_keeps_a_prefix_tree() {
+    let trace = conversation();
+    let contexts = [
+        Context::Fixed { tokens: 1 },
+        Context::Fixed { tokens: 1_024 },
+        Context::Fixed { tokens: 131_072 },
+        Context::Scaled { factor: 0.01, max_tokens: 1_000 },
+        Context::Scaled { factor: 3.7, max_tokens: 131_072 },
+    ];
+    for context in contexts {
+        Workload::build(&trace, &WorkloadSpec { context, ..DEJITTERED }, 1).check_invariants();
+    }
+}
