@@ -104,7 +104,7 @@ fn a_full_cache_saves_the_prefill_and_the_transfer() {
             placement: Placement::Listed(vec![0]),
             ..scenario.cluster
         };
-        scenario.policy = PolicyConfig::CacheAware;
+        scenario.policy = PolicyConfig::CacheAware { threshold_ratio: 0.3 };
         scenario.kv.prefix_caching = caching;
         run(&scenario).requests[1].clone()
     };
@@ -124,7 +124,7 @@ fn cached_blocks_are_sent_again_unless_the_transport_skips_them() {
     let later = SimTime::from_secs_f64(100.0);
     let parts = vec![(SimTime::ZERO, 1024, 2, blocks(0, 2)), (later, 1500, 2, blocks(0, 3))];
     let mut scenario = scenario(Workload::from_parts(parts));
-    scenario.policy = PolicyConfig::CacheAware;
+    scenario.policy = PolicyConfig::CacheAware { threshold_ratio: 0.3 };
     assert_eq!(run(&scenario).requests[1].transfer_bytes, (1500 - 1024) * 1_000_000);
     scenario.transfer.skip_cached = false;
     assert_eq!(run(&scenario).requests[1].transfer_bytes, 1500 * 1_000_000);

@@ -34,7 +34,7 @@ fn workload(stream: &mut Stream) -> Workload {
         let output = 1 + stream.below(300) as u32;
         parts.push((SimTime::from_nanos(at_ms * 1_000_000), input, output, blocks));
         // A partial last block is a leaf: a longer prompt has another id there.
-        if input % 512 != 0 {
+        if !input.is_multiple_of(512) {
             sessions[session].pop();
         }
     }

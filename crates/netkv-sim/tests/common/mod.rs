@@ -24,7 +24,7 @@ pub const WEIGHTS: NetKvWeights =
 pub const POLICIES: [PolicyConfig; 7] = [
     PolicyConfig::RoundRobin,
     PolicyConfig::LoadAware,
-    PolicyConfig::CacheAware,
+    PolicyConfig::CacheAware { threshold_ratio: 0.3 },
     PolicyConfig::CacheLoadAware { cache_weight: 1.0, load_weight: 1.0 },
     PolicyConfig::NetKv(WEIGHTS),
     PolicyConfig::NetKvStatic(WEIGHTS),
