@@ -1,1 +1,23 @@
-//! netkv-frames
+//! Result tables: one row per cell, per grid point and metric, and per request; statistics over seeds; parquet.
+//!
+//! The only crate that knows polars, and it keeps polars to itself: others see a [`Table`]. Statistics are computed
+//! here, in a fixed order, and polars only stores tables, so that results do not depend on its version or threads.
+
+mod cells;
+mod parquet;
+mod requests;
+mod schema;
+mod student;
+mod summary;
+mod table;
+
+pub use cells::{AxisValue, CellRow, CellStatus, cells_table};
+pub use parquet::{Metadata, merge_tables, read_table, write_table};
+pub use requests::requests_table;
+pub use schema::{ColumnDoc, schema};
+pub use student::student_t_quantile;
+pub use summary::{SummaryOptions, summary_table};
+pub use table::{Column, ColumnData, Table};
+
+/// Version of the tables' layout: a change of columns raises it.
+pub const RESULTS_FORMAT: u32 = 1;

@@ -1,0 +1,192 @@
+//! Tables as parquet: zstd, full statistics, one row group per 100,000 rows, written to a temporary file beside the
+//! target and renamed once it is safe on disk.
+//!
+//! The bytes depend on the table and its metadata alone: columns are put together in one piece first, because
+//! parquet's bytes depend on how a column is split up.
+
+use crate::table::{ColumnData, Table};
+use anyhow::{Context, Result, anyhow};
+use polars::prelude as pl;
+use polars_io::SerReader;
+use polars_io::parquet::write::{BatchedWriter, KeyValueMetadata};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+/// Rows of a row group.
+const ROW_GROUP: usize = 100_000;
+/// Compression level of zstd.
+const ZSTD_LEVEL: i32 = 3;
+
+/// Words that a file carries about itself: experiment, trace, epoch and so on; no time, host or path.
+pub type Metadata = BTreeMap<String, String>;
+
+/// Writes a table.
+///
+/// # Errors
+/// If the file cannot be written; nothing is left behind then. An [`std::io::Error`] stays in the chain.
+pub fn write_table(path: &Path, table: &Table, metadata: &Metadata) -> Result<()> {
+    merge_tables(path, std::iter::once(Ok(table.clone())), metadata)
+}
+
+/// Writes several tables of the same columns one after another, holding one at a time.
+///
+/// # Errors
+/// As [`write_table`]; if a table cannot be had or has other columns; if there is no table.
+pub fn merge_tables(path: &Path, tables: impl IntoIterator<Item = Result<Table>>, metadata: &Metadata) -> Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = Path::new(&temporary);
+    let written = write_all(temporary, tables, metadata)
+        .and_then(|()| Ok(std::fs::rename(temporary, path)?))
+        .with_context(|| format!("cannot write {}", path.display()));
+    if written.is_err() {
+        // Whatever is there is of no use; that it cannot be removed either changes nothing.
+        let _ = std::fs::remove_file(temporary);
+    }
+    written
+}
+
+fn write_all(path: &Path, tables: impl IntoIterator<Item = Result<Table>>, metadata: &Metadata) -> Result<()> {
+    let file = File::create(path)?;
+    let mut writer: Option<BatchedWriter<File>> = None;
+    for table in tables {
+        let mut frame = to_frame(&table?)?;
+        frame.rechunk_mut();
+        let writer = match &mut writer {
+            Some(writer) => writer,
+            None => writer.insert(new_writer(file.try_clone()?, &frame, metadata)?),
+        };
+        let mut start = 0;
+        while start < frame.height().max(1) {
+            let mut group = frame.slice(start as i64, ROW_GROUP);
+            group.rechunk_mut();
+            writer.write_batch(&group).map_err(io_first)?;
+            start += ROW_GROUP;
+        }
+    }
+    let writer = writer.ok_or_else(|| anyhow!("there is no table to write"))?;
+    writer.finish().map_err(io_first)?;
+    file.sync_all()?;
+    Ok(())
+}
+
+fn new_writer(file: File, frame: &pl::DataFrame, metadata: &Metadata) -> Result<BatchedWriter<File>> {
+    let level = polars::polars_utils::compression::ZstdLevel::try_new(ZSTD_LEVEL)?;
+    let pairs = metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let writer = pl::ParquetWriter::new(file)
+        .with_compression(pl::ParquetCompression::Zstd(Some(level)))
+        .with_statistics(pl::StatisticsOptions::full())
+        .with_key_value_metadata(Some(KeyValueMetadata::from_static(pairs)))
+        .set_parallel(false);
+    writer.batched(frame.schema()).map_err(io_first)
+}
+
+/// The I/O error behind a polars error, so that callers can tell a full disk from a bug.
+fn io_first(error: pl::PolarsError) -> anyhow::Error {
+    match error {
+        pl::PolarsError::IO { error, .. } => anyhow!(std::io::Error::new(error.kind(), error.to_string())),
+        other => anyhow!(other),
+    }
+}
+
+fn to_frame(table: &Table) -> Result<pl::DataFrame> {
+    let column = |column: &crate::table::Column| {
+        let name = pl::PlSmallStr::from_str(&column.name);
+        match &column.data {
+            ColumnData::Text(values) => pl::Column::new(name, values.as_slice()),
+            ColumnData::Integer(values) => pl::Column::new(name, values.as_slice()),
+            ColumnData::Float(values) => pl::Column::new(name, values.as_slice()),
+            ColumnData::Boolean(values) => pl::Column::new(name, values.as_slice()),
+        }
+    };
+    Ok(pl::DataFrame::new(table.n_rows(), table.columns().iter().map(column).collect())?)
+}
+
+/// Reads a table and its metadata.
+///
+/// # Errors
+/// If the file is not there, is no parquet file, or has a column of a type that this project does not write.
+pub fn read_table(path: &Path) -> Result<(Table, Metadata)> {
+    let read = || -> Result<(Table, Metadata)> {
+        let mut reader = pl::ParquetReader::new(File::open(path)?);
+        let pairs = reader.get_metadata()?.key_value_metadata().clone().unwrap_or_default();
+        let metadata = pairs
+            .into_iter()
+            .filter(|pair| pair.key != "ARROW:schema")
+            .filter_map(|pair| Some((pair.key.to_string(), pair.value?.to_string())))
+            .collect();
+        let frame = reader.finish()?;
+        Ok((from_frame(&frame)?, metadata))
+    };
+    read().with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn from_frame(frame: &pl::DataFrame) -> Result<Table> {
+    let mut table = Table::new();
+    for column in frame.columns() {
+        let series = column.as_materialized_series();
+        let data = if let Ok(values) = series.str() {
+            ColumnData::Text(values.iter().map(|value| value.map(str::to_owned)).collect())
+        } else if let Ok(values) = series.i64() {
+            ColumnData::Integer(values.iter().collect())
+        } else if let Ok(values) = series.f64() {
+            ColumnData::Float(values.iter().collect())
+        } else if let Ok(values) = series.bool() {
+            ColumnData::Boolean(values.iter().collect())
+        } else {
+            return Err(anyhow!("column {:?} has type {}", column.name(), column.dtype()));
+        };
+        table.push(column.name().to_string(), data);
+    }
+    Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new();
+        table.push("word", ColumnData::Text(vec![Some("a".to_owned()), None, Some("c".to_owned())]));
+        table.push("count", ColumnData::Integer(vec![Some(1), Some(-2), None]));
+        table.push("ratio", ColumnData::Float(vec![None, Some(0.1), Some(f64::MAX)]));
+        table.push("yes", ColumnData::Boolean(vec![Some(true), None, Some(false)]));
+        table
+    }
+
+    fn metadata() -> Metadata {
+        Metadata::from([("experiment".to_owned(), "load".to_owned())])
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_and_the_bytes_are_the_same_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("a.parquet"), folder.path().join("b.parquet"));
+        write_table(&first, &table(), &metadata()).unwrap();
+        write_table(&second, &table(), &metadata()).unwrap();
+        assert_eq!(read_table(&first).unwrap(), (table(), metadata()));
+        assert_eq!(std::fs::read(first).unwrap(), std::fs::read(second).unwrap());
+    }
+
+    #[test]
+    fn merged_tables_follow_one_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("merged.parquet");
+        merge_tables(&path, [Ok(table()), Ok(table())], &metadata()).unwrap();
+        assert_eq!(read_table(&path).unwrap().0, table().stacked(table()).unwrap());
+    }
+
+    #[test]
+    fn a_failed_write_leaves_nothing_and_says_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nowhere").join("a.parquet");
+        let error = write_table(&path, &table(), &metadata()).unwrap_err();
+        assert!(
+            error.downcast_ref::<std::io::Error>().is_some() || error.chain().any(|one| one.is::<std::io::Error>())
+        );
+        let broken = folder.path().join("broken.parquet");
+        assert!(merge_tables(&broken, [Ok(table()), Err(anyhow!("lost"))], &metadata()).is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

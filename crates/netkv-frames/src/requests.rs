@@ -1,0 +1,45 @@
+//! The table of requests: one row for each finished request of a cell.
+
+use crate::cells::{AxisValue, axis_column};
+use crate::table::{ColumnData, Table};
+use netkv_sim::{RequestRecord, RunOutput, TtftParts};
+
+/// The requests of one cell, by id.
+pub fn requests_table(cell: u32, seed: u64, axes: &[String], values: &[AxisValue], output: &RunOutput) -> Table {
+    let records = &output.requests;
+    let integer = |value: &dyn Fn(&RequestRecord) -> Option<u64>| {
+        let whole = |record| value(record).map(|value| i64::try_from(value).expect("figures fit 63 bits"));
+        ColumnData::Integer(records.iter().map(whole).collect())
+    };
+    let mut table = Table::new();
+    table.push("cell", integer(&|_| Some(u64::from(cell))));
+    table.push("seed", integer(&|_| Some(seed)));
+    for (name, value) in axes.iter().zip(values) {
+        table.push(name.clone(), axis_column(&vec![value; records.len()]));
+    }
+    table.push("request", integer(&|record| Some(u64::from(record.request.get()))));
+    table.push("arrival_ns", integer(&|record| Some(record.arrival.as_nanos())));
+    table.push("input_tokens", integer(&|record| Some(u64::from(record.input_tokens))));
+    table.push("output_tokens", integer(&|record| Some(u64::from(record.output_tokens))));
+    table.push("prefill_instance", integer(&|record| Some(u64::from(record.prefill_instance.get()))));
+    table.push("decode_instance", integer(&|record| record.decode_instance.map(|id| u64::from(id.get()))));
+    table.push("tier", integer(&|record| record.tier.map(|tier| tier.index() as u64)));
+    table.push("prefill_hit_tokens", integer(&|record| Some(u64::from(record.prefill_hit_tokens))));
+    table.push("decode_hit_tokens", integer(&|record| Some(u64::from(record.decode_hit_tokens))));
+    table.push("transfer_bytes", integer(&|record| Some(record.transfer_bytes)));
+    for (index, name) in TtftParts::NAMES.iter().enumerate() {
+        table.push(format!("{name}_ns"), integer(&|record| Some(record.parts.values()[index].as_nanos())));
+    }
+    table.push("ttft_ns", integer(&|record| Some(record.ttft.as_nanos())));
+    table.push("ttft_limit_ns", integer(&|record| Some(record.ttft_limit.as_nanos())));
+    table.push("decoding_ns", integer(&|record| Some(record.decoding.as_nanos())));
+    table.push("tbt_max_ns", integer(&|record| Some(record.tbt_max.as_nanos())));
+    table.push("finish_ns", integer(&|record| Some(record.finish.as_nanos())));
+    table.push("preemptions", integer(&|record| Some(u64::from(record.preemptions))));
+    let boolean = |value: &dyn Fn(&RequestRecord) -> bool| {
+        ColumnData::Boolean(records.iter().map(|record| Some(value(record))).collect())
+    };
+    table.push("slo_attained", boolean(&|record| record.slo_attained));
+    table.push("counted", boolean(&|record| record.counted));
+    table
+}

@@ -1,0 +1,109 @@
+//! What every column of every table means: the documentation that `netkv schema` prints.
+
+use netkv_sim::METRICS;
+
+/// A column's documentation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnDoc {
+    /// The table.
+    pub table: &'static str,
+    /// The column; `<axis>` stands for one column for each axis of the experiment, named after its key.
+    pub name: String,
+    /// "text", "integer", "float" or "boolean".
+    pub kind: &'static str,
+    /// Unit, in words; "-" if it has none.
+    pub unit: &'static str,
+    /// What it is.
+    pub meaning: String,
+}
+
+const AXIS: (&str, &str, &str, &str) = ("<axis>", "any", "-", "the cell's value on that axis");
+
+const CELLS: &[(&str, &str, &str, &str)] = &[
+    ("cell", "integer", "-", "number of the cell in the grid; `netkv cell EXPERIMENT CELL` runs it again"),
+    ("key", "text", "-", "digest of all that the cell depends on"),
+    ("seed", "integer", "-", "seed of its random streams"),
+    AXIS,
+    ("status", "text", "-", "\"done\" or \"failed\""),
+    ("message", "text", "-", "why it failed, and the command that shows it again"),
+    ("digest", "text", "-", "digest of every bit of its outcome"),
+];
+
+const SUMMARY: &[(&str, &str, &str, &str)] = &[
+    AXIS,
+    ("metric", "text", "-", "the metric that the row is about"),
+    ("unit", "text", "-", "its unit: that of every number of the row but counts and ratios"),
+    ("n", "integer", "seeds", "runs that have the metric"),
+    ("n_failed", "integer", "seeds", "runs that failed"),
+    ("mean", "float", "of the metric", "mean over seeds"),
+    ("sd", "float", "of the metric", "standard deviation over seeds"),
+    ("ci_low", "float", "of the metric", "lower end of the t interval over seeds"),
+    ("ci_high", "float", "of the metric", "upper end of the t interval over seeds"),
+    ("min", "float", "of the metric", "least over seeds"),
+    ("max", "float", "of the metric", "largest over seeds"),
+    ("baseline", "text", "-", "the policy that the row is compared with"),
+    ("diff_mean", "float", "of the metric", "mean over seeds of this less the baseline's value on the same seed"),
+    ("diff_ci_low", "float", "of the metric", "lower end of its t interval"),
+    ("diff_ci_high", "float", "of the metric", "upper end of its t interval"),
+    ("ratio_mean", "float", "1", "geometric mean over seeds of this over the baseline's value on the same seed"),
+    ("ratio_ci_low", "float", "1", "lower end of its interval (t interval of the log ratio)"),
+    ("ratio_ci_high", "float", "1", "upper end of its interval"),
+    ("variance_reduction_factor", "float", "1", "variance of the unpaired difference over that of the paired one"),
+];
+
+const REQUESTS: &[(&str, &str, &str, &str)] = &[
+    ("cell", "integer", "-", "number of the cell"),
+    ("seed", "integer", "-", "its seed"),
+    AXIS,
+    ("request", "integer", "-", "number of the request, in order of arrival"),
+    ("arrival_ns", "integer", "ns", "when it arrived"),
+    ("input_tokens", "integer", "tokens", "length of its prompt"),
+    ("output_tokens", "integer", "tokens", "tokens generated"),
+    ("prefill_instance", "integer", "-", "where its prompt was computed"),
+    ("decode_instance", "integer", "-", "where it was decoded; none if the prefill side made its only token"),
+    ("tier", "integer", "-", "how far apart the two are: 0 node, 1 rack, 2 pod, 3 between pods"),
+    ("prefill_hit_tokens", "integer", "tokens", "prompt tokens found in the prefill instance's prefix cache"),
+    ("decode_hit_tokens", "integer", "tokens", "prompt tokens found in the decode instance's prefix cache"),
+    ("transfer_bytes", "integer", "bytes", "KV cache moved"),
+    ("prefill_queue_ns", "integer", "ns", "part of TTFT: waiting for prefill"),
+    ("prefill_compute_ns", "integer", "ns", "part of TTFT: prefill"),
+    ("selection_ns", "integer", "ns", "part of TTFT: choosing the decode instance"),
+    ("admission_wait_ns", "integer", "ns", "part of TTFT: waiting for KV memory"),
+    ("transfer_ns", "integer", "ns", "part of TTFT: moving the KV cache"),
+    ("decode_wait_ns", "integer", "ns", "part of TTFT: waiting for the next iteration"),
+    ("first_iteration_ns", "integer", "ns", "part of TTFT: that iteration"),
+    ("ttft_ns", "integer", "ns", "time to first token: the sum of the parts"),
+    ("ttft_limit_ns", "integer", "ns", "the TTFT that it was promised"),
+    ("decoding_ns", "integer", "ns", "from its first token to its last"),
+    ("tbt_max_ns", "integer", "ns", "longest gap between two of its tokens"),
+    ("finish_ns", "integer", "ns", "when its last token came"),
+    ("preemptions", "integer", "-", "how often it was swapped out"),
+    ("slo_attained", "boolean", "-", "TTFT and mean TBT were as promised"),
+    ("counted", "boolean", "-", "it arrived after the warm-up"),
+];
+
+/// Every column of every table, in order.
+pub fn schema() -> Vec<ColumnDoc> {
+    let tables = [("cells", CELLS), ("summary", SUMMARY), ("requests", REQUESTS)];
+    let mut docs = Vec::new();
+    for (table, columns) in tables {
+        let doc = |&(name, kind, unit, meaning): &(&str, &'static str, &'static str, &str)| ColumnDoc {
+            table,
+            name: name.to_owned(),
+            kind,
+            unit,
+            meaning: meaning.to_owned(),
+        };
+        docs.extend(columns.iter().map(doc));
+        if table == "cells" {
+            docs.extend(METRICS.iter().map(|metric| ColumnDoc {
+                table,
+                name: metric.name.to_owned(),
+                kind: if metric.integer { "integer" } else { "float" },
+                unit: metric.unit,
+                meaning: metric.meaning.to_owned(),
+            }));
+        }
+    }
+    docs
+}

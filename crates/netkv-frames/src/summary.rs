@@ -1,0 +1,265 @@
+//! Statistics over seeds: one row for each point of the grid and metric.
+//!
+//! The seed is the unit: one number per run, a Student t interval over the runs. Differences and ratios to the
+//! baseline policy are taken seed by seed (the runs share arrivals, placement and background), the ratio as the
+//! exponential of a mean log ratio. `variance_reduction_factor` says what the pairing bought: the variance of an
+//! unpaired difference over that of the paired one. Failed cells are counted, not used.
+
+use crate::cells::{AxisValue, CellRow, CellStatus, as_number, axis_column};
+use crate::student::student_t_quantile;
+use crate::table::{ColumnData, Table};
+use netkv_sim::METRICS;
+
+/// The axis that names the policy.
+const POLICY_AXIS: &str = "policy.name";
+
+/// How to summarise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SummaryOptions {
+    /// The policy that others are compared with.
+    pub baseline: String,
+    /// Coverage of the intervals, in (0, 1).
+    pub confidence_ratio: f64,
+}
+
+/// A mean with its interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Estimate {
+    mean: Option<f64>,
+    sd: Option<f64>,
+    low: Option<f64>,
+    high: Option<f64>,
+}
+
+impl Estimate {
+    /// Of a sample, in its order. One value has no interval.
+    fn of(sample: &[f64], confidence: f64) -> Self {
+        let n = sample.len() as f64;
+        if sample.is_empty() {
+            return Self::default();
+        }
+        let mean = sample.iter().sum::<f64>() / n;
+        if sample.len() == 1 {
+            return Self { mean: Some(mean), ..Self::default() };
+        }
+        let sd = variance(sample).sqrt();
+        let half = student_t_quantile(0.5 + confidence / 2.0, n - 1.0) * sd / n.sqrt();
+        Self { mean: Some(mean), sd: Some(sd), low: Some(mean - half), high: Some(mean + half) }
+    }
+
+    fn map(self, change: impl Fn(f64) -> f64) -> Self {
+        Self { mean: self.mean.map(&change), sd: self.sd, low: self.low.map(&change), high: self.high.map(&change) }
+    }
+}
+
+/// Sample variance, with n - 1.
+fn variance(sample: &[f64]) -> f64 {
+    let n = sample.len() as f64;
+    let mean = sample.iter().sum::<f64>() / n;
+    sample.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / (n - 1.0)
+}
+
+/// A point of the grid: the cells that differ in their seed alone.
+struct Point<'a> {
+    axes: &'a [AxisValue],
+    cells: Vec<&'a CellRow>,
+}
+
+impl Point<'_> {
+    /// The metric's values by seed, ascending.
+    fn values(&self, metric: usize) -> Vec<(u64, f64)> {
+        let value = |row: &&CellRow| match &row.status {
+            CellStatus::Done { metrics, .. } => as_number(metrics[metric]).map(|value| (row.seed, value)),
+            CellStatus::Failed { .. } => None,
+        };
+        let mut values: Vec<_> = self.cells.iter().filter_map(value).collect();
+        values.sort_by_key(|&(seed, _)| seed);
+        values
+    }
+
+    fn n_failed(&self) -> usize {
+        self.cells.iter().filter(|row| matches!(row.status, CellStatus::Failed { .. })).count()
+    }
+}
+
+/// One row of the table.
+struct Row {
+    point: usize,
+    metric: usize,
+    n: usize,
+    own: Estimate,
+    range: Option<(f64, f64)>,
+    difference: Estimate,
+    ratio: Estimate,
+    variance_reduction: Option<f64>,
+}
+
+/// The summary of `rows`, by grid point in the order of the cells, then metric.
+pub fn summary_table(axes: &[String], rows: &[CellRow], options: &SummaryOptions) -> Table {
+    let points = points(rows);
+    let policy_axis = axes.iter().position(|name| name == POLICY_AXIS);
+    let baselines: Vec<Option<usize>> =
+        points.iter().map(|point| policy_axis.and_then(|axis| baseline_of(point, &points, axis, options))).collect();
+    let mut summary = Vec::new();
+    for point in 0..points.len() {
+        for metric in 0..METRICS.len() {
+            summary.push(summarise(&points, point, baselines[point], metric, options.confidence_ratio));
+        }
+    }
+    table(axes, &points, &baselines, &summary, options)
+}
+
+/// Groups the cells, in the order of their first cell.
+fn points(rows: &[CellRow]) -> Vec<Point<'_>> {
+    let mut sorted: Vec<&CellRow> = rows.iter().collect();
+    sorted.sort_by_key(|row| row.cell);
+    let mut points: Vec<Point<'_>> = Vec::new();
+    for row in sorted {
+        // Seeds are the innermost axis, so the cells of a point follow one another; a filter keeps that.
+        match points.last_mut().filter(|point| point.axes == row.axes) {
+            Some(point) => point.cells.push(row),
+            None => points.push(Point { axes: &row.axes, cells: vec![row] }),
+        }
+    }
+    points
+}
+
+/// The point with the baseline policy and otherwise equal axes.
+fn baseline_of(point: &Point<'_>, points: &[Point<'_>], axis: usize, options: &SummaryOptions) -> Option<usize> {
+    let mut wanted = point.axes.to_vec();
+    wanted[axis] = AxisValue::Text(options.baseline.clone());
+    points.iter().position(|other| other.axes == wanted)
+}
+
+fn summarise(points: &[Point<'_>], point: usize, baseline: Option<usize>, metric: usize, confidence: f64) -> Row {
+    let own = points[point].values(metric);
+    let theirs = baseline.map(|baseline| points[baseline].values(metric)).unwrap_or_default();
+    let pairs: Vec<(f64, f64)> = own
+        .iter()
+        .filter_map(|&(seed, value)| {
+            let pair = theirs.iter().find(|&&(other, _)| other == seed)?;
+            Some((value, pair.1))
+        })
+        .collect();
+    let values: Vec<f64> = own.iter().map(|&(_, value)| value).collect();
+    let differences: Vec<f64> = pairs.iter().map(|(own, theirs)| own - theirs).collect();
+    let positive = !pairs.is_empty() && pairs.iter().all(|&(own, theirs)| own > 0.0 && theirs > 0.0);
+    let log_ratio = |&(own, theirs): &(f64, f64)| libm::log(own / theirs);
+    let logs: Vec<f64> = if positive { pairs.iter().map(log_ratio).collect() } else { Vec::new() };
+    let range = values.iter().copied().min_by(f64::total_cmp).zip(values.iter().copied().max_by(f64::total_cmp));
+    let apart = pairs.len() > 1 && differences.iter().any(|&difference| difference != differences[0]);
+    let variance_reduction = apart.then(|| {
+        let (own, theirs): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+        (variance(&own) + variance(&theirs)) / variance(&differences)
+    });
+    Row {
+        point,
+        metric,
+        n: values.len(),
+        own: Estimate::of(&values, confidence),
+        range,
+        difference: Estimate::of(&differences, confidence),
+        ratio: Estimate::of(&logs, confidence).map(libm::exp),
+        variance_reduction,
+    }
+}
+
+fn table(
+    axes: &[String],
+    points: &[Point<'_>],
+    baselines: &[Option<usize>],
+    rows: &[Row],
+    options: &SummaryOptions,
+) -> Table {
+    let mut table = Table::new();
+    for (index, name) in axes.iter().enumerate() {
+        let values: Vec<_> = rows.iter().map(|row| &points[row.point].axes[index]).collect();
+        table.push(name.clone(), axis_column(&values));
+    }
+    let text = |value: &dyn Fn(&Row) -> Option<String>| ColumnData::Text(rows.iter().map(value).collect());
+    let count =
+        |value: &dyn Fn(&Row) -> usize| ColumnData::Integer(rows.iter().map(|row| Some(value(row) as i64)).collect());
+    let float = |value: &dyn Fn(&Row) -> Option<f64>| ColumnData::Float(rows.iter().map(value).collect());
+    table.push("metric", text(&|row| Some(METRICS[row.metric].name.to_owned())));
+    table.push("unit", text(&|row| Some(METRICS[row.metric].unit.to_owned())));
+    table.push("n", count(&|row| row.n));
+    table.push("n_failed", count(&|row| points[row.point].n_failed()));
+    table.push("mean", float(&|row| row.own.mean));
+    table.push("sd", float(&|row| row.own.sd));
+    table.push("ci_low", float(&|row| row.own.low));
+    table.push("ci_high", float(&|row| row.own.high));
+    table.push("min", float(&|row| row.range.map(|range| range.0)));
+    table.push("max", float(&|row| row.range.map(|range| range.1)));
+    table.push("baseline", text(&|row| baselines[row.point].map(|_| options.baseline.clone())));
+    table.push("diff_mean", float(&|row| row.difference.mean));
+    table.push("diff_ci_low", float(&|row| row.difference.low));
+    table.push("diff_ci_high", float(&|row| row.difference.high));
+    table.push("ratio_mean", float(&|row| row.ratio.mean));
+    table.push("ratio_ci_low", float(&|row| row.ratio.low));
+    table.push("ratio_ci_high", float(&|row| row.ratio.high));
+    table.push("variance_reduction_factor", float(&|row| row.variance_reduction));
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netkv_sim::Value;
+
+    fn row(cell: u32, policy: &str, seed: u64, ttft: Option<u64>) -> CellRow {
+        let metric = |name: &str| match (name, ttft) {
+            ("ttft_mean_ns", Some(ttft)) => Value::Integer(ttft),
+            _ => Value::Missing,
+        };
+        let status = match ttft {
+            Some(_) => CellStatus::Done {
+                digest: "d".to_owned(),
+                metrics: METRICS.iter().map(|one| metric(one.name)).collect(),
+            },
+            None => CellStatus::Failed { message: "panic".to_owned() },
+        };
+        CellRow { cell, key: format!("k{cell}"), seed, axes: vec![AxisValue::Text(policy.to_owned())], status }
+    }
+
+    fn value(table: &Table, policy: &str, column: &str) -> Option<f64> {
+        let (policies, metrics) = (table.words(POLICY_AXIS).unwrap(), table.words("metric").unwrap());
+        let at = (0..table.n_rows()).find(|&at| policies[at] == policy && metrics[at] == "ttft_mean_ns").unwrap();
+        table.numbers(column).unwrap()[at]
+    }
+
+    /// Worked by hand: A = 10, 20, 30 and B = 12, 24, 33, so B - A = 2, 4, 3 with mean 3 and sd 1; t(0.975, 2) = 4.3027.
+    #[test]
+    fn differences_are_taken_seed_by_seed() {
+        let rows = [
+            row(0, "a", 1, Some(10)),
+            row(1, "a", 2, Some(20)),
+            row(2, "a", 3, Some(30)),
+            row(3, "b", 1, Some(12)),
+            row(4, "b", 2, Some(24)),
+            row(5, "b", 3, Some(33)),
+        ];
+        let options = SummaryOptions { baseline: "a".to_owned(), confidence_ratio: 0.95 };
+        let table = summary_table(&[POLICY_AXIS.to_owned()], &rows, &options);
+        assert_eq!(table.n_rows(), 2 * METRICS.len());
+        assert_eq!(value(&table, "b", "mean"), Some(23.0));
+        assert_eq!(value(&table, "b", "diff_mean"), Some(3.0));
+        let half = 4.302_652_73 / 3.0_f64.sqrt();
+        assert!((value(&table, "b", "diff_ci_high").unwrap() - 3.0 - half).abs() < 1e-7);
+        let ratio = libm::cbrt(1.2 * 1.2 * 1.1);
+        assert!((value(&table, "b", "ratio_mean").unwrap() - ratio).abs() < 1e-12);
+        // Variances 100 and 111; of the difference 1.
+        assert!((value(&table, "b", "variance_reduction_factor").unwrap() - 211.0).abs() < 1e-9);
+        assert_eq!(value(&table, "a", "diff_mean"), Some(0.0));
+        assert_eq!(value(&table, "a", "variance_reduction_factor"), None);
+    }
+
+    #[test]
+    fn failed_cells_are_counted_and_left_out_of_pairs() {
+        let rows = [row(0, "a", 1, Some(10)), row(1, "a", 2, None), row(2, "b", 1, Some(11)), row(3, "b", 2, Some(50))];
+        let options = SummaryOptions { baseline: "a".to_owned(), confidence_ratio: 0.95 };
+        let table = summary_table(&[POLICY_AXIS.to_owned()], &rows, &options);
+        assert_eq!(value(&table, "a", "n_failed"), Some(1.0));
+        assert_eq!((value(&table, "a", "mean"), value(&table, "a", "ci_low")), (Some(10.0), None));
+        assert_eq!((value(&table, "b", "mean"), value(&table, "b", "diff_mean")), (Some(30.5), Some(1.0)));
+    }
+}
