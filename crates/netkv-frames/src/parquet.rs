@@ -84,9 +84,10 @@ fn new_writer(file: File, frame: &pl::DataFrame, metadata: &Metadata) -> Result<
 
 /// The I/O error behind a polars error, so that callers can tell a full disk from a bug.
 fn io_first(error: pl::PolarsError) -> anyhow::Error {
-    match error {
-        pl::PolarsError::IO { error, .. } => anyhow!(std::io::Error::new(error.kind(), error.to_string())),
-        other => anyhow!(other),
+    if let pl::PolarsError::IO { error, .. } = error {
+        anyhow!(std::io::Error::new(error.kind(), error.to_string()))
+    } else {
+        anyhow!(error)
     }
 }
 

@@ -101,9 +101,9 @@ pub fn summary_table(axes: &[String], rows: &[CellRow], options: &SummaryOptions
     let baselines: Vec<Option<usize>> =
         points.iter().map(|point| policy_axis.and_then(|axis| baseline_of(point, &points, axis, options))).collect();
     let mut summary = Vec::new();
-    for point in 0..points.len() {
+    for (point, &baseline) in baselines.iter().enumerate() {
         for metric in 0..METRICS.len() {
-            summary.push(summarise(&points, point, baselines[point], metric, options.confidence_ratio));
+            summary.push(summarise(&points, point, baseline, metric, options.confidence_ratio));
         }
     }
     table(axes, &points, &baselines, &summary, options)
