@@ -33,7 +33,10 @@ pub enum PolicyConfig {
     /// Least committed KV tokens.
     LoadAware,
     /// Longest cached prefix.
-    CacheAware,
+    CacheAware {
+        /// A prefix of no more than this share of the prompt does not count.
+        threshold_ratio: f64,
+    },
     /// Weighted sum of cached share and load.
     CacheLoadAware {
         /// Weight of the cached share of the prompt.
@@ -59,7 +62,7 @@ impl PolicyConfig {
         match self {
             Self::RoundRobin => "round_robin",
             Self::LoadAware => "load_aware",
-            Self::CacheAware => "cache_aware",
+            Self::CacheAware { .. } => "cache_aware",
             Self::CacheLoadAware { .. } => "cache_load_aware",
             Self::NetKv(_) => "netkv",
             Self::NetKvStatic(_) => "netkv_static",
@@ -77,7 +80,7 @@ impl PolicyConfig {
         match *self {
             Self::RoundRobin => Box::new(RoundRobin::new()),
             Self::LoadAware => Box::new(LoadAware),
-            Self::CacheAware => Box::new(CacheAware),
+            Self::CacheAware { threshold_ratio } => Box::new(CacheAware::new(threshold_ratio)),
             Self::CacheLoadAware { cache_weight, load_weight } => {
                 Box::new(CacheLoadAware::new(cache_weight, load_weight))
             }

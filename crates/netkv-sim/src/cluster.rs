@@ -29,9 +29,7 @@ impl Cluster {
             Placement::Listed(listed) => listed.clone(),
             Placement::PerPod => (0..config.prefill_instances).collect(),
             Placement::PerNode => spread(config, n_instances, shape.gpus_per_node / config.tp),
-            Placement::PerRack => {
-                spread(config, n_instances, shape.gpus_per_node / config.tp * shape.nodes_per_rack)
-            }
+            Placement::PerRack => spread(config, n_instances, shape.gpus_per_node / config.tp * shape.nodes_per_rack),
             Placement::Scattered => {
                 let mut all: Vec<u32> = (0..n_instances).collect();
                 Stream::new(seed, "placement").shuffle(&mut all);

@@ -40,7 +40,7 @@ pub struct Member {
     /// When the first iteration that it was in began, if it has.
     pub first_iteration: Option<SimTime>,
     /// Joined at the start of the running stretch: its last token is not the last iteration's.
-    fresh: bool,
+    pub(crate) fresh: bool,
 }
 
 impl Member {
@@ -160,9 +160,14 @@ impl DecodeEngine {
         self.stretch.is_some()
     }
 
-    /// Tokens of context in the batch and waiting to join it.
-    pub fn context_tokens(&self) -> u64 {
-        self.members.iter().chain(&self.joining).map(|member| u64::from(member.context_tokens)).sum()
+    /// Tokens of context in the batch.
+    pub fn running_tokens(&self) -> u64 {
+        context_tokens(&self.members)
+    }
+
+    /// Tokens of context that wait for the next iteration or a place in the batch.
+    pub fn joining_tokens(&self) -> u64 {
+        context_tokens(&self.joining)
     }
 
     /// When the engine has to be woken next; none while it is idle.
@@ -183,11 +188,17 @@ impl DecodeEngine {
 
     /// Accounts for every iteration that ended before `now`.
     pub fn catch_up(&mut self, now: SimTime, memory: &mut KvMemory, tbt: &mut Histogram<u64>) {
-        let Some(stretch) = self.stretch else { return };
-        let ended = stretch.ended_before(now).min(stretch.planned - 1);
-        if ended > 0 {
-            self.credit(stretch, ended, tbt);
-            self.stretch = Some(stretch.after(ended));
+        if let Some(stretch) = self.stretch {
+            let ended = stretch.ended_before(now).min(stretch.planned - 1);
+            self.pass(stretch, ended, memory, tbt);
+        }
+    }
+
+    /// Accounts for the first `n` iterations of the running stretch, after which it goes on.
+    fn pass(&mut self, stretch: Stretch, n: u32, memory: &mut KvMemory, tbt: &mut Histogram<u64>) {
+        if n > 0 {
+            self.credit(stretch, n, tbt);
+            self.stretch = Some(stretch.after(n));
             self.hold_next_token(memory);
         }
     }
@@ -214,10 +225,14 @@ impl DecodeEngine {
         end.finished.clear();
         end.preempted.clear();
         let mut fraction_fs = 0;
-        if let Some(stretch) = self.stretch.take() {
+        if let Some(stretch) = self.stretch {
             assert_eq!(stretch.end_of(stretch.planned), now, "a stretch ends at its time");
-            self.credit(stretch, stretch.planned, tbt);
-            fraction_fs = stretch.after(stretch.planned).fraction_fs;
+            // The memory of every token but the last is taken as it would have been one at a time.
+            self.pass(stretch, stretch.planned - 1, memory, tbt);
+        }
+        if let Some(last) = self.stretch.take() {
+            self.credit(last, 1, tbt);
+            fraction_fs = last.after(1).fraction_fs;
             self.members.retain(|member| {
                 let finished = member.remaining_tokens == 0;
                 if finished {
@@ -260,8 +275,10 @@ impl DecodeEngine {
         let Some(shortest) = self.members.iter().map(|member| member.remaining_tokens).min() else { return };
         self.hold_next_token(memory);
         let requests = self.members.len() as u64;
-        let tokens = self.members.iter().map(|member| u64::from(member.context_tokens)).sum();
-        let limit = shortest.min(self.max_stretch);
+        let tokens = context_tokens(&self.members);
+        // After a preemption there may be both a free place and a request for it: it joins next time.
+        let someone_joins = !self.joining.is_empty() && self.members.len() < self.max_batch;
+        let limit = if someone_joins { 1 } else { shortest.min(self.max_stretch) };
         self.stretch = Some(Stretch {
             start: now,
             fraction_fs,
@@ -338,6 +355,10 @@ impl DecodeEngine {
             member.fresh = false;
         }
     }
+}
+
+fn context_tokens(members: &[Member]) -> u64 {
+    members.iter().map(|member| u64::from(member.context_tokens)).sum()
 }
 
 /// Records `count` gaps of `nanos`; gaps of an hour and more count as an hour.

@@ -3,15 +3,29 @@
 //! No files, clock, environment, threads or printing. Once a [`Scenario`] exists nothing can fail: a run ends with
 //! a [`RunOutput`], or with a panic that is a bug.
 
+mod cluster;
+mod decode;
+mod event;
+mod kv_memory;
 mod metrics;
+mod oracle;
+mod prefill;
+mod prefix_cache;
 mod profile;
 mod record;
 mod scenario;
+mod serving;
+mod simulation;
+mod transfers;
 
+pub use kv_memory::{Grant, KvMemory};
 pub use metrics::{METRICS, Metric, Value, metrics};
+pub use prefix_cache::{PrefixCache, PrefixMatch};
 pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};
 pub use record::{RequestRecord, RunOutput, RunTotals, TtftParts};
 pub use scenario::{
-    ClusterConfig, DecodeConfig, FirstToken, KvConfig, MeasureConfig, OracleGranularity, Placement, PrefillConfig,
-    PrefillPolicy, SIM_EPOCH, Scenario, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
+    ClusterConfig, DecodeConfig, FirstToken, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity, Placement,
+    PrefillConfig, PrefillPolicy, SIM_EPOCH, Scenario, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity,
+    TtftLimit,
 };
+pub use simulation::{run, run_with};

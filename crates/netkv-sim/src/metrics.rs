@@ -63,7 +63,7 @@ impl<'a> Summary<'a> {
             sum += u128::from(value);
             n += 1;
         }
-        if n == 0 { Value::Missing } else { Value::Integer((sum / n) as u64) }
+        sum.checked_div(n).map_or(Value::Missing, |mean| Value::Integer(mean as u64))
     }
 
     fn mean_part(&self, part: usize) -> Value {
@@ -212,7 +212,7 @@ metrics_table! {
 fn mean_gap(summary: &Summary<'_>) -> Value {
     let gaps: u64 = summary.counted.iter().map(|record| u64::from(record.output_tokens.saturating_sub(1))).sum();
     let time = summary.counted.iter().fold(SimDuration::ZERO, |sum, record| sum + record.decoding);
-    if gaps == 0 { Value::Missing } else { Value::Integer(time.as_nanos() / gaps) }
+    time.as_nanos().checked_div(gaps).map_or(Value::Missing, Value::Integer)
 }
 
 const _: () = assert!(TtftParts::NAMES.len() == 7, "one column for each part of TTFT");

@@ -225,7 +225,8 @@ mod tests {
         let (mut cache, mut list, capacity) = (PrefixCache::new(), Vec::<BlockId>::new(), 40);
         for _ in 0..5000 {
             let session = stream.below(12) as u32;
-            let prompt: Vec<_> = (0..1 + stream.below(8) as u32).map(|depth| BlockId::new(session * 8 + depth)).collect();
+            let prompt: Vec<_> =
+                (0..1 + stream.below(8) as u32).map(|depth| BlockId::new(session * 8 + depth)).collect();
             let expected = prompt.iter().take_while(|block| list.contains(block)).count();
             assert_eq!(cache.lookup(&prompt).ready, expected);
             cache.acquire(&prompt);

@@ -105,7 +105,7 @@ impl RequestRecord {
 }
 
 /// The figures of a run that are not sums over its requests.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunTotals {
     /// Events handled.
     pub events: u64,

@@ -1,0 +1,313 @@
+//! Handlers of the two GPU pools: prefill queues and batches, decode batches, swapping, and the finished request.
+
+use crate::decode::Member;
+use crate::event::Event;
+use crate::prefill::Prompt;
+use crate::record::{RequestRecord, TtftParts};
+use crate::scenario::{FirstToken, PrefillPolicy, Scenario, TtftLimit};
+use crate::simulation::{Simulation, prefix_of};
+use netkv_units::{Bytes, BytesPerSec, RequestId, SimDuration, SimTime};
+
+impl Simulation<'_> {
+    /// Gives an arriving request to a prefill instance.
+    pub(crate) fn enqueue_prefill(&mut self, request: RequestId) {
+        let chosen = self.choose_prefill(request);
+        self.requests[request.index()].prefill = chosen as u32;
+        let input_tokens = self.scenario.workload.request(request).input_tokens;
+        self.prefill[chosen].engine.enqueue(request, input_tokens);
+        self.wake_prefill(chosen);
+    }
+
+    fn choose_prefill(&mut self, request: RequestId) -> usize {
+        let backlog = |index: usize| self.prefill[index].engine.backlog_tokens();
+        let pool = 0..self.prefill.len();
+        let least = match self.scenario.prefill.policy {
+            PrefillPolicy::RoundRobin => {
+                let turn = self.next_prefill;
+                self.next_prefill = (turn + 1) % self.prefill.len();
+                return turn;
+            }
+            PrefillPolicy::LeastTokens => pool.min_by_key(|&index| backlog(index)),
+            PrefillPolicy::CacheAware => {
+                let input_tokens = u64::from(self.scenario.workload.request(request).input_tokens);
+                let prefix = self.prefix(request);
+                pool.min_by_key(|&index| {
+                    let hit = u64::from(self.prefill[index].memory.hit_tokens(prefix));
+                    backlog(index) + input_tokens - hit
+                })
+            }
+        };
+        least.expect("there is a prefill instance")
+    }
+
+    /// Has an idle prefill instance start a batch at the end of this instant.
+    pub(crate) fn wake_prefill(&mut self, prefill: usize) {
+        let instance = &mut self.prefill[prefill];
+        if !instance.engine.is_busy() && !instance.woken {
+            instance.woken = true;
+            self.queue.push(self.now, Event::PrefillWake { prefill: prefill as u32 });
+        }
+    }
+
+    /// A prefill batch ends, or an idle instance was woken: hands over what is done, and starts the next batch.
+    pub(crate) fn turn_prefill(&mut self, prefill: u32) {
+        let index = prefill as usize;
+        self.prefill[index].woken = false;
+        if self.prefill[index].engine.is_busy() {
+            let mut done = std::mem::take(&mut self.scratch.done);
+            done.clear();
+            self.prefill[index].engine.finish_batch(&mut done);
+            for &request in &done {
+                self.finish_prefill(request);
+            }
+            self.scratch.done = done;
+        }
+        let scenario = self.scenario;
+        let instance = &mut self.prefill[index];
+        let prompt = |request| Prompt {
+            input_tokens: scenario.workload.request(request).input_tokens,
+            prefix: prefix_of(scenario, request),
+        };
+        let Some(start) = instance.engine.start_batch(&mut instance.memory, prompt) else { return };
+        let end = self.now + start.duration;
+        let busy = self.before_last_arrival(self.now, end);
+        self.prefill[index].busy += busy;
+        for (request, grant) in start.taken {
+            let state = &mut self.requests[request.index()];
+            state.prefill_start = self.now;
+            state.prefill_grant = grant;
+        }
+        self.queue.push(end, Event::PrefillWake { prefill });
+    }
+
+    /// A prompt's KV cache is complete.
+    fn finish_prefill(&mut self, request: RequestId) {
+        let prefix = self.prefix(request);
+        let state = &mut self.requests[request.index()];
+        state.prefill_end = self.now;
+        let prefill = state.prefill as usize;
+        self.prefill[prefill].memory.mark_ready(prefix);
+        let own = self.scenario.workload.request(request);
+        if self.scenario.first_token == FirstToken::Prefill && own.output_tokens == 1 {
+            self.release_prefill(request);
+            let mut member = Member::new(request, own.input_tokens, 0, Some(self.now), false);
+            member.first_iteration = Some(self.now);
+            self.finish_request(&member);
+        } else {
+            self.select_decode(request);
+        }
+    }
+
+    /// Gives back the memory that a request held where it was prefilled.
+    pub(crate) fn release_prefill(&mut self, request: RequestId) {
+        let state = &self.requests[request.index()];
+        let (prefill, private) = (state.prefill as usize, state.prefill_grant.private_blocks);
+        let prefix = self.prefix(request);
+        self.prefill[prefill].memory.release(prefix, private);
+        self.wake_prefill(prefill);
+    }
+
+    /// Puts a request whose KV cache is there into its instance's batch.
+    pub(crate) fn join_decode(&mut self, decode: usize, member: Member) {
+        let instance = &mut self.decode[decode];
+        instance.engine.catch_up(self.now, &mut instance.memory, &mut self.tbt);
+        instance.outside -= 1;
+        instance.outside_tokens -= u64::from(member.context_tokens);
+        instance.engine.join(self.now, member);
+        self.schedule_decode(decode);
+    }
+
+    /// Sees to it that the instance's next wake is in the queue; an idle one with requests is woken at once.
+    pub(crate) fn schedule_decode(&mut self, decode: usize) {
+        let instance = &mut self.decode[decode];
+        let idle_wake = (instance.engine.n_joining() > 0).then_some(self.now);
+        let wake = instance.engine.wake_time().or(idle_wake);
+        if wake != instance.wake {
+            instance.wake = wake;
+            instance.generation += 1;
+            if let Some(time) = wake {
+                let generation = instance.generation;
+                self.queue.push(time, Event::DecodeWake { decode: decode as u32, generation });
+            }
+        }
+    }
+
+    /// A decode instance's stretch ends, or its first begins.
+    pub(crate) fn turn_decode(&mut self, decode: u32, generation: u32) {
+        let index = decode as usize;
+        if self.decode[index].generation != generation {
+            return;
+        }
+        let mut end = std::mem::take(&mut self.scratch.stretch_end);
+        let scenario = self.scenario;
+        let instance = &mut self.decode[index];
+        instance.wake = None;
+        instance.engine.turn(self.now, &mut instance.memory, |id| prefix_of(scenario, id), &mut self.tbt, &mut end);
+        self.count_busy(index);
+        for member in &end.finished {
+            self.finish_request(member);
+        }
+        for &member in &end.preempted {
+            self.swap_out(index, member);
+        }
+        self.scratch.stretch_end = end;
+        self.admit_waiting(index);
+        self.schedule_decode(index);
+    }
+
+    fn count_busy(&mut self, decode: usize) {
+        let busy = self.decode[decode].engine.is_busy();
+        match (self.decode[decode].busy_since, busy) {
+            (None, true) => self.decode[decode].busy_since = Some(self.now),
+            (Some(since), false) => {
+                let time = self.before_last_arrival(since, self.now);
+                self.decode[decode].busy += time;
+                self.decode[decode].busy_since = None;
+            }
+            (None, false) | (Some(_), true) => {}
+        }
+    }
+
+    /// Time to move a context between GPU and host memory.
+    fn host_time(&self, context_tokens: u32) -> SimDuration {
+        let bytes = Bytes::new(u64::from(context_tokens) * self.scenario.kv.bytes_per_token);
+        let rate = BytesPerSec::new(self.scenario.decode.host_bytes_per_sec);
+        bytes.to_nanobytes().time_at(rate).expect("the host has bandwidth")
+    }
+
+    /// A member lost its place for lack of memory: its KV cache goes to the host.
+    fn swap_out(&mut self, decode: usize, member: Member) {
+        self.requests[member.request.index()].preemptions += 1;
+        self.totals.preemptions += 1;
+        let away = self.now + self.host_time(member.context_tokens);
+        let instance = &mut self.decode[decode];
+        instance.outside += 1;
+        instance.outside_tokens += u64::from(member.context_tokens);
+        instance.swapped.push_front((member, away));
+    }
+
+    /// Admits swapped-out requests, then waiting ones, in order, as far as memory goes.
+    pub(crate) fn admit_waiting(&mut self, decode: usize) {
+        let now = self.now;
+        let watermark = self.scenario.decode.watermark_blocks;
+        while let Some((member, away)) = self.decode[decode].swapped.front().copied() {
+            let prefix = self.prefix(member.request);
+            let instance = &mut self.decode[decode];
+            let Some(grant) = instance.memory.admit(prefix, member.context_tokens, watermark) else { break };
+            let shared_blocks = instance.memory.blocks_for(member.context_tokens) - grant.private_blocks;
+            instance.swapped.pop_front();
+            instance.returning.push(Member { shared_blocks, private_blocks: grant.private_blocks, ..member });
+            let back = away.max(now) + self.host_time(member.context_tokens);
+            self.queue.push(back, Event::SwappedIn { request: member.request });
+        }
+        while self.decode[decode].swapped.is_empty() {
+            let Some(&request) = self.decode[decode].waiting.front() else { break };
+            let input_tokens = self.scenario.workload.request(request).input_tokens;
+            let prefix = self.prefix(request);
+            let Some(grant) = self.decode[decode].memory.admit(prefix, input_tokens, watermark) else { break };
+            self.decode[decode].waiting.pop_front();
+            self.requests[request.index()].decode_grant = grant;
+            self.start_transfer(request);
+        }
+        let instance = &mut self.decode[decode];
+        instance.engine.replan(&instance.memory);
+    }
+
+    /// A swapped-out request is back.
+    pub(crate) fn return_swapped(&mut self, request: RequestId) {
+        let decode = self.requests[request.index()].decode.expect("it was decoding") as usize;
+        let returning = &mut self.decode[decode].returning;
+        let place = returning.iter().position(|member| member.request == request).expect("it is returning");
+        let member = returning.remove(place);
+        let prefix = self.prefix(request);
+        self.decode[decode].memory.mark_ready(prefix);
+        self.join_decode(decode, member);
+    }
+
+    /// A request has made its last token.
+    pub(crate) fn finish_request(&mut self, member: &Member) {
+        let record = self.record_of(member);
+        let state = &mut self.requests[member.request.index()];
+        assert!(!state.finished, "request {:?} finishes once", member.request);
+        state.finished = true;
+        assert_eq!(record.parts.total(), record.ttft, "the parts of TTFT add up");
+        self.records.push(record);
+    }
+
+    fn record_of(&self, member: &Member) -> RequestRecord {
+        let scenario = self.scenario;
+        let own = scenario.workload.request(member.request);
+        let state = &self.requests[member.request.index()];
+        let first_token = member.first_token.expect("a finished request has a first token");
+        let finish = member.last_token.expect("a finished request has a last token");
+        let mut parts = TtftParts {
+            prefill_queue: state.prefill_start.since(own.arrival),
+            prefill_compute: state.prefill_end.since(state.prefill_start),
+            ..TtftParts::default()
+        };
+        if scenario.first_token == FirstToken::Decode {
+            let joined = member.first_iteration.expect("it was in an iteration");
+            parts.admission_wait = state.admitted.since(state.prefill_end);
+            parts.transfer = state.transfer_end.since(state.admitted);
+            parts.decode_wait = joined.since(state.transfer_end);
+            parts.first_iteration = first_token.since(joined);
+        }
+        let prefill_instance = self.cluster.prefill[state.prefill as usize];
+        let decode_instance = state.decode.map(|decode| self.cluster.decode[decode as usize]);
+        let ttft = first_token.since(own.arrival);
+        let decoding = finish.since(first_token);
+        let ttft_limit = ttft_limit(scenario, own.input_tokens);
+        let gaps = u64::from(own.output_tokens - 1);
+        let tbt_attained = decoding.as_nanos() <= scenario.slo.tbt.as_nanos() * gaps;
+        RequestRecord {
+            request: member.request,
+            arrival: own.arrival,
+            input_tokens: own.input_tokens,
+            output_tokens: own.output_tokens,
+            prefill_instance,
+            decode_instance,
+            tier: decode_instance.map(|decode| self.cluster.tier(prefill_instance, decode)),
+            prefill_hit_tokens: state.prefill_grant.hit_tokens,
+            decode_hit_tokens: state.decode_grant.hit_tokens,
+            transfer_bytes: state.transfer_bytes,
+            parts,
+            ttft,
+            decoding,
+            tbt_max: member.tbt_max,
+            finish,
+            ttft_limit,
+            preemptions: state.preemptions,
+            slo_attained: ttft <= ttft_limit && tbt_attained,
+            counted: is_counted(scenario, own.arrival),
+        }
+    }
+}
+
+/// Whether a request that arrived at `arrival` counts in the metrics.
+pub(crate) fn is_counted(scenario: &Scenario, arrival: SimTime) -> bool {
+    arrival.since(SimTime::ZERO) >= scenario.measure.warmup
+}
+
+/// The TTFT that a request with a prompt of `input_tokens` is promised.
+fn ttft_limit(scenario: &Scenario, input_tokens: u32) -> SimDuration {
+    match scenario.slo.ttft {
+        TtftLimit::Fixed(limit) => limit,
+        TtftLimit::Slowdown(factor) => {
+            SimDuration::from_secs_f64(idle_ttft(scenario, input_tokens).as_secs_f64() * factor)
+        }
+    }
+}
+
+/// TTFT of a prompt on an idle cluster with empty caches, over a transfer inside a rack.
+fn idle_ttft(scenario: &Scenario, input_tokens: u32) -> SimDuration {
+    let chunk = scenario.prefill.max_batch_tokens;
+    let prefill = scenario.gpu.prefill.prompt(input_tokens, 0, chunk);
+    if scenario.first_token == FirstToken::Prefill {
+        return prefill;
+    }
+    let bytes = Bytes::new(u64::from(input_tokens) * scenario.kv.bytes_per_token);
+    let rate = BytesPerSec::new(scenario.fabric.nic.get() * u64::from(scenario.cluster.tp));
+    let moving = bytes.to_nanobytes().time_at(rate).expect("interfaces have bandwidth");
+    let latency = scenario.transfer.setup + scenario.fabric.latency[1];
+    prefill + latency + moving + scenario.gpu.decode.iteration(1, u64::from(input_tokens))
+}

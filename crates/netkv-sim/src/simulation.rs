@@ -1,0 +1,373 @@
+//! The loop, and the state that it owns. All control flow between the components is in [`Simulation::dispatch`] and
+//! the handlers beside it (`serving`, `transfers`); they alone push events.
+
+use crate::cluster::Cluster;
+use crate::decode::{DecodeEngine, Member, StretchEnd};
+use crate::event::{Event, EventQueue};
+use crate::kv_memory::{Grant, KvMemory};
+use crate::oracle::LinkMonitor;
+use crate::prefill::PrefillEngine;
+use crate::record::{RequestRecord, RunOutput, RunTotals};
+use crate::scenario::{Scenario, TransferGranularity};
+use hdrhistogram::Histogram;
+use netkv_fabric::{Background, BackgroundChange, FabricConfig, FatTree, FlowNetwork, Path};
+use netkv_policy::{Candidate, IterationModel, Policy};
+use netkv_units::{BlockId, BytesPerSec, FlowId, LinkId, RequestId, SimDuration, SimTime};
+use netkv_workload::BLOCK_TOKENS;
+use std::collections::VecDeque;
+
+/// What is known of a request while it is served.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RequestState {
+    /// Positions of its instances in their pools.
+    pub(crate) prefill: u32,
+    pub(crate) decode: Option<u32>,
+    pub(crate) prefill_start: SimTime,
+    pub(crate) prefill_end: SimTime,
+    pub(crate) admitted: SimTime,
+    pub(crate) transfer_end: SimTime,
+    pub(crate) prefill_grant: Grant,
+    pub(crate) decode_grant: Grant,
+    pub(crate) transfer_bytes: u64,
+    /// Flows of its transfer that have not ended.
+    pub(crate) flows_left: u32,
+    pub(crate) preemptions: u32,
+    pub(crate) finished: bool,
+}
+
+/// A prefill instance.
+pub(crate) struct PrefillInstance {
+    pub(crate) engine: PrefillEngine,
+    pub(crate) memory: KvMemory,
+    /// An idle engine has been told to start a batch at this instant.
+    pub(crate) woken: bool,
+    pub(crate) busy: SimDuration,
+    /// Transfers in flight out of it: inside its node, and through its NICs.
+    pub(crate) sending: [u32; 2],
+}
+
+/// A decode instance, and the scheduler's bookkeeping of it.
+pub(crate) struct DecodeInstance {
+    pub(crate) engine: DecodeEngine,
+    pub(crate) memory: KvMemory,
+    /// Requests sent to it that wait for memory, in order.
+    pub(crate) waiting: VecDeque<RequestId>,
+    /// Requests that it swapped out, the next to return first, and when their KV cache had left.
+    pub(crate) swapped: VecDeque<(Member, SimTime)>,
+    /// Members on their way back from the host.
+    pub(crate) returning: Vec<Member>,
+    /// Requests that it was given and that are not in its engine, and their tokens.
+    pub(crate) outside: u32,
+    pub(crate) outside_tokens: u64,
+    /// The wake that is in the queue, and its generation.
+    pub(crate) wake: Option<SimTime>,
+    pub(crate) generation: u32,
+    pub(crate) busy: SimDuration,
+    pub(crate) busy_since: Option<SimTime>,
+    /// Transfers in flight into it: inside its node, and through its NICs.
+    pub(crate) receiving: [u32; 2],
+}
+
+/// A run in progress.
+pub(crate) struct Simulation<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) now: SimTime,
+    pub(crate) queue: EventQueue,
+    pub(crate) cluster: Cluster,
+    pub(crate) tree: FatTree,
+    pub(crate) network: FlowNetwork,
+    pub(crate) monitor: LinkMonitor,
+    pub(crate) policy: Box<dyn Policy>,
+    pub(crate) prefill: Vec<PrefillInstance>,
+    pub(crate) decode: Vec<DecodeInstance>,
+    pub(crate) requests: Vec<RequestState>,
+    pub(crate) records: Vec<RequestRecord>,
+    pub(crate) tbt: Histogram<u64>,
+    /// The request that each flow belongs to.
+    pub(crate) flow_owner: Vec<RequestId>,
+    pub(crate) transfers_in_flight: u32,
+    pub(crate) totals: RunTotals,
+    pub(crate) last_arrival: SimTime,
+    pub(crate) next_prefill: usize,
+    pub(crate) scratch: Scratch,
+    background: Option<Background>,
+    next_arrival: usize,
+    network_wake: Option<SimTime>,
+    network_generation: u32,
+}
+
+/// Memory that handlers use again and again.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    pub(crate) ended: Vec<FlowId>,
+    pub(crate) done: Vec<RequestId>,
+    pub(crate) hashes: Vec<u64>,
+    pub(crate) paths: Vec<Path>,
+    pub(crate) exact_rate: Vec<f64>,
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) stretch_end: StretchEnd,
+}
+
+/// Runs a scenario to its end.
+///
+/// # Panics
+/// If an invariant of the model is broken: a bug, never the user's input.
+pub fn run(scenario: &Scenario) -> RunOutput {
+    run_with(scenario, u32::MAX)
+}
+
+/// Runs a scenario with at most `max_stretch` decode iterations in one event; 1 takes every iteration by itself, the
+/// slow reference that [`run`] must agree with in everything but the number of events.
+///
+/// # Panics
+/// As [`run`]; and if `max_stretch` is zero.
+pub fn run_with(scenario: &Scenario, max_stretch: u32) -> RunOutput {
+    let mut simulation = Simulation::new(scenario, max_stretch);
+    simulation.run_to_end();
+    simulation.into_output()
+}
+
+/// The cluster and fabric as the flows see them: with pooled interfaces, one large GPU for each instance.
+fn flow_view(scenario: &Scenario) -> (FabricConfig, Cluster) {
+    let mut fabric = scenario.fabric;
+    let mut cluster = scenario.cluster.clone();
+    if scenario.transfer.granularity == TransferGranularity::Instance {
+        let pooled = |rate: BytesPerSec| BytesPerSec::new(rate.get() * u64::from(cluster.tp));
+        (fabric.nic, fabric.nvlink) = (pooled(fabric.nic), pooled(fabric.nvlink));
+        fabric.shape.gpus_per_node /= cluster.tp;
+        cluster.tp = 1;
+    }
+    (fabric, Cluster::new(&cluster, fabric.shape, scenario.seed))
+}
+
+impl<'a> Simulation<'a> {
+    fn new(scenario: &'a Scenario, max_stretch: u32) -> Self {
+        let (fabric, cluster) = flow_view(scenario);
+        let tree = FatTree::new(fabric);
+        let capacities: Vec<_> = (0..tree.n_links()).map(|link| tree.capacity(LinkId::from_index(link))).collect();
+        let femtos = 1e-15;
+        let decode = scenario.gpu.decode;
+        let iteration = IterationModel {
+            base_s: decode.base_fs as f64 * femtos,
+            per_request_s: decode.per_request_fs as f64 * femtos,
+            per_token_s: decode.per_token_fs as f64 * femtos,
+        };
+        let requests = scenario.workload.requests();
+        let mut simulation = Self {
+            scenario,
+            now: SimTime::ZERO,
+            queue: EventQueue::default(),
+            network: FlowNetwork::new(&capacities, Path::MAX),
+            monitor: LinkMonitor::new(scenario.telemetry, &tree, scenario.seed),
+            policy: scenario.policy.build(iteration),
+            prefill: cluster.prefill.iter().map(|_| PrefillInstance::new(scenario)).collect(),
+            decode: cluster.decode.iter().map(|_| DecodeInstance::new(scenario, max_stretch)).collect(),
+            requests: vec![RequestState::default(); requests.len()],
+            records: Vec::with_capacity(requests.len()),
+            tbt: Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("the bounds are valid"),
+            flow_owner: Vec::new(),
+            transfers_in_flight: 0,
+            totals: RunTotals::default(),
+            last_arrival: requests.last().map_or(SimTime::ZERO, |request| request.arrival),
+            next_prefill: 0,
+            scratch: Scratch::default(),
+            background: None,
+            next_arrival: 0,
+            network_wake: None,
+            network_generation: 0,
+            cluster,
+            tree,
+        };
+        simulation.start();
+        simulation
+    }
+
+    /// Sets the background, and puts the first event of each kind into the queue.
+    fn start(&mut self) {
+        if let Some((background, initial)) = Background::new(&self.scenario.background, &self.tree, self.scenario.seed)
+        {
+            initial.into_iter().for_each(|change| self.apply_background(change));
+            self.queue.push(background.next_change(), Event::Background);
+            self.background = Some(background);
+        }
+        self.push_telemetry();
+        if let Some(first) = self.scenario.workload.requests().first() {
+            self.queue.push(first.arrival, Event::Arrival);
+        }
+        self.settle_network();
+    }
+
+    fn run_to_end(&mut self) {
+        while self.records.len() as u64 + self.totals.rejected < self.requests.len() as u64 {
+            let (time, event) = self.queue.pop().expect("a request that is not finished has an event to come");
+            assert!(time >= self.now, "time ran back from {} to {time}", self.now);
+            self.now = time;
+            self.totals.events += 1;
+            self.dispatch(event);
+            if self.queue.next_time() != Some(self.now) {
+                self.settle_network();
+            }
+        }
+    }
+
+    fn dispatch(&mut self, event: Event) {
+        match event {
+            Event::Background => self.change_background(),
+            Event::NetworkWake { generation } if generation == self.network_generation => self.end_flows(),
+            Event::NetworkWake { .. } => {}
+            Event::TransferEnter { request } => self.enter_transfer(request),
+            Event::Telemetry => self.sample_links(),
+            Event::Arrival => self.arrive(),
+            Event::SwappedIn { request } => self.return_swapped(request),
+            Event::PrefillWake { prefill } => self.turn_prefill(prefill),
+            Event::DecodeWake { decode, generation } => self.turn_decode(decode, generation),
+        }
+    }
+
+    /// Brings the rates up to date after the changes of this instant, and sees to the next wake.
+    fn settle_network(&mut self) {
+        self.network.resolve();
+        let next = self.network.next_completion();
+        if next != self.network_wake {
+            self.network_generation += 1;
+            self.network_wake = next;
+            if let Some(time) = next {
+                self.queue.push(time, Event::NetworkWake { generation: self.network_generation });
+            }
+        }
+    }
+
+    fn change_background(&mut self) {
+        let background = self.background.as_mut().expect("it made this event");
+        let change = background.advance(self.now);
+        self.queue.push(background.next_change(), Event::Background);
+        self.apply_background(change);
+    }
+
+    fn apply_background(&mut self, change: BackgroundChange) {
+        let left = self.monitor.set_background(self.now, change.link, change.ratio);
+        self.network.set_capacity(self.now, change.link, left);
+    }
+
+    fn sample_links(&mut self) {
+        self.monitor.sample(self.now, &self.network);
+        self.push_telemetry();
+    }
+
+    fn push_telemetry(&mut self) {
+        let interval = self.scenario.telemetry.interval;
+        if interval > SimDuration::ZERO {
+            self.queue.push(self.now + interval, Event::Telemetry);
+        }
+    }
+
+    /// The next request of the workload arrives.
+    fn arrive(&mut self) {
+        let request = RequestId::from_index(self.next_arrival);
+        self.next_arrival += 1;
+        if let Some(next) = self.scenario.workload.requests().get(self.next_arrival) {
+            self.queue.push(next.arrival, Event::Arrival);
+        }
+        if self.can_ever_fit(request) {
+            self.enqueue_prefill(request);
+        } else {
+            self.totals.rejected += 1;
+        }
+    }
+
+    fn can_ever_fit(&self, request: RequestId) -> bool {
+        let kv = &self.scenario.kv;
+        let own = self.scenario.workload.request(request);
+        let blocks = |tokens: u64| tokens.div_ceil(u64::from(kv.block_tokens));
+        let whole = u64::from(own.input_tokens) + u64::from(own.output_tokens);
+        blocks(u64::from(own.input_tokens)) <= u64::from(kv.prefill_blocks)
+            && blocks(whole) + u64::from(self.scenario.decode.watermark_blocks) <= u64::from(kv.decode_blocks)
+    }
+
+    fn into_output(mut self) -> RunOutput {
+        self.check_end();
+        let end = self.now;
+        self.records.sort_unstable_by_key(|record| record.request);
+        let span = self.last_arrival.as_secs_f64().max(1e-9);
+        let share = |busy: SimDuration, n: usize| busy.as_secs_f64() / span / n as f64;
+        let total = |busy: &mut dyn Iterator<Item = SimDuration>| busy.fold(SimDuration::ZERO, |sum, one| sum + one);
+        let mut totals = self.totals;
+        totals.end = end;
+        totals.prefill_utilisation_ratio =
+            share(total(&mut self.prefill.iter().map(|instance| instance.busy)), self.prefill.len());
+        totals.decode_utilisation_ratio =
+            share(total(&mut self.decode.iter().map(|instance| instance.busy)), self.decode.len());
+        if end > SimTime::ZERO {
+            (totals.link_utilisation_ratio, totals.background_ratio) =
+                self.monitor.means(end, &self.tree, &self.network);
+        }
+        RunOutput { requests: self.records, tbt_histogram: self.tbt, totals }
+    }
+
+    /// Nothing is left anywhere once every request has finished.
+    fn check_end(&self) {
+        assert_eq!(self.network.n_active(), 0, "no flow is left");
+        self.network.check_invariants();
+        for instance in &self.prefill {
+            assert_eq!(instance.engine.backlog_tokens(), 0, "no prompt is left");
+            assert_eq!(instance.memory.available(), instance.memory.capacity(), "prefill memory is given back");
+        }
+        for instance in &self.decode {
+            assert_eq!(instance.outside, 0, "no request is left outside");
+            assert_eq!(instance.memory.available(), instance.memory.capacity(), "decode memory is given back");
+        }
+    }
+
+    /// The blocks of a request's prompt that prefix caches may keep: the whole ones.
+    pub(crate) fn prefix(&self, request: RequestId) -> &'a [BlockId] {
+        prefix_of(self.scenario, request)
+    }
+
+    /// The part of a span of time that lies before the last arrival: what utilisation counts.
+    pub(crate) fn before_last_arrival(&self, from: SimTime, to: SimTime) -> SimDuration {
+        to.min(self.last_arrival).since(from.min(self.last_arrival))
+    }
+}
+
+/// The whole prefix blocks of a request's prompt.
+pub(crate) fn prefix_of(scenario: &Scenario, request: RequestId) -> &[BlockId] {
+    let whole = scenario.workload.request(request).input_tokens / BLOCK_TOKENS;
+    &scenario.workload.blocks(request)[..whole as usize]
+}
+
+impl PrefillInstance {
+    fn new(scenario: &Scenario) -> Self {
+        let (kv, config) = (&scenario.kv, &scenario.prefill);
+        Self {
+            engine: PrefillEngine::new(
+                scenario.gpu.prefill,
+                config.max_batch_tokens,
+                config.max_batch_requests as usize,
+            ),
+            memory: KvMemory::new(kv.prefill_blocks, kv.block_tokens, BLOCK_TOKENS, kv.prefix_caching),
+            woken: false,
+            busy: SimDuration::ZERO,
+            sending: [0; 2],
+        }
+    }
+}
+
+impl DecodeInstance {
+    fn new(scenario: &Scenario, max_stretch: u32) -> Self {
+        let kv = &scenario.kv;
+        Self {
+            engine: DecodeEngine::new(scenario.gpu.decode, scenario.decode.max_batch as usize, max_stretch),
+            memory: KvMemory::new(kv.decode_blocks, kv.block_tokens, BLOCK_TOKENS, kv.prefix_caching),
+            waiting: VecDeque::new(),
+            swapped: VecDeque::new(),
+            returning: Vec::new(),
+            outside: 0,
+            outside_tokens: 0,
+            wake: None,
+            generation: 0,
+            busy: SimDuration::ZERO,
+            busy_since: None,
+            receiving: [0; 2],
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Handlers between the two pools: choosing the decode instance, and moving the KV cache there.
+
+use crate::decode::Member;
+use crate::event::Event;
+use crate::oracle::{DecisionOracle, flow_hashes};
+use crate::scenario::{FirstToken, OracleGranularity};
+use crate::serving::is_counted;
+use crate::simulation::Simulation;
+use netkv_policy::{Candidate, RequestView};
+use netkv_units::{Bytes, BytesPerSec, LinkId, RequestId, SimDuration, Tier};
+
+/// The ledger's kinds of interface: NVLink inside a node, NICs elsewhere.
+const fn interface(tier: Tier) -> usize {
+    match tier {
+        Tier::Node => 0,
+        Tier::Rack | Tier::Pod | Tier::Core => 1,
+    }
+}
+
+impl Simulation<'_> {
+    /// Has the policy choose a decode instance for a request whose prefill is done.
+    pub(crate) fn select_decode(&mut self, request: RequestId) {
+        flow_hashes(self.scenario.seed, request.get(), self.cluster.tp, &mut self.scratch.hashes);
+        let chosen = self.ask_policy(request);
+        let own = self.scenario.workload.request(request);
+        self.requests[request.index()].decode = Some(chosen as u32);
+        let now = self.now;
+        let instance = &mut self.decode[chosen];
+        instance.engine.catch_up(now, &mut instance.memory, &mut self.tbt);
+        instance.outside += 1;
+        instance.outside_tokens += u64::from(own.input_tokens);
+        instance.waiting.push_back(request);
+        self.admit_waiting(chosen);
+        self.schedule_decode(chosen);
+    }
+
+    fn ask_policy(&mut self, request: RequestId) -> usize {
+        let source = self.cluster.prefill[self.requests[request.index()].prefill as usize];
+        let input_tokens = self.scenario.workload.request(request).input_tokens;
+        let mut candidates = std::mem::take(&mut self.scratch.candidates);
+        candidates.clear();
+        for decode in 0..self.decode.len() {
+            let instance = &mut self.decode[decode];
+            instance.engine.catch_up(self.now, &mut instance.memory, &mut self.tbt);
+            candidates.push(self.candidate(request, decode));
+        }
+        let exact = self.scenario.policy.wants_exact_oracle();
+        let granularity = if exact { OracleGranularity::Exact } else { self.scenario.oracle };
+        if granularity == OracleGranularity::Exact {
+            self.probe_candidates(request);
+        }
+        let age = self.monitor.refresh(self.now);
+        let oracle = DecisionOracle {
+            granularity,
+            bandwidth: self.scenario.oracle_bandwidth,
+            cluster: &self.cluster,
+            tree: &self.tree,
+            network: &self.network,
+            monitor: &self.monitor,
+            age,
+            hashes: &self.scratch.hashes,
+            exact_rate: &self.scratch.exact_rate,
+        };
+        let chosen = self.policy.select(&RequestView { source, input_tokens }, &candidates, &oracle);
+        assert!(chosen < candidates.len(), "the policy chose {chosen} of {}", candidates.len());
+        self.scratch.candidates = candidates;
+        chosen
+    }
+
+    /// What the scheduler knows about one decode instance.
+    fn candidate(&self, request: RequestId, decode: usize) -> Candidate {
+        let instance = &self.decode[decode];
+        let prefill = self.requests[request.index()].prefill as usize;
+        let destination = self.cluster.decode[decode];
+        let input_tokens = self.scenario.workload.request(request).input_tokens;
+        let hit_tokens = instance.memory.hit_tokens(self.prefix(request));
+        let interface = interface(self.cluster.tier(self.cluster.prefill[prefill], destination));
+        let tokens = |blocks: u32| u64::from(blocks) * u64::from(self.scenario.kv.block_tokens);
+        Candidate {
+            instance: destination,
+            running: instance.engine.n_running() as u32,
+            pending: instance.outside + instance.engine.n_joining() as u32,
+            running_tokens: instance.engine.running_tokens(),
+            pending_tokens: instance.outside_tokens + instance.engine.joining_tokens(),
+            capacity_tokens: tokens(instance.memory.capacity()),
+            free_tokens: tokens(instance.memory.available()),
+            hit_tokens,
+            transfer_bytes: Bytes::new(self.bytes_to_move(input_tokens, hit_tokens)),
+            sharing_transfers: instance.receiving[interface].max(self.prefill[prefill].sending[interface]),
+        }
+    }
+
+    fn bytes_to_move(&self, input_tokens: u32, hit_tokens: u32) -> u64 {
+        let skipped = if self.scenario.transfer.skip_cached { hit_tokens } else { 0 };
+        u64::from(input_tokens - skipped) * self.scenario.kv.bytes_per_token
+    }
+
+    /// Finds the rate that the transfer would really get to each decode instance if it started now.
+    fn probe_candidates(&mut self, request: RequestId) {
+        self.scratch.exact_rate.clear();
+        self.scratch.exact_rate.resize(self.cluster.prefill.len() + self.cluster.decode.len(), 0.0);
+        let mut rates = Vec::new();
+        for decode in 0..self.decode.len() {
+            self.find_paths(request, decode);
+            let paths: Vec<&[LinkId]> = self.scratch.paths.iter().map(|path| path.links()).collect();
+            self.network.probe(&paths, &mut rates);
+            // The transfer ends with its slowest flow.
+            let slowest = rates.iter().copied().min().unwrap_or(BytesPerSec::ZERO);
+            let rate = slowest.get() as f64 * rates.len() as f64;
+            self.scratch.exact_rate[self.cluster.decode[decode].index()] = rate;
+        }
+    }
+
+    /// Finds the ways of a transfer's flows, by rank.
+    fn find_paths(&mut self, request: RequestId, decode: usize) {
+        let source = self.cluster.prefill[self.requests[request.index()].prefill as usize];
+        let destination = self.cluster.decode[decode];
+        let (cluster, tree) = (&self.cluster, &self.tree);
+        let way = |(rank, &hash): (usize, &u64)| {
+            tree.path(cluster.gpu(source, rank as u32), cluster.gpu(destination, rank as u32), hash)
+        };
+        self.scratch.paths.clear();
+        self.scratch.paths.extend(self.scratch.hashes.iter().enumerate().map(way));
+    }
+
+    /// The decode instance has reserved memory: the transfer begins.
+    pub(crate) fn start_transfer(&mut self, request: RequestId) {
+        let input_tokens = self.scenario.workload.request(request).input_tokens;
+        let bytes = self.bytes_to_move(input_tokens, self.requests[request.index()].decode_grant.hit_tokens);
+        let state = &mut self.requests[request.index()];
+        state.admitted = self.now;
+        state.transfer_bytes = bytes;
+        let (prefill, decode) = (state.prefill as usize, state.decode.expect("it was chosen") as usize);
+        let tier = self.cluster.tier(self.cluster.prefill[prefill], self.cluster.decode[decode]);
+        self.prefill[prefill].sending[interface(tier)] += 1;
+        self.decode[decode].receiving[interface(tier)] += 1;
+        self.transfers_in_flight += 1;
+        self.totals.transfers_in_flight_max = self.totals.transfers_in_flight_max.max(self.transfers_in_flight);
+        let latency = if bytes == 0 { SimDuration::ZERO } else { self.tree.config().latency[tier.index()] };
+        self.queue.push(self.now + self.scenario.transfer.setup + latency, Event::TransferEnter { request });
+    }
+
+    /// The transfer's flows enter the network: an even share of the bytes each, the first ones a byte more if need be.
+    pub(crate) fn enter_transfer(&mut self, request: RequestId) {
+        let bytes = self.requests[request.index()].transfer_bytes;
+        if bytes == 0 {
+            self.end_transfer(request);
+            return;
+        }
+        flow_hashes(self.scenario.seed, request.get(), self.cluster.tp, &mut self.scratch.hashes);
+        let decode = self.requests[request.index()].decode.expect("it was chosen") as usize;
+        self.find_paths(request, decode);
+        let n_flows = u64::from(self.cluster.tp);
+        self.requests[request.index()].flows_left = self.cluster.tp;
+        for (rank, path) in self.scratch.paths.iter().enumerate() {
+            let size = bytes / n_flows + u64::from((rank as u64) < bytes % n_flows);
+            let flow = self.network.start_flow(self.now, path.links(), Bytes::new(size), None);
+            if self.flow_owner.len() <= flow.index() {
+                self.flow_owner.resize(flow.index() + 1, request);
+            }
+            self.flow_owner[flow.index()] = request;
+        }
+    }
+
+    /// Flows may be done.
+    pub(crate) fn end_flows(&mut self) {
+        let mut ended = std::mem::take(&mut self.scratch.ended);
+        ended.clear();
+        self.network.take_completed(self.now, &mut ended);
+        for flow in &ended {
+            let request = self.flow_owner[flow.index()];
+            let state = &mut self.requests[request.index()];
+            state.flows_left -= 1;
+            if state.flows_left == 0 {
+                self.end_transfer(request);
+            }
+        }
+        self.scratch.ended = ended;
+    }
+
+    /// All of a request's KV cache is on its decode instance.
+    fn end_transfer(&mut self, request: RequestId) {
+        let own = self.scenario.workload.request(request);
+        let prefix = self.prefix(request);
+        let state = &mut self.requests[request.index()];
+        state.transfer_end = self.now;
+        let (prefill, decode) = (state.prefill as usize, state.decode.expect("it was chosen") as usize);
+        let tier = self.cluster.tier(self.cluster.prefill[prefill], self.cluster.decode[decode]);
+        self.prefill[prefill].sending[interface(tier)] -= 1;
+        self.decode[decode].receiving[interface(tier)] -= 1;
+        self.transfers_in_flight -= 1;
+        let (made, first) = match self.scenario.first_token {
+            FirstToken::Decode => (0, None),
+            FirstToken::Prefill => (1, Some(state.prefill_end)),
+        };
+        let private_blocks = state.decode_grant.private_blocks;
+        self.release_prefill(request);
+        self.decode[decode].memory.mark_ready(prefix);
+        let counted = is_counted(self.scenario, own.arrival);
+        let member = Member::new(request, own.input_tokens, own.output_tokens - made, first, counted);
+        let shared_blocks = self.decode[decode].memory.blocks_for(own.input_tokens) - private_blocks;
+        self.join_decode(decode, Member { shared_blocks, private_blocks, ..member });
+    }
+}

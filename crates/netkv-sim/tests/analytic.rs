@@ -1,0 +1,189 @@
+//! Cases with an answer on paper.
+
+mod common;
+
+use common::{POLICIES, millis, scenario};
+use netkv_policy::PolicyConfig;
+use netkv_sim::{FirstToken, METRICS, Placement, RunOutput, TransferGranularity, Value, metrics, run};
+use netkv_units::{BlockId, SimDuration, SimTime, Tier};
+use netkv_workload::Workload;
+
+fn blocks(first: u32, n: u32) -> Vec<BlockId> {
+    (first..first + n).map(BlockId::new).collect()
+}
+
+fn single(input_tokens: u32, output_tokens: u32) -> Workload {
+    let n_blocks = input_tokens.div_ceil(512);
+    Workload::from_parts(vec![(SimTime::from_nanos(5), input_tokens, output_tokens, blocks(0, n_blocks))])
+}
+
+#[test]
+fn one_request_takes_prefill_plus_latency_plus_bytes_over_rate_plus_one_iteration() {
+    let mut scenario = scenario(single(1000, 3));
+    scenario.transfer.setup = millis(7);
+    scenario.fabric.latency = [1, 2, 3, 4].map(millis);
+    for (decode, tier) in [(1, Tier::Node), (2, Tier::Pod), (7, Tier::Core)] {
+        let prefill: Vec<u32> = (0..8).filter(|&instance| instance != decode).collect();
+        scenario.cluster.prefill_instances = 7;
+        scenario.cluster.placement = Placement::Listed(prefill);
+        let output = run(&scenario);
+        let record = &output.requests[0];
+        assert_eq!(record.tier, Some(tier));
+        // 1,000 MB in two flows of 500 MB: 10 GB/s each, 100 GB/s inside the node.
+        let moving = if tier == Tier::Node { millis(5) } else { millis(50) };
+        assert_eq!(record.parts.prefill_compute, millis(1000));
+        assert_eq!(record.parts.transfer, millis(7) + scenario.fabric.latency[tier.index()] + moving);
+        assert_eq!(record.parts.first_iteration, millis(10));
+        assert_eq!(record.ttft, record.parts.total());
+        assert_eq!(record.decoding, millis(20));
+        assert_eq!(record.tbt_max, millis(10));
+    }
+}
+
+#[test]
+fn transfers_that_share_an_interface_share_its_bandwidth() {
+    // Four prompts of the same length on four prefill instances, all done at once, one decode instance.
+    let parts = (0..4).map(|n| (SimTime::ZERO, 1024, 1, blocks(2 * n, 2))).collect();
+    let mut scenario = scenario(Workload::from_parts(parts));
+    scenario.cluster.placement = Placement::Listed(vec![0, 1, 2, 3]);
+    let alone = {
+        let mut scenario = scenario.clone();
+        scenario.workload = std::sync::Arc::new(single(1024, 1));
+        run(&scenario).requests[0].parts.transfer
+    };
+    scenario.cluster.prefill_instances = 7;
+    scenario.cluster.placement = Placement::Listed(vec![0, 1, 2, 3, 4, 5, 6]);
+    let output = run(&scenario);
+    // Instance 7's node also holds 6; 0 to 3 come in over its two NICs, four flows on each.
+    for record in &output.requests {
+        assert_eq!(record.parts.transfer.as_nanos(), 4 * alone.as_nanos(), "{record:?}");
+    }
+}
+
+#[test]
+fn pooled_interfaces_move_a_transfer_as_fast_as_its_ranks() {
+    let mut scenario = scenario(single(1000, 1));
+    let ranks = run(&scenario).requests[0].clone();
+    scenario.transfer.granularity = TransferGranularity::Instance;
+    assert_eq!(run(&scenario).requests[0].parts.transfer, ranks.parts.transfer);
+}
+
+/// Mean wait of M/D/1: rho / (2 (1 - rho)) of the service time.
+#[test]
+fn prefill_waits_as_long_as_queueing_theory_says() {
+    for rho in [0.3, 0.6, 0.8] {
+        let (service_s, tokens) = (0.01, 10);
+        let workload = Workload::poisson(rho / service_s, 400_000, tokens, 1, 11);
+        let mut scenario = scenario(workload);
+        scenario.cluster.prefill_instances = 1;
+        scenario.cluster.placement = Placement::Listed(vec![0]);
+        scenario.prefill.max_batch_tokens = tokens;
+        scenario.kv.prefix_caching = false;
+        let output = run(&scenario);
+        let waits: f64 = output.requests.iter().map(|record| record.parts.prefill_queue.as_secs_f64()).sum();
+        let mean = waits / output.requests.len() as f64;
+        let theory = service_s * rho / (2.0 * (1.0 - rho));
+        println!(
+            "M/D/1 at rho {rho}: waited {mean:.6} s, theory {theory:.6} s, off {:+.2} %",
+            100.0 * (mean / theory - 1.0)
+        );
+        assert!((mean / theory - 1.0).abs() < 0.02, "rho {rho}: {mean} against {theory}");
+        assert!((output.totals.prefill_utilisation_ratio / rho - 1.0).abs() < 0.01);
+    }
+}
+
+/// The same prompt twice: the second finds all of it, and only what is left is computed and moved.
+#[test]
+fn a_full_cache_saves_the_prefill_and_the_transfer() {
+    let again = |caching| {
+        let later = SimTime::from_secs_f64(100.0);
+        let parts = vec![(SimTime::ZERO, 1024, 2, blocks(0, 2)), (later, 1024, 2, blocks(0, 2))];
+        let mut scenario = scenario(Workload::from_parts(parts));
+        scenario.cluster = netkv_sim::ClusterConfig {
+            prefill_instances: 1,
+            placement: Placement::Listed(vec![0]),
+            ..scenario.cluster
+        };
+        scenario.policy = PolicyConfig::CacheAware { threshold_ratio: 0.3 };
+        scenario.kv.prefix_caching = caching;
+        run(&scenario).requests[1].clone()
+    };
+    let cold = again(false);
+    assert_eq!((cold.prefill_hit_tokens, cold.decode_hit_tokens), (0, 0));
+    assert_eq!(cold.parts.prefill_compute, millis(1024));
+    assert_eq!(cold.transfer_bytes, 1_024_000_000);
+    let warm = again(true);
+    assert_eq!((warm.prefill_hit_tokens, warm.decode_hit_tokens), (1023, 1024));
+    assert_eq!(warm.parts.prefill_compute, millis(1));
+    assert_eq!(warm.transfer_bytes, 0);
+    assert_eq!(warm.parts.transfer, SimDuration::ZERO);
+}
+
+#[test]
+fn cached_blocks_are_sent_again_unless_the_transport_skips_them() {
+    let later = SimTime::from_secs_f64(100.0);
+    let parts = vec![(SimTime::ZERO, 1024, 2, blocks(0, 2)), (later, 1500, 2, blocks(0, 3))];
+    let mut scenario = scenario(Workload::from_parts(parts));
+    scenario.policy = PolicyConfig::CacheAware { threshold_ratio: 0.3 };
+    assert_eq!(run(&scenario).requests[1].transfer_bytes, (1500 - 1024) * 1_000_000);
+    scenario.transfer.skip_cached = false;
+    assert_eq!(run(&scenario).requests[1].transfer_bytes, 1500 * 1_000_000);
+}
+
+#[test]
+fn with_one_decode_instance_all_policies_are_equal() {
+    let mut scenario = scenario(Workload::poisson(2.0, 300, 700, 20, 3));
+    scenario.cluster.prefill_instances = 7;
+    scenario.cluster.placement = Placement::PerPod;
+    scenario.background = common::BACKGROUND;
+    let digests: Vec<_> = POLICIES
+        .map(|policy| {
+            scenario.policy = policy;
+            run(&scenario).digest()
+        })
+        .to_vec();
+    assert!(digests.iter().all(|&digest| digest == digests[0]), "{digests:?}");
+}
+
+#[test]
+fn a_first_token_from_the_prefill_side_does_not_wait_for_the_transfer() {
+    let mut scenario = scenario(single(1000, 3));
+    scenario.cluster.placement = Placement::PerPod;
+    scenario.first_token = FirstToken::Prefill;
+    let record = run(&scenario).requests[0].clone();
+    assert_eq!(record.ttft, millis(1000));
+    // The first gap holds the transfer and an iteration, the second an iteration.
+    assert_eq!(record.decoding, millis(50 + 10 + 10));
+    assert_eq!(record.tbt_max, millis(60));
+    scenario.workload = std::sync::Arc::new(single(1000, 1));
+    let alone = run(&scenario).requests[0].clone();
+    assert_eq!((alone.decode_instance, alone.transfer_bytes, alone.decoding), (None, 0, SimDuration::ZERO));
+}
+
+fn metric(output: &RunOutput, name: &str) -> Value {
+    let index = METRICS.iter().position(|metric| metric.name == name).expect("a metric of that name");
+    metrics(output)[index]
+}
+
+#[test]
+fn the_slo_is_a_multiple_of_the_idle_ttft() {
+    // One request on an idle cluster takes just its idle TTFT: latency is zero, so pods are as near as racks.
+    let mut scenario = scenario(single(1000, 3));
+    scenario.cluster.placement = Placement::PerPod;
+    scenario.slo.ttft = netkv_sim::TtftLimit::Slowdown(1.0);
+    let output = run(&scenario);
+    assert_eq!(output.requests[0].ttft_limit, output.requests[0].ttft);
+    assert_eq!(metric(&output, "slo_attainment_ratio"), Value::Float(1.0));
+    scenario.slo.tbt = SimDuration::from_nanos(9_999_999);
+    assert_eq!(metric(&run(&scenario), "slo_attainment_ratio"), Value::Float(0.0));
+    assert_eq!(metric(&run(&scenario), "slo_ttft_ratio"), Value::Float(1.0));
+}
+
+#[test]
+fn requests_that_can_never_fit_are_refused_and_counted() {
+    let mut scenario = scenario(single(1000, 3));
+    scenario.kv.decode_blocks = 70;
+    let output = run(&scenario);
+    assert_eq!((output.requests.len(), output.totals.rejected), (0, 1));
+    assert_eq!(metric(&output, "ttft_mean_ns"), Value::Missing);
+}

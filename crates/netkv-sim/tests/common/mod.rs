@@ -1,0 +1,93 @@
+//! Scenarios for tests: a small cluster whose every figure is round, to be changed by each test as it needs.
+
+use netkv_fabric::{BackgroundConfig, FabricConfig, FabricShape, ModulatedBackground};
+use netkv_policy::{NetKvWeights, PolicyConfig};
+use netkv_sim::{
+    ClusterConfig, DecodeConfig, DecodeLatency, FirstToken, GpuProfile, KvConfig, MeasureConfig, OracleBandwidth,
+    OracleGranularity, Placement, PrefillConfig, PrefillLatency, PrefillPolicy, Scenario, SloConfig, TelemetryConfig,
+    TransferConfig, TransferGranularity, TtftLimit,
+};
+use netkv_units::{BytesPerSec, SimDuration};
+use netkv_workload::Workload;
+use std::sync::Arc;
+
+/// Milliseconds as a duration.
+pub fn millis(ms: u64) -> SimDuration {
+    SimDuration::from_nanos(ms * 1_000_000)
+}
+
+/// The parameters of netkv in tests.
+pub const WEIGHTS: NetKvWeights =
+    NetKvWeights { max_congestion_ratio: 0.95, tbt_limit_s: 0.05, drain_tokens_per_sec: 20_000.0 };
+
+/// Every policy.
+pub const POLICIES: [PolicyConfig; 7] = [
+    PolicyConfig::RoundRobin,
+    PolicyConfig::LoadAware,
+    PolicyConfig::CacheAware { threshold_ratio: 0.3 },
+    PolicyConfig::CacheLoadAware { cache_weight: 1.0, load_weight: 1.0 },
+    PolicyConfig::NetKv(WEIGHTS),
+    PolicyConfig::NetKvStatic(WEIGHTS),
+    PolicyConfig::Clairvoyant(WEIGHTS),
+];
+
+/// 2 pods x 2 racks x 1 node x 4 GPUs, two GPUs an instance: 8 instances, 4 of each kind. 10 GB/s NICs, no
+/// oversubscription, no background, no latency; 1 MB of KV cache a token; prefill 1 ms a token, decode 10 ms an
+/// iteration.
+pub fn scenario(workload: Workload) -> Scenario {
+    Scenario {
+        seed: 1,
+        workload: Arc::new(workload),
+        cluster: ClusterConfig { tp: 2, prefill_instances: 4, placement: Placement::PerNode },
+        fabric: FabricConfig {
+            shape: FabricShape { pods: 2, racks_per_pod: 2, nodes_per_rack: 1, gpus_per_node: 4 },
+            nvlink: BytesPerSec::new(100_000_000_000),
+            nic: BytesPerSec::new(10_000_000_000),
+            rack_oversubscription: 1.0,
+            pod_oversubscription: 1.0,
+            spines_per_pod: 2,
+            cores: 2,
+            latency: [SimDuration::ZERO; 4],
+        },
+        background: BackgroundConfig::None,
+        telemetry: TelemetryConfig {
+            interval: SimDuration::ZERO,
+            delay: SimDuration::ZERO,
+            noise_ratio: 0.0,
+            loss_ratio: 0.0,
+        },
+        oracle: OracleGranularity::Tier,
+        oracle_bandwidth: OracleBandwidth::Share,
+        gpu: GpuProfile {
+            prefill: PrefillLatency { base_fs: 0, per_token_fs: 1_000_000_000_000, per_pair_fs: 0, floor_fs: 0 },
+            decode: DecodeLatency { base_fs: 10_000_000_000_000, per_request_fs: 0, per_token_fs: 0 },
+        },
+        kv: KvConfig {
+            bytes_per_token: 1_000_000,
+            block_tokens: 16,
+            prefill_blocks: 100_000,
+            decode_blocks: 100_000,
+            prefix_caching: true,
+        },
+        prefill: PrefillConfig { policy: PrefillPolicy::LeastTokens, max_batch_tokens: 8192, max_batch_requests: 64 },
+        decode: DecodeConfig { max_batch: 64, watermark_blocks: 10, host_bytes_per_sec: 50_000_000_000 },
+        transfer: TransferConfig {
+            granularity: TransferGranularity::Rank,
+            skip_cached: true,
+            setup: SimDuration::ZERO,
+        },
+        first_token: FirstToken::Decode,
+        slo: SloConfig { ttft: TtftLimit::Slowdown(1.25), tbt: millis(50) },
+        policy: PolicyConfig::RoundRobin,
+        measure: MeasureConfig { warmup: SimDuration::ZERO },
+    }
+}
+
+/// A background that is busy half of the time, unequal between pods.
+pub const BACKGROUND: BackgroundConfig = BackgroundConfig::Modulated(ModulatedBackground {
+    quiet_ratio: (0.05, 0.25),
+    busy_ratio: (0.35, 0.55),
+    quiet_dwell: SimDuration::from_nanos(500_000_000),
+    busy_dwell: SimDuration::from_nanos(500_000_000),
+    pod_spread_ratio: 0.5,
+});

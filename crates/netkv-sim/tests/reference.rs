@@ -1,0 +1,120 @@
+//! The fast engine against the obvious one, which takes every decode iteration by itself: every record of every
+//! request must be equal to the last bit, on random scenarios with tight memory, preemption, shared prefixes,
+//! background traffic and every policy. And the laws of a run: same scenario, same bits; TTFT parts add up.
+
+mod common;
+
+use common::{BACKGROUND, POLICIES, millis, scenario};
+use netkv_sim::{FirstToken, OracleGranularity, RunOutput, Scenario, run, run_with};
+use netkv_units::{BlockId, SimTime, Stream};
+use netkv_workload::Workload;
+
+/// Sessions whose prompts grow, interleaved; arrivals on a coarse grid so that many events fall on one instant.
+fn workload(stream: &mut Stream) -> Workload {
+    let n = 40 + stream.below(60);
+    let mut sessions: Vec<Vec<u32>> = Vec::new();
+    let mut next_block = 0;
+    let mut at_ms = 0;
+    let mut parts = Vec::new();
+    for _ in 0..n {
+        at_ms += 10 * stream.below(40);
+        let session = stream.below(12) as usize;
+        if session >= sessions.len() {
+            sessions.push(Vec::new());
+        }
+        let session = session.min(sessions.len() - 1);
+        let keep = stream.below(sessions[session].len() as u64 + 1) as usize;
+        sessions[session].truncate(keep);
+        for _ in 0..=stream.below(3) {
+            sessions[session].push(next_block);
+            next_block += 1;
+        }
+        let input = 512 * (sessions[session].len() as u32 - 1) + 1 + stream.below(512) as u32;
+        let blocks = sessions[session].iter().map(|&block| BlockId::new(block)).collect();
+        let output = 1 + stream.below(300) as u32;
+        parts.push((SimTime::from_nanos(at_ms * 1_000_000), input, output, blocks));
+        // A partial last block is a leaf: a longer prompt has another id there.
+        if !input.is_multiple_of(512) {
+            sessions[session].pop();
+        }
+    }
+    Workload::from_parts(parts)
+}
+
+fn random_scenario(seed: u64) -> Scenario {
+    let mut stream = Stream::new(seed, "scenario");
+    let mut scenario = scenario(workload(&mut stream));
+    scenario.seed = seed;
+    scenario.policy = POLICIES[stream.below(7) as usize];
+    scenario.oracle =
+        [OracleGranularity::Static, OracleGranularity::Tier, OracleGranularity::Path, OracleGranularity::Exact]
+            [stream.below(4) as usize];
+    if stream.below(2) == 0 {
+        scenario.background = BACKGROUND;
+    }
+    scenario.telemetry.interval = millis([0, 30, 1000][stream.below(3) as usize]);
+    scenario.telemetry.delay = millis([0, 500][stream.below(2) as usize]);
+    scenario.gpu.prefill.per_token_fs = [10_000_000_000, 100_000_000_000][stream.below(2) as usize];
+    scenario.gpu.decode.per_request_fs = [0, 1_234_567_891][stream.below(2) as usize];
+    scenario.gpu.decode.per_token_fs = [0, 26_470_001][stream.below(2) as usize];
+    scenario.decode.max_batch = [2, 64][stream.below(2) as usize];
+    // The longest prompt and answer take 37 512-token blocks and 300 tokens at the most; often that is all there is.
+    let longest = scenario.workload.requests().iter().map(|own| own.input_tokens + own.output_tokens).max();
+    let least = longest.expect("there are requests").div_ceil(16) + scenario.decode.watermark_blocks;
+    scenario.kv.decode_blocks = least + [0, 20, 100, 10_000][stream.below(4) as usize];
+    scenario.kv.prefill_blocks = least + [0, 500][stream.below(2) as usize];
+    scenario.kv.prefix_caching = stream.below(4) > 0;
+    scenario.transfer.skip_cached = stream.below(2) == 0;
+    if stream.below(3) == 0 {
+        scenario.first_token = FirstToken::Prefill;
+    }
+    scenario
+}
+
+fn check_laws(output: &RunOutput, scenario: &Scenario) {
+    assert_eq!(output.requests.len(), scenario.workload.len(), "every request finishes once");
+    for record in &output.requests {
+        assert_eq!(record.parts.total(), record.ttft);
+        assert_eq!(record.finish, record.arrival + record.ttft + record.decoding);
+        assert!(record.prefill_hit_tokens < record.input_tokens);
+        assert!(record.decode_hit_tokens <= record.input_tokens);
+    }
+    let gaps: u64 = output.requests.iter().map(|record| u64::from(record.output_tokens) - 1).sum();
+    assert_eq!(output.tbt_histogram.len(), gaps, "every gap between tokens is counted once");
+}
+
+#[test]
+fn stretches_of_iterations_equal_one_at_a_time_to_the_last_bit() {
+    let (mut preemptions, mut hits) = (0, 0);
+    for seed in 0..400 {
+        let scenario = random_scenario(seed);
+        let (fast, slow) = (run(&scenario), run_with(&scenario, 1));
+        check_laws(&fast, &scenario);
+        for (fast, slow) in fast.requests.iter().zip(&slow.requests) {
+            assert_eq!(fast, slow, "seed {seed}");
+        }
+        assert!(fast.tbt_histogram == slow.tbt_histogram, "seed {seed}: another histogram");
+        assert_eq!(fast.totals.end, slow.totals.end, "seed {seed}");
+        preemptions += fast.totals.preemptions;
+        hits += fast.requests.iter().map(|record| u64::from(record.decode_hit_tokens)).sum::<u64>();
+    }
+    println!("{preemptions} preemptions, {hits} tokens hit on decode instances");
+    assert!(preemptions > 300 && hits > 100_000, "the scenarios exercise preemption and hits");
+}
+
+#[test]
+fn the_same_scenario_gives_the_same_bits() {
+    for seed in 0..20 {
+        let scenario = random_scenario(seed);
+        assert_eq!(run(&scenario).digest(), run(&scenario).digest(), "seed {seed}");
+    }
+}
+
+#[test]
+fn another_seed_gives_another_background_and_other_results() {
+    let mut scenario = scenario(Workload::poisson(4.0, 200, 900, 50, 1));
+    scenario.background = BACKGROUND;
+    let first = run(&scenario).digest();
+    scenario.seed = 2;
+    assert_ne!(run(&scenario).digest(), first);
+}

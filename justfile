@@ -1,0 +1,43 @@
+# What people do daily. Every recipe is one cargo line: everything works without `just`.
+
+# Show the recipes.
+default:
+    @just --list
+
+# Run every experiment of the paper and draw its figures.
+reproduce *args:
+    cargo run --release -q -p netkv -- reproduce {{args}}
+
+# Run all tests.
+test:
+    cargo test --release --workspace
+
+# Format, lint and test: what must pass before a commit.
+check:
+    cargo fmt --all --check
+    cargo clippy --release --workspace --all-targets -- -D warnings
+    cargo test --release --workspace
+
+# A reduced version of every experiment, in about a minute.
+quick:
+    cargo run --release -q -p netkv -- reproduce --quick
+
+# Run an experiment: `just run experiments/load.toml`.
+run *args:
+    cargo run --release -q -p netkv -- run {{args}}
+
+# Run one cell again: `just cell experiments/load.toml 17 --timing`.
+cell *args:
+    cargo run --release -q -p netkv -- cell {{args}}
+
+# Draw the figures from results/.
+figures *args:
+    cargo run --release -q -p netkv -- figures {{args}}
+
+# Write the golden table anew; its change is a commit of its own that says which model change caused it.
+golden:
+    NETKV_GOLDEN=write cargo test --release -p netkv --test golden
+
+# The API documentation.
+doc:
+    cargo doc --workspace --no-deps
