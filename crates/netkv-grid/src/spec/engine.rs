@@ -125,13 +125,14 @@ pub(super) fn read_slo(reader: &mut Reader<'_>) -> Option<SloConfig> {
 pub(super) fn read_policy(reader: &mut Reader<'_>) -> Option<PolicyConfig> {
     let weight = Range::closed(0.0, 1e9);
     let name = reader.choice("policy.name", &PolicyConfig::NAMES.map(|name| (name, name)));
+    let threshold_ratio = reader.float("policy.cache_threshold_ratio", Range::closed(0.0, 1.0));
     let cache_weight = reader.float("policy.cache_weight", weight);
     let load_weight = reader.float("policy.load_weight", weight);
     let max_congestion_ratio = reader.float("policy.max_congestion_ratio", Range::below(0.0, 1.0));
     let drain_tokens_per_sec = reader.float("policy.drain_tokens_per_s", Range::above(0.0, 1e12));
     // The objective is read with its own section; here it is the limit that NetKV keeps to.
     let tbt_ms = reader.quietly(|reader| reader.float("slo.tbt_ms", POSITIVE_SECONDS));
-    let (cache_weight, load_weight) = (cache_weight?, load_weight?);
+    let (threshold_ratio, cache_weight, load_weight) = (threshold_ratio?, cache_weight?, load_weight?);
     let weights = NetKvWeights {
         max_congestion_ratio: max_congestion_ratio?,
         tbt_limit_s: tbt_ms? * 1e-3,
@@ -140,7 +141,7 @@ pub(super) fn read_policy(reader: &mut Reader<'_>) -> Option<PolicyConfig> {
     match name? {
         "round_robin" => Some(PolicyConfig::RoundRobin),
         "load_aware" => Some(PolicyConfig::LoadAware),
-        "cache_aware" => Some(PolicyConfig::CacheAware),
+        "cache_aware" => Some(PolicyConfig::CacheAware { threshold_ratio }),
         "cache_load_aware" => Some(PolicyConfig::CacheLoadAware { cache_weight, load_weight }),
         "netkv" => Some(PolicyConfig::NetKv(weights)),
         "netkv_static" => Some(PolicyConfig::NetKvStatic(weights)),
