@@ -1,0 +1,130 @@
+//! Running cells on all cores. The order in which they end changes nothing: outcomes come back by position.
+//!
+//! A panic in a cell is a bug of ours; it becomes a failed outcome and the other cells go on. [`failure`] puts the
+//! command that shows it again behind its message.
+
+use crate::experiment::Cell;
+use netkv_sim::{RunOutput, Value, metrics};
+use netkv_units::Digest;
+use rayon::iter::{ParallelBridge, ParallelIterator};
+use std::cell::RefCell;
+use std::num::NonZeroUsize;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::path::Path;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What became of a cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Position in the experiment.
+    pub index: usize,
+    /// The cell's key.
+    pub key: Digest,
+    /// What became of it.
+    pub status: Status,
+}
+
+/// What became of a cell.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Status {
+    /// It ran to its end.
+    Done {
+        /// Digest of every bit of its output, in hexadecimal.
+        digest: String,
+        /// Its metrics, in the order of [`netkv_sim::METRICS`].
+        metrics: Vec<Value>,
+    },
+    /// It panicked.
+    Failed {
+        /// What the panic said and where.
+        message: String,
+    },
+}
+
+/// Told about each cell as it ends, from the thread that ran it; the output is there if the cell is done.
+pub type OnDone<'a> = dyn Fn(&Outcome, Option<&RunOutput>) + Sync + 'a;
+
+/// Runs cells, in their order, on `jobs` threads; outcomes come back in the same order. When `stop` is set, cells that
+/// have not started are left out.
+///
+/// # Panics
+/// If `on_done` does, or no thread can be started.
+pub fn run_cells(
+    cells: &[Cell],
+    jobs: NonZeroUsize,
+    stop: &AtomicBool,
+    runner: impl Fn(&Cell) -> RunOutput + Sync,
+    on_done: &OnDone<'_>,
+) -> Vec<Outcome> {
+    install_hook();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(jobs.get())
+        .thread_name(|thread| format!("cell-{thread}"))
+        .build()
+        .expect("the system starts a thread for each job");
+    let run = |(position, cell): (usize, &Cell)| {
+        let (outcome, output) = run_cell(cell, &runner);
+        on_done(&outcome, output.as_ref());
+        (position, outcome)
+    };
+    let mut outcomes: Vec<(usize, Outcome)> = pool.install(|| {
+        // The bridge hands cells out one by one and in order, so that no thread is left with a block of long ones.
+        let waiting = cells.iter().enumerate().take_while(|_| !stop.load(Ordering::Relaxed));
+        waiting.par_bridge().map(run).collect()
+    });
+    outcomes.sort_unstable_by_key(|(position, _)| *position);
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+/// Runs one cell; a panic of the runner becomes a failed outcome.
+fn run_cell(cell: &Cell, runner: &(impl Fn(&Cell) -> RunOutput + Sync)) -> (Outcome, Option<RunOutput>) {
+    let result = catch(|| {
+        let output = runner(cell);
+        let status = Status::Done { digest: output.digest().to_string(), metrics: metrics(&output) };
+        (status, output)
+    });
+    let (status, output) = match result {
+        Ok((status, output)) => (status, Some(output)),
+        Err(message) => (Status::Failed { message }, None),
+    };
+    (Outcome { index: cell.index, key: cell.key, status }, output)
+}
+
+/// What a failed cell's row says: the message of its panic, then the command that runs it again.
+pub fn failure(message: &str, experiment: &Path, index: usize) -> String {
+    format!("{message}; again: netkv cell {} {index}", experiment.display())
+}
+
+thread_local! {
+    /// Set while this thread runs a cell: what its panic said.
+    static CAUGHT: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// What `work` returns, or what its panic said and where.
+fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    CAUGHT.with_borrow_mut(|caught| *caught = Some(String::new()));
+    // State that a panic leaves half changed is dropped with the cell.
+    let result = panic::catch_unwind(AssertUnwindSafe(work));
+    let said = CAUGHT.take().unwrap_or_default();
+    result.map_err(|_| said)
+}
+
+/// Panics of cells are kept for their outcome; all others go to the hook that was there before.
+fn install_hook() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            let is_cell = CAUGHT.with_borrow_mut(|caught| caught.as_mut().map(|said| *said = describe(panic)));
+            if is_cell.is_none() {
+                previous(panic);
+            }
+        }));
+    });
+}
+
+fn describe(panic: &PanicHookInfo<'_>) -> String {
+    let said = panic.payload_as_str().unwrap_or("a panic without a message").replace('\n', " ");
+    panic.location().map_or_else(|| said.clone(), |place| format!("{said} ({}:{})", place.file(), place.line()))
+}

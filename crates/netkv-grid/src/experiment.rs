@@ -1,0 +1,362 @@
+//! An experiment: a file with all that it extends, read, checked and unfolded into cells.
+
+use crate::axes::{Axis, AxisValue, Grid};
+use crate::header::{Header, OWN_KEYS, Record};
+use crate::issue::{InputErrors, Issue, IssueTally, Origin, nearest, with_suggestion};
+use crate::library::Library;
+use crate::source;
+use crate::spec::CellSpec;
+use crate::trace_source::TraceOrigin;
+use crate::tree::{self, Content, Node, Table};
+use netkv_sim::SIM_EPOCH;
+use netkv_units::{Digest, Digester};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Most cells of an experiment. Chosen by us: what one machine runs in a week at a second a cell.
+const MAX_CELLS: usize = 1_000_000;
+
+/// A smaller version of an experiment, for a first look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reduction {
+    /// Keeps the first so many seeds.
+    pub max_seeds: usize,
+    /// Keeps the first so many requests of each cell.
+    pub max_requests: u32,
+}
+
+/// What an experiment depends on besides its file.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// One more folder to look for published traces in.
+    pub trace_dir: Option<PathBuf>,
+    /// Makes the experiment smaller; numeric axes keep every second value.
+    pub reduction: Option<Reduction>,
+}
+
+/// A point of the grid: one value of each axis.
+#[derive(Clone, Debug)]
+pub struct Point {
+    values: Vec<AxisValue>,
+    spec: CellSpec,
+    key: Digest,
+}
+
+/// One run of an experiment: a grid point with a seed.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    /// Its position in the experiment, from 0: the first axis is the slowest, the seed the fastest.
+    pub index: usize,
+    /// A digest of all that its result depends on: equal in any experiment that has the same cell.
+    pub key: Digest,
+    /// Its seed.
+    pub seed: u64,
+    point: Arc<Point>,
+}
+
+impl Cell {
+    /// Its value on each axis.
+    pub fn axis_values(&self) -> &[AxisValue] {
+        &self.point.values
+    }
+
+    /// Its scenario, without seed and requests.
+    pub fn spec(&self) -> &CellSpec {
+        &self.point.spec
+    }
+
+    /// Where its requests come from.
+    pub fn trace_origin(&self) -> &TraceOrigin {
+        self.point.spec.recipe.origin()
+    }
+}
+
+/// An experiment without errors.
+#[derive(Debug)]
+pub struct Experiment {
+    path: PathBuf,
+    header: Header,
+    base: Table,
+    grid: Grid,
+    library: Library,
+    points: Vec<Arc<Point>>,
+    notices: Vec<String>,
+}
+
+impl Experiment {
+    /// Reads an experiment file and all that it names.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in all files and all cells, each thing once.
+    pub fn load(path: &Path, options: &LoadOptions) -> Result<Self, InputErrors> {
+        let file = Origin::file(path);
+        let mut base = source::load(path)?;
+        let header = Header::read(&base, &file);
+        let n_seeds = header.as_ref().map_or(1, |header| header.seeds.len());
+        let mut grid = Grid::read(&base).and_then(|grid| check_size(grid, n_seeds, &file));
+        if let Some(reduction) = options.reduction {
+            reduce(&mut base, &reduction);
+            grid.iter_mut().for_each(Grid::thin);
+        }
+        let mut library = Library::new(options.trace_dir.clone());
+        // Without a grid, the base is read as the only point, so that its errors show at once.
+        let points = read_points(&base, grid.as_ref().unwrap_or(&Grid::default()), &file, &mut library);
+        let (mut header, grid, points) = match (header, grid, points) {
+            (Ok(header), Ok(grid), Ok(points)) => (header, grid, points),
+            (header, grid, points) => {
+                let mut issues = header.err().unwrap_or_default();
+                issues.extend(grid.err().unwrap_or_default());
+                issues.extend(points.err().iter().flat_map(InputErrors::issues).cloned());
+                return Err(InputErrors::new(issues));
+            }
+        };
+        if let Some(reduction) = options.reduction {
+            header.seeds.truncate(reduction.max_seeds);
+        }
+        let mut experiment = Self { path: path.to_owned(), header, base, grid, library, points, notices: Vec::new() };
+        experiment.notices = experiment.find_notices();
+        Ok(experiment)
+    }
+
+    /// What the user should be told although nothing is wrong.
+    fn find_notices(&self) -> Vec<String> {
+        let mut notices: Vec<String> = self.library.traces().filter_map(|loaded| loaded.notice.clone()).collect();
+        notices.sort();
+        notices.dedup();
+        let baseline = self.header.baseline;
+        if self.points.iter().all(|point| point.spec.policy().name() != baseline) {
+            notices.push(format!(
+                "measure.baseline = \"{baseline}\" is not among the policies of {}: there will be no differences to it",
+                self.path.display()
+            ));
+        }
+        notices
+    }
+
+    /// What the user should be told although nothing is wrong: a trace that was not found, a baseline that is not run.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    /// The file, as given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its name, which is that of its results' folder.
+    pub fn name(&self) -> &str {
+        &self.header.name
+    }
+
+    /// Its seeds.
+    pub fn seeds(&self) -> &[u64] {
+        &self.header.seeds
+    }
+
+    /// What is kept of each run.
+    pub const fn record(&self) -> Record {
+        self.header.record
+    }
+
+    /// The policy that paired differences are taken to.
+    pub const fn baseline(&self) -> &'static str {
+        self.header.baseline
+    }
+
+    /// Confidence of the intervals in the summary.
+    pub const fn confidence_ratio(&self) -> f64 {
+        self.header.confidence_ratio
+    }
+
+    /// Its axes, slowest first; the seeds come after them.
+    pub fn axes(&self) -> &[Axis] {
+        self.grid.axes()
+    }
+
+    /// Number of its cells.
+    pub fn n_cells(&self) -> usize {
+        self.points.len() * self.header.seeds.len()
+    }
+
+    /// The cell at a position.
+    pub fn cell(&self, index: usize) -> Option<Cell> {
+        let n_seeds = self.header.seeds.len();
+        let point = self.points.get(index / n_seeds)?.clone();
+        let seed = self.header.seeds[index % n_seeds];
+        let key = Digester::new().bytes(point.key.to_string().as_bytes()).u64(seed).finish();
+        Some(Cell { index, key, seed, point })
+    }
+
+    /// Every cell, in order.
+    pub fn cells(&self) -> impl Iterator<Item = Cell> {
+        (0..self.n_cells()).map(|index| self.cell(index).expect("the index is below the number of cells"))
+    }
+
+    /// Where the requests of its cells come from, each origin once.
+    pub fn trace_origins(&self) -> Vec<&TraceOrigin> {
+        let mut origins: Vec<_> = self.library.traces().map(|loaded| &loaded.origin).collect();
+        origins.sort_by_key(|origin| (&origin.label, &origin.sha256));
+        origins.dedup();
+        origins
+    }
+
+    /// The profiles of its cells: name in the experiment file and SHA-256.
+    pub fn profiles(&self) -> Vec<(&str, &str)> {
+        let mut profiles: Vec<_> =
+            self.library.profiles().map(|profile| (profile.label.as_str(), &*profile.sha256)).collect();
+        profiles.sort_unstable();
+        profiles.dedup();
+        profiles
+    }
+
+    /// Every key of a cell with its value and its place in the files: the resolved tree.
+    pub fn resolved(&self, cell: &Cell) -> Vec<(String, String, Origin)> {
+        let tree = self.grid.apply(&self.base, cell.index / self.header.seeds.len());
+        let row = |(key, node): (String, &Node)| (key, node.content.canonical(), node.origin.clone());
+        tree::leaves(&tree).into_iter().map(row).collect()
+    }
+
+    /// The experiment as one TOML text that extends nothing: base tree, then axes, with the content of their files.
+    pub fn resolved_toml(&self) -> String {
+        let mut base = self.base.clone();
+        base.remove("axis");
+        let mut text = tree::to_toml(&base);
+        for axis in self.grid.axes() {
+            let values: Vec<_> = axis.values.iter().map(quoted).collect();
+            text.push_str(&format!("\n[[axis]]\nkey = {}\n", quoted(&AxisValue::Text(axis.key.clone()))));
+            text.push_str(&format!("values = [{}]\n", values.join(", ")));
+            if let Some(zip) = axis.zip() {
+                text.push_str(&format!("zip = {}\n", quoted(&AxisValue::Text(zip.to_owned()))));
+            }
+            for (stem, table) in axis.files() {
+                for (key, node) in tree::leaves(table) {
+                    text.push_str(&format!("overlay.\"{stem}\".{key} = {}\n", tree::toml_value(&node.content)));
+                }
+            }
+        }
+        text
+    }
+
+    /// The positions of the cells that have all the given values; a name with several values admits any of them.
+    ///
+    /// # Errors
+    /// In words, if there is no such axis or value.
+    pub fn select(&self, filters: &[(String, String)]) -> Result<Vec<usize>, String> {
+        for (name, value) in filters {
+            self.check_filter(name, value)?;
+        }
+        let admits = |cell: &Cell| {
+            filters.iter().all(|(name, _)| {
+                let own = self.value_of(cell, name);
+                filters.iter().any(|(other, value)| other == name && is_value(&own, value))
+            })
+        };
+        Ok(self.cells().filter(admits).map(|cell| cell.index).collect())
+    }
+
+    fn value_of(&self, cell: &Cell, axis: &str) -> AxisValue {
+        let position = self.axes().iter().position(|own| own.key == axis);
+        position.map_or(AxisValue::Integer(cell.seed as i64), |position| cell.axis_values()[position].clone())
+    }
+
+    fn check_filter(&self, name: &str, value: &str) -> Result<(), String> {
+        let values: Vec<AxisValue> = if name == "seed" {
+            self.seeds().iter().map(|&seed| AxisValue::Integer(seed as i64)).collect()
+        } else if let Some(axis) = self.axes().iter().find(|axis| axis.key == name) {
+            axis.values.clone()
+        } else {
+            let names: Vec<_> = self.axes().iter().map(|axis| axis.key.as_str()).chain(["seed"]).collect();
+            let message = format!("{} has no axis {name}; its axes: {}", self.path.display(), names.join(", "));
+            return Err(with_suggestion(&message, nearest(name, names)));
+        };
+        if values.iter().any(|own| is_value(own, value)) {
+            return Ok(());
+        }
+        let names: Vec<_> = values.iter().map(ToString::to_string).collect();
+        let message = format!("axis {name} has no value {value}; its values: {}", names.join(", "));
+        Err(with_suggestion(&message, nearest(value, names.iter().map(String::as_str))))
+    }
+}
+
+/// Whether `text` on a command line means this value.
+fn is_value(value: &AxisValue, text: &str) -> bool {
+    let as_number = |number: f64| text.parse::<f64>().is_ok_and(|parsed| parsed.total_cmp(&number).is_eq());
+    match value {
+        AxisValue::Integer(number) => as_number(*number as f64),
+        AxisValue::Float(number) => as_number(*number),
+        AxisValue::Text(own) => own == text,
+        AxisValue::Flag(flag) => flag.to_string() == text,
+    }
+}
+
+/// A value as TOML writes it.
+fn quoted(value: &AxisValue) -> String {
+    match value {
+        AxisValue::Text(text) => toml::Value::from(text.as_str()).to_string(),
+        AxisValue::Integer(_) | AxisValue::Float(_) | AxisValue::Flag(_) => value.to_string(),
+    }
+}
+
+/// The grid, if its cells are not too many.
+fn check_size(grid: Grid, n_seeds: usize, file: &Origin) -> Result<Grid, Vec<Issue>> {
+    if grid.n_points().and_then(|points| points.checked_mul(n_seeds)).is_some_and(|cells| cells <= MAX_CELLS) {
+        return Ok(grid);
+    }
+    let lengths = grid.axes().iter().map(|axis| format!("{} values of {}", axis.values.len(), axis.key));
+    let factors: Vec<_> = lengths.chain([format!("{n_seeds} seeds")]).collect();
+    let message = format!("too many cells: {}; allowed: at most {MAX_CELLS}", factors.join(" x "));
+    Err(vec![Issue::new(file, message)])
+}
+
+/// Every point of the grid, or all that is wrong with any of them.
+fn read_points(
+    base: &Table,
+    grid: &Grid,
+    file: &Origin,
+    library: &mut Library,
+) -> Result<Vec<Arc<Point>>, InputErrors> {
+    let mut points = Vec::new();
+    let mut tally = IssueTally::default();
+    for point in 0..grid.n_points().expect("the size of the grid was checked") {
+        let tree = grid.apply(base, point);
+        match CellSpec::read(&tree, file, library) {
+            Ok(spec) => {
+                let key = point_key(tree, &spec);
+                points.push(Arc::new(Point { values: grid.values(point), spec, key }));
+            }
+            Err(issues) => tally.add(point, issues),
+        }
+    }
+    tally.finish(|points| grid.circumstances(points))?;
+    Ok(points)
+}
+
+/// Everything that the results of a point depend on but the seed. Names of files do not count, their content does.
+fn point_key(mut tree: Table, spec: &CellSpec) -> Digest {
+    for key in OWN_KEYS.iter().chain(&["workload.trace", "model.profile"]) {
+        tree::remove(&mut tree, key);
+    }
+    let parts = [&Content::Table(tree).canonical(), &*spec.recipe.origin().sha256, &*spec.profile_canonical];
+    let mut digester = Digester::new();
+    digester.u64(u64::from(SIM_EPOCH));
+    for part in parts {
+        digester.u64(part.len() as u64).bytes(part.as_bytes());
+    }
+    digester.finish()
+}
+
+/// Fewer requests, as if the file said so. Seeds and axes are cut where they are read.
+fn reduce(base: &mut Table, reduction: &Reduction) {
+    let Some(node) = tree::get(base, "workload.max_requests").cloned() else { return };
+    let requests = i64::from(reduction.max_requests);
+    let kept = match node.content {
+        Content::Integer(own) if own > 0 => own.min(requests),
+        Content::Integer(_)
+        | Content::Table(_)
+        | Content::List(_)
+        | Content::Text(_)
+        | Content::Float(_)
+        | Content::Flag(_) => requests,
+    };
+    tree::set(base, "workload.max_requests", Node { content: Content::Integer(kept), ..node });
+}

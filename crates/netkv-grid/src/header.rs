@@ -1,0 +1,68 @@
+//! What an experiment file says about the experiment as a whole, rather than about its cells.
+
+use crate::issue::{Issue, Origin};
+use crate::reader::{Range, Reader};
+use crate::tree::Table;
+use netkv_policy::PolicyConfig;
+
+/// Keys of the experiment as a whole: no axis may set them, and no cell's key depends on them.
+pub(crate) const OWN_KEYS: [&str; 6] =
+    ["name", "seeds", "record", "axis", "measure.baseline", "measure.confidence_ratio"];
+
+/// What a missing key is told.
+pub(crate) const NO_DEFAULTS: &str = "there are no default values: extend experiments/base.toml, which has every key";
+
+/// What is kept of each run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// One row for each cell.
+    Cells,
+    /// One row for each request as well.
+    Requests,
+}
+
+/// What an experiment file says about the experiment as a whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Header {
+    pub(crate) name: String,
+    pub(crate) seeds: Vec<u64>,
+    pub(crate) record: Record,
+    pub(crate) baseline: &'static str,
+    pub(crate) confidence_ratio: f64,
+}
+
+impl Header {
+    /// Reads the keys of the experiment as a whole; the others are left to the cells.
+    pub(crate) fn read(tree: &Table, file: &Origin) -> Result<Self, Vec<Issue>> {
+        let mut reader = Reader::new(tree, file, NO_DEFAULTS);
+        let name = read_name(&mut reader);
+        let seeds = reader.integers("seeds", 0, u64::from(u32::MAX));
+        let record = reader.choice("record", &[("cells", Record::Cells), ("requests", Record::Requests)]);
+        let baseline = reader.choice("measure.baseline", &PolicyConfig::NAMES.map(|name| (name, name)));
+        let confidence_ratio = reader.float("measure.confidence_ratio", Range::between(0.0, 1.0));
+        let complete = "a header without errors is complete";
+        let issues = reader.found();
+        if !issues.is_empty() {
+            return Err(issues);
+        }
+        Ok(Self {
+            name: name.expect(complete),
+            seeds: seeds.expect(complete),
+            record: record.expect(complete),
+            baseline: baseline.expect(complete),
+            confidence_ratio: confidence_ratio.expect(complete),
+        })
+    }
+}
+
+/// The name is also the folder of the results.
+fn read_name(reader: &mut Reader<'_>) -> Option<String> {
+    let name = reader.text("name")?;
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    if !name.is_empty() && name.bytes().all(plain) {
+        return Some(name.to_owned());
+    }
+    let message = format!("name = \"{name}\" names the folder of the results; allowed: a-z, 0-9, _ and -");
+    reader.fail("name", &message);
+    None
+}

@@ -1,0 +1,134 @@
+//! Reading an experiment file with all that it extends.
+
+use crate::issue::{InputErrors, Issue, Origin};
+use crate::tree::{self, Content, Node, Table};
+use std::path::{Component, Path, PathBuf};
+
+/// The tree of a file laid over the files that it extends, without the key `extends` itself.
+pub(crate) fn load(path: &Path) -> Result<Table, InputErrors> {
+    load_below(path, &Origin::file(path), &mut Vec::new())
+}
+
+/// `open` holds the files that are being read: one that extends itself through others is refused.
+fn load_below(path: &Path, asked_at: &Origin, open: &mut Vec<PathBuf>) -> Result<Table, InputErrors> {
+    let identity = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if open.contains(&identity) {
+        return Err(Issue::new(asked_at, format!("extends goes in a circle: {} extends itself", path.display())).into());
+    }
+    let text = read(path, asked_at)?;
+    let mut own = tree::parse(path, &text)?;
+    open.push(identity);
+    let mut merged = Table::new();
+    let mut issues = Vec::new();
+    for parent in parents(own.remove("extends"), &mut issues) {
+        match load_below(&beside(path, &parent.0), &parent.1, open) {
+            Ok(tree) => tree::overlay(&mut merged, &tree),
+            Err(errors) => issues.extend_from_slice(errors.issues()),
+        }
+    }
+    open.pop();
+    tree::overlay(&mut merged, &own);
+    if issues.is_empty() { Ok(merged) } else { Err(InputErrors::new(issues)) }
+}
+
+/// The files named by `extends`, each with the place where it is named.
+fn parents(extends: Option<Node>, issues: &mut Vec<Issue>) -> Vec<(String, Origin)> {
+    let Some(node) = extends else { return Vec::new() };
+    let named = match node.content {
+        Content::List(items) => items,
+        Content::Text(_) | Content::Table(_) | Content::Integer(_) | Content::Float(_) | Content::Flag(_) => vec![node],
+    };
+    let mut parents = Vec::new();
+    for node in named {
+        match node.content {
+            Content::Text(name) => parents.push((name, node.origin)),
+            Content::List(_) | Content::Table(_) | Content::Integer(_) | Content::Float(_) | Content::Flag(_) => {
+                let message = format!("extends is {}; allowed: a file name or a list of them", node.content.kind());
+                issues.push(Issue::new(&node.origin, message));
+            }
+        }
+    }
+    parents
+}
+
+/// The text of a file; the error stands at the place that names the file.
+pub(crate) fn read(path: &Path, asked_at: &Origin) -> Result<String, InputErrors> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Issue::new(asked_at, format!("cannot read {}: {error}", path.display())).into())
+}
+
+/// `name` as seen from the folder of `file`, with "." and ".." resolved in the text.
+pub(crate) fn beside(file: &Path, name: &str) -> PathBuf {
+    let joined = file.parent().unwrap_or_else(|| Path::new("")).join(name);
+    let mut path = PathBuf::new();
+    for component in joined.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(path.components().next_back(), Some(Component::Normal(_))) => {
+                path.pop();
+            }
+            Component::ParentDir | Component::Normal(_) | Component::RootDir | Component::Prefix(_) => {
+                path.push(component);
+            }
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    fn check(files: &[(&str, &str)], expect: &str) {
+        let folder = folder(files);
+        let tree = load(&folder.path().join(files[0].0)).unwrap();
+        assert_eq!(Content::Table(tree).canonical(), expect);
+    }
+
+    #[test]
+    fn a_file_overrides_what_it_extends_key_by_key() {
+        check(
+            &[("x.toml", "extends = 'y.toml'\n[a]\nb = 2\n"), ("y.toml", "[a]\nb = 1\nc = 1\n")],
+            "{ a = { b = 2, c = 1 } }",
+        );
+    }
+
+    #[test]
+    fn of_several_extended_files_the_later_wins() {
+        check(
+            &[("x.toml", "extends = ['y.toml', 'z.toml']\n"), ("y.toml", "a = 1\nb = 1"), ("z.toml", "b = 2")],
+            "{ a = 1, b = 2 }",
+        );
+    }
+
+    #[test]
+    fn a_circle_of_extends_is_refused() {
+        let folder = folder(&[("x.toml", "extends = 'y.toml'"), ("y.toml", "extends = 'x.toml'")]);
+        let errors = load(&folder.path().join("x.toml")).unwrap_err().to_string();
+        assert!(errors.contains("y.toml:1:11: extends goes in a circle"), "{errors}");
+    }
+
+    #[test]
+    fn a_missing_parent_is_reported_where_it_is_named() {
+        let folder = folder(&[("x.toml", "\nextends = ['none.toml', 3]")]);
+        let errors = load(&folder.path().join("x.toml")).unwrap_err().to_string();
+        assert!(errors.contains("x.toml:2:12: cannot read"), "{errors}");
+        assert!(errors.contains("extends is an integer"), "{errors}");
+    }
+
+    #[test]
+    fn a_name_is_resolved_against_the_folder_of_its_file() {
+        assert_eq!(beside(Path::new("experiments/sub/x.toml"), "../base.toml"), Path::new("experiments/base.toml"));
+        assert_eq!(beside(Path::new("x.toml"), "../base.toml"), Path::new("../base.toml"));
+        assert_eq!(beside(Path::new("a/x.toml"), "/abs/y"), Path::new("/abs/y"));
+    }
+}

@@ -1,0 +1,147 @@
+//! The typed form of one grid point: a valid scenario that lacks only its seed and its requests.
+//!
+//! Every key of an experiment file is read here or in the modules below, once, with what it may hold; rules over
+//! several keys follow where all of them are known. A [`CellSpec`] can be had only from a tree without errors.
+
+mod cluster;
+mod engine;
+mod network;
+mod profile;
+mod workload;
+
+pub(crate) use profile::{Profile, read_profile};
+pub(crate) use workload::WorkloadRecipe;
+
+use crate::header;
+use crate::issue::{Issue, Origin};
+use crate::library::Library;
+use crate::reader::{Range, Reader};
+use crate::tree::Table;
+use netkv_fabric::{BackgroundConfig, FabricConfig};
+use netkv_policy::PolicyConfig;
+use netkv_sim::{
+    ClusterConfig, DecodeConfig, FirstToken, GpuProfile, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity,
+    PrefillConfig, Scenario, SloConfig, TelemetryConfig, TransferConfig,
+};
+use netkv_units::SimDuration;
+use netkv_workload::Workload;
+use std::sync::Arc;
+
+/// The longest time that a key may hold, in seconds. Chosen by us: 31 years, far within the range of simulated time.
+const MAX_SECONDS: f64 = 1e9;
+
+/// A number of seconds, zero included.
+const SECONDS: Range = Range::closed(0.0, MAX_SECONDS);
+
+/// A number of seconds, zero excluded.
+const POSITIVE_SECONDS: Range = Range::above(0.0, MAX_SECONDS);
+
+/// A valid scenario without its seed and its requests, and the recipe of these.
+#[derive(Clone, Debug)]
+pub struct CellSpec {
+    pub(crate) recipe: WorkloadRecipe,
+    pub(crate) profile_canonical: Arc<str>,
+    cluster: ClusterConfig,
+    fabric: FabricConfig,
+    background: BackgroundConfig,
+    telemetry: TelemetryConfig,
+    oracle: OracleGranularity,
+    oracle_bandwidth: OracleBandwidth,
+    gpu: GpuProfile,
+    kv: KvConfig,
+    prefill: PrefillConfig,
+    decode: DecodeConfig,
+    transfer: TransferConfig,
+    first_token: FirstToken,
+    slo: SloConfig,
+    policy: PolicyConfig,
+    measure: MeasureConfig,
+}
+
+impl CellSpec {
+    /// The scenario of this point with a seed and the requests of its recipe for that seed.
+    pub(crate) fn scenario(&self, seed: u64, workload: Arc<Workload>) -> Scenario {
+        Scenario {
+            seed,
+            workload,
+            cluster: self.cluster.clone(),
+            fabric: self.fabric,
+            background: self.background,
+            telemetry: self.telemetry,
+            oracle: self.oracle,
+            oracle_bandwidth: self.oracle_bandwidth,
+            gpu: self.gpu,
+            kv: self.kv,
+            prefill: self.prefill,
+            decode: self.decode,
+            transfer: self.transfer,
+            first_token: self.first_token,
+            slo: self.slo,
+            policy: self.policy,
+            measure: self.measure,
+        }
+    }
+
+    /// The decode policy.
+    pub const fn policy(&self) -> &PolicyConfig {
+        &self.policy
+    }
+
+    /// KV cache memory of an instance.
+    pub const fn kv(&self) -> &KvConfig {
+        &self.kv
+    }
+
+    /// Reads a grid point, or says all that is wrong with it.
+    pub(crate) fn read(tree: &Table, file: &Origin, library: &mut Library) -> Result<Self, Vec<Issue>> {
+        let mut reader = Reader::new(tree, file, header::NO_DEFAULTS);
+        header::OWN_KEYS.iter().for_each(|key| reader.accept(key));
+        let spec = read_sections(&mut reader, library);
+        let issues = reader.finish();
+        if !issues.is_empty() {
+            return Err(issues);
+        }
+        Ok(spec.expect("a point without errors is complete"))
+    }
+}
+
+/// Every section in turn, so that each reports its errors whatever the others hold.
+fn read_sections(reader: &mut Reader<'_>, library: &mut Library) -> Option<CellSpec> {
+    let profile = library.profile(reader);
+    let fabric = network::read_fabric(reader);
+    let cluster = cluster::read_cluster(reader, profile.as_deref());
+    let background = network::read_background(reader);
+    let telemetry = network::read_telemetry(reader);
+    let oracle = network::read_oracle(reader);
+    let oracle_bandwidth = network::read_oracle_bandwidth(reader);
+    let kv = engine::read_kv(reader, profile.as_deref(), cluster.as_ref());
+    let prefill = engine::read_prefill(reader);
+    let decode = engine::read_decode(reader, kv.as_ref());
+    let transfer = engine::read_transfer(reader);
+    let first_token = engine::read_first_token(reader);
+    let slo = engine::read_slo(reader);
+    let policy = engine::read_policy(reader);
+    let warmup_s = reader.float("measure.warmup_s", SECONDS);
+    let latency = profile.as_ref().map(|profile| profile.gpu.prefill);
+    let recipe = workload::read_recipe(reader, library, latency, prefill.as_ref(), cluster.as_ref());
+    let profile = profile?;
+    Some(CellSpec {
+        recipe: recipe?,
+        cluster: cluster?,
+        fabric: fabric?,
+        background: background?,
+        telemetry: telemetry?,
+        oracle: oracle?,
+        oracle_bandwidth: oracle_bandwidth?,
+        gpu: profile.gpu,
+        kv: kv?,
+        prefill: prefill?,
+        decode: decode?,
+        transfer: transfer?,
+        first_token: first_token?,
+        slo: slo?,
+        policy: policy?,
+        measure: MeasureConfig { warmup: SimDuration::from_secs_f64(warmup_s?) },
+        profile_canonical: profile.canonical.clone(),
+    })
+}

@@ -1,0 +1,151 @@
+//! The serving engine: memory, batches, transfers, objectives, and the policy under test.
+
+use super::profile::Profile;
+use super::{POSITIVE_SECONDS, SECONDS};
+use crate::reader::{Range, Reader, one_of};
+use netkv_policy::{NetKvWeights, PolicyConfig};
+use netkv_sim::{
+    ClusterConfig, DecodeConfig, FirstToken, KvConfig, PrefillConfig, PrefillPolicy, SloConfig, TransferConfig,
+    TransferGranularity, TtftLimit,
+};
+use netkv_units::SimDuration;
+use netkv_workload::BLOCK_TOKENS;
+
+/// Most tokens or requests of a batch. Chosen by us.
+const MAX_BATCH: u32 = 1 << 20;
+
+/// KV memory: what the weights leave of the GPUs' memory, in blocks. Prefill and decode instances are alike.
+pub(super) fn read_kv(
+    reader: &mut Reader<'_>,
+    profile: Option<&Profile>,
+    cluster: Option<&ClusterConfig>,
+) -> Option<KvConfig> {
+    let block_tokens = reader.count("kv.block_tokens", 1, BLOCK_TOKENS);
+    let hbm_gb = reader.float("kv.hbm_gb_per_gpu", Range::above(0.0, 1e5));
+    let utilisation = reader.float("kv.hbm_utilisation_ratio", Range::above(0.0, 1.0));
+    let prefix_caching = reader.flag("kv.prefix_caching");
+    let block_tokens = block_tokens?;
+    if !BLOCK_TOKENS.is_multiple_of(block_tokens) {
+        let divisors: Vec<_> =
+            (1..=BLOCK_TOKENS).filter(|size| BLOCK_TOKENS.is_multiple_of(*size)).map(|size| size.to_string()).collect();
+        let message = format!(
+            "kv.block_tokens = {block_tokens} does not divide the trace's prefix block of {BLOCK_TOKENS} tokens; \
+             allowed: {}",
+            divisors.join(", ")
+        );
+        reader.fail("kv.block_tokens", &message);
+        return None;
+    }
+    let (profile, cluster) = (profile?, cluster?);
+    let usable_gb = f64::from(cluster.tp) * hbm_gb? * utilisation?;
+    let free_gb = usable_gb - profile.weights_gb;
+    let blocks = (free_gb * 1e9 / profile.bytes_per_token as f64 / f64::from(block_tokens)).floor();
+    if blocks < 1.0 || blocks > f64::from(u32::MAX) {
+        let message = format!(
+            "no KV memory that can be used: {usable_gb:.1} GB of {} GPUs less {:.1} GB of weights is {free_gb:.1} GB",
+            cluster.tp, profile.weights_gb
+        );
+        reader.fail("kv.hbm_gb_per_gpu", &message);
+        return None;
+    }
+    Some(KvConfig {
+        bytes_per_token: profile.bytes_per_token,
+        block_tokens,
+        prefill_blocks: blocks as u32,
+        decode_blocks: blocks as u32,
+        prefix_caching: prefix_caching?,
+    })
+}
+
+/// The prefill pool.
+pub(super) fn read_prefill(reader: &mut Reader<'_>) -> Option<PrefillConfig> {
+    let policy = reader.choice(
+        "prefill.policy",
+        &[
+            ("round_robin", PrefillPolicy::RoundRobin),
+            ("least_tokens", PrefillPolicy::LeastTokens),
+            ("cache_aware", PrefillPolicy::CacheAware),
+        ],
+    );
+    let max_batch_tokens = reader.count("prefill.max_batch_tokens", 1, MAX_BATCH);
+    let max_batch_requests = reader.count("prefill.max_batch_requests", 1, MAX_BATCH);
+    Some(PrefillConfig {
+        policy: policy?,
+        max_batch_tokens: max_batch_tokens?,
+        max_batch_requests: max_batch_requests?,
+    })
+}
+
+/// The decode pool.
+pub(super) fn read_decode(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Option<DecodeConfig> {
+    let max_batch = reader.count("decode.max_batch", 1, MAX_BATCH);
+    let watermark_ratio = reader.float("decode.watermark_ratio", Range::below(0.0, 1.0));
+    let host_gbytes = reader.float("decode.host_gbytes_per_s", Range::closed(1e-6, 1e6));
+    let blocks = f64::from(kv?.decode_blocks);
+    Some(DecodeConfig {
+        max_batch: max_batch?,
+        watermark_blocks: (watermark_ratio? * blocks).ceil() as u32,
+        host_bytes_per_sec: (host_gbytes? * 1e9) as u64,
+    })
+}
+
+/// How KV caches are moved.
+pub(super) fn read_transfer(reader: &mut Reader<'_>) -> Option<TransferConfig> {
+    let granularity = reader.choice(
+        "transfer.granularity",
+        &[("rank", TransferGranularity::Rank), ("instance", TransferGranularity::Instance)],
+    );
+    let skip_cached = reader.flag("transfer.skip_cached");
+    let setup_us = reader.float("transfer.setup_us", SECONDS);
+    Some(TransferConfig {
+        granularity: granularity?,
+        skip_cached: skip_cached?,
+        setup: SimDuration::from_secs_f64(setup_us? * 1e-6),
+    })
+}
+
+/// Which side emits the first token.
+pub(super) fn read_first_token(reader: &mut Reader<'_>) -> Option<FirstToken> {
+    reader.choice("transfer.first_token", &[("decode", FirstToken::Decode), ("prefill", FirstToken::Prefill)])
+}
+
+/// What a request is promised.
+pub(super) fn read_slo(reader: &mut Reader<'_>) -> Option<SloConfig> {
+    let is_slowdown = reader.choice("slo.ttft", &[("slowdown", true), ("fixed", false)]);
+    let slowdown = reader.float("slo.ttft_slowdown", Range::closed(1.0, 1e6));
+    let ttft_s = reader.float("slo.ttft_s", POSITIVE_SECONDS);
+    let tbt_ms = reader.float("slo.tbt_ms", POSITIVE_SECONDS);
+    let (slowdown, ttft_s) = (slowdown?, ttft_s?);
+    let ttft =
+        if is_slowdown? { TtftLimit::Slowdown(slowdown) } else { TtftLimit::Fixed(SimDuration::from_secs_f64(ttft_s)) };
+    Some(SloConfig { ttft, tbt: SimDuration::from_secs_f64(tbt_ms? * 1e-3) })
+}
+
+/// The policy; the parameters of every policy are checked, used or not.
+pub(super) fn read_policy(reader: &mut Reader<'_>) -> Option<PolicyConfig> {
+    let weight = Range::closed(0.0, 1e9);
+    let name = reader.choice("policy.name", &PolicyConfig::NAMES.map(|name| (name, name)));
+    let threshold_ratio = reader.float("policy.cache_threshold_ratio", Range::closed(0.0, 1.0));
+    let cache_weight = reader.float("policy.cache_weight", weight);
+    let load_weight = reader.float("policy.load_weight", weight);
+    let max_congestion_ratio = reader.float("policy.max_congestion_ratio", Range::below(0.0, 1.0));
+    let drain_tokens_per_sec = reader.float("policy.drain_tokens_per_s", Range::above(0.0, 1e12));
+    // The objective is read with its own section; here it is the limit that NetKV keeps to.
+    let tbt_ms = reader.quietly(|reader| reader.float("slo.tbt_ms", POSITIVE_SECONDS));
+    let (threshold_ratio, cache_weight, load_weight) = (threshold_ratio?, cache_weight?, load_weight?);
+    let weights = NetKvWeights {
+        max_congestion_ratio: max_congestion_ratio?,
+        tbt_limit_s: tbt_ms? * 1e-3,
+        drain_tokens_per_sec: drain_tokens_per_sec?,
+    };
+    match name? {
+        "round_robin" => Some(PolicyConfig::RoundRobin),
+        "load_aware" => Some(PolicyConfig::LoadAware),
+        "cache_aware" => Some(PolicyConfig::CacheAware { threshold_ratio }),
+        "cache_load_aware" => Some(PolicyConfig::CacheLoadAware { cache_weight, load_weight }),
+        "netkv" => Some(PolicyConfig::NetKv(weights)),
+        "netkv_static" => Some(PolicyConfig::NetKvStatic(weights)),
+        "clairvoyant" => Some(PolicyConfig::Clairvoyant(weights)),
+        other => unreachable!("{other} is in {} but not built here", one_of(&PolicyConfig::NAMES)),
+    }
+}

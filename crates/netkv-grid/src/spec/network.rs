@@ -1,0 +1,151 @@
+//! The fabric, the traffic of others on it, and what the scheduler learns of both.
+
+use super::cluster::read_shape;
+use super::{POSITIVE_SECONDS, SECONDS};
+use crate::reader::{Range, Reader};
+use netkv_fabric::{BackgroundConfig, FabricConfig, FabricShape, FatTree, LinkKind, ModulatedBackground};
+use netkv_sim::{OracleBandwidth, OracleGranularity, TelemetryConfig};
+use netkv_units::{BytesPerSec, SimDuration};
+
+/// Bandwidths, in Gb/s or GB/s.
+const BANDWIDTH: Range = Range::above(0.0, 1e6);
+
+/// Oversubscriptions: below 1, a level has more capacity than the level under it.
+const OVERSUBSCRIPTION: Range = Range::above(0.0, 1e6);
+
+/// The share of a link that the background may take at most: the rest must carry KV caches in finite time. Chosen by
+/// us, equal to the congestion that the policies read at most.
+const MAX_BACKGROUND_RATIO: f64 = 0.95;
+
+/// Least bytes per second of an idle link: less is a slip of the unit. Chosen by us.
+const MIN_LINK_BYTES_PER_SEC: u64 = 1_000;
+
+/// Most directed links of a fabric. Chosen by us: what a few GB of memory hold.
+const MAX_LINKS: u64 = 1 << 24;
+
+/// The fabric with the cluster's shape.
+pub(super) fn read_fabric(reader: &mut Reader<'_>) -> Option<FabricConfig> {
+    let shape = read_shape(reader);
+    let nvlink_gbytes = reader.float("fabric.nvlink_gbytes_per_s", BANDWIDTH);
+    let nic_gbps = reader.float("fabric.nic_gbps", BANDWIDTH);
+    let efficiency = reader.float("fabric.nic_efficiency_ratio", Range::above(0.0, 1.0));
+    let rack_oversubscription = reader.float("fabric.rack_oversubscription", OVERSUBSCRIPTION);
+    let pod_oversubscription = reader.float("fabric.pod_oversubscription", OVERSUBSCRIPTION);
+    let spines_per_pod = reader.count("fabric.spines_per_pod", 1, 65_536);
+    let cores = reader.count("fabric.cores", 1, 65_536);
+    let latency_us = reader.floats::<4>("fabric.latency_us", SECONDS);
+    let [pods, racks_per_pod, nodes_per_rack, gpus_per_node] = shape?;
+    let config = FabricConfig {
+        shape: FabricShape { pods, racks_per_pod, nodes_per_rack, gpus_per_node },
+        nvlink: BytesPerSec::new((nvlink_gbytes? * 1e9) as u64),
+        nic: BytesPerSec::new((nic_gbps? * efficiency? * 1e9 / 8.0) as u64),
+        rack_oversubscription: rack_oversubscription?,
+        pod_oversubscription: pod_oversubscription?,
+        spines_per_pod: spines_per_pod?,
+        cores: cores?,
+        latency: latency_us?.map(|micros| SimDuration::from_secs_f64(micros * 1e-6)),
+    };
+    check_links(reader, config)
+}
+
+fn check_links(reader: &mut Reader<'_>, config: FabricConfig) -> Option<FabricConfig> {
+    let shape = config.shape;
+    let shared =
+        u64::from(shape.racks()) * u64::from(config.spines_per_pod) + u64::from(shape.pods) * u64::from(config.cores);
+    let links = 2 * (2 * u64::from(shape.gpus()) + shared);
+    if links > MAX_LINKS {
+        reader.fail("fabric.spines_per_pod", &format!("the fabric has {links} links; allowed: at most {MAX_LINKS}"));
+        return None;
+    }
+    let tree = FatTree::new(config);
+    for kind in LinkKind::ALL {
+        let link = tree.links_of(kind).next().expect("a fabric has links of every kind");
+        let capacity = tree.capacity(link).get();
+        if capacity < MIN_LINK_BYTES_PER_SEC {
+            let (key, name) = match kind {
+                LinkKind::NvLink => ("fabric.nvlink_gbytes_per_s", "an NVLink"),
+                LinkKind::Nic => ("fabric.nic_gbps", "a NIC"),
+                LinkKind::Rack => ("fabric.rack_oversubscription", "a link between rack and spine"),
+                LinkKind::Pod => ("fabric.pod_oversubscription", "a link between pod and core"),
+            };
+            let message = format!("{name} would carry {capacity} bytes/s; allowed: at least {MIN_LINK_BYTES_PER_SEC}");
+            reader.fail(key, &message);
+            // The levels above a NIC are as slow as it is: one error is enough.
+            return None;
+        }
+    }
+    Some(config)
+}
+
+/// The traffic of others. Its keys are checked even if `kind` is "none", so that a slip does not wait for an axis.
+pub(super) fn read_background(reader: &mut Reader<'_>) -> Option<BackgroundConfig> {
+    let modulated = reader.choice("background.kind", &[("none", false), ("modulated", true)]);
+    let share = Range::below(0.0, 1.0);
+    let quiet_ratio = read_range(reader, "background.quiet_ratio", share);
+    let busy_ratio = read_range(reader, "background.busy_ratio", share);
+    let quiet_dwell_s = reader.float("background.quiet_dwell_s", POSITIVE_SECONDS);
+    let busy_dwell_s = reader.float("background.busy_dwell_s", POSITIVE_SECONDS);
+    let pod_spread_ratio = reader.float("background.pod_spread_ratio", share);
+    let background = ModulatedBackground {
+        quiet_ratio: quiet_ratio?,
+        busy_ratio: busy_ratio?,
+        quiet_dwell: SimDuration::from_secs_f64(quiet_dwell_s?),
+        busy_dwell: SimDuration::from_secs_f64(busy_dwell_s?),
+        pod_spread_ratio: pod_spread_ratio?,
+    };
+    if !modulated? {
+        return Some(BackgroundConfig::None);
+    }
+    if background.max_ratio() > MAX_BACKGROUND_RATIO {
+        let message = format!(
+            "the background can take {:.4} of a link, the largest of background.busy_ratio and quiet_ratio times \
+             1 + background.pod_spread_ratio; allowed: at most {MAX_BACKGROUND_RATIO}",
+            background.max_ratio()
+        );
+        reader.fail("background.busy_ratio", &message);
+        return None;
+    }
+    Some(BackgroundConfig::Modulated(background))
+}
+
+/// Two numbers, the first at most the second.
+fn read_range(reader: &mut Reader<'_>, key: &str, range: Range) -> Option<(f64, f64)> {
+    let [low, high] = reader.floats::<2>(key, range)?;
+    if low > high {
+        reader.fail(key, &format!("{key} = [{low}, {high}] runs backwards; allowed: [low, high]"));
+        return None;
+    }
+    Some((low, high))
+}
+
+/// Sampling of the links' counters.
+pub(super) fn read_telemetry(reader: &mut Reader<'_>) -> Option<TelemetryConfig> {
+    let interval_s = reader.float("telemetry.interval_s", SECONDS);
+    let delay_s = reader.float("telemetry.delay_s", SECONDS);
+    let noise_ratio = reader.float("telemetry.noise_ratio", Range::below(0.0, 1.0));
+    let loss_ratio = reader.float("telemetry.loss_ratio", Range::below(0.0, 1.0));
+    Some(TelemetryConfig {
+        interval: SimDuration::from_secs_f64(interval_s?),
+        delay: SimDuration::from_secs_f64(delay_s?),
+        noise_ratio: noise_ratio?,
+        loss_ratio: loss_ratio?,
+    })
+}
+
+/// Which bandwidth the oracle gives for a tier.
+pub(super) fn read_oracle_bandwidth(reader: &mut Reader<'_>) -> Option<OracleBandwidth> {
+    reader.choice("oracle.bandwidth", &[("share", OracleBandwidth::Share), ("idle", OracleBandwidth::Idle)])
+}
+
+/// How much of the congestion the oracle tells.
+pub(super) fn read_oracle(reader: &mut Reader<'_>) -> Option<OracleGranularity> {
+    reader.choice(
+        "oracle.granularity",
+        &[
+            ("static", OracleGranularity::Static),
+            ("tier", OracleGranularity::Tier),
+            ("path", OracleGranularity::Path),
+            ("exact", OracleGranularity::Exact),
+        ],
+    )
+}

@@ -1,0 +1,167 @@
+//! The recipe of a cell's requests: window, then context, then arrivals within their ticks, then the scaling of time.
+
+use super::{MAX_SECONDS, SECONDS};
+use crate::library::Library;
+use crate::reader::{Range, Reader};
+use crate::trace_source::{LoadedTrace, TraceOrigin};
+use netkv_sim::{ClusterConfig, PrefillConfig, PrefillLatency};
+use netkv_units::{SimDuration, SimTime};
+use netkv_workload::{Arrivals, Context, MAX_TOKENS, Trace, Workload, WorkloadSpec};
+use std::fmt;
+use std::sync::Arc;
+
+/// Nanoseconds of a millisecond.
+const NANOS_PER_MS: u64 = 1_000_000;
+
+/// How to make a cell's requests, given its seed.
+#[derive(Clone)]
+pub(crate) struct WorkloadRecipe {
+    source: Arc<LoadedTrace>,
+    spec: WorkloadSpec,
+    load: Load,
+}
+
+/// How fast requests arrive.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Load {
+    /// As in the trace.
+    Native,
+    /// At this many requests a second, on average.
+    Rate(f64),
+    /// At the rate that keeps the prefill instances this busy with cold caches.
+    PrefillUtilisation {
+        /// Share of time that the instances compute.
+        ratio: f64,
+        /// How many there are.
+        prefill_instances: u32,
+        /// Their speed.
+        latency: PrefillLatency,
+        /// Tokens of one batch: longer prompts are computed in chunks.
+        chunk_tokens: u32,
+    },
+}
+
+impl WorkloadRecipe {
+    /// The requests for `seed`.
+    pub(crate) fn build(&self, seed: u64) -> Workload {
+        let workload = Workload::build(&self.source.trace, &self.spec, seed);
+        match self.load {
+            Load::Native => workload,
+            Load::Rate(rate_rps) => workload.scaled_to_rate(rate_rps),
+            Load::PrefillUtilisation { ratio, prefill_instances, latency, chunk_tokens } => {
+                let mean_s = mean_cold_prefill_s(&workload, &latency, chunk_tokens);
+                workload.scaled_to_rate(ratio * f64::from(prefill_instances) / mean_s)
+            }
+        }
+    }
+
+    /// Where the requests come from.
+    pub(crate) fn origin(&self) -> &TraceOrigin {
+        &self.source.origin
+    }
+}
+
+/// Two recipes print alike exactly when they make the same requests from the same seed.
+impl fmt::Debug for WorkloadRecipe {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {:?} {:?}", self.source.origin.sha256, self.spec, self.load)
+    }
+}
+
+/// Mean time to prefill a prompt alone and uncached, in seconds.
+fn mean_cold_prefill_s(workload: &Workload, latency: &PrefillLatency, chunk_tokens: u32) -> f64 {
+    let prompt = |input_tokens| u128::from(latency.prompt(input_tokens, 0, chunk_tokens).as_nanos());
+    let sum_ns: u128 = workload.requests().iter().map(|request| prompt(request.input_tokens)).sum();
+    sum_ns as f64 / workload.len() as f64 * 1e-9
+}
+
+/// Reads `[workload]`; the cluster and its speed are needed where load is a utilisation.
+pub(super) fn read_recipe(
+    reader: &mut Reader<'_>,
+    library: &mut Library,
+    latency: Option<PrefillLatency>,
+    prefill: Option<&PrefillConfig>,
+    cluster: Option<&ClusterConfig>,
+) -> Option<WorkloadRecipe> {
+    let source = library.trace(reader);
+    let window = read_window(reader);
+    let max_requests = reader.integer("workload.max_requests", 0, u64::from(u32::MAX));
+    let arrivals = read_arrivals(reader);
+    let context = read_context(reader);
+    let kind = reader.choice("workload.load", &[("native", 0), ("rate", 1), ("prefill_utilisation", 2)]);
+    let rate_rps = reader.float("workload.rate_rps", Range::closed(1e-6, 1e9));
+    let ratio = reader.float("workload.prefill_utilisation_ratio", Range::closed(1e-6, 100.0));
+    let (rate_rps, ratio) = (rate_rps?, ratio?);
+    let load = match kind? {
+        0 => Load::Native,
+        1 => Load::Rate(rate_rps),
+        _ => Load::PrefillUtilisation {
+            ratio,
+            prefill_instances: cluster?.prefill_instances,
+            latency: latency?,
+            chunk_tokens: prefill?.max_batch_tokens,
+        },
+    };
+    let limit = Some(max_requests?).filter(|&limit| limit > 0).map(|limit| limit as usize);
+    let spec = WorkloadSpec { window: Some(window?), context: context?, arrivals: arrivals?, limit };
+    let source = source?;
+    check_requests(reader, &source.trace, &spec, load)?;
+    Some(WorkloadRecipe { source, spec, load })
+}
+
+fn read_window(reader: &mut Reader<'_>) -> Option<(SimTime, SimTime)> {
+    let [start, end] = reader.floats::<2>("workload.window_s", SECONDS)?;
+    if start >= end {
+        let message = format!("workload.window_s = [{start}, {end}] is empty; allowed: [start, end], start < end");
+        reader.fail("workload.window_s", &message);
+        return None;
+    }
+    Some((SimTime::from_secs_f64(start), SimTime::from_secs_f64(end)))
+}
+
+fn read_arrivals(reader: &mut Reader<'_>) -> Option<Arrivals> {
+    let is_dejittered = reader.choice("workload.arrivals", &[("dejittered", true), ("raw_ticks", false)]);
+    let tick_s = reader.float("workload.tick_s", Range::closed(1e-9, MAX_SECONDS));
+    let tick = SimDuration::from_secs_f64(tick_s?);
+    Some(if is_dejittered? { Arrivals::Dejittered { tick } } else { Arrivals::RawTicks })
+}
+
+fn read_context(reader: &mut Reader<'_>) -> Option<Context> {
+    let kind = reader.choice("workload.context", &[("native", 0), ("fixed", 1), ("scaled", 2)]);
+    let tokens = reader.count("workload.context_tokens", 1, MAX_TOKENS);
+    let factor = reader.float("workload.context_scale", Range::closed(1e-6, 1e6));
+    let max_tokens = reader.count("workload.max_context_tokens", 1, MAX_TOKENS);
+    let (tokens, factor, max_tokens) = (tokens?, factor?, max_tokens?);
+    Some(match kind? {
+        0 => Context::Native,
+        1 => Context::Fixed { tokens },
+        _ => Context::Scaled { factor, max_tokens },
+    })
+}
+
+/// The window must hold requests, and they must have a rate if it is to be changed.
+fn check_requests(reader: &mut Reader<'_>, trace: &Trace, spec: &WorkloadSpec, load: Load) -> Option<()> {
+    let (start, end) = spec.window.expect("experiments have a window");
+    let stamp = |ms: u64| SimTime::from_nanos(ms * NANOS_PER_MS);
+    let first = trace.rows().partition_point(|row| stamp(row.timestamp_ms) < start);
+    let last = trace.rows().partition_point(|row| stamp(row.timestamp_ms) < end);
+    if first == last {
+        let trace_end = trace.rows().last().map_or(0, |row| row.timestamp_ms);
+        let message = format!(
+            "workload.window_s = [{}, {}] holds no request: the trace goes from 0 to {} s",
+            start.as_secs_f64(),
+            end.as_secs_f64(),
+            trace_end as f64 / 1e3
+        );
+        reader.fail("workload.window_s", &message);
+        return None;
+    }
+    let kept = spec.limit.map_or(last, |limit| last.min(first + limit));
+    let at_once = kept < last && stamp(trace.rows()[kept - 1].timestamp_ms) == start;
+    if at_once && spec.arrivals == Arrivals::RawTicks && load != Load::Native {
+        let message = "workload.max_requests keeps requests of a single instant, which have no rate to scale";
+        reader.fail("workload.max_requests", message);
+        return None;
+    }
+    Some(())
+}
