@@ -83,7 +83,8 @@ fn polars_and_plotters_stay_behind_one_crate_each() {
 
 #[test]
 fn the_simulation_touches_nothing_outside_itself() {
-    let banned = ["std::fs", "std::env", "std::thread", "std::net", "std::process", "println!", "Instant", "Rc<RefCell"];
+    let banned =
+        ["std::fs", "std::env", "std::thread", "std::net", "std::process", "println!", "Instant", "Rc<RefCell"];
     for name in &ORDER[..5] {
         for path in sources(&root().join("crates").join(name).join("src")) {
             let text = read(&path);
