@@ -9,8 +9,13 @@ use crate::issue::{Issue, Origin, nearest, with_suggestion};
 use crate::reader::list;
 use crate::source;
 use crate::tree::{self, Content, Node, Table};
+use netkv_sim::METRICS;
 use std::cmp::Ordering;
 use std::fmt;
+
+/// Columns of result tables that are no metric; keys of an experiment have a point in them and cannot be mistaken.
+const RESERVED: [&str; 12] =
+    ["cell", "key", "status", "message", "digest", "metric", "unit", "n", "mean", "baseline", "request", "tier"];
 
 /// One value of an axis, as result tables show it.
 #[derive(Clone, Debug)]
@@ -263,6 +268,9 @@ fn misplaced_key(key: &str, present: Option<&Node>, is_files: bool) -> Option<St
     }
     if OWN_KEYS.contains(&key) || key == "extends" {
         return Some(format!("{key} belongs to the experiment as a whole and cannot be an axis"));
+    }
+    if is_files && (RESERVED.contains(&key) || METRICS.iter().any(|metric| metric.name == key)) {
+        return Some(format!("an axis of files cannot be called {key}: result tables have a column of that name"));
     }
     let is_section = present.is_some_and(|node| matches!(node.content, Content::Table(_)));
     if is_files && present.is_some() {

@@ -43,7 +43,7 @@ pub enum Status {
 }
 
 /// Told about each cell as it ends, from the thread that ran it; the output is there if the cell is done.
-pub type OnDone<'a> = dyn Fn(&Outcome, Option<&RunOutput>) + Sync + 'a;
+pub type OnDone<'a> = dyn Fn(&Cell, &Outcome, Option<&RunOutput>) + Sync + 'a;
 
 /// Runs cells, in their order, on `jobs` threads; outcomes come back in the same order. When `stop` is set, cells that
 /// have not started are left out.
@@ -65,7 +65,7 @@ pub fn run_cells(
         .expect("the system starts a thread for each job");
     let run = |(position, cell): (usize, &Cell)| {
         let (outcome, output) = run_cell(cell, &runner);
-        on_done(&outcome, output.as_ref());
+        on_done(cell, &outcome, output.as_ref());
         (position, outcome)
     };
     let mut outcomes: Vec<(usize, Outcome)> = pool.install(|| {

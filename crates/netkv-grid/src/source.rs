@@ -53,8 +53,13 @@ fn parents(extends: Option<Node>, issues: &mut Vec<Issue>) -> Vec<(String, Origi
 
 /// The text of a file; the error stands at the place that names the file.
 pub(crate) fn read(path: &Path, asked_at: &Origin) -> Result<String, InputErrors> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Issue::new(asked_at, format!("cannot read {}: {error}", path.display())).into())
+    std::fs::read_to_string(path).map_err(|error| {
+        let message = match asked_at.position {
+            None => format!("cannot read it: {error}"),
+            Some(_) => format!("cannot read {}: {error}", path.display()),
+        };
+        Issue::new(asked_at, message).into()
+    })
 }
 
 /// `name` as seen from the folder of `file`, with "." and ".." resolved in the text.

@@ -83,7 +83,7 @@ impl std::fmt::Display for Place {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The machine's fault.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}")]
     Io {
         /// What was to be read.
         path: PathBuf,

@@ -39,7 +39,7 @@ fn fake_output(cell: &Cell) -> RunOutput {
 }
 
 fn run(cells: &[Cell], jobs: usize, runner: impl Fn(&Cell) -> RunOutput + Sync) -> Vec<Outcome> {
-    run_cells(cells, NonZeroUsize::new(jobs).unwrap(), &AtomicBool::new(false), runner, &|_, _| {})
+    run_cells(cells, NonZeroUsize::new(jobs).unwrap(), &AtomicBool::new(false), runner, &|_, _, _| {})
 }
 
 fn header() -> SegmentHeader {
@@ -72,7 +72,7 @@ fn outcomes_come_back_by_position_whatever_the_number_of_threads() {
 fn a_cell_that_panics_fails_alone_and_says_what_and_where() {
     let cells = cells();
     let seen = Mutex::new(Vec::new());
-    let note = |outcome: &Outcome, output: Option<&RunOutput>| {
+    let note = |_: &Cell, outcome: &Outcome, output: Option<&RunOutput>| {
         seen.lock().unwrap().push((outcome.index, output.is_some()));
     };
     let runner = |cell: &Cell| {
@@ -97,7 +97,7 @@ fn a_cell_that_panics_fails_alone_and_says_what_and_where() {
 fn cells_that_have_not_started_are_left_out_after_a_stop() {
     let cells = cells();
     let stop = AtomicBool::new(false);
-    let note = |outcome: &Outcome, _: Option<&RunOutput>| {
+    let note = |_: &Cell, outcome: &Outcome, _: Option<&RunOutput>| {
         if outcome.index == 2 {
             stop.store(true, Ordering::Relaxed);
         }

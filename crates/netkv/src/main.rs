@@ -1,1 +1,77 @@
-fn main() {}
+//! The `netkv` command: arguments, progress, printing and exit codes. What it does is done by the other crates.
+
+mod args;
+mod clock;
+mod commands;
+mod failure;
+mod output;
+mod progress;
+mod provenance;
+mod results;
+mod sweep;
+mod tables;
+
+use args::{Cli, Command};
+use clap::Parser;
+use clap::error::ErrorKind;
+use failure::{Blame, Ending, Failure};
+use std::panic::{self, PanicHookInfo};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    panic::set_hook(Box::new(report_bug));
+    match panic::catch_unwind(run) {
+        Ok(Ok(ending)) => ending.into(),
+        Ok(Err(failure)) => {
+            output::tell(&failure.to_string());
+            failure.exit_code()
+        }
+        // The hook has said what there is to say.
+        Err(_) => Failure::new(Blame::Bug, anyhow::Error::msg("a bug")).exit_code(),
+    }
+}
+
+fn run() -> Result<Ending, Failure> {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain_usage(&error),
+    };
+    match cli.command {
+        Command::Run(args) => commands::run::run(&args),
+        Command::Plan(args) => commands::plan::plan(&args),
+        Command::Cell(args) => commands::cell::cell(&args),
+        Command::Figures(args) => commands::figures::figures(&args),
+        Command::Schema(args) => commands::schema::schema(&args),
+        Command::Reproduce(args) => commands::reproduce::reproduce(&args),
+        Command::Trace(args) => commands::trace::trace(&args),
+        Command::Flows(args) => commands::flows::flows(&args),
+        Command::Tune(args) => commands::tune::tune(&args),
+        Command::Completions { shell } => commands::completions(shell),
+    }
+}
+
+/// Help and version are what was asked for; anything else is a usage error.
+fn explain_usage(error: &clap::Error) -> Result<Ending, Failure> {
+    let text = error.render().to_string();
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        output::print(&text)?;
+        return Ok(Ending::Done);
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        output::tell(text.trim_end());
+        return Err(Failure::usage("a command is needed"));
+    }
+    Err(Failure::usage(text.trim_end().trim_start_matches("error: ")))
+}
+
+fn report_bug(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map_or_else(String::new, |place| format!(" ({}:{})", place.file(), place.line()));
+    let said = panic.payload_as_str().unwrap_or("a panic without a message");
+    let command: Vec<String> = std::env::args().collect();
+    output::tell(&format!(
+        "This is a bug of netkv {}, not a mistake of yours: {said}{place}\n\
+         Please report it with the experiment and the command: {}",
+        env!("CARGO_PKG_VERSION"),
+        command.join(" ")
+    ));
+}

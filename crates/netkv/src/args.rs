@@ -1,0 +1,266 @@
+//! The command line.
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// What every help text ends with.
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 some cells failed; 64 usage; 65 bad input; 70 a bug of netkv; 75 temporary, such as a full disk.
+The Mooncake trace is looked for in traces/, then in $NETKV_TRACE_DIR; without it a generated trace is used, and said so.";
+
+/// Deterministic parameter sweeps of network-aware decode selection in disaggregated LLM inference.
+#[derive(Debug, Parser)]
+#[command(name = "netkv", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the cells of experiments that are missing or failed
+    #[command(after_help = "\
+Examples:
+  netkv run experiments/smoke.toml
+  netkv run experiments/load.toml --jobs 8
+  netkv run experiments/load.toml --filter regime=congested --filter policy.name=netkv --filter policy.name=round_robin
+The same command twice does nothing the second time. Ctrl-C loses no finished cell.")]
+    Run(RunArgs),
+    /// Show which cells of an experiment are done, and why the others are not
+    #[command(after_help = "\
+Examples:
+  netkv plan experiments/load.toml
+  netkv plan experiments/load.toml --explain 137    every key of cell 137, its value and the file that sets it")]
+    Plan(PlanArgs),
+    /// Run one cell again, bit for bit
+    #[command(after_help = "\
+Examples:
+  netkv cell experiments/load.toml 137
+  netkv cell experiments/load.toml 137 --timing
+  netkv cell experiments/load.toml 137 --requests requests.csv")]
+    Cell(CellArgs),
+    /// Draw figures from results alone
+    #[command(after_help = "\
+Examples:
+  netkv figures
+  netkv figures load_ttft --results results --out figures")]
+    Figures(FiguresArgs),
+    /// Print every column of every result table: name, type, unit, meaning
+    #[command(after_help = "\
+Examples:
+  netkv schema
+  netkv schema --json | jq '.[].name'")]
+    Schema(SchemaArgs),
+    /// Run every experiment of the paper and draw its figures
+    #[command(after_help = "\
+Examples:
+  netkv reproduce --quick    a reduced version, in about a minute
+  netkv reproduce
+To be called where experiments/ is: in the root of the project.")]
+    Reproduce(ReproduceArgs),
+    /// Describe a trace, or generate one
+    #[command(subcommand)]
+    Trace(TraceCommand),
+    /// Run a flowref/1 flow set through the fabric model
+    #[command(after_help = "\
+Examples:
+  netkv flows case.json
+  netkv flows case.json --timing
+Prints {\"finish_s\":[...]} in flow order; null is a flow that never ends.")]
+    Flows(FlowsArgs),
+    /// Find the policy parameters that do best in a sweep of them
+    #[command(after_help = "\
+Examples:
+  netkv tune experiments/tune.toml
+  netkv tune experiments/tune.toml --metric ttft_p99_ns
+The experiment has axes such as policy.cache_weight; the best values are printed for each point of its other axes.")]
+    Tune(TuneArgs),
+    /// Print the completions of a shell
+    #[command(after_help = "\
+Examples:
+  netkv completions bash > /etc/bash_completion.d/netkv
+  netkv completions zsh > ~/.zfunc/_netkv")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// How experiments are run.
+#[derive(Clone, Debug, Args)]
+pub struct RunOptions {
+    /// Cells run at once [default: the number of cores]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+    /// Show errors and the last line only
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Where results are, and whether they are of the reduced kind.
+#[derive(Clone, Debug, Args)]
+pub struct Place {
+    /// Folder of all results; those of an experiment are in a folder of its name [default: results, or results/quick]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// A reduced version: two seeds, 1200 requests, every second value of numeric axes
+    #[arg(long)]
+    pub quick: bool,
+}
+
+/// `netkv run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Experiment files
+    #[arg(required = true, value_name = "EXPERIMENT.toml", value_hint = ValueHint::FilePath)]
+    pub experiments: Vec<PathBuf>,
+    /// Only cells with this value on this axis; several values of one axis may be given, and several axes
+    #[arg(long, value_name = "AXIS=VALUE", value_parser = parse_filter)]
+    pub filter: Vec<(String, String)>,
+    /// How.
+    #[command(flatten)]
+    pub options: RunOptions,
+    /// Where.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `netkv plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Experiment file
+    #[arg(value_name = "EXPERIMENT.toml", value_hint = ValueHint::FilePath)]
+    pub experiment: PathBuf,
+    /// Show every key of one cell, its value and where it is set
+    #[arg(long, value_name = "CELL")]
+    pub explain: Option<usize>,
+    /// Where.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `netkv cell`.
+#[derive(Debug, Args)]
+pub struct CellArgs {
+    /// Experiment file
+    #[arg(value_name = "EXPERIMENT.toml", value_hint = ValueHint::FilePath)]
+    pub experiment: PathBuf,
+    /// Number of the cell, as in the tables and in `netkv plan`
+    #[arg(value_name = "CELL")]
+    pub cell: usize,
+    /// Print one line of JSON: CPU seconds of the simulation alone, requests, output tokens, events
+    #[arg(long)]
+    pub timing: bool,
+    /// Write one row for each request
+    #[arg(long, value_name = "FILE.csv", value_hint = ValueHint::FilePath)]
+    pub requests: Option<PathBuf>,
+    /// Where.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `netkv figures`.
+#[derive(Debug, Args)]
+pub struct FiguresArgs {
+    /// Which figures [default: all whose results are there]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Folder of all results
+    #[arg(long, value_name = "DIR", default_value = "results", value_hint = ValueHint::DirPath)]
+    pub results: PathBuf,
+    /// Folder of the figures
+    #[arg(long, value_name = "DIR", default_value = "figures", value_hint = ValueHint::DirPath)]
+    pub out: PathBuf,
+}
+
+/// `netkv schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `netkv reproduce`.
+#[derive(Debug, Args)]
+pub struct ReproduceArgs {
+    /// A reduced version that ends within a minute; results go to results/quick, figures to figures/quick
+    #[arg(long)]
+    pub quick: bool,
+    /// How.
+    #[command(flatten)]
+    pub options: RunOptions,
+}
+
+/// `netkv trace`.
+#[derive(Debug, Subcommand)]
+pub enum TraceCommand {
+    /// Describe a trace in numbers
+    #[command(after_help = "\
+Examples:
+  netkv trace inspect traces/conversation_trace.jsonl
+  netkv trace inspect traces/conversation_trace.jsonl --json")]
+    Inspect {
+        /// A trace in the Mooncake format
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Generate a trace like the Mooncake ones
+    #[command(after_help = "\
+Examples:
+  netkv trace generate conversation --seed 5 --out traces/generated.jsonl
+  netkv trace generate synthetic | head")]
+    Generate {
+        /// Which trace it is to be like
+        #[arg(value_parser = PossibleValuesParser::new(["conversation", "synthetic", "toolagent_approx"]))]
+        kind: String,
+        /// Seed of the generator
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Write here instead of to standard output
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        out: Option<PathBuf>,
+    },
+}
+
+/// `netkv flows`.
+#[derive(Debug, Args)]
+pub struct FlowsArgs {
+    /// A flowref/1 case
+    #[arg(value_name = "CASE.json", value_hint = ValueHint::FilePath)]
+    pub case: PathBuf,
+    /// Add run_cpu_s, the CPU seconds of the simulation alone
+    #[arg(long)]
+    pub timing: bool,
+}
+
+/// `netkv tune`.
+#[derive(Debug, Args)]
+pub struct TuneArgs {
+    /// Experiment file
+    #[arg(value_name = "EXPERIMENT.toml", value_hint = ValueHint::FilePath)]
+    pub experiment: PathBuf,
+    /// The metric whose mean over seeds is to be least
+    #[arg(long, default_value = "ttft_mean_ns")]
+    pub metric: String,
+    /// How.
+    #[command(flatten)]
+    pub options: RunOptions,
+    /// Where.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `axis=value`.
+fn parse_filter(text: &str) -> Result<(String, String), String> {
+    let (axis, value) = text.split_once('=').ok_or("a filter is AXIS=VALUE, such as policy.name=netkv")?;
+    Ok((axis.trim().to_owned(), value.trim().to_owned()))
+}

@@ -1,0 +1,66 @@
+//! One module for each command.
+
+pub mod cell;
+pub mod figures;
+pub mod flows;
+pub mod plan;
+pub mod reproduce;
+pub mod run;
+pub mod schema;
+pub mod trace;
+pub mod tune;
+
+use crate::args::{Cli, Place};
+use crate::failure::{Ending, Failure};
+use crate::output::{print, tell};
+use clap::CommandFactory;
+use clap_complete::Shell;
+use netkv_grid::{Experiment, InputErrors, LoadOptions, Reduction};
+use std::collections::BTreeSet;
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// Seeds and requests of `--quick`. Chosen by us: every paper experiment together ends within a minute on two cores.
+const QUICK: Reduction = Reduction { max_seeds: 2, max_requests: 1_200 };
+
+/// Loads experiments, all before anything else is done, and says once what there is to say about them.
+fn load_all(paths: &[PathBuf], is_quick: bool) -> Result<Vec<Experiment>, Failure> {
+    let options = LoadOptions {
+        trace_dir: env::var_os("NETKV_TRACE_DIR").map(PathBuf::from),
+        reduction: is_quick.then_some(QUICK),
+    };
+    let mut experiments = Vec::new();
+    let mut issues = Vec::new();
+    for path in paths {
+        match Experiment::load(path, &options) {
+            Ok(experiment) => experiments.push(experiment),
+            Err(errors) => issues.extend_from_slice(errors.issues()),
+        }
+    }
+    if !issues.is_empty() {
+        return Err(InputErrors::new(issues).into());
+    }
+    let notices: BTreeSet<&String> = experiments.iter().flat_map(Experiment::notices).collect();
+    notices.iter().for_each(|notice| tell(&format!("note: {notice}")));
+    Ok(experiments)
+}
+
+/// Loads one experiment.
+fn load(path: &Path, is_quick: bool) -> Result<Experiment, Failure> {
+    let mut experiments = load_all(&[path.to_owned()], is_quick)?;
+    Ok(experiments.pop().expect("one file is one experiment"))
+}
+
+/// The folder of an experiment's results.
+fn results_folder(place: &Place, experiment: &Experiment) -> PathBuf {
+    let all = place.out.clone().unwrap_or_else(|| PathBuf::from(if place.quick { "results/quick" } else { "results" }));
+    all.join(experiment.name())
+}
+
+/// Prints the completions of a shell.
+pub fn completions(shell: Shell) -> Result<Ending, Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "netkv", &mut text);
+    print(&String::from_utf8_lossy(&text))?;
+    Ok(Ending::Done)
+}

@@ -1,0 +1,105 @@
+//! `netkv cell`: one cell again, bit for bit.
+
+use super::plan::{coordinates, find_cell};
+use super::{load, results_folder};
+use crate::args::CellArgs;
+use crate::clock::cpu_timed;
+use crate::failure::{Ending, Failure};
+use crate::output::{print, write_file};
+use crate::sweep::CELLS;
+use netkv_grid::{Status, Store, Workloads};
+use netkv_sim::{METRICS, RequestRecord, RunOutput, TtftParts, Value, metrics};
+use std::fmt::Write as _;
+
+/// Runs the cell and prints its metrics, or its timing.
+pub fn cell(args: &CellArgs) -> Result<Ending, Failure> {
+    let experiment = load(&args.experiment, args.place.quick)?;
+    let cell = find_cell(&experiment, args.cell)?;
+    let scenario = Workloads::new().scenario(&cell);
+    let (output, sim_cpu_s) = cpu_timed(|| netkv_sim::run(&scenario));
+    if let Some(path) = &args.requests {
+        write_file(path, requests_csv(&output).as_bytes())?;
+    }
+    if args.timing {
+        print(&timing(&output, sim_cpu_s))?;
+        return Ok(Ending::Done);
+    }
+    let digest = output.digest().to_string();
+    let store = Store::open(&results_folder(&args.place, &experiment).join(CELLS))?;
+    let compared = match store.get(cell.key).map(|stored| &stored.status) {
+        Some(Status::Done { digest: stored, .. }) if *stored == digest => "the same as stored",
+        Some(Status::Done { .. }) => {
+            "NOT the stored one: the model changed without a new epoch, or is not deterministic"
+        }
+        Some(Status::Failed { .. }) => "failed when it was run before",
+        None => "nothing stored",
+    };
+    let mut text = format!("cell {}: {}\n", cell.index, coordinates(&experiment, &cell));
+    text.push_str(&format!("digest {digest} ({compared})\n"));
+    for (metric, value) in METRICS.iter().zip(metrics(&output)) {
+        text.push_str(&format!("{:32} {}\n", metric.name, shown(value)));
+    }
+    print(&text)?;
+    Ok(Ending::Done)
+}
+
+/// A number as text; nothing for a missing one.
+fn shown(value: Value) -> String {
+    match value {
+        Value::Integer(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        Value::Missing => String::new(),
+    }
+}
+
+fn timing(output: &RunOutput, sim_cpu_s: f64) -> String {
+    let output_tokens: u64 = output.requests.iter().map(|record| u64::from(record.output_tokens)).sum();
+    let line = serde_json::json!({
+        "sim_cpu_s": sim_cpu_s,
+        "requests": output.requests.len(),
+        "output_tokens": output_tokens,
+        "events": output.totals.events,
+    });
+    format!("{line}\n")
+}
+
+fn requests_csv(output: &RunOutput) -> String {
+    let parts = TtftParts::NAMES.map(|name| format!("ttft_{name}_ns")).join(",");
+    let mut text = format!(
+        "request,arrival_ns,input_tokens,output_tokens,prefill_instance,decode_instance,tier,prefill_hit_tokens,\
+         decode_hit_tokens,transfer_bytes,{parts},ttft_ns,decoding_ns,tbt_max_ns,finish_ns,ttft_limit_ns,preemptions,\
+         slo_attained,counted\n"
+    );
+    for record in &output.requests {
+        write_request(&mut text, record).expect("a string takes any text");
+    }
+    text
+}
+
+fn write_request(text: &mut String, record: &RequestRecord) -> std::fmt::Result {
+    let decode = record.decode_instance.map_or_else(String::new, |instance| instance.get().to_string());
+    let tier = record.tier.map_or_else(String::new, |tier| tier.index().to_string());
+    let parts = record.parts.values().map(|part| part.as_nanos().to_string()).join(",");
+    let fields = [
+        u64::from(record.request.get()).to_string(),
+        record.arrival.as_nanos().to_string(),
+        record.input_tokens.to_string(),
+        record.output_tokens.to_string(),
+        record.prefill_instance.get().to_string(),
+        decode,
+        tier,
+        record.prefill_hit_tokens.to_string(),
+        record.decode_hit_tokens.to_string(),
+        record.transfer_bytes.to_string(),
+        parts,
+        record.ttft.as_nanos().to_string(),
+        record.decoding.as_nanos().to_string(),
+        record.tbt_max.as_nanos().to_string(),
+        record.finish.as_nanos().to_string(),
+        record.ttft_limit.as_nanos().to_string(),
+        record.preemptions.to_string(),
+        record.slo_attained.to_string(),
+        record.counted.to_string(),
+    ];
+    writeln!(text, "{}", fields.join(","))
+}

@@ -1,0 +1,59 @@
+//! `netkv run`: the cells that are missing or failed, then the tables.
+
+use super::{load_all, results_folder};
+use crate::args::{Place, RunArgs, RunOptions};
+use crate::failure::{Ending, Failure};
+use crate::output::tell;
+use crate::results;
+use crate::sweep::{Tally, sweep};
+use netkv_grid::{Experiment, Store};
+use std::path::Path;
+
+/// Runs each experiment in turn. All are read first: an error in the last one shows before the first has run.
+/// Two that share a name would share a folder, and each would hide the other's tables.
+pub fn run(args: &RunArgs) -> Result<Ending, Failure> {
+    let experiments = load_all(&args.experiments, args.place.quick)?;
+    let selected: Vec<Vec<usize>> =
+        experiments.iter().map(|one| one.select(&args.filter).map_err(Failure::usage)).collect::<Result<_, _>>()?;
+    for (index, experiment) in experiments.iter().enumerate() {
+        if let Some(other) = experiments[..index].iter().find(|other| other.name() == experiment.name()) {
+            let (one, two) = (other.path().display(), experiment.path().display());
+            let name = experiment.name();
+            return Err(Failure::input(format_args!("{one} and {two} are both called {name}: give each its own name")));
+        }
+    }
+    let mut ending = Ending::Done;
+    for (experiment, indices) in experiments.iter().zip(&selected) {
+        let (_, tally) = run_experiment(experiment, indices, &args.place, &args.options)?;
+        if tally.n_failed > 0 {
+            ending = Ending::SomeCellsFailed;
+        }
+    }
+    Ok(ending)
+}
+
+/// Runs an experiment, writes its tables, and says in one line what was done.
+pub fn run_experiment(
+    experiment: &Experiment,
+    indices: &[usize],
+    place: &Place,
+    options: &RunOptions,
+) -> Result<(Store, Tally), Failure> {
+    let folder = results_folder(place, experiment);
+    let (store, tally) = sweep(experiment, indices, &folder, options)?;
+    results::write(experiment, &store, &folder)?;
+    tell(&summary(experiment, &tally, &folder));
+    Ok((store, tally))
+}
+
+fn summary(experiment: &Experiment, tally: &Tally, folder: &Path) -> String {
+    let Tally { n_asked, n_cached, n_run, n_failed } = *tally;
+    let path = experiment.path().display();
+    let of_all =
+        if n_asked == experiment.n_cells() { String::new() } else { format!(" of {} cells", experiment.n_cells()) };
+    if n_run + n_failed == 0 {
+        return format!("{path}: nothing to do, {n_cached}{of_all} done before; results in {}", folder.display());
+    }
+    let failed = if n_failed == 0 { "none failed".to_owned() } else { format!("{n_failed} FAILED") };
+    format!("{path}: {n_run} cells done, {n_cached} done before, {failed}{of_all}; results in {}", folder.display())
+}

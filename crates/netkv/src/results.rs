@@ -1,0 +1,119 @@
+//! The folder of an experiment's results: tables, manifest, provenance.
+//!
+//! Tables and manifest are functions of the experiment and the model: no time, host or path is in them, and writing
+//! them again writes the same bytes. What differs from run to run is in provenance.parquet and in the store.
+
+use crate::failure::{Failure, Writing};
+use crate::output::{write_file, write_with};
+use crate::sweep::CELLS;
+use crate::tables::{axis_names, metadata, outcomes, provenance_table, requests_of, row};
+use netkv_frames::{
+    CellRow, Metadata, RESULTS_FORMAT, SummaryOptions, Table, cells_table, merge_tables, read_table, requests_table,
+    summary_table, write_table,
+};
+use netkv_grid::{Cell, Experiment, Record, Status, Store, Stored};
+use netkv_sim::{RunOutput, SIM_EPOCH};
+use sha2::{Digest as _, Sha256};
+use std::fs;
+use std::path::{Path, PathBuf};
+use toml::{Table as Toml, Value};
+
+/// Writes every table of an experiment from what is stored.
+pub fn write(experiment: &Experiment, store: &Store, folder: &Path) -> Result<(), Failure> {
+    let outcomes = outcomes(experiment, store);
+    if outcomes.is_empty() {
+        return Ok(());
+    }
+    let (axes, metadata) = (axis_names(experiment), metadata(experiment));
+    let rows: Vec<CellRow> = outcomes.iter().map(|(cell, stored)| row(experiment, cell, stored)).collect();
+    let options =
+        SummaryOptions { baseline: experiment.baseline().to_owned(), confidence_ratio: experiment.confidence_ratio() };
+    write_one(folder, "cells.parquet", &cells_table(&axes, &rows), &metadata)?;
+    write_one(folder, "summary.parquet", &summary_table(&axes, &rows, &options), &metadata)?;
+    let mut files = vec!["cells.parquet", "summary.parquet"];
+    if experiment.record() == Record::Requests && write_requests(experiment, &outcomes, folder, &metadata)? {
+        files.push("requests.parquet");
+    }
+    write_one(folder, "provenance.parquet", &provenance_table(&outcomes), &Metadata::new())?;
+    write_file(&folder.join("manifest.toml"), manifest(experiment, &rows, folder, &files)?.as_bytes())
+}
+
+fn write_one(folder: &Path, name: &str, table: &Table, metadata: &Metadata) -> Result<(), Failure> {
+    write_with(&folder.join(name), |temporary| write_table(temporary, table, metadata))
+}
+
+/// The table of a cell's requests, kept beside the store until all are put together.
+fn requests_path(folder: &Path, cell: &Cell) -> PathBuf {
+    folder.join(CELLS).join("requests").join(format!("{}.parquet", cell.key))
+}
+
+/// Whether the requests of a cell are kept.
+pub fn has_requests(folder: &Path, cell: &Cell) -> bool {
+    requests_path(folder, cell).is_file()
+}
+
+/// Keeps the requests of a cell. They belong to its key, so neither its number nor its axes are in them.
+pub fn keep_requests(folder: &Path, cell: &Cell, output: &RunOutput) -> Result<(), Failure> {
+    let table = requests_table(0, cell.seed, &[], &[], output);
+    write_with(&requests_path(folder, cell), |temporary| write_table(temporary, &table, &Metadata::new()))
+}
+
+/// Puts the requests of all finished cells together, one cell at a time; false if there are none.
+fn write_requests(
+    experiment: &Experiment,
+    outcomes: &[(Cell, &Stored)],
+    folder: &Path,
+    metadata: &Metadata,
+) -> Result<bool, Failure> {
+    let is_done = |stored: &Stored| matches!(stored.status, Status::Done { .. });
+    let done: Vec<&Cell> = outcomes
+        .iter()
+        .filter(|(cell, stored)| is_done(stored) && has_requests(folder, cell))
+        .map(|(cell, _)| cell)
+        .collect();
+    let tables = done.iter().map(|cell| {
+        let (stored, _) = read_table(&requests_path(folder, cell))?;
+        Ok(requests_of(experiment, cell, &stored))
+    });
+    if done.is_empty() {
+        return Ok(false);
+    }
+    write_with(&folder.join("requests.parquet"), |temporary| merge_tables(temporary, tables, metadata))?;
+    Ok(true)
+}
+
+/// What the results are results of, and the checksums of their files.
+fn manifest(experiment: &Experiment, rows: &[CellRow], folder: &Path, files: &[&str]) -> Result<String, Failure> {
+    let n_failed = rows.iter().filter(|row| matches!(row.status, netkv_frames::CellStatus::Failed { .. })).count();
+    let mut manifest = Toml::new();
+    manifest.insert("format".to_owned(), Value::from(format!("netkv-results/{RESULTS_FORMAT}")));
+    manifest.insert("sim_epoch".to_owned(), Value::from(i64::from(SIM_EPOCH)));
+    let counts = [("all", experiment.n_cells()), ("done", rows.len() - n_failed), ("failed", n_failed)];
+    manifest.insert("cells".to_owned(), table(counts.map(|(name, count)| (name, Value::from(count as i64)))));
+    let traces = experiment.trace_origins().into_iter().map(|origin| {
+        table([
+            ("label", Value::from(origin.label.as_str())),
+            ("sha256", Value::from(origin.sha256.as_str())),
+            ("fallback", Value::from(origin.fallback)),
+        ])
+    });
+    manifest.insert("trace".to_owned(), Value::Array(traces.collect()));
+    let profiles = experiment.profiles().into_iter();
+    let profiles = profiles.map(|(name, sha)| table([("name", Value::from(name)), ("sha256", Value::from(sha))]));
+    manifest.insert("profile".to_owned(), Value::Array(profiles.collect()));
+    let mut sums = Toml::new();
+    for name in files {
+        let bytes = fs::read(folder.join(name)).writing(name)?;
+        let sum: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        sums.insert((*name).to_owned(), Value::from(sum));
+    }
+    manifest.insert("sha256".to_owned(), Value::Table(sums));
+    let resolved: Toml = toml::from_str(&experiment.resolved_toml()).expect("a resolved experiment is valid TOML");
+    manifest.insert("experiment".to_owned(), Value::Table(resolved));
+    let text = toml::to_string(&manifest).expect("a table of plain values is valid TOML");
+    Ok(format!("# Written by netkv: what these results are results of. No time, host or path is in it.\n{text}"))
+}
+
+fn table<const N: usize>(pairs: [(&str, Value); N]) -> Value {
+    Value::Table(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}

@@ -1,0 +1,104 @@
+//! From stored outcomes to the rows of the result tables.
+
+use netkv_frames::{AxisValue as Shown, CellRow, CellStatus, ColumnData, Metadata, RESULTS_FORMAT, Table};
+use netkv_grid::{AxisValue, Cell, Experiment, Status, Store, Stored, failure};
+use netkv_sim::SIM_EPOCH;
+
+/// The names of the axis columns.
+pub fn axis_names(experiment: &Experiment) -> Vec<String> {
+    experiment.axes().iter().map(|axis| axis.key.clone()).collect()
+}
+
+/// The cells that were ever run, with their stored outcomes, in order.
+pub fn outcomes<'a>(experiment: &Experiment, store: &'a Store) -> Vec<(Cell, &'a Stored)> {
+    experiment
+        .cells()
+        .filter_map(|cell| Some((store.get(cell.key)?, cell)))
+        .map(|(stored, cell)| (cell, stored))
+        .collect()
+}
+
+/// A cell's row.
+pub fn row(experiment: &Experiment, cell: &Cell, stored: &Stored) -> CellRow {
+    let status = match &stored.status {
+        Status::Done { digest, metrics } => CellStatus::Done { digest: digest.clone(), metrics: metrics.clone() },
+        Status::Failed { message } => CellStatus::Failed { message: failure(message, experiment.path(), cell.index) },
+    };
+    CellRow {
+        cell: cell_number(cell),
+        key: cell.key.to_string(),
+        seed: cell.seed,
+        axes: cell.axis_values().iter().map(shown).collect(),
+        status,
+    }
+}
+
+fn cell_number(cell: &Cell) -> u32 {
+    u32::try_from(cell.index).expect("an experiment has fewer than 2^32 cells")
+}
+
+fn shown(value: &AxisValue) -> Shown {
+    match value {
+        AxisValue::Text(text) => Shown::Text(text.clone()),
+        AxisValue::Integer(number) => Shown::Integer(*number),
+        AxisValue::Float(number) => Shown::Float(*number),
+        AxisValue::Flag(flag) => Shown::Boolean(*flag),
+    }
+}
+
+/// What every table says about itself.
+pub fn metadata(experiment: &Experiment) -> Metadata {
+    let origins = experiment.trace_origins();
+    let profiles: Vec<&str> = experiment.profiles().iter().map(|(name, _)| *name).collect();
+    let traces: Vec<&str> = origins.iter().map(|origin| origin.label.as_str()).collect();
+    let sums: Vec<&str> = origins.iter().map(|origin| origin.sha256.as_str()).collect();
+    let pairs = [
+        ("experiment", experiment.name().to_owned()),
+        ("trace", traces.join("; ")),
+        ("trace_sha256", sums.join("; ")),
+        ("trace_fallback", origins.iter().any(|origin| origin.fallback).to_string()),
+        ("profile", profiles.join("; ")),
+        ("baseline", experiment.baseline().to_owned()),
+        ("confidence_ratio", experiment.confidence_ratio().to_string()),
+        ("n_seeds", experiment.seeds().len().to_string()),
+        ("n_cells", experiment.n_cells().to_string()),
+        ("sim_epoch", SIM_EPOCH.to_string()),
+        ("results_format", RESULTS_FORMAT.to_string()),
+    ];
+    pairs.map(|(key, value)| (key.to_owned(), value)).into()
+}
+
+/// When, where and with what each cell was run.
+pub fn provenance_table(outcomes: &[(Cell, &Stored)]) -> Table {
+    let mut table = Table::new();
+    let numbers = outcomes.iter().map(|(cell, _)| Some(i64::from(cell_number(cell)))).collect();
+    table.push("cell", ColumnData::Integer(numbers));
+    table.push("key", ColumnData::Text(outcomes.iter().map(|(cell, _)| Some(cell.key.to_string())).collect()));
+    table.push("wall_s", ColumnData::Float(outcomes.iter().map(|(_, stored)| Some(stored.wall_s)).collect()));
+    for name in ["host", "version", "commit", "compiler", "target"] {
+        let value = |(_, stored): &(Cell, &Stored)| stored.segment.provenance.get(name).cloned();
+        table.push(name, ColumnData::Text(outcomes.iter().map(value).collect()));
+    }
+    table
+}
+
+/// A stored table of requests, which knows nothing of grids, with the number and the axis values of its cell.
+pub fn requests_of(experiment: &Experiment, cell: &Cell, stored: &Table) -> Table {
+    let n_rows = stored.n_rows();
+    let mut table = Table::new();
+    table.push("cell", ColumnData::Integer(vec![Some(i64::from(cell_number(cell))); n_rows]));
+    table.push("seed", ColumnData::Integer(vec![Some(cell.seed as i64); n_rows]));
+    for (axis, value) in experiment.axes().iter().zip(cell.axis_values()) {
+        let column = match value {
+            AxisValue::Text(text) => ColumnData::Text(vec![Some(text.clone()); n_rows]),
+            AxisValue::Integer(number) => ColumnData::Integer(vec![Some(*number); n_rows]),
+            AxisValue::Float(number) => ColumnData::Float(vec![Some(*number); n_rows]),
+            AxisValue::Flag(flag) => ColumnData::Boolean(vec![Some(*flag); n_rows]),
+        };
+        table.push(axis.key.clone(), column);
+    }
+    for column in stored.columns().iter().filter(|column| column.name != "cell" && column.name != "seed") {
+        table.push(column.name.clone(), column.data.clone());
+    }
+    table
+}
