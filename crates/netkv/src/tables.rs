@@ -60,7 +60,7 @@ pub fn metadata(experiment: &Experiment) -> Metadata {
         ("profile", profiles.join("; ")),
         ("baseline", experiment.baseline().to_owned()),
         ("confidence_ratio", experiment.confidence_ratio().to_string()),
-        ("n_seeds", experiment.seeds().len().to_string()),
+        ("seeds", experiment.seeds().iter().map(u64::to_string).collect::<Vec<_>>().join(", ")),
         ("n_cells", experiment.n_cells().to_string()),
         ("sim_epoch", SIM_EPOCH.to_string()),
         ("results_format", RESULTS_FORMAT.to_string()),
