@@ -92,7 +92,12 @@ pub fn cells_table(axes: &[String], rows: &[CellRow]) -> Table {
     let mut table = Table::new();
     table.push("cell", ColumnData::Integer(sorted.iter().map(|row| Some(i64::from(row.cell))).collect()));
     table.push("key", text(&|row| Some(row.key.clone())));
-    table.push("seed", ColumnData::Integer(sorted.iter().map(|row| Some(row.seed as i64)).collect()));
+    table.push(
+        "seed",
+        ColumnData::Integer(
+            sorted.iter().map(|row| Some(i64::try_from(row.seed).expect("seeds fit 63 bits"))).collect(),
+        ),
+    );
     for (index, name) in axes.iter().enumerate() {
         let values: Vec<_> = sorted.iter().map(|row| &row.axes[index]).collect();
         table.push(name.clone(), axis_column(&values));

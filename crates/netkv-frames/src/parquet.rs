@@ -5,13 +5,15 @@
 //! parquet's bytes depend on how a column is split up.
 
 use crate::table::{ColumnData, Table};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use polars::prelude as pl;
 use polars_io::SerReader;
 use polars_io::parquet::write::{BatchedWriter, KeyValueMetadata};
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Rows of a row group.
 const ROW_GROUP: usize = 100_000;
@@ -39,6 +41,7 @@ pub fn merge_tables(path: &Path, tables: impl IntoIterator<Item = Result<Table>>
     let temporary = Path::new(&temporary);
     let written = write_all(temporary, tables, metadata)
         .and_then(|()| Ok(std::fs::rename(temporary, path)?))
+        .and_then(|()| Ok(sync_folder(path)?))
         .with_context(|| format!("cannot write {}", path.display()));
     if written.is_err() {
         // Whatever is there is of no use; that it cannot be removed either changes nothing.
@@ -47,48 +50,83 @@ pub fn merge_tables(path: &Path, tables: impl IntoIterator<Item = Result<Table>>
     written
 }
 
+/// Makes a rename safe against a crash.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+/// A file that remembers its last error: polars passes on the words of an I/O error but not its kind, and callers
+/// must tell a full disk from a bug.
+#[derive(Clone)]
+struct Target {
+    file: Arc<File>,
+    failed: Arc<Mutex<Option<io::Error>>>,
+}
+
+impl Target {
+    fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: Arc::new(File::create(path)?), failed: Arc::default() })
+    }
+
+    fn remember<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.inspect_err(|error| {
+            let copy = io::Error::new(error.kind(), error.to_string());
+            *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(copy);
+        })
+    }
+
+    /// The I/O error behind a failure, if there was one.
+    fn cause(&self, error: pl::PolarsError) -> anyhow::Error {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failed.map_or_else(|| anyhow!(error), |failed| anyhow!(failed))
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.remember((&*self.file).write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.remember((&*self.file).flush())
+    }
+}
+
 fn write_all(path: &Path, tables: impl IntoIterator<Item = Result<Table>>, metadata: &Metadata) -> Result<()> {
-    let file = File::create(path)?;
-    let mut writer: Option<BatchedWriter<File>> = None;
+    let target = Target::create(path)?;
+    let mut started: Option<(BatchedWriter<Target>, pl::SchemaRef)> = None;
     for table in tables {
         let mut frame = to_frame(&table?)?;
         frame.rechunk_mut();
-        let writer = match &mut writer {
-            Some(writer) => writer,
-            None => writer.insert(new_writer(file.try_clone()?, &frame, metadata)?),
-        };
+        if started.is_none() {
+            started = Some((new_writer(&target, &frame, metadata)?, frame.schema().clone()));
+        }
+        let (writer, schema) = started.as_mut().expect("it was started");
+        ensure!(*frame.schema() == *schema, "a table has other columns than the first one");
         let mut start = 0;
         while start < frame.height().max(1) {
             let mut group = frame.slice(start as i64, ROW_GROUP);
             group.rechunk_mut();
-            writer.write_batch(&group).map_err(io_first)?;
+            writer.write_batch(&group).map_err(|error| target.cause(error))?;
             start += ROW_GROUP;
         }
     }
-    let writer = writer.ok_or_else(|| anyhow!("there is no table to write"))?;
-    writer.finish().map_err(io_first)?;
-    file.sync_all()?;
+    let (writer, _) = started.ok_or_else(|| anyhow!("there is no table to write"))?;
+    writer.finish().map_err(|error| target.cause(error))?;
+    target.file.sync_all()?;
     Ok(())
 }
 
-fn new_writer(file: File, frame: &pl::DataFrame, metadata: &Metadata) -> Result<BatchedWriter<File>> {
+fn new_writer(target: &Target, frame: &pl::DataFrame, metadata: &Metadata) -> Result<BatchedWriter<Target>> {
     let level = polars::polars_utils::compression::ZstdLevel::try_new(ZSTD_LEVEL)?;
     let pairs = metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-    let writer = pl::ParquetWriter::new(file)
+    let writer = pl::ParquetWriter::new(target.clone())
         .with_compression(pl::ParquetCompression::Zstd(Some(level)))
         .with_statistics(pl::StatisticsOptions::full())
         .with_key_value_metadata(Some(KeyValueMetadata::from_static(pairs)))
         .set_parallel(false);
-    writer.batched(frame.schema()).map_err(io_first)
-}
-
-/// The I/O error behind a polars error, so that callers can tell a full disk from a bug.
-fn io_first(error: pl::PolarsError) -> anyhow::Error {
-    if let pl::PolarsError::IO { error, .. } = error {
-        anyhow!(std::io::Error::new(error.kind(), error.to_string()))
-    } else {
-        anyhow!(error)
-    }
+    writer.batched(frame.schema()).map_err(|error| target.cause(error))
 }
 
 fn to_frame(table: &Table) -> Result<pl::DataFrame> {
@@ -178,6 +216,17 @@ mod tests {
         assert_eq!(read_table(&path).unwrap().0, table().stacked(table()).unwrap());
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_an_io_error_of_that_kind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("full.parquet");
+        std::os::unix::fs::symlink("/dev/full", folder.path().join("full.parquet.tmp")).unwrap();
+        let error = write_table(&path, &table(), &metadata()).unwrap_err();
+        let kind = error.chain().find_map(|one| one.downcast_ref::<io::Error>()).map(io::Error::kind);
+        assert_eq!(kind, Some(io::ErrorKind::StorageFull), "{error:#}");
+    }
+
     #[test]
     fn a_failed_write_leaves_nothing_and_says_why() {
         let folder = tempfile::tempdir().unwrap();
@@ -186,6 +235,13 @@ mod tests {
         assert!(
             error.downcast_ref::<std::io::Error>().is_some() || error.chain().any(|one| one.is::<std::io::Error>())
         );
+        let mut other = Table::new();
+        for column in table().columns() {
+            other.push(format!("{} too", column.name), column.data.clone());
+        }
+        let mixed = folder.path().join("mixed.parquet");
+        let error = merge_tables(&mixed, [Ok(table()), Ok(other)], &metadata()).unwrap_err();
+        assert!(format!("{error:#}").contains("other columns"), "{error:#}");
         let broken = folder.path().join("broken.parquet");
         assert!(merge_tables(&broken, [Ok(table()), Err(anyhow!("lost"))], &metadata()).is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -15,7 +15,7 @@ pub fn requests_table(cell: u32, seed: u64, axes: &[String], values: &[AxisValue
     table.push("cell", integer(&|_| Some(u64::from(cell))));
     table.push("seed", integer(&|_| Some(seed)));
     for (name, value) in axes.iter().zip(values) {
-        table.push(name.clone(), axis_column(&vec![value; records.len()]));
+        table.push(name.clone(), axis_column(&[value]).repeated(records.len()));
     }
     table.push("request", integer(&|record| Some(u64::from(record.request.get()))));
     table.push("arrival_ns", integer(&|record| Some(record.arrival.as_nanos())));
@@ -42,4 +42,48 @@ pub fn requests_table(cell: u32, seed: u64, axes: &[String], values: &[AxisValue
     table.push("slo_attained", boolean(&|record| record.slo_attained));
     table.push("counted", boolean(&|record| record.counted));
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::schema;
+    use crate::{CellRow, CellStatus, SummaryOptions, cells_table, summary_table};
+    use netkv_sim::{METRICS, RunTotals, Value};
+
+    fn nothing() -> RunOutput {
+        let tbt_histogram = netkv_sim::tbt_histogram();
+        RunOutput { requests: Vec::new(), tbt_histogram, totals: RunTotals::default() }
+    }
+
+    /// Names of a table's columns, the axis replaced by its stand-in.
+    fn names(table: &Table) -> Vec<String> {
+        table.columns().iter().map(|column| column.name.replace("policy.name", "<axis>")).collect()
+    }
+
+    #[test]
+    fn the_schema_lists_exactly_the_columns_there_are() {
+        let axes = ["policy.name".to_owned()];
+        let value = AxisValue::Text("netkv".to_owned());
+        let metrics = vec![Value::Missing; METRICS.len()];
+        let status = CellStatus::Done { digest: String::new(), metrics };
+        let row = CellRow { cell: 0, key: String::new(), seed: 1, axes: vec![value.clone()], status };
+        let options = SummaryOptions { baseline: "netkv".to_owned(), confidence_ratio: 0.95 };
+        let tables = [
+            ("cells", cells_table(&axes, std::slice::from_ref(&row))),
+            ("summary", summary_table(&axes, &[row], &options)),
+            ("requests", requests_table(0, 1, &axes, &[value], &nothing())),
+        ];
+        for (name, table) in tables {
+            let documented: Vec<_> = schema().into_iter().filter(|doc| doc.table == name).map(|doc| doc.name).collect();
+            assert_eq!(documented, names(&table), "table {name}");
+        }
+    }
+
+    #[test]
+    fn a_cell_without_requests_has_columns_of_the_same_types() {
+        let (axes, value) = (["policy.name".to_owned()], [AxisValue::Text("netkv".to_owned())]);
+        let table = requests_table(0, 1, &axes, &value, &nothing());
+        assert_eq!(table.column("policy.name").unwrap().data, ColumnData::Text(Vec::new()));
+    }
 }

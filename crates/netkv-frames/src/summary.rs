@@ -118,7 +118,10 @@ fn points(rows: &[CellRow]) -> Vec<Point<'_>> {
         // Seeds are the innermost axis, so the cells of a point follow one another; a filter keeps that.
         match points.last_mut().filter(|point| point.axes == row.axes) {
             Some(point) => point.cells.push(row),
-            None => points.push(Point { axes: &row.axes, cells: vec![row] }),
+            None => {
+                assert!(points.iter().all(|point| point.axes != row.axes), "cell {} is apart from its point", row.cell);
+                points.push(Point { axes: &row.axes, cells: vec![row] });
+            }
         }
     }
     points

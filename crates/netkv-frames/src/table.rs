@@ -32,6 +32,21 @@ impl ColumnData {
     }
 }
 
+impl ColumnData {
+    /// A column of `n` times the first value.
+    ///
+    /// # Panics
+    /// If there is no first value.
+    pub(crate) fn repeated(&self, n: usize) -> Self {
+        match self {
+            Self::Text(values) => Self::Text(vec![values[0].clone(); n]),
+            Self::Integer(values) => Self::Integer(vec![values[0]; n]),
+            Self::Float(values) => Self::Float(vec![values[0]; n]),
+            Self::Boolean(values) => Self::Boolean(vec![values[0]; n]),
+        }
+    }
+}
+
 /// A column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {

@@ -28,4 +28,4 @@ pub use scenario::{
     PrefillConfig, PrefillPolicy, SIM_EPOCH, Scenario, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity,
     TtftLimit,
 };
-pub use simulation::{run, run_with};
+pub use simulation::{run, run_with, tbt_histogram};

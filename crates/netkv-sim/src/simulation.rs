@@ -127,6 +127,11 @@ pub fn run_with(scenario: &Scenario, max_stretch: u32) -> RunOutput {
     simulation.into_output()
 }
 
+/// An empty histogram of times between tokens: 1 ns to 1 h, three significant digits.
+pub fn tbt_histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("the bounds are valid")
+}
+
 /// The cluster and fabric as the flows see them: with pooled interfaces, one large GPU for each instance.
 fn flow_view(scenario: &Scenario) -> (FabricConfig, Cluster) {
     let mut fabric = scenario.fabric;
@@ -164,7 +169,7 @@ impl<'a> Simulation<'a> {
             decode: cluster.decode.iter().map(|_| DecodeInstance::new(scenario, max_stretch)).collect(),
             requests: vec![RequestState::default(); requests.len()],
             records: Vec::with_capacity(requests.len()),
-            tbt: Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("the bounds are valid"),
+            tbt: tbt_histogram(),
             flow_owner: Vec::new(),
             transfers_in_flight: 0,
             totals: RunTotals::default(),

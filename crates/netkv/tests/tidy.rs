@@ -1,0 +1,113 @@
+//! What no lint checks: module length, the direction of dependencies, and what the simulation may touch.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The crates, each of which uses only those before it.
+const ORDER: [&str; 9] = [
+    "netkv-units",
+    "netkv-fabric",
+    "netkv-workload",
+    "netkv-policy",
+    "netkv-sim",
+    "netkv-grid",
+    "netkv-frames",
+    "netkv-figures",
+    "netkv",
+];
+
+/// Longest module, in lines.
+const MAX_LINES: usize = 500;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Every Rust file under `folder`.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of the project") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "there are sources in {}", folder.display());
+    found
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).expect("a readable file of the project")
+}
+
+#[test]
+fn no_module_is_longer_than_one_can_keep_in_mind() {
+    let too_long: Vec<_> = sources(&root().join("crates"))
+        .into_iter()
+        .map(|path| (read(&path).lines().count(), path))
+        .filter(|(lines, _)| *lines > MAX_LINES)
+        .collect();
+    assert!(too_long.is_empty(), "over {MAX_LINES} lines: {too_long:?}");
+}
+
+#[test]
+fn crates_depend_only_on_those_before_them() {
+    let mut checked = 0;
+    for (position, name) in ORDER.iter().enumerate() {
+        let manifest = read(&root().join("crates").join(name).join("Cargo.toml"));
+        let dependencies = manifest.split("[dev-dependencies]").next().expect("a first part");
+        for later in &ORDER[position + 1..] {
+            checked += 1;
+            let names_it = dependencies.lines().any(|line| line.starts_with(&format!("{later}.workspace")));
+            assert!(!names_it, "{name} depends on {later}");
+        }
+    }
+    assert_eq!(checked, 36);
+}
+
+#[test]
+fn polars_and_plotters_stay_behind_one_crate_each() {
+    for (library, owner) in [("polars", "netkv-frames"), ("plotters", "netkv-figures"), ("rayon", "netkv-grid")] {
+        for name in ORDER.iter().filter(|name| **name != owner) {
+            let manifest = read(&root().join("crates").join(name).join("Cargo.toml"));
+            assert!(!manifest.lines().any(|line| line.starts_with(library)), "{name} names {library}");
+        }
+    }
+}
+
+#[test]
+fn the_simulation_touches_nothing_outside_itself() {
+    let banned =
+        ["std::fs", "std::env", "std::thread", "std::net", "std::process", "println!", "Instant", "Rc<RefCell"];
+    for name in &ORDER[..5] {
+        for path in sources(&root().join("crates").join(name).join("src")) {
+            let text = read(&path);
+            let code = text.split("#[cfg(test)]").next().expect("a first part");
+            for word in banned {
+                assert!(!code.contains(word), "{} uses {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn figures_know_neither_the_simulation_nor_the_grid() {
+    let manifest = read(&root().join("crates/netkv-figures/Cargo.toml"));
+    for name in ["netkv-sim.", "netkv-grid."] {
+        let dependencies = manifest.split("[dev-dependencies]").next().expect("a first part");
+        assert!(!dependencies.contains(name), "netkv-figures names {name}");
+    }
+}
+
+#[test]
+fn events_are_matched_one_by_one() {
+    let simulation = read(&root().join("crates/netkv-sim/src/simulation.rs"));
+    assert!(simulation.contains("match event {"), "the dispatch is there");
+    assert!(!simulation.contains("_ =>"), "an event without its own arm");
+}
