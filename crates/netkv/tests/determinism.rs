@@ -3,13 +3,18 @@
 mod common;
 
 use netkv_frames::{Metadata, cells_table, write_table};
-use netkv_grid::Cell;
+use netkv_grid::{Cell, Experiment};
 use netkv_units::Stream;
+
+/// Names of the axis columns.
+fn axes(experiment: &Experiment) -> Vec<String> {
+    experiment.axes().iter().map(|axis| axis.key.clone()).collect()
+}
 
 /// The bytes of `cells.parquet` after running `cells` in the given order.
 fn parquet(cells: &[Cell], jobs: usize) -> Vec<u8> {
     let outcomes = common::run(cells, jobs);
-    let table = cells_table(&common::axes(&common::smoke()), &common::rows(cells, &outcomes));
+    let table = cells_table(&axes(&common::smoke()), &common::rows(cells, &outcomes));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("cells.parquet");
     write_table(&path, &table, &Metadata::new()).expect("the table is written");

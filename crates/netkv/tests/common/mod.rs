@@ -17,7 +17,7 @@ pub fn run(cells: &[Cell], jobs: usize) -> Vec<Outcome> {
     let workloads = Workloads::new();
     let jobs = NonZeroUsize::new(jobs).expect("at least one job");
     let runner = |cell: &Cell| netkv_sim::run(&workloads.scenario(cell));
-    run_cells(cells, jobs, &AtomicBool::new(false), runner, &|_, _| {})
+    run_cells(cells, jobs, &AtomicBool::new(false), runner, &|_, _, _| {})
 }
 
 /// Rows of the table of cells.
@@ -44,9 +44,4 @@ pub fn rows(cells: &[Cell], outcomes: &[Outcome]) -> Vec<CellRow> {
         }
     };
     cells.iter().zip(outcomes).map(row).collect()
-}
-
-/// Names of the axis columns.
-pub fn axes(experiment: &Experiment) -> Vec<String> {
-    experiment.axes().iter().map(|axis| axis.key.clone()).collect()
 }
