@@ -2,6 +2,7 @@
 
 use crate::table::{ColumnData, Table};
 use netkv_sim::{METRICS, Value};
+use std::cmp::Ordering;
 
 /// A value of an axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +15,25 @@ pub enum AxisValue {
     Float(f64),
     /// Yes or no.
     Boolean(bool),
+}
+
+impl AxisValue {
+    /// An order of all values, by kind and then by size: what equal points are found by.
+    pub(crate) fn order(&self, other: &Self) -> Ordering {
+        let kind = |value: &Self| match value {
+            Self::Text(_) => 0,
+            Self::Integer(_) => 1,
+            Self::Float(_) => 2,
+            Self::Boolean(_) => 3,
+        };
+        match (self, other) {
+            (Self::Text(one), Self::Text(two)) => one.cmp(two),
+            (Self::Integer(one), Self::Integer(two)) => one.cmp(two),
+            (Self::Float(one), Self::Float(two)) => one.total_cmp(two),
+            (Self::Boolean(one), Self::Boolean(two)) => one.cmp(two),
+            (Self::Text(_) | Self::Integer(_) | Self::Float(_) | Self::Boolean(_), _) => kind(self).cmp(&kind(other)),
+        }
+    }
 }
 
 /// What became of a cell.

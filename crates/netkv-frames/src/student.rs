@@ -58,6 +58,9 @@ pub fn student_t_quantile(probability: f64, degrees: f64) -> f64 {
     }
     for _ in 0..200 {
         let middle = (low + high) / 2.0;
+        if middle == low || middle == high {
+            break;
+        }
         if distribution(middle, degrees) < probability { low = middle } else { high = middle }
     }
     (low + high) / 2.0

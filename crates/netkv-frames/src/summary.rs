@@ -9,6 +9,7 @@ use crate::cells::{AxisValue, CellRow, CellStatus, as_number, axis_column};
 use crate::student::student_t_quantile;
 use crate::table::{ColumnData, Table};
 use netkv_sim::METRICS;
+use std::cmp::Ordering;
 
 /// The axis that names the policy.
 const POLICY_AXIS: &str = "policy.name";
@@ -31,9 +32,21 @@ struct Estimate {
     high: Option<f64>,
 }
 
+/// How many standard errors an interval reaches to either side, by the number of values: the quantile takes thousands
+/// of times as long as the rest of an estimate.
+struct Reach(Vec<f64>);
+
+impl Reach {
+    /// For up to `most` values; fewer than two have no interval.
+    fn new(confidence: f64, most: usize) -> Self {
+        let quantile = |n: usize| student_t_quantile(0.5 + confidence / 2.0, (n - 1) as f64);
+        Self((0..=most).map(|n| if n < 2 { f64::NAN } else { quantile(n) }).collect())
+    }
+}
+
 impl Estimate {
     /// Of a sample, in its order. One value has no interval.
-    fn of(sample: &[f64], confidence: f64) -> Self {
+    fn of(sample: &[f64], reach: &Reach) -> Self {
         let n = sample.len() as f64;
         if sample.is_empty() {
             return Self::default();
@@ -43,7 +56,7 @@ impl Estimate {
             return Self { mean: Some(mean), ..Self::default() };
         }
         let sd = variance(sample).sqrt();
-        let half = student_t_quantile(0.5 + confidence / 2.0, n - 1.0) * sd / n.sqrt();
+        let half = reach.0[sample.len()] * sd / n.sqrt();
         Self { mean: Some(mean), sd: Some(sd), low: Some(mean - half), high: Some(mean + half) }
     }
 
@@ -97,13 +110,16 @@ struct Row {
 /// The summary of `rows`, by grid point in the order of the cells, then metric.
 pub fn summary_table(axes: &[String], rows: &[CellRow], options: &SummaryOptions) -> Table {
     let points = points(rows);
+    let sorted = by_axes(&points);
     let policy_axis = axes.iter().position(|name| name == POLICY_AXIS);
-    let baselines: Vec<Option<usize>> =
-        points.iter().map(|point| policy_axis.and_then(|axis| baseline_of(point, &points, axis, options))).collect();
+    let baseline = |point| policy_axis.and_then(|axis| baseline_of(point, &points, &sorted, axis, options));
+    let baselines: Vec<Option<usize>> = points.iter().map(baseline).collect();
+    let most = points.iter().map(|point| point.cells.len()).max().unwrap_or_default();
+    let reach = Reach::new(options.confidence_ratio, most);
     let mut summary = Vec::new();
     for (point, &baseline) in baselines.iter().enumerate() {
         for metric in 0..METRICS.len() {
-            summary.push(summarise(&points, point, baseline, metric, options.confidence_ratio));
+            summary.push(summarise(&points, point, baseline, metric, &reach));
         }
     }
     table(axes, &points, &baselines, &summary, options)
@@ -118,23 +134,43 @@ fn points(rows: &[CellRow]) -> Vec<Point<'_>> {
         // Seeds are the innermost axis, so the cells of a point follow one another; a filter keeps that.
         match points.last_mut().filter(|point| point.axes == row.axes) {
             Some(point) => point.cells.push(row),
-            None => {
-                assert!(points.iter().all(|point| point.axes != row.axes), "cell {} is apart from its point", row.cell);
-                points.push(Point { axes: &row.axes, cells: vec![row] });
-            }
+            None => points.push(Point { axes: &row.axes, cells: vec![row] }),
         }
     }
     points
 }
 
-/// The point with the baseline policy and otherwise equal axes.
-fn baseline_of(point: &Point<'_>, points: &[Point<'_>], axis: usize, options: &SummaryOptions) -> Option<usize> {
-    let mut wanted = point.axes.to_vec();
-    wanted[axis] = AxisValue::Text(options.baseline.clone());
-    points.iter().position(|other| other.axes == wanted)
+/// The positions of the points, sorted by their axes.
+fn by_axes(points: &[Point<'_>]) -> Vec<usize> {
+    let mut sorted: Vec<usize> = (0..points.len()).collect();
+    sorted.sort_by(|&one, &two| order(points[one].axes, points[two].axes));
+    for pair in sorted.windows(2) {
+        let apart = order(points[pair[0]].axes, points[pair[1]].axes).is_ne();
+        assert!(apart, "cell {} is apart from its point", points[pair[1]].cells[0].cell);
+    }
+    sorted
 }
 
-fn summarise(points: &[Point<'_>], point: usize, baseline: Option<usize>, metric: usize, confidence: f64) -> Row {
+fn order(one: &[AxisValue], two: &[AxisValue]) -> Ordering {
+    let different = one.iter().zip(two).map(|(one, two)| one.order(two)).find(|order| order.is_ne());
+    different.unwrap_or(one.len().cmp(&two.len()))
+}
+
+/// The point with the baseline policy and otherwise equal axes.
+fn baseline_of(
+    point: &Point<'_>,
+    points: &[Point<'_>],
+    sorted: &[usize],
+    axis: usize,
+    options: &SummaryOptions,
+) -> Option<usize> {
+    let mut wanted = point.axes.to_vec();
+    wanted[axis] = AxisValue::Text(options.baseline.clone());
+    let found = sorted.binary_search_by(|&at| order(points[at].axes, &wanted)).ok()?;
+    Some(sorted[found])
+}
+
+fn summarise(points: &[Point<'_>], point: usize, baseline: Option<usize>, metric: usize, reach: &Reach) -> Row {
     let own = points[point].values(metric);
     let theirs = baseline.map(|baseline| points[baseline].values(metric)).unwrap_or_default();
     let pairs: Vec<(f64, f64)> = own
@@ -159,10 +195,10 @@ fn summarise(points: &[Point<'_>], point: usize, baseline: Option<usize>, metric
         point,
         metric,
         n: values.len(),
-        own: Estimate::of(&values, confidence),
+        own: Estimate::of(&values, reach),
         range,
-        difference: Estimate::of(&differences, confidence),
-        ratio: Estimate::of(&logs, confidence).map(libm::exp),
+        difference: Estimate::of(&differences, reach),
+        ratio: Estimate::of(&logs, reach).map(libm::exp),
         variance_reduction,
     }
 }
