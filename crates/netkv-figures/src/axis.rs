@@ -11,8 +11,8 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    /// An axis that holds `values`, with a margin. Without a logarithm it starts at zero unless that wastes most of it.
-    pub(crate) fn holding(values: impl Iterator<Item = f64>, log: bool) -> Option<Self> {
+    /// An axis that holds `values`, with a margin, and zero if `from_zero` (a logarithm has none).
+    pub(crate) fn holding(values: impl Iterator<Item = f64>, log: bool, from_zero: bool) -> Option<Self> {
         let values: Vec<f64> = values.filter(|value| value.is_finite() && (!log || *value > 0.0)).collect();
         let low = values.iter().copied().min_by(f64::total_cmp)?;
         let high = values.iter().copied().max_by(f64::total_cmp)?;
@@ -21,7 +21,7 @@ impl Scale {
             return Some(Self { log, low: low / pad, high: high * pad });
         }
         let pad = ((high - low) * 0.07).max(high.abs() * 0.01).max(1e-12);
-        let low = if low >= 0.0 && low < 0.6 * high { 0.0 } else { low - pad };
+        let low = if from_zero { low.min(0.0) } else { low - pad };
         Some(Self { log, low, high: high + pad })
     }
 

@@ -81,12 +81,8 @@ impl Bars {
     fn draw_panel(&self, page: &mut Page, panel: &Panel, results: &Results, at: (usize, f64), scale: Scale) {
         let (index, x) = at;
         let regime = &results.regimes[index];
-        let suffix = if self.shares { " %" } else { "" };
-        let ticks: Vec<(f64, String)> = scale
-            .ticks(if self.shares { 4 } else { 5 })
-            .into_iter()
-            .map(|(value, label)| (scale.place(value), format!("{label}{suffix}")))
-            .collect();
+        let ticks: Vec<(f64, String)> =
+            scale.ticks(5).into_iter().map(|(value, label)| (scale.place(value), label)).collect();
         for (across, _) in &ticks {
             page.canvas.line(&[panel.at(*across, 0.0), panel.at(*across, 1.0)], style::GRID, 1.0);
         }

@@ -14,6 +14,8 @@ use std::sync::{Arc, Once};
 const FINE: f64 = 8.0;
 /// plotters writes a font size divided by this.
 const FONT_FACTOR: f64 = 1.24;
+/// Height of a line of DejaVu Sans: its ascent and descent, 1901 and 483, in units of its em, 2048.
+const LINE_HEIGHT_EM: f64 = (1901.0 + 483.0) / 2048.0;
 /// Pixels of the PNG for one of the SVG.
 const PNG_SCALE: f32 = 2.0;
 /// What the SVG asks for: the first is what was measured.
@@ -102,10 +104,11 @@ impl Canvas {
 
     /// A marker with a white rim; a hollow one stands for a point of which runs failed.
     pub(crate) fn marker(&mut self, at: Point, marker: Marker, radius: f64, colour: RGBColor, hollow: bool) {
+        let radius = if hollow { radius * 1.25 } else { radius };
         self.one_marker(at, marker, radius + 1.2, WHITE);
         self.one_marker(at, marker, radius, colour);
         if hollow {
-            self.one_marker(at, marker, radius * 0.55, WHITE);
+            self.one_marker(at, marker, radius * 0.6, WHITE);
         }
     }
 
@@ -195,9 +198,9 @@ fn described(font: Font, scale: f64) -> (&'static str, f64, FontStyle) {
 /// Width of a text, in pixels.
 pub(crate) fn text_width(words: &str, font: Font) -> f64 {
     register_fonts();
-    // plotters measures in whole units with the given size, which is larger by the factor than what is drawn.
+    // plotters takes the size for the height of a line, while SVG takes it for the em.
     let (width, _) = described(font, FINE).into_font().box_size(words).expect("the vendored font is registered");
-    f64::from(width) / (FINE * FONT_FACTOR)
+    f64::from(width) / (FINE * FONT_FACTOR) * LINE_HEIGHT_EM
 }
 
 fn register_fonts() {

@@ -167,7 +167,7 @@ static FIGURES: [Figure; 9] = [
             wanted_x: MIDDLE_LOAD,
             parts: &style::TIERS,
             factor: 100.0,
-            x_title: "Share of transfers",
+            x_title: "Share of transfers (%)",
             shares: true,
         }),
     },

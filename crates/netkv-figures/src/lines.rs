@@ -72,17 +72,19 @@ impl Lines {
     /// The value axis of each panel: one for all unless a panel would get less than 40 % of it.
     fn scales(&self, results: &Results) -> Result<Vec<Scale>> {
         let means: Vec<Vec<f64>> = results.regimes.iter().map(|regime| self.means(results, regime)).collect();
-        let all: Vec<f64> = means.iter().flatten().copied().filter(|&mean| mean > 0.0).collect();
+        let all: Vec<f64> = means.iter().flatten().copied().collect();
         let least = all.iter().copied().min_by(f64::total_cmp).unwrap_or(1.0);
         let largest = all.iter().copied().max_by(f64::total_cmp).unwrap_or(1.0);
         let log = match self.logarithm {
             Logarithm::Always => true,
-            Logarithm::Wide => largest > 8.0 * least,
+            Logarithm::Wide => least > 0.0 && largest > 8.0 * least,
             Logarithm::Never => false,
         };
+        // One rule for all panels, so that they can be compared: zero is shown unless that wastes most of the height.
+        let from_zero = least < 0.6 * largest;
         let scale = |(regime, means): (&String, &Vec<f64>)| {
             let extra = if self.ratio { vec![1.0 - EQUIVALENCE, 1.0 + EQUIVALENCE] } else { Vec::new() };
-            let core = Scale::holding(means.iter().copied().chain(extra), log)?;
+            let core = Scale::holding(means.iter().copied().chain(extra), log, from_zero)?;
             Some(self.widened(core, results, regime).within(self.bounds.0, self.bounds.1))
         };
         let own: Vec<Option<Scale>> = results.regimes.iter().zip(&means).map(scale).collect();
@@ -155,6 +157,10 @@ impl Lines {
             let canvas = &mut page.canvas;
             if self.ratio {
                 draw_equivalence(canvas, &panel, scales[index]);
+                for pair in across.windows(2) {
+                    let between = (pair[0] + pair[1]) / 2.0;
+                    canvas.line(&[panel.at(between, 0.0), panel.at(between, 1.0)], style::GRID, 1.0);
+                }
             }
             for (value, label) in &ticks[index] {
                 grid_line(
@@ -184,16 +190,19 @@ impl Lines {
                 words::percent(EQUIVALENCE)
             ));
         }
+        if !self.ratio && self.policies(results).contains(&"netkv") {
+            sentences.push("NetKV is drawn over lines that it coincides with.".to_owned());
+        }
         if !shared {
             sentences.push("Each panel has its own vertical axis.".to_owned());
         }
         if scales.iter().any(|scale| !scale.log && scale.low > 0.0) {
-            sentences.push("The vertical axis does not start at zero.".to_owned());
+            sentences.push("Vertical axes do not start at zero.".to_owned());
         }
         if self.cut(results, scales) {
             sentences.push("Intervals that leave a panel are cut at its edge.".to_owned());
         }
-        let mark = "such points are hollow and crossed";
+        let mark = "hollow markers; × where no run is left";
         sentences.extend(words::failures(results, self.metric, None, mark));
         sentences.join(" ")
     }
@@ -285,9 +294,6 @@ impl Lines {
         self.connect(canvas, look, &mut stretch);
         for (at, failed) in points {
             canvas.marker(at, look.marker, radius, look.colour, failed);
-            if failed {
-                cross(canvas, at, style::INK);
-            }
         }
         for at in lost {
             cross(canvas, at, look.colour);

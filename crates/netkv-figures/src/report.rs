@@ -34,10 +34,9 @@ pub(crate) fn page(results: &Path, figures: &[&Figure]) -> Result<String> {
         let svg = figure.svg(results)?;
         writeln!(
             html,
-            "<figure id=\"{}\">\n<div class=\"drawing\">\n{svg}</div>\n<figcaption><b>{}.</b> {} \
+            "<figure id=\"{}\">\n<div class=\"drawing\">\n{svg}</div>\n<figcaption>{} \
              <span class=\"quiet\">Experiment <code>{}</code>.</span></figcaption>\n</figure>",
             figure.name,
-            escaped(figure.title.trim_end_matches('?')),
             escaped(figure.shows),
             figure.experiment
         )?;
@@ -62,7 +61,8 @@ fn tables(html: &mut String, load: &Results) -> Result<()> {
         html,
         "<p>Means over {} seeds. The ratio compares mean TTFT with {} on the same requests, seed by seed, with a {} \
          interval over seeds (seed noise only, not model error): below 1 is better. “Equal” means that the whole \
-         interval lies within ±{} of 1, “open” that the seeds do not decide.</p>",
+         interval lies within ±{} of 1, “faster” and “slower” that it lies beyond that, “a little” that it reaches in, \
+         “open” that it holds 1 and more: the seeds do not decide.</p>",
         load.n_seeds(),
         escaped(&baseline),
         words::confidence(load),
@@ -135,10 +135,14 @@ fn verdict(ratio: Estimate) -> &'static str {
     let (Some(low), Some(high)) = (ratio.low, ratio.high) else { return "" };
     if low >= 1.0 - EQUIVALENCE && high <= 1.0 + EQUIVALENCE {
         "<span class=\"quiet\">equal</span>"
-    } else if high < 1.0 {
+    } else if high < 1.0 - EQUIVALENCE {
         "<span class=\"good\">faster</span>"
-    } else if low > 1.0 {
+    } else if high < 1.0 {
+        "<span class=\"good\">a little faster</span>"
+    } else if low > 1.0 + EQUIVALENCE {
         "<span class=\"bad\">slower</span>"
+    } else if low > 1.0 {
+        "<span class=\"bad\">a little slower</span>"
     } else {
         "<span class=\"quiet\">open</span>"
     }
@@ -178,7 +182,9 @@ mod tests {
     fn a_verdict_needs_the_whole_interval() {
         check(0.99, 1.01, "equal");
         check(0.981, 0.99, "equal");
-        check(0.8, 0.9, "faster");
+        check(0.8, 0.9, ">faster");
+        check(0.97, 0.99, "a little faster");
+        check(1.01, 1.05, "a little slower");
         check(0.9, 1.1, "open");
         check(1.03, 1.1, "slower");
     }

@@ -62,8 +62,8 @@ pub(crate) fn generated(results: &Results) -> Option<String> {
     if meta("trace_fallback") == "true" {
         let name = meta("trace");
         return Some(format!(
-            "Not the recorded trace: it was not found, and generated requests stood in for it ({}).",
-            if name.is_empty() { "no name" } else { name }
+            "Generated requests{} stand in for the recorded trace, which was not found: trends, not its numbers.",
+            if name.is_empty() { String::new() } else { format!(" ({name})") }
         ));
     }
     let label = meta("trace").to_lowercase();
@@ -74,10 +74,12 @@ pub(crate) fn generated(results: &Results) -> Option<String> {
 /// "Trace: x. 5 seeds (1, 2, 3, 4, 5)." and so on; `intervals` names what shows the intervals.
 pub(crate) fn provenance(results: &Results, intervals: Option<&str>) -> String {
     let mut sentences = Vec::new();
-    sentences.push(match results.metadata.get("trace") {
-        Some(trace) => format!("Trace: {trace}."),
-        None => "Trace: not recorded in the results.".to_owned(),
-    });
+    let fallback = results.metadata.get("trace_fallback").is_some_and(|value| value == "true");
+    match results.metadata.get("trace") {
+        Some(_) if fallback => {}
+        Some(trace) => sentences.push(format!("Trace: {trace}.")),
+        None => sentences.push("Trace: not said in the results.".to_owned()),
+    }
     sentences.extend(generated(results));
     let n = results.n_seeds();
     let listed = results.metadata.get("seeds").map_or_else(String::new, |seeds| format!(" ({seeds})"));

@@ -147,7 +147,7 @@ fn every_figure_and_the_report_are_drawn_with_the_same_bytes_twice() {
     }
     let page = std::fs::read_to_string(first.join("report.html")).unwrap();
     assert_eq!(page.matches("<svg").count(), catalog().len());
-    assert!(page.contains("generated requests stood in for it"));
+    assert!(page.contains("stand in for the recorded trace"));
     assert!(!page.contains("<not a trace>"));
     assert_eq!(std::fs::read_dir(&first).unwrap().count(), written.len() + 1, "nothing else is left behind");
 }
