@@ -142,7 +142,7 @@ impl Lines {
         ensure!(!policies.is_empty(), "there is no policy but the baseline");
         let y_title = self.y_title.replace("{baseline}", &words::baseline_label(results));
         let mut page = Page::new(&Head {
-            title: title.to_owned(),
+            title: title.replace("the baseline", &words::baseline_label(results)),
             keys: policies.iter().map(|&policy| Key::Policy(policy.to_owned())).collect(),
             regimes: results.regimes.clone(),
             y_title,

@@ -22,7 +22,7 @@ pub(crate) fn page(results: &Path, figures: &[&Figure]) -> Result<String> {
         "<p class=\"lead\">Simulated runs of disaggregated LLM inference: prompts are computed on prefill instances, \
          their KV caches cross a shared network, tokens are generated on decode instances. The question is which \
          decode instance each request should go to, and whether it pays to look at the network when choosing. \
-         Everything on this page is computed from the result tables; nothing is typed in.</p>\n",
+         Everything on this page is computed from the result tables; none of it is typed in by hand.</p>\n",
     );
     if summary_path(results, "load").is_file() {
         let load = Results::read(results, "load", LOAD.axis)?;

@@ -84,7 +84,9 @@ pub(crate) fn provenance(results: &Results, intervals: Option<&str>) -> String {
     let n = results.n_seeds();
     let listed = results.metadata.get("seeds").map_or_else(String::new, |seeds| format!(" ({seeds})"));
     sentences.push(format!("Simulated with n = {n} {}{listed}.", if n == 1 { "seed" } else { "seeds" }));
-    if let Some(intervals) = intervals {
+    if n == 1 && intervals.is_some() {
+        sentences.push("One seed gives no interval.".to_owned());
+    } else if let Some(intervals) = intervals {
         sentences.push(format!(
             "{intervals}: {} t intervals over seeds: seed noise only, not model error.",
             confidence(results)

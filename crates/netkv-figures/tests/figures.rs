@@ -162,6 +162,8 @@ fn one_panel_is_drawn_without_a_regime_axis_and_figures_without_results_are_left
     assert!(missing(&results).iter().all(|figure| figure.experiment != "load"));
     let svg = std::fs::read_to_string(folder.path().join("ttft_parts.svg")).unwrap();
     assert!(svg.contains("at a prefill load of 50 %") && !svg.contains("Gb/s"));
+    let ratio = std::fs::read_to_string(folder.path().join("ratio_vs_load.svg")).unwrap();
+    assert!(ratio.contains("relative to Round-robin") && ratio.contains("One seed gives no interval."));
     report(&results, folder.path()).unwrap();
 }
 
