@@ -230,6 +230,33 @@ fn failed_cells_are_listed_with_the_command_that_runs_them_again_and_are_run_aga
     assert!(check(here.path(), &["run", "x.toml"], 0).stderr.contains("12 cells done, 0 done before, none failed"));
 }
 
+/// A GPU so slow that times leave the range of simulated time: valid input that ends in a panic.
+fn overflowing() -> TempDir {
+    let long = "[workload]\ncontext = 'fixed'\ncontext_tokens = 1000000\n[model]\nprofile = 'slow.toml'\n";
+    let here = folder(long);
+    let real = fs::read_to_string(experiments().join("profiles/llama-3.1-70b-bf16-h100-tp4.toml")).expect("readable");
+    let slow = real.replace("per_pair_ns = 1.0524", "per_pair_ns = 10000");
+    fs::write(here.path().join("slow.toml"), slow).expect("a profile is written");
+    here
+}
+
+#[test]
+fn a_panic_fails_its_cell_alone_and_tells_how_to_see_it_again() {
+    let here = overflowing();
+    let said = check(here.path(), &["run", "x.toml"], 1).stderr;
+    assert!(said.contains("overflow (crates/netkv-"), "{said}");
+    assert!(said.contains("; again: netkv cell x.toml 3"), "{said}");
+    assert!(said.contains("12 FAILED"), "{said}");
+    assert!(!said.contains("This is a bug"), "the panics of cells are in their rows: {said}");
+    let (table, _) = netkv_frames::read_table(&here.path().join("results/x/cells.parquet")).expect("a table");
+    assert_eq!(table.words("status").expect("a column"), vec!["failed"; 12]);
+    check(here.path(), &["run", "x.toml"], 1);
+
+    let alone = check(here.path(), &["cell", "x.toml", "3"], 70);
+    assert!(alone.stderr.starts_with("This is a bug of netkv"), "{}", alone.stderr);
+    assert!(alone.stderr.contains("netkv-sim/src/") && alone.stderr.contains("cell x.toml 3"), "{}", alone.stderr);
+}
+
 #[test]
 fn a_cell_runs_again_bit_for_bit() {
     let here = folder("");
