@@ -60,7 +60,7 @@ pub fn metadata(experiment: &Experiment) -> Metadata {
         ("trace_fallback", origins.iter().any(|origin| origin.fallback).to_string()),
         ("profile", profiles.join("; ")),
         ("baseline", experiment.baseline().to_owned()),
-        ("confidence", experiment.confidence_ratio().to_string()),
+        ("confidence_ratio", experiment.confidence_ratio().to_string()),
         ("seeds", seeds.join(", ")),
         ("n_cells", experiment.n_cells().to_string()),
         ("sim_epoch", SIM_EPOCH.to_string()),
