@@ -304,6 +304,32 @@ fn requests_are_a_table_of_their_own_if_asked_for() {
 }
 
 #[test]
+fn figures_are_drawn_from_the_tables_alone() {
+    let here = folder("");
+    let nothing = check(here.path(), &["figures"], 65).stderr;
+    assert!(nothing.contains("there is nothing to draw in results"), "{nothing}");
+    let unknown = check(here.path(), &["figures", "no_such_figure"], 64).stderr;
+    assert!(unknown.contains("there is no figure no_such_figure; there are "), "{unknown}");
+
+    let load = experiments().join("load.toml");
+    let small = format!(
+        "extends = '{}'\nseeds = [1, 2]\n[workload]\ntrace = 'synthetic:conversation:1'\nmax_requests = 60\n\
+         [measure]\nwarmup_s = 0.0\n",
+        load.display()
+    );
+    fs::write(here.path().join("load.toml"), small).expect("an experiment is written");
+    check(here.path(), &["run", "load.toml", "--quiet"], 0);
+    let drawn = check(here.path(), &["figures"], 0).stderr;
+    assert!(drawn.contains("is not drawn: experiment context has no results"), "{drawn}");
+    let files: Vec<_> = stamps(&here.path().join("figures"));
+    let with = |ending: &str| files.iter().filter(|(path, _, _)| path.to_string_lossy().ends_with(ending)).count();
+    assert!(with(".svg") > 0 && with(".svg") == with(".png") && with("report.html") == 1, "{files:?}");
+
+    fs::write(here.path().join("file"), "in the way").expect("a file is written");
+    check(here.path(), &["figures", "--out", "file/figures"], 75);
+}
+
+#[test]
 fn tuning_prints_the_best_parameters_for_each_condition() {
     let regimes = experiments().join("regimes");
     let body = format!(
