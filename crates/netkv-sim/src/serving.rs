@@ -193,8 +193,10 @@ impl Simulation<'_> {
         while let Some((member, away)) = self.decode[decode].swapped.front().copied() {
             let prefix = self.prefix(member.request);
             let instance = &mut self.decode[decode];
-            let Some(grant) = instance.memory.admit(prefix, member.context_tokens, watermark) else { break };
-            let shared_blocks = instance.memory.blocks_for(member.context_tokens) - grant.private_blocks;
+            // With room for its next token as well: else two could swap each other out for ever.
+            let tokens = member.context_tokens + 1;
+            let Some(grant) = instance.memory.admit(prefix, tokens, watermark) else { break };
+            let shared_blocks = instance.memory.blocks_for(tokens) - grant.private_blocks;
             instance.swapped.pop_front();
             instance.returning.push(Member { shared_blocks, private_blocks: grant.private_blocks, ..member });
             let back = away.max(now) + self.host_time(member.context_tokens);

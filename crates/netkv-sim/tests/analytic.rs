@@ -4,7 +4,9 @@ mod common;
 
 use common::{POLICIES, millis, scenario};
 use netkv_policy::PolicyConfig;
-use netkv_sim::{FirstToken, METRICS, Placement, RunOutput, TransferGranularity, Value, metrics, run};
+use netkv_sim::{
+    FirstToken, METRICS, Placement, RunOutput, Scenario, TransferGranularity, Value, metrics, run, run_with,
+};
 use netkv_units::{BlockId, SimDuration, SimTime, Tier};
 use netkv_workload::Workload;
 
@@ -186,4 +188,28 @@ fn requests_that_can_never_fit_are_refused_and_counted() {
     let output = run(&scenario);
     assert_eq!((output.requests.len(), output.totals.rejected), (0, 1));
     assert_eq!(metric(&output, "ttft_mean_ns"), Value::Missing);
+}
+
+/// Two prompts of ten whole blocks that reach the one decode instance together, with room for both prompts and one
+/// block more: each needs a block for its first token.
+fn two_for_one_block(watermark_blocks: u32) -> Scenario {
+    let parts = (0..2).map(|n| (SimTime::ZERO, 160, 40, vec![BlockId::new(n)])).collect();
+    let mut scenario = scenario(Workload::from_parts(parts));
+    scenario.cluster.prefill_instances = 7;
+    scenario.cluster.placement = Placement::Listed(vec![0, 1, 2, 3, 4, 5, 6]);
+    scenario.policy = PolicyConfig::RoundRobin;
+    scenario.kv.decode_blocks = 21;
+    scenario.decode.watermark_blocks = watermark_blocks;
+    // 160 MB to the host take a little over 160 ms, as long as the sixteen tokens of a block.
+    scenario.decode.host_bytes_per_sec = 999_999_937;
+    scenario
+}
+
+#[test]
+fn two_requests_do_not_swap_each_other_out_for_ever() {
+    let scenario = two_for_one_block(0);
+    let output = run(&scenario);
+    assert_eq!(output.requests.len(), 2);
+    assert!(output.totals.preemptions > 0, "memory is tight");
+    assert_eq!(output.requests, run_with(&scenario, 1).requests);
 }
