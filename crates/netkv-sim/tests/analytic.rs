@@ -213,3 +213,12 @@ fn two_requests_do_not_swap_each_other_out_for_ever() {
     assert!(output.totals.preemptions > 0, "memory is tight");
     assert_eq!(output.requests, run_with(&scenario, 1).requests);
 }
+
+#[test]
+fn a_request_swapped_out_before_its_first_iteration_waited_for_it() {
+    let output = run(&two_for_one_block(1));
+    let preempted = output.requests.iter().find(|record| record.preemptions > 0).expect("one was swapped out");
+    assert_eq!(preempted.parts.first_iteration, millis(10));
+    assert!(preempted.parts.decode_wait >= millis(320), "to the host and back: {:?}", preempted.parts);
+    assert_eq!(preempted.parts.total(), preempted.ttft);
+}
