@@ -247,10 +247,11 @@ impl Simulation<'_> {
             prefill_compute: state.prefill_end.since(state.prefill_start),
             ..TtftParts::default()
         };
+        let transfer = state.transfer_end.since(state.admitted);
         if scenario.first_token == FirstToken::Decode {
             let joined = member.first_iteration.expect("it was in an iteration");
             parts.admission_wait = state.admitted.since(state.prefill_end);
-            parts.transfer = state.transfer_end.since(state.admitted);
+            parts.transfer = transfer;
             parts.decode_wait = joined.since(state.transfer_end);
             parts.first_iteration = first_token.since(joined);
         }
@@ -272,6 +273,7 @@ impl Simulation<'_> {
             prefill_hit_tokens: state.prefill_grant.hit_tokens,
             decode_hit_tokens: state.decode_grant.hit_tokens,
             transfer_bytes: state.transfer_bytes,
+            transfer,
             parts,
             ttft,
             decoding,

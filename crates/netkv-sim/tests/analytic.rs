@@ -157,6 +157,8 @@ fn a_first_token_from_the_prefill_side_does_not_wait_for_the_transfer() {
     // The first gap holds the transfer and an iteration, the second an iteration.
     assert_eq!(record.decoding, millis(50 + 10 + 10));
     assert_eq!(record.tbt_max, millis(60));
+    assert_eq!((record.parts.transfer, record.transfer), (SimDuration::ZERO, millis(50)));
+    assert_eq!(metric(&run(&scenario), "transfer_p50_ns"), Value::Integer(50_000_000));
     scenario.workload = std::sync::Arc::new(single(1000, 1));
     let alone = run(&scenario).requests[0].clone();
     assert_eq!((alone.decode_instance, alone.transfer_bytes, alone.decoding), (None, 0, SimDuration::ZERO));
