@@ -260,8 +260,8 @@ impl Simulation<'_> {
         let ttft = first_token.since(own.arrival);
         let decoding = finish.since(first_token);
         let ttft_limit = ttft_limit(scenario, own.input_tokens);
-        let gaps = u64::from(own.output_tokens - 1);
-        let tbt_attained = decoding.as_nanos() <= scenario.slo.tbt.as_nanos() * gaps;
+        let gaps = u128::from(own.output_tokens - 1);
+        let tbt_attained = u128::from(decoding.as_nanos()) <= u128::from(scenario.slo.tbt.as_nanos()) * gaps;
         RequestRecord {
             request: member.request,
             arrival: own.arrival,

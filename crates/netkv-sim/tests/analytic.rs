@@ -181,6 +181,10 @@ fn the_slo_is_a_multiple_of_the_idle_ttft() {
     scenario.slo.tbt = SimDuration::from_nanos(9_999_999);
     assert_eq!(metric(&run(&scenario), "slo_attainment_ratio"), Value::Float(0.0));
     assert_eq!(metric(&run(&scenario), "slo_ttft_ratio"), Value::Float(1.0));
+    // The largest limit that an experiment may have: no limit at all.
+    scenario.workload = std::sync::Arc::new(single(1000, 30_000));
+    scenario.slo.tbt = SimDuration::from_secs_f64(1e6);
+    assert_eq!(metric(&run(&scenario), "slo_attainment_ratio"), Value::Float(1.0));
 }
 
 #[test]
