@@ -73,7 +73,9 @@ impl Simulation<'_> {
         let prefill = self.requests[request.index()].prefill as usize;
         let destination = self.cluster.decode[decode];
         let input_tokens = self.scenario.workload.request(request).input_tokens;
-        let hit_tokens = instance.memory.hit_tokens(self.prefix(request));
+        let prefix = self.prefix(request);
+        let hit_tokens = instance.memory.hit_tokens(prefix);
+        let room = instance.memory.available_besides(prefix).saturating_sub(self.scenario.decode.watermark_blocks);
         let interface = interface(self.cluster.tier(self.cluster.prefill[prefill], destination));
         let tokens = |blocks: u32| u64::from(blocks) * u64::from(self.scenario.kv.block_tokens);
         Candidate {
@@ -83,7 +85,7 @@ impl Simulation<'_> {
             running_tokens: instance.engine.running_tokens(),
             pending_tokens: instance.outside_tokens + instance.engine.joining_tokens(),
             capacity_tokens: tokens(instance.memory.capacity()),
-            free_tokens: tokens(instance.memory.available()),
+            free_tokens: tokens(room),
             hit_tokens,
             transfer_bytes: Bytes::new(self.bytes_to_move(input_tokens, hit_tokens)),
             sharing_transfers: instance.receiving[interface].max(self.prefill[prefill].sending[interface]),

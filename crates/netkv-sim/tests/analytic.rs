@@ -228,3 +228,25 @@ fn a_request_swapped_out_before_its_first_iteration_waited_for_it() {
     assert!(preempted.parts.decode_wait >= millis(320), "to the host and back: {:?}", preempted.parts);
     assert_eq!(preempted.parts.total(), preempted.ttft);
 }
+
+/// The near decode instance holds a quarter of the last prompt and a running request, and has no room for the rest
+/// beside them; the far one is empty.
+#[test]
+fn a_cached_prefix_is_not_room_as_well() {
+    let later = SimTime::from_secs_f64;
+    let last = [blocks(0, 1), blocks(3, 3)].concat();
+    let parts = vec![
+        (SimTime::ZERO, 512, 2, blocks(0, 1)),
+        (later(100.0), 1024, 1000, blocks(1, 2)),
+        (later(103.0), 2048, 2, last),
+    ];
+    let mut scenario = scenario(Workload::from_parts(parts));
+    scenario.cluster.prefill_instances = 6;
+    scenario.cluster.placement = Placement::Listed(vec![0, 2, 3, 4, 5, 6]);
+    scenario.policy = PolicyConfig::NetKv(common::WEIGHTS);
+    scenario.kv.decode_blocks = 200;
+    let output = run(&scenario);
+    let chosen: Vec<_> = output.requests.iter().filter_map(|record| record.decode_instance).collect();
+    assert_eq!(chosen, [1, 1, 7].map(netkv_units::InstanceId::new));
+    assert_eq!(output.requests[2].parts.admission_wait, SimDuration::ZERO);
+}
