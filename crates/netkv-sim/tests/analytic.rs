@@ -250,3 +250,17 @@ fn a_cached_prefix_is_not_room_as_well() {
     assert_eq!(chosen, [1, 1, 7].map(netkv_units::InstanceId::new));
     assert_eq!(output.requests[2].parts.admission_wait, SimDuration::ZERO);
 }
+
+#[test]
+fn the_exact_oracle_sees_a_transfer_that_is_being_set_up() {
+    // Two prompts done at once on two prefill instances; the decode instances are as near to both.
+    let parts = (0..2).map(|n| (SimTime::ZERO, 1024, 2, blocks(2 * n, 2))).collect();
+    let mut scenario = scenario(Workload::from_parts(parts));
+    scenario.cluster.placement = Placement::PerPod;
+    scenario.transfer.setup = SimDuration::from_nanos(100_000);
+    (scenario.fabric.spines_per_pod, scenario.fabric.cores) = (1, 1);
+    scenario.policy = PolicyConfig::Clairvoyant(common::WEIGHTS);
+    let output = run(&scenario);
+    assert_ne!(output.requests[0].decode_instance, output.requests[1].decode_instance);
+    assert_eq!(output.requests[0].transfer, SimDuration::from_nanos(51_300_000));
+}
