@@ -168,7 +168,8 @@ impl FatTree {
         let kind = self.kind(link);
         let start = self.first[kind.index()];
         let per_direction = (self.first[kind.index() + 1] - start) / 2;
-        (link.get() - start) % per_direction * self.config.shape.pods / per_direction
+        let per_pod = per_direction / self.config.shape.pods;
+        (link.get() - start) % per_direction / per_pod
     }
 
     /// What a link can carry when nothing else uses it.
@@ -261,6 +262,13 @@ mod tests {
             assert!(tree.links_of(kind).all(|link| tree.kind(link) == kind));
             assert_eq!(tree.links_of(kind).filter(|&link| tree.pod(link) == 0).count(), counts[kind.index()] / 2);
         }
+    }
+
+    #[test]
+    fn the_largest_fabric_knows_its_pods() {
+        let shape = FabricShape { pods: 4096, racks_per_pod: 16, nodes_per_rack: 2, gpus_per_node: 8 };
+        let tree = FatTree::new(FabricConfig { shape, spines_per_pod: 24, ..*tree().config() });
+        assert_eq!(tree.links_of(LinkKind::Rack).map(|link| tree.pod(link)).max(), Some(4095));
     }
 
     #[test]

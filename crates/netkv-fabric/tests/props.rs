@@ -174,3 +174,55 @@ fn a_flow_without_capacity_waits_until_there_is_some() {
     network.resolve();
     assert_eq!(network.next_completion(), Some(SimTime::from_secs_f64(3.0)));
 }
+
+/// Arrivals, ends and capacity changes of overlapping links, all at one instant and in any order, with capacities as
+/// they are in a fabric, zero among them: the threshold below which rates are kept must hold for all of them at once.
+#[test]
+fn many_changes_of_every_kind_at_one_instant_equal_the_reference_exactly() {
+    const CAPACITIES: [u64; 7] =
+        [0, 4_687_500_000, 9_375_000_000, 9_375_000_000, 18_750_000_000, 37_500_000_001, 450_000_000_000];
+    for seed in 0..300 {
+        let mut stream = Stream::new(seed, "mixed");
+        let n_links = 3 + stream.below(20) as usize;
+        let pick = |stream: &mut Stream| CAPACITIES[stream.below(7) as usize];
+        let mut capacities: Vec<u64> = (0..n_links).map(|_| pick(&mut stream)).collect();
+        let rates = |capacities: &[u64]| capacities.iter().map(|&rate| BytesPerSec::new(rate)).collect::<Vec<_>>();
+        let mut network = FlowNetwork::new(&rates(&capacities), 4);
+        let mut flows: Vec<ReferenceFlow> = Vec::new();
+        let mut now = SimTime::ZERO;
+        for _ in 0..40 {
+            if let Some(next) = network.next_completion().filter(|_| stream.below(8) > 0) {
+                now = next;
+            }
+            for _ in 0..1 + stream.below(12) {
+                match stream.below(4) {
+                    0 => {
+                        let mut ended = Vec::new();
+                        network.take_completed(now, &mut ended);
+                        flows.retain(|flow| !ended.contains(&flow.id));
+                    }
+                    1 => {
+                        let link = stream.below(n_links as u64) as usize;
+                        capacities[link] = (pick(&mut stream) as f64 * stream.uniform(0.1, 1.0)) as u64;
+                        network.set_capacity(now, LinkId::from_index(link), BytesPerSec::new(capacities[link]));
+                    }
+                    _ => {
+                        let path = random_path(&mut stream, n_links);
+                        let cap = if stream.below(6) == 0 { 1 + stream.below(9_000_000_000) } else { u64::MAX };
+                        // Few sizes, so that many flows end at once.
+                        let size = Bytes::new([1, 327_680, 4_000_000_000, 4_000_000_000][stream.below(4) as usize]);
+                        let id = network.start_flow(now, &path, size, (cap < u64::MAX).then(|| BytesPerSec::new(cap)));
+                        flows.push(ReferenceFlow { id, path, cap });
+                    }
+                }
+            }
+            let mut ended = Vec::new();
+            network.take_completed(now, &mut ended);
+            flows.retain(|flow| !ended.contains(&flow.id));
+            network.resolve();
+            network.check_invariants();
+            let found: Vec<u64> = flows.iter().map(|flow| network.rate(flow.id).get()).collect();
+            assert_eq!(found, reference_rates(&capacities, &flows), "seed {seed} at {now}");
+        }
+    }
+}

@@ -33,6 +33,9 @@ const MAX_SECONDS: f64 = 1e9;
 /// A number of seconds, zero included.
 const SECONDS: Range = Range::closed(0.0, MAX_SECONDS);
 
+/// Seconds between recurring events: more often than a thousand times a second a run would do nothing else.
+const PERIOD: Range = Range::closed(1e-3, MAX_SECONDS);
+
 /// A number of seconds, zero excluded.
 const POSITIVE_SECONDS: Range = Range::above(0.0, MAX_SECONDS);
 

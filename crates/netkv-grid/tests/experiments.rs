@@ -312,7 +312,7 @@ fn a_wrong_profile_is_reported_where_it_is_wrong() {
         [
             ": prefill.per_token_us is missing; a profile has no default values",
             ":20:1: prefill.per_token_ns is not a known key; did you mean prefill.per_token_us?",
-            ":27:11: decode.base_ms = -15.24 is not allowed; allowed: at least 0 and at most 100000",
+            ":27:11: decode.base_ms = -15.24 is not allowed; allowed: at least 0 and at most 10000",
             ":30:15: decode.valid_batch = [128, 128] is an empty range; allowed: [low, high]",
         ]
     );

@@ -28,7 +28,8 @@ pub struct Candidate {
     pub pending_tokens: u64,
     /// KV cache capacity, in tokens.
     pub capacity_tokens: u64,
-    /// KV cache tokens neither used nor reserved; an evictable cached prefix counts as free.
+    /// KV cache tokens that the request could be given beside those of `hit_tokens`: neither used nor kept free, an
+    /// evictable cached prefix counted as free unless it is the request's own.
     pub free_tokens: u64,
     /// Tokens of the request's prompt that its prefix cache holds.
     pub hit_tokens: u32,
@@ -45,7 +46,7 @@ impl Candidate {
         self.running_tokens + self.pending_tokens
     }
 
-    /// Whether a prompt of `input_tokens` would be admitted at once.
+    /// Whether a prompt of `input_tokens` would be admitted at once, if nobody waits there already.
     pub fn has_room(&self, input_tokens: u32) -> bool {
         self.free_tokens + u64::from(self.hit_tokens) >= u64::from(input_tokens)
     }

@@ -249,11 +249,12 @@ impl DecodeEngine {
             memory.release(prefix_of(member.request), member.private_blocks);
         }
         let places = self.max_batch - self.members.len();
-        for mut member in self.joining.drain(..places.min(self.joining.len())) {
-            member.first_iteration = member.first_iteration.or(Some(now));
-            self.members.push(member);
-        }
+        self.members.extend(self.joining.drain(..places.min(self.joining.len())));
         self.preempt_until_room(memory, prefix_of, end);
+        // Only now: one that was swapped out again at once is in no iteration.
+        for member in self.members.iter_mut().rev().take_while(|member| member.fresh) {
+            member.first_iteration = member.first_iteration.or(Some(now));
+        }
         self.begin_stretch(now, fraction_fs, memory);
     }
 

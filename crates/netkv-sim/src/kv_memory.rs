@@ -56,6 +56,12 @@ impl KvMemory {
         self.free() + self.cache.n_idle() as u32 * self.blocks_per_prefix
     }
 
+    /// Blocks that a prompt could have beside those that are held of it: its own cached prefix is not evicted for it.
+    pub fn available_besides(&self, prefix: &[BlockId]) -> u32 {
+        let shared = if self.caching { prefix } else { &[] };
+        self.available() - self.cache.lookup(shared).idle as u32 * self.blocks_per_prefix
+    }
+
     /// Blocks for `tokens` tokens.
     pub const fn blocks_for(&self, tokens: u32) -> u32 {
         tokens.div_ceil(self.block_tokens)
@@ -74,8 +80,7 @@ impl KvMemory {
         let fresh = (shared.len() - found.present) as u32 * self.blocks_per_prefix;
         let private_blocks = self.blocks_for(input_tokens) - shared.len() as u32 * self.blocks_per_prefix;
         let needed = fresh + private_blocks;
-        let available = self.available() - found.idle as u32 * self.blocks_per_prefix;
-        if needed + reserve > available {
+        if needed + reserve > self.available_besides(prefix) {
             return None;
         }
         // The hit blocks are referenced first, so that making room cannot evict them.
@@ -164,6 +169,7 @@ mod tests {
             memory.release(&blocks(&ids), 0);
         }
         assert!(memory.admit(&blocks(&[1, 3, 4]), 1536, 0).is_none(), "three blocks do not fit two");
+        assert_eq!((memory.available(), memory.available_besides(&blocks(&[1, 3, 4]))), (64, 32));
         let grant = memory.admit(&blocks(&[1, 3]), 1024, 0).expect("2 is evicted");
         assert_eq!(grant.hit_tokens, 512);
         assert_eq!(memory.hit_tokens(&blocks(&[2])), 0);

@@ -46,7 +46,7 @@ impl<'a> Summary<'a> {
         let counted: Vec<_> = output.requests.iter().filter(|record| record.counted).collect();
         let mut ttft_ns: Vec<_> = counted.iter().map(|record| record.ttft.as_nanos()).collect();
         let moved = counted.iter().filter(|record| record.transfer_bytes > 0);
-        let mut transfer_ns: Vec<_> = moved.map(|record| record.parts.transfer.as_nanos()).collect();
+        let mut transfer_ns: Vec<_> = moved.map(|record| record.transfer.as_nanos()).collect();
         ttft_ns.sort_unstable();
         transfer_ns.sort_unstable();
         Self { output, counted, ttft_ns, transfer_ns }

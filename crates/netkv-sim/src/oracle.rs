@@ -159,11 +159,27 @@ pub(crate) struct DecisionOracle<'a> {
 const LARGEST_CONGESTION: f64 = 1.0 - 1e-9;
 
 impl DecisionOracle<'_> {
-    /// Bandwidth of a transfer over `tier` if nobody else sends.
-    fn idle_bandwidth(&self, tier: Tier) -> f64 {
+    /// What an instance's own interfaces carry towards `tier`.
+    fn interface_bandwidth(&self, tier: Tier) -> f64 {
         let config = self.tree.config();
         let edge = if tier == Tier::Node { config.nvlink } else { config.nic };
         edge.get() as f64 * f64::from(self.cluster.tp)
+    }
+
+    /// Bandwidth of a transfer over `tier` if nobody else sends and each of its flows has links of its own: a link to
+    /// a spine or a core may be slower than a NIC.
+    fn idle_bandwidth(&self, tier: Tier) -> f64 {
+        let slowest = |kinds: &[LinkKind]| {
+            let capacity = |&kind: &LinkKind| self.tree.links_of(kind).next().map(|link| self.tree.capacity(link));
+            kinds.iter().filter_map(capacity).min().map_or(0.0, |rate| rate.get() as f64)
+        };
+        let flow = match tier {
+            Tier::Node => slowest(&[LinkKind::NvLink]),
+            Tier::Rack => slowest(&[LinkKind::Nic]),
+            Tier::Pod => slowest(&[LinkKind::Nic, LinkKind::Rack]),
+            Tier::Core => slowest(&[LinkKind::Nic, LinkKind::Rack, LinkKind::Pod]),
+        };
+        flow * f64::from(self.cluster.tp)
     }
 
     /// Bandwidth of a transfer over `tier` if everybody sends.
@@ -174,7 +190,7 @@ impl DecisionOracle<'_> {
             Tier::Pod => config.rack_oversubscription.max(1.0),
             Tier::Core => config.rack_oversubscription.max(config.pod_oversubscription).max(1.0),
         };
-        self.idle_bandwidth(tier) / oversubscription
+        self.interface_bandwidth(tier) / oversubscription
     }
 
     fn mean_use(&self, kind: LinkKind) -> f64 {
@@ -214,7 +230,7 @@ impl CostOracle for DecisionOracle<'_> {
             OracleBandwidth::Idle => self.idle_bandwidth(tier),
         };
         let exact = self.granularity == OracleGranularity::Exact;
-        let bandwidth_bytes_per_sec = if exact { self.idle_bandwidth(tier) } else { told };
+        let bandwidth_bytes_per_sec = if exact { self.interface_bandwidth(tier) } else { told };
         let congestion = match self.granularity {
             OracleGranularity::Static => 0.0,
             OracleGranularity::Tier => self.tier_congestion(tier),
@@ -236,4 +252,57 @@ impl CostOracle for DecisionOracle<'_> {
 pub(crate) fn flow_hashes(seed: u64, transfer: u32, flows: u32, hashes: &mut Vec<u64>) {
     hashes.clear();
     hashes.extend((0..flows).map(|rank| ecmp_hash(seed, u64::from(transfer), u64::from(rank))));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{ClusterConfig, Placement};
+    use netkv_fabric::{FabricConfig, FabricShape, Path};
+
+    /// What "idle" tells is what a transfer of one flow gets alone, over thin links to spines and cores too.
+    #[test]
+    fn an_idle_bandwidth_is_what_a_transfer_gets_alone() {
+        let shape = FabricShape { pods: 2, racks_per_pod: 2, nodes_per_rack: 2, gpus_per_node: 2 };
+        let tree = FatTree::new(FabricConfig {
+            shape,
+            nvlink: BytesPerSec::new(450_000_000),
+            nic: BytesPerSec::new(10_000_000),
+            rack_oversubscription: 2.0,
+            pod_oversubscription: 8.0,
+            spines_per_pod: 4,
+            cores: 4,
+            latency: [SimDuration::ZERO; 4],
+        });
+        let config = ClusterConfig { tp: 1, prefill_instances: 1, placement: Placement::PerPod };
+        let cluster = Cluster::new(&config, shape, 1);
+        let capacities: Vec<_> = (0..tree.n_links()).map(|link| tree.capacity(LinkId::from_index(link))).collect();
+        let mut network = FlowNetwork::new(&capacities, Path::MAX);
+        let telemetry = TelemetryConfig {
+            interval: SimDuration::ZERO,
+            delay: SimDuration::ZERO,
+            noise_ratio: 0.0,
+            loss_ratio: 0.0,
+        };
+        let monitor = LinkMonitor::new(telemetry, &tree, 1);
+        for (destination, alone) in [(1, 450_000_000), (2, 10_000_000), (4, 5_000_000), (8, 2_500_000)] {
+            let (source, destination) = (InstanceId::new(0), InstanceId::new(destination));
+            let path = tree.path(cluster.gpu(source, 0), cluster.gpu(destination, 0), 3);
+            let mut rates = Vec::new();
+            network.probe(&[path.links()], &mut rates);
+            assert_eq!(rates, [BytesPerSec::new(alone)]);
+            let oracle = DecisionOracle {
+                granularity: OracleGranularity::Static,
+                bandwidth: OracleBandwidth::Idle,
+                cluster: &cluster,
+                tree: &tree,
+                network: &network,
+                monitor: &monitor,
+                age: SimDuration::ZERO,
+                hashes: &[],
+                exact_rate: &[],
+            };
+            assert!((oracle.path(source, destination).bandwidth_bytes_per_sec - alone as f64).abs() < 1.0);
+        }
+    }
 }

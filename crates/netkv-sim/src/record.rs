@@ -76,6 +76,8 @@ pub struct RequestRecord {
     pub decode_hit_tokens: u32,
     /// Bytes of KV cache moved.
     pub transfer_bytes: u64,
+    /// From the reservation of KV memory to the last byte moved, whether it is a part of TTFT or of the first gap.
+    pub transfer: SimDuration,
     /// Where the time to its first token went.
     pub parts: TtftParts,
     /// Time to first token.
@@ -186,5 +188,9 @@ fn digest_request(digester: &mut Digester, record: &RequestRecord) {
         u64::from(record.counted),
     ] {
         digester.u64(value);
+    }
+    // Among the parts of TTFT already, unless the prefill side made the first token.
+    if record.transfer != record.parts.transfer {
+        digester.u64(record.transfer.as_nanos());
     }
 }

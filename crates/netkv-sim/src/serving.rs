@@ -193,8 +193,10 @@ impl Simulation<'_> {
         while let Some((member, away)) = self.decode[decode].swapped.front().copied() {
             let prefix = self.prefix(member.request);
             let instance = &mut self.decode[decode];
-            let Some(grant) = instance.memory.admit(prefix, member.context_tokens, watermark) else { break };
-            let shared_blocks = instance.memory.blocks_for(member.context_tokens) - grant.private_blocks;
+            // With room for its next token as well: else two could swap each other out for ever.
+            let tokens = member.context_tokens + 1;
+            let Some(grant) = instance.memory.admit(prefix, tokens, watermark) else { break };
+            let shared_blocks = instance.memory.blocks_for(tokens) - grant.private_blocks;
             instance.swapped.pop_front();
             instance.returning.push(Member { shared_blocks, private_blocks: grant.private_blocks, ..member });
             let back = away.max(now) + self.host_time(member.context_tokens);
@@ -245,10 +247,11 @@ impl Simulation<'_> {
             prefill_compute: state.prefill_end.since(state.prefill_start),
             ..TtftParts::default()
         };
+        let transfer = state.transfer_end.since(state.admitted);
         if scenario.first_token == FirstToken::Decode {
             let joined = member.first_iteration.expect("it was in an iteration");
             parts.admission_wait = state.admitted.since(state.prefill_end);
-            parts.transfer = state.transfer_end.since(state.admitted);
+            parts.transfer = transfer;
             parts.decode_wait = joined.since(state.transfer_end);
             parts.first_iteration = first_token.since(joined);
         }
@@ -257,8 +260,8 @@ impl Simulation<'_> {
         let ttft = first_token.since(own.arrival);
         let decoding = finish.since(first_token);
         let ttft_limit = ttft_limit(scenario, own.input_tokens);
-        let gaps = u64::from(own.output_tokens - 1);
-        let tbt_attained = decoding.as_nanos() <= scenario.slo.tbt.as_nanos() * gaps;
+        let gaps = u128::from(own.output_tokens - 1);
+        let tbt_attained = u128::from(decoding.as_nanos()) <= u128::from(scenario.slo.tbt.as_nanos()) * gaps;
         RequestRecord {
             request: member.request,
             arrival: own.arrival,
@@ -270,6 +273,7 @@ impl Simulation<'_> {
             prefill_hit_tokens: state.prefill_grant.hit_tokens,
             decode_hit_tokens: state.decode_grant.hit_tokens,
             transfer_bytes: state.transfer_bytes,
+            transfer,
             parts,
             ttft,
             decoding,

@@ -86,6 +86,8 @@ pub(crate) struct Simulation<'a> {
     /// The request that each flow belongs to.
     pub(crate) flow_owner: Vec<RequestId>,
     pub(crate) transfers_in_flight: u32,
+    /// Transfers that are being set up: their flows are still to come.
+    pub(crate) entering: Vec<RequestId>,
     pub(crate) totals: RunTotals,
     pub(crate) last_arrival: SimTime,
     pub(crate) next_prefill: usize,
@@ -172,6 +174,7 @@ impl<'a> Simulation<'a> {
             tbt: tbt_histogram(),
             flow_owner: Vec::new(),
             transfers_in_flight: 0,
+            entering: Vec::new(),
             totals: RunTotals::default(),
             last_arrival: requests.last().map_or(SimTime::ZERO, |request| request.arrival),
             next_prefill: 0,

@@ -73,7 +73,9 @@ impl Simulation<'_> {
         let prefill = self.requests[request.index()].prefill as usize;
         let destination = self.cluster.decode[decode];
         let input_tokens = self.scenario.workload.request(request).input_tokens;
-        let hit_tokens = instance.memory.hit_tokens(self.prefix(request));
+        let prefix = self.prefix(request);
+        let hit_tokens = instance.memory.hit_tokens(prefix);
+        let room = instance.memory.available_besides(prefix).saturating_sub(self.scenario.decode.watermark_blocks);
         let interface = interface(self.cluster.tier(self.cluster.prefill[prefill], destination));
         let tokens = |blocks: u32| u64::from(blocks) * u64::from(self.scenario.kv.block_tokens);
         Candidate {
@@ -83,7 +85,7 @@ impl Simulation<'_> {
             running_tokens: instance.engine.running_tokens(),
             pending_tokens: instance.outside_tokens + instance.engine.joining_tokens(),
             capacity_tokens: tokens(instance.memory.capacity()),
-            free_tokens: tokens(instance.memory.available()),
+            free_tokens: tokens(room),
             hit_tokens,
             transfer_bytes: Bytes::new(self.bytes_to_move(input_tokens, hit_tokens)),
             sharing_transfers: instance.receiving[interface].max(self.prefill[prefill].sending[interface]),
@@ -95,15 +97,25 @@ impl Simulation<'_> {
         u64::from(input_tokens - skipped) * self.scenario.kv.bytes_per_token
     }
 
-    /// Finds the rate that the transfer would really get to each decode instance if it started now.
+    /// Finds the rate that the transfer would really get to each decode instance if it started now, beside those in
+    /// flight: the ones that are being set up send as soon as it would.
     fn probe_candidates(&mut self, request: RequestId) {
+        let mut entering = Vec::new();
+        for index in 0..self.entering.len() {
+            let other = self.entering[index];
+            flow_hashes(self.scenario.seed, other.get(), self.cluster.tp, &mut self.scratch.hashes);
+            self.find_paths(other, self.requests[other.index()].decode.expect("it was chosen") as usize);
+            entering.append(&mut self.scratch.paths);
+        }
+        flow_hashes(self.scenario.seed, request.get(), self.cluster.tp, &mut self.scratch.hashes);
         self.scratch.exact_rate.clear();
         self.scratch.exact_rate.resize(self.cluster.prefill.len() + self.cluster.decode.len(), 0.0);
         let mut rates = Vec::new();
         for decode in 0..self.decode.len() {
             self.find_paths(request, decode);
-            let paths: Vec<&[LinkId]> = self.scratch.paths.iter().map(|path| path.links()).collect();
+            let paths: Vec<&[LinkId]> = self.scratch.paths.iter().chain(&entering).map(|path| path.links()).collect();
             self.network.probe(&paths, &mut rates);
+            rates.truncate(self.scratch.paths.len());
             // The transfer ends with its slowest flow.
             let slowest = rates.iter().copied().min().unwrap_or(BytesPerSec::ZERO);
             let rate = slowest.get() as f64 * rates.len() as f64;
@@ -136,6 +148,9 @@ impl Simulation<'_> {
         self.decode[decode].receiving[interface(tier)] += 1;
         self.transfers_in_flight += 1;
         self.totals.transfers_in_flight_max = self.totals.transfers_in_flight_max.max(self.transfers_in_flight);
+        if bytes > 0 {
+            self.entering.push(request);
+        }
         let latency = if bytes == 0 { SimDuration::ZERO } else { self.tree.config().latency[tier.index()] };
         self.queue.push(self.now + self.scenario.transfer.setup + latency, Event::TransferEnter { request });
     }
@@ -147,6 +162,7 @@ impl Simulation<'_> {
             self.end_transfer(request);
             return;
         }
+        self.entering.retain(|&other| other != request);
         flow_hashes(self.scenario.seed, request.get(), self.cluster.tp, &mut self.scratch.hashes);
         let decode = self.requests[request.index()].decode.expect("it was chosen") as usize;
         self.find_paths(request, decode);

@@ -4,7 +4,9 @@ mod common;
 
 use common::{POLICIES, millis, scenario};
 use netkv_policy::PolicyConfig;
-use netkv_sim::{FirstToken, METRICS, Placement, RunOutput, TransferGranularity, Value, metrics, run};
+use netkv_sim::{
+    FirstToken, METRICS, Placement, RunOutput, Scenario, TransferGranularity, Value, metrics, run, run_with,
+};
 use netkv_units::{BlockId, SimDuration, SimTime, Tier};
 use netkv_workload::Workload;
 
@@ -155,6 +157,8 @@ fn a_first_token_from_the_prefill_side_does_not_wait_for_the_transfer() {
     // The first gap holds the transfer and an iteration, the second an iteration.
     assert_eq!(record.decoding, millis(50 + 10 + 10));
     assert_eq!(record.tbt_max, millis(60));
+    assert_eq!((record.parts.transfer, record.transfer), (SimDuration::ZERO, millis(50)));
+    assert_eq!(metric(&run(&scenario), "transfer_p50_ns"), Value::Integer(50_000_000));
     scenario.workload = std::sync::Arc::new(single(1000, 1));
     let alone = run(&scenario).requests[0].clone();
     assert_eq!((alone.decode_instance, alone.transfer_bytes, alone.decoding), (None, 0, SimDuration::ZERO));
@@ -177,6 +181,10 @@ fn the_slo_is_a_multiple_of_the_idle_ttft() {
     scenario.slo.tbt = SimDuration::from_nanos(9_999_999);
     assert_eq!(metric(&run(&scenario), "slo_attainment_ratio"), Value::Float(0.0));
     assert_eq!(metric(&run(&scenario), "slo_ttft_ratio"), Value::Float(1.0));
+    // The largest limit that an experiment may have: no limit at all.
+    scenario.workload = std::sync::Arc::new(single(1000, 30_000));
+    scenario.slo.tbt = SimDuration::from_secs_f64(1e6);
+    assert_eq!(metric(&run(&scenario), "slo_attainment_ratio"), Value::Float(1.0));
 }
 
 #[test]
@@ -186,4 +194,73 @@ fn requests_that_can_never_fit_are_refused_and_counted() {
     let output = run(&scenario);
     assert_eq!((output.requests.len(), output.totals.rejected), (0, 1));
     assert_eq!(metric(&output, "ttft_mean_ns"), Value::Missing);
+}
+
+/// Two prompts of ten whole blocks that reach the one decode instance together, with room for both prompts and one
+/// block more: each needs a block for its first token.
+fn two_for_one_block(watermark_blocks: u32) -> Scenario {
+    let parts = (0..2).map(|n| (SimTime::ZERO, 160, 40, vec![BlockId::new(n)])).collect();
+    let mut scenario = scenario(Workload::from_parts(parts));
+    scenario.cluster.prefill_instances = 7;
+    scenario.cluster.placement = Placement::Listed(vec![0, 1, 2, 3, 4, 5, 6]);
+    scenario.policy = PolicyConfig::RoundRobin;
+    scenario.kv.decode_blocks = 21;
+    scenario.decode.watermark_blocks = watermark_blocks;
+    // 160 MB to the host take a little over 160 ms, as long as the sixteen tokens of a block.
+    scenario.decode.host_bytes_per_sec = 999_999_937;
+    scenario
+}
+
+#[test]
+fn two_requests_do_not_swap_each_other_out_for_ever() {
+    let scenario = two_for_one_block(0);
+    let output = run(&scenario);
+    assert_eq!(output.requests.len(), 2);
+    assert!(output.totals.preemptions > 0, "memory is tight");
+    assert_eq!(output.requests, run_with(&scenario, 1).requests);
+}
+
+#[test]
+fn a_request_swapped_out_before_its_first_iteration_waited_for_it() {
+    let output = run(&two_for_one_block(1));
+    let preempted = output.requests.iter().find(|record| record.preemptions > 0).expect("one was swapped out");
+    assert_eq!(preempted.parts.first_iteration, millis(10));
+    assert!(preempted.parts.decode_wait >= millis(320), "to the host and back: {:?}", preempted.parts);
+    assert_eq!(preempted.parts.total(), preempted.ttft);
+}
+
+/// The near decode instance holds a quarter of the last prompt and a running request, and has no room for the rest
+/// beside them; the far one is empty.
+#[test]
+fn a_cached_prefix_is_not_room_as_well() {
+    let later = SimTime::from_secs_f64;
+    let last = [blocks(0, 1), blocks(3, 3)].concat();
+    let parts = vec![
+        (SimTime::ZERO, 512, 2, blocks(0, 1)),
+        (later(100.0), 1024, 1000, blocks(1, 2)),
+        (later(103.0), 2048, 2, last),
+    ];
+    let mut scenario = scenario(Workload::from_parts(parts));
+    scenario.cluster.prefill_instances = 6;
+    scenario.cluster.placement = Placement::Listed(vec![0, 2, 3, 4, 5, 6]);
+    scenario.policy = PolicyConfig::NetKv(common::WEIGHTS);
+    scenario.kv.decode_blocks = 200;
+    let output = run(&scenario);
+    let chosen: Vec<_> = output.requests.iter().filter_map(|record| record.decode_instance).collect();
+    assert_eq!(chosen, [1, 1, 7].map(netkv_units::InstanceId::new));
+    assert_eq!(output.requests[2].parts.admission_wait, SimDuration::ZERO);
+}
+
+#[test]
+fn the_exact_oracle_sees_a_transfer_that_is_being_set_up() {
+    // Two prompts done at once on two prefill instances; the decode instances are as near to both.
+    let parts = (0..2).map(|n| (SimTime::ZERO, 1024, 2, blocks(2 * n, 2))).collect();
+    let mut scenario = scenario(Workload::from_parts(parts));
+    scenario.cluster.placement = Placement::PerPod;
+    scenario.transfer.setup = SimDuration::from_nanos(100_000);
+    (scenario.fabric.spines_per_pod, scenario.fabric.cores) = (1, 1);
+    scenario.policy = PolicyConfig::Clairvoyant(common::WEIGHTS);
+    let output = run(&scenario);
+    assert_ne!(output.requests[0].decode_instance, output.requests[1].decode_instance);
+    assert_eq!(output.requests[0].transfer, SimDuration::from_nanos(51_300_000));
 }

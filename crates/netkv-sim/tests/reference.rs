@@ -58,6 +58,7 @@ fn random_scenario(seed: u64) -> Scenario {
     scenario.gpu.decode.per_request_fs = [0, 1_234_567_891][stream.below(2) as usize];
     scenario.gpu.decode.per_token_fs = [0, 26_470_001][stream.below(2) as usize];
     scenario.decode.max_batch = [2, 64][stream.below(2) as usize];
+    scenario.decode.watermark_blocks = [0, 1, 10][Stream::new(seed, "watermark").below(3) as usize];
     // The longest prompt and answer take 37 512-token blocks and 300 tokens at the most; often that is all there is.
     let longest = scenario.workload.requests().iter().map(|own| own.input_tokens + own.output_tokens).max();
     let least = longest.expect("there are requests").div_ceil(16) + scenario.decode.watermark_blocks;

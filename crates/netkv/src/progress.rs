@@ -31,7 +31,7 @@ impl Progress {
             Shown::Nothing
         } else if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new(n_total as u64);
-            let template = "{prefix} [{bar:40}] {pos}/{len} cells, {elapsed} passed, {eta} to go {msg}";
+            let template = "{prefix} [{bar:40}] {pos}/{len} cells, {elapsed} passed, {eta} to go{msg}";
             let style = ProgressStyle::with_template(template).expect("the template is valid");
             bar.set_style(style.progress_chars("=> "));
             bar.set_prefix(name.to_owned());
@@ -48,7 +48,7 @@ impl Progress {
         self.n_done += n_done;
         self.n_failed += n_failed;
         let ended = self.n_done + self.n_failed;
-        let failed = if self.n_failed == 0 { String::new() } else { format!("({} failed)", self.n_failed) };
+        let failed = if self.n_failed == 0 { String::new() } else { format!(" ({} failed)", self.n_failed) };
         match &mut self.shown {
             Shown::Nothing => {}
             Shown::Bar(bar) => {
@@ -59,7 +59,7 @@ impl Progress {
                 if last.elapsed_s() >= PLAIN_INTERVAL_S {
                     *last = Moment::now();
                     let left_s = self.start.elapsed_s() / ended as f64 * (self.n_total - ended) as f64;
-                    tell(&format!("{}: {ended}/{} cells {failed}, about {left_s:.0} s to go", self.name, self.n_total));
+                    tell(&format!("{}: {ended}/{} cells{failed}, about {left_s:.0} s to go", self.name, self.n_total));
                 }
             }
         }

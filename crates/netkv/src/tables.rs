@@ -52,6 +52,7 @@ pub fn metadata(experiment: &Experiment) -> Metadata {
     let profiles: Vec<&str> = experiment.profiles().iter().map(|(name, _)| *name).collect();
     let traces: Vec<&str> = origins.iter().map(|origin| origin.label.as_str()).collect();
     let sums: Vec<&str> = origins.iter().map(|origin| origin.sha256.as_str()).collect();
+    let seeds: Vec<String> = experiment.seeds().iter().map(u64::to_string).collect();
     let pairs = [
         ("experiment", experiment.name().to_owned()),
         ("trace", traces.join("; ")),
@@ -60,7 +61,7 @@ pub fn metadata(experiment: &Experiment) -> Metadata {
         ("profile", profiles.join("; ")),
         ("baseline", experiment.baseline().to_owned()),
         ("confidence_ratio", experiment.confidence_ratio().to_string()),
-        ("seeds", experiment.seeds().iter().map(u64::to_string).collect::<Vec<_>>().join(", ")),
+        ("seeds", seeds.join(", ")),
         ("n_cells", experiment.n_cells().to_string()),
         ("sim_epoch", SIM_EPOCH.to_string()),
         ("results_format", RESULTS_FORMAT.to_string()),

@@ -230,6 +230,33 @@ fn failed_cells_are_listed_with_the_command_that_runs_them_again_and_are_run_aga
     assert!(check(here.path(), &["run", "x.toml"], 0).stderr.contains("12 cells done, 0 done before, none failed"));
 }
 
+/// A GPU so slow that times leave the range of simulated time: valid input that ends in a panic.
+fn overflowing() -> TempDir {
+    let long = "[workload]\ncontext = 'fixed'\ncontext_tokens = 1000000\n[model]\nprofile = 'slow.toml'\n";
+    let here = folder(long);
+    let real = fs::read_to_string(experiments().join("profiles/llama-3.1-70b-bf16-h100-tp4.toml")).expect("readable");
+    let slow = real.replace("per_pair_ns = 1.0524", "per_pair_ns = 10000");
+    fs::write(here.path().join("slow.toml"), slow).expect("a profile is written");
+    here
+}
+
+#[test]
+fn a_panic_fails_its_cell_alone_and_tells_how_to_see_it_again() {
+    let here = overflowing();
+    let said = check(here.path(), &["run", "x.toml"], 1).stderr;
+    assert!(said.contains("overflow (crates/netkv-"), "{said}");
+    assert!(said.contains("; again: netkv cell x.toml 3"), "{said}");
+    assert!(said.contains("12 FAILED"), "{said}");
+    assert!(!said.contains("This is a bug"), "the panics of cells are in their rows: {said}");
+    let (table, _) = netkv_frames::read_table(&here.path().join("results/x/cells.parquet")).expect("a table");
+    assert_eq!(table.words("status").expect("a column"), vec!["failed"; 12]);
+    check(here.path(), &["run", "x.toml"], 1);
+
+    let alone = check(here.path(), &["cell", "x.toml", "3"], 70);
+    assert!(alone.stderr.starts_with("This is a bug of netkv"), "{}", alone.stderr);
+    assert!(alone.stderr.contains("netkv-sim/src/") && alone.stderr.contains("cell x.toml 3"), "{}", alone.stderr);
+}
+
 #[test]
 fn a_cell_runs_again_bit_for_bit() {
     let here = folder("");
@@ -274,6 +301,32 @@ fn requests_are_a_table_of_their_own_if_asked_for() {
     assert_eq!((cells[0], cells[3599]), (Some(0.0), Some(11.0)));
     assert_eq!(table.words("policy.name").expect("a column")[3599], "netkv");
     assert!(check(here.path(), &["run", "x.toml"], 0).stderr.contains("nothing to do"));
+}
+
+#[test]
+fn figures_are_drawn_from_the_tables_alone() {
+    let here = folder("");
+    let nothing = check(here.path(), &["figures"], 65).stderr;
+    assert!(nothing.contains("there is nothing to draw in results"), "{nothing}");
+    let unknown = check(here.path(), &["figures", "no_such_figure"], 64).stderr;
+    assert!(unknown.contains("there is no figure no_such_figure; there are "), "{unknown}");
+
+    let load = experiments().join("load.toml");
+    let small = format!(
+        "extends = '{}'\nseeds = [1, 2]\n[workload]\ntrace = 'synthetic:conversation:1'\nmax_requests = 60\n\
+         [measure]\nwarmup_s = 0.0\n",
+        load.display()
+    );
+    fs::write(here.path().join("load.toml"), small).expect("an experiment is written");
+    check(here.path(), &["run", "load.toml", "--quiet"], 0);
+    let drawn = check(here.path(), &["figures"], 0).stderr;
+    assert!(drawn.contains("is not drawn: experiment context has no results"), "{drawn}");
+    let files: Vec<_> = stamps(&here.path().join("figures"));
+    let with = |ending: &str| files.iter().filter(|(path, _, _)| path.to_string_lossy().ends_with(ending)).count();
+    assert!(with(".svg") > 0 && with(".svg") == with(".png") && with("report.html") == 1, "{files:?}");
+
+    fs::write(here.path().join("file"), "in the way").expect("a file is written");
+    check(here.path(), &["figures", "--out", "file/figures"], 75);
 }
 
 #[test]

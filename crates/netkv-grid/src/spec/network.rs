@@ -1,7 +1,7 @@
 //! The fabric, the traffic of others on it, and what the scheduler learns of both.
 
 use super::cluster::read_shape;
-use super::{POSITIVE_SECONDS, SECONDS};
+use super::{PERIOD, SECONDS};
 use crate::reader::{Range, Reader};
 use netkv_fabric::{BackgroundConfig, FabricConfig, FabricShape, FatTree, LinkKind, ModulatedBackground};
 use netkv_sim::{OracleBandwidth, OracleGranularity, TelemetryConfig};
@@ -19,6 +19,9 @@ const MAX_BACKGROUND_RATIO: f64 = 0.95;
 
 /// Least bytes per second of an idle link: less is a slip of the unit. Chosen by us.
 const MIN_LINK_BYTES_PER_SEC: u64 = 1_000;
+
+/// Least time between two samples of the links, in seconds. Chosen by us: faster than any telemetry, and each costs.
+const SHORTEST_INTERVAL_S: f64 = 1e-3;
 
 /// Most directed links of a fabric. Chosen by us: what a few GB of memory hold.
 const MAX_LINKS: u64 = 1 << 24;
@@ -83,8 +86,8 @@ pub(super) fn read_background(reader: &mut Reader<'_>) -> Option<BackgroundConfi
     let share = Range::below(0.0, 1.0);
     let quiet_ratio = read_range(reader, "background.quiet_ratio", share);
     let busy_ratio = read_range(reader, "background.busy_ratio", share);
-    let quiet_dwell_s = reader.float("background.quiet_dwell_s", POSITIVE_SECONDS);
-    let busy_dwell_s = reader.float("background.busy_dwell_s", POSITIVE_SECONDS);
+    let quiet_dwell_s = reader.float("background.quiet_dwell_s", PERIOD);
+    let busy_dwell_s = reader.float("background.busy_dwell_s", PERIOD);
     let pod_spread_ratio = reader.float("background.pod_spread_ratio", share);
     let background = ModulatedBackground {
         quiet_ratio: quiet_ratio?,
@@ -122,6 +125,11 @@ fn read_range(reader: &mut Reader<'_>, key: &str, range: Range) -> Option<(f64, 
 pub(super) fn read_telemetry(reader: &mut Reader<'_>) -> Option<TelemetryConfig> {
     let interval_s = reader.float("telemetry.interval_s", SECONDS);
     let delay_s = reader.float("telemetry.delay_s", SECONDS);
+    if interval_s.is_some_and(|seconds| seconds > 0.0 && seconds < SHORTEST_INTERVAL_S) {
+        let message = format!("telemetry.interval_s is too short; allowed: 0, or at least {SHORTEST_INTERVAL_S}");
+        reader.fail("telemetry.interval_s", &message);
+        return None;
+    }
     let noise_ratio = reader.float("telemetry.noise_ratio", Range::below(0.0, 1.0));
     let loss_ratio = reader.float("telemetry.loss_ratio", Range::below(0.0, 1.0));
     Some(TelemetryConfig {

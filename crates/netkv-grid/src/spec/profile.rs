@@ -16,8 +16,11 @@ const FORMAT: &str = "netkv-profile/1";
 /// Femtoseconds of a millisecond, a microsecond and a nanosecond.
 const FEMTOS: [f64; 3] = [1e12, 1e9, 1e6];
 
-/// Coefficients, in the unit of their key. Chosen by us: beyond it lies a wrong unit.
-const COEFFICIENT: Range = Range::closed(0.0, 1e5);
+/// Coefficients, in the unit of their key. Chosen by us: a hundred times what GPUs need; beyond it lies a wrong unit.
+const COEFFICIENT: Range = Range::closed(0.0, 1e4);
+
+/// Errors of a fit, in percent.
+const PERCENT: Range = Range::closed(0.0, 1e4);
 
 /// A profile that has been read.
 #[derive(Clone, Debug)]
@@ -47,7 +50,7 @@ pub(crate) fn read_profile(path: &Path, label: &str, text: &str) -> Result<Profi
         reader.text(key);
     }
     for key in ["prefill_mape_percent", "prefill_worst_percent", "decode_mape_percent", "decode_worst_percent"] {
-        reader.float(&format!("origin.{key}"), COEFFICIENT);
+        reader.float(&format!("origin.{key}"), PERCENT);
     }
     check_span(&mut reader, "prefill.valid_tokens");
     check_span(&mut reader, "decode.valid_batch");

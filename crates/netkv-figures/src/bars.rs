@@ -1,0 +1,136 @@
+//! Figures with a stacked bar for each policy: what a time or a share is made of, at one value of the axis.
+
+use crate::axis::Scale;
+use crate::canvas::{Align, Font, text_width};
+use crate::data::Results;
+use crate::page::{Head, Key, LABEL, Page, Panel, TICK, lower_axis, widest};
+use crate::style::{self, Part, RGBColor, WHITE};
+use crate::words;
+use anyhow::{Result, ensure};
+
+/// Height of a bar, and from one to the next.
+const BAR: (f64, f64) = (23.0, 38.0);
+
+/// A figure of stacked bars.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bars {
+    pub(crate) axis: &'static str,
+    /// Drawn at this x, or else at the middle one.
+    pub(crate) wanted_x: f64,
+    pub(crate) parts: &'static [Part],
+    /// From the metrics' unit to the axis'.
+    pub(crate) factor: f64,
+    pub(crate) x_title: &'static str,
+    /// The parts are shares of a whole.
+    pub(crate) shares: bool,
+}
+
+impl Bars {
+    fn values(&self, results: &Results, regime: &str, policy: &str, x: f64) -> Option<Vec<f64>> {
+        let value = |part: &Part| results.row(regime, policy, x, part.0)?.value.mean.map(|mean| mean * self.factor);
+        self.parts.iter().map(value).collect()
+    }
+
+    /// The axis of each panel: one for all unless a panel's longest bar would be shorter than 40 % of it.
+    fn scales(&self, results: &Results, x: f64) -> Result<Vec<Scale>> {
+        if self.shares {
+            return Ok(vec![Scale { log: false, low: 0.0, high: 100.0 }; results.regimes.len()]);
+        }
+        let longest = |regime: &String| {
+            let totals = results.policies.iter().filter_map(|policy| self.values(results, regime, policy, x));
+            totals.map(|values| values.iter().sum::<f64>()).fold(0.0, f64::max)
+        };
+        let longest: Vec<f64> = results.regimes.iter().map(longest).collect();
+        let most = longest.iter().copied().fold(0.0, f64::max);
+        ensure!(most > 0.0, "there is no value of {}", self.parts[0].0);
+        let shared = longest.iter().all(|&length| length >= 0.4 * most);
+        // Room for the total at the end of the bar.
+        let scale = |length: f64| Scale {
+            log: false,
+            low: 0.0,
+            high: 1.17 * if shared || length <= 0.0 { most } else { length },
+        };
+        Ok(longest.into_iter().map(scale).collect())
+    }
+
+    /// The figure as SVG.
+    pub(crate) fn draw(&self, results: &Results, title: &str) -> Result<String> {
+        let x = results.x_near(self.wanted_x);
+        let scales = self.scales(results, x)?;
+        let labels: Vec<String> = results.policies.iter().map(|policy| style::policy(policy).label).collect();
+        let mut page = Page::new(&Head {
+            title: format!("{title}, at a prefill load of {}", words::percent(x)),
+            keys: self.parts.iter().map(|part| Key::Patch(part.1.to_owned(), part.2)).collect(),
+            regimes: results.regimes.clone(),
+            y_title: String::new(),
+            x_title: self.x_title.to_owned(),
+            label_room: (widest(labels.iter().map(String::as_str), LABEL) + 14.0, 0.0),
+            height: BAR.1 * labels.len() as f64 + 4.0,
+        });
+        for (index, panel) in page.panels.clone().into_iter().enumerate() {
+            self.draw_panel(&mut page, &panel, results, (index, x), scales[index]);
+        }
+        let mut sentences = vec![words::provenance(results, None), "Means over seeds.".to_owned()];
+        if scales.windows(2).any(|pair| pair[0] != pair[1]) {
+            sentences.push("Each panel has its own axis.".to_owned());
+        }
+        sentences.extend(words::failures(results, self.parts[0].0, Some(x), "such policies carry a ×"));
+        page.finished(&sentences.join(" "))
+    }
+
+    fn draw_panel(&self, page: &mut Page, panel: &Panel, results: &Results, at: (usize, f64), scale: Scale) {
+        let (index, x) = at;
+        let regime = &results.regimes[index];
+        let ticks: Vec<(f64, String)> =
+            scale.ticks(5).into_iter().map(|(value, label)| (scale.place(value), label)).collect();
+        for (across, _) in &ticks {
+            page.canvas.line(&[panel.at(*across, 0.0), panel.at(*across, 1.0)], style::GRID, 1.0);
+        }
+        lower_axis(&mut page.canvas, panel, &ticks);
+        for (row, policy) in results.policies.iter().enumerate() {
+            let y = panel.top + BAR.1 * row as f64 + BAR.1 / 2.0;
+            let failed = results.row(regime, policy, x, self.parts[0].0).is_some_and(|row| row.n_failed > 0);
+            if index == 0 {
+                let font = Font { bold: policy == "netkv", ..LABEL };
+                page.canvas.text((panel.left - 12.0, y), &style::policy(policy).label, font, Align::Right);
+            }
+            let values = self.values(results, regime, policy, x);
+            let end = values.as_ref().map_or(panel.left, |values| self.draw_bar(page, panel, y, values, scale));
+            let mut note = match &values {
+                Some(_) if self.shares => String::new(),
+                Some(values) => words::three_digits(values.iter().sum()),
+                None => "no value".to_owned(),
+            };
+            if failed {
+                note.push_str(" ×");
+            }
+            page.canvas.text((end + 7.0, y), note.trim_start(), TICK, Align::Left);
+        }
+    }
+
+    /// Draws the parts; returns where the bar ends.
+    fn draw_bar(&self, page: &mut Page, panel: &Panel, y: f64, values: &[f64], scale: Scale) -> f64 {
+        let mut start = 0.0;
+        let mut end = panel.left;
+        for (part, value) in self.parts.iter().zip(values) {
+            let (from, to) = (panel.at(scale.place(start), 0.0).0, panel.at(scale.place(start + value), 0.0).0);
+            start += value;
+            end = to;
+            // A white hairline between parts, as long as there is something left beside it.
+            let gap = if to - from > 2.5 { 0.75 } else { 0.0 };
+            page.canvas.rectangle((from, y - BAR.0 / 2.0), (to - gap, y + BAR.0 / 2.0), part.2, 1.0);
+            let label = if self.shares { format!("{:.0}", libm::round(*value)) } else { words::three_digits(*value) };
+            let font = Font { size: 11.0, bold: false, colour: readable_on(part.2) };
+            if to - from > text_width(&label, font) + 8.0 {
+                page.canvas.text(((from + to) / 2.0, y), &label, font, Align::Centre);
+            }
+        }
+        end
+    }
+}
+
+/// Black or white, whichever is read more easily on `colour`.
+fn readable_on(colour: RGBColor) -> RGBColor {
+    let light = 0.299 * f64::from(colour.0) + 0.587 * f64::from(colour.1) + 0.114 * f64::from(colour.2);
+    if light > 135.0 { style::INK } else { WHITE }
+}

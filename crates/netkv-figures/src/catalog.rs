@@ -1,0 +1,193 @@
+//! The figures that there are.
+
+use crate::axis::Spacing;
+use crate::bars::Bars;
+use crate::data::{Results, summary_path};
+use crate::lines::{Across, Lines, Logarithm};
+use crate::{style, words};
+use anyhow::{Context, Result};
+use std::path::Path;
+
+/// A figure.
+#[derive(Clone, Copy, Debug)]
+pub struct Figure {
+    /// Its name, and that of its files.
+    pub name: &'static str,
+    /// The experiment whose summary it is drawn from.
+    pub experiment: &'static str,
+    /// Its title.
+    pub title: &'static str,
+    /// What it shows, in a sentence.
+    pub shows: &'static str,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Lines(Lines),
+    Bars(Bars),
+}
+
+impl Figure {
+    /// The axis of the experiment that it needs.
+    pub(crate) const fn axis(&self) -> &'static str {
+        match &self.kind {
+            Kind::Lines(lines) => lines.across.axis,
+            Kind::Bars(bars) => bars.axis,
+        }
+    }
+
+    /// The figure as SVG.
+    pub(crate) fn svg(&self, results: &Path) -> Result<String> {
+        let drawn = Results::read(results, self.experiment, self.axis()).and_then(|results| match &self.kind {
+            Kind::Lines(lines) => lines.draw(&results, self.title),
+            Kind::Bars(bars) => bars.draw(&results, self.title),
+        });
+        drawn.with_context(|| format!("cannot draw figure {}", self.name))
+    }
+}
+
+const CONTEXT: Across = Across {
+    axis: "workload.context_tokens",
+    title: "Context length (tokens)",
+    spacing: Spacing::Log,
+    label: words::tokens,
+};
+
+pub(crate) const LOAD: Across = Across {
+    axis: "workload.prefill_utilisation_ratio",
+    title: "Prefill load (utilisation with cold caches)",
+    spacing: Spacing::Linear,
+    label: words::percent,
+};
+
+const STALENESS: Across = Across {
+    axis: "telemetry.interval_s",
+    title: "Telemetry interval",
+    spacing: Spacing::Ordinal,
+    label: words::interval,
+};
+
+/// Load at which bars and tables are shown: the middle of the grid.
+pub(crate) const MIDDLE_LOAD: f64 = 0.6;
+
+const TTFT: Lines = Lines {
+    across: LOAD,
+    metric: "ttft_mean_ns",
+    factor: 1e-9,
+    y_title: "Mean TTFT (s)",
+    suffix: "",
+    logarithm: Logarithm::Wide,
+    bounds: (0.0, f64::INFINITY),
+    ratio: false,
+};
+
+const RATIO: Lines =
+    Lines { factor: 1.0, y_title: "Mean TTFT, ratio to {baseline}", logarithm: Logarithm::Always, ratio: true, ..TTFT };
+
+static FIGURES: [Figure; 9] = [
+    Figure {
+        name: "ttft_vs_context",
+        experiment: "context",
+        title: "Mean time to first token against context length",
+        shows: "How long users wait for the first token as prompts grow, at a constant prefill load.",
+        kind: Kind::Lines(Lines { across: CONTEXT, logarithm: Logarithm::Always, ..TTFT }),
+    },
+    Figure {
+        name: "ratio_vs_context",
+        experiment: "context",
+        title: "Does it pay? Mean TTFT relative to the baseline, against context length",
+        shows: "The same as a ratio to the baseline policy, seed by seed, with its interval.",
+        kind: Kind::Lines(Lines { across: CONTEXT, ..RATIO }),
+    },
+    Figure {
+        name: "ttft_vs_load",
+        experiment: "load",
+        title: "Mean time to first token against load",
+        shows: "How long users wait for the first token as the prefill instances fill up.",
+        kind: Kind::Lines(TTFT),
+    },
+    Figure {
+        name: "ratio_vs_load",
+        experiment: "load",
+        title: "Does it pay? Mean TTFT relative to the baseline, against load",
+        shows: "The same as a ratio to the baseline policy, seed by seed, with its interval.",
+        kind: Kind::Lines(RATIO),
+    },
+    Figure {
+        name: "slo_vs_load",
+        experiment: "load",
+        title: "Requests within their objectives against load",
+        shows: "Share of requests whose time to first token and mean time between tokens are as promised.",
+        kind: Kind::Lines(Lines {
+            metric: "slo_attainment_ratio",
+            factor: 100.0,
+            y_title: "SLO attainment (share of requests)",
+            suffix: " %",
+            logarithm: Logarithm::Never,
+            bounds: (0.0, 100.0),
+            ..TTFT
+        }),
+    },
+    Figure {
+        name: "tbt_vs_load",
+        experiment: "load",
+        title: "Mean time between tokens against load",
+        shows: "What decode selection does to the pace of tokens after the first.",
+        kind: Kind::Lines(Lines { metric: "tbt_mean_ns", factor: 1e-6, y_title: "Mean TBT (ms)", ..TTFT }),
+    },
+    Figure {
+        name: "ttft_vs_staleness",
+        experiment: "staleness",
+        title: "Mean time to first token against the age of telemetry",
+        shows: "What is lost when policies see the network as it was some time ago.",
+        kind: Kind::Lines(Lines { across: STALENESS, ..TTFT }),
+    },
+    Figure {
+        name: "ttft_parts",
+        experiment: "load",
+        title: "What the time to first token is made of",
+        shows: "The seven parts of the mean time to first token, policy by policy.",
+        kind: Kind::Bars(Bars {
+            axis: LOAD.axis,
+            wanted_x: MIDDLE_LOAD,
+            parts: &style::TTFT_PARTS,
+            factor: 1e-9,
+            x_title: "Mean TTFT (s)",
+            shares: false,
+        }),
+    },
+    Figure {
+        name: "tier_mix",
+        experiment: "load",
+        title: "How far KV caches travel",
+        shows: "Share of KV transfers by distance between the prefill and the decode instance, policy by policy.",
+        kind: Kind::Bars(Bars {
+            axis: LOAD.axis,
+            wanted_x: MIDDLE_LOAD,
+            parts: &style::TIERS,
+            factor: 100.0,
+            x_title: "Share of transfers (%)",
+            shares: true,
+        }),
+    },
+];
+
+/// Every figure, in the order of the report.
+pub fn catalog() -> &'static [Figure] {
+    &FIGURES
+}
+
+/// The figures whose experiment has no summary in `results`.
+pub fn missing(results: &Path) -> Vec<&'static Figure> {
+    FIGURES.iter().filter(|figure| !summary_path(results, figure.experiment).is_file()).collect()
+}
+
+/// The experiments that figures are drawn from, each once.
+pub(crate) fn experiments() -> Vec<&'static str> {
+    let mut names: Vec<_> = FIGURES.iter().map(|figure| figure.experiment).collect();
+    names.dedup();
+    names.sort_unstable();
+    names.dedup();
+    names
+}

@@ -1,0 +1,160 @@
+//! What figures are drawn from: the rows of a summary, by regime, policy and metric.
+
+use anyhow::{Context, Result, ensure};
+use netkv_frames::{Metadata, Table, read_table};
+use std::path::{Path, PathBuf};
+
+const REGIME_AXIS: &str = "regime";
+const POLICY_AXIS: &str = "policy.name";
+
+/// A mean with its interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Estimate {
+    pub(crate) mean: Option<f64>,
+    pub(crate) low: Option<f64>,
+    pub(crate) high: Option<f64>,
+}
+
+impl Estimate {
+    pub(crate) fn scaled(self, factor: f64) -> Self {
+        let scale = |value: Option<f64>| value.map(|value| value * factor);
+        Self { mean: scale(self.mean), low: scale(self.low), high: scale(self.high) }
+    }
+}
+
+/// A row of the summary.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    /// Empty if there is no such axis.
+    pub(crate) regime: String,
+    /// Empty if there is no such axis.
+    pub(crate) policy: String,
+    pub(crate) x: f64,
+    pub(crate) metric: String,
+    pub(crate) n: u64,
+    pub(crate) n_failed: u64,
+    pub(crate) value: Estimate,
+    /// Paired, to the baseline policy.
+    pub(crate) ratio: Estimate,
+    pub(crate) baseline: String,
+}
+
+/// An experiment's summary.
+#[derive(Clone, Debug)]
+pub(crate) struct Results {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) metadata: Metadata,
+    /// In the order of the experiment.
+    pub(crate) regimes: Vec<String>,
+    /// In the order of legends.
+    pub(crate) policies: Vec<String>,
+    /// Ascending.
+    pub(crate) xs: Vec<f64>,
+}
+
+/// Where an experiment's summary lies.
+pub(crate) fn summary_path(results: &Path, experiment: &str) -> PathBuf {
+    results.join(experiment).join("summary.parquet")
+}
+
+impl Results {
+    /// Reads an experiment's summary, with `x_axis` across.
+    pub(crate) fn read(results: &Path, experiment: &str, x_axis: &str) -> Result<Self> {
+        let path = summary_path(results, experiment);
+        let (table, metadata) = read_table(&path)?;
+        Self::from_table(&table, metadata, x_axis).with_context(|| format!("cannot draw {}", path.display()))
+    }
+
+    fn from_table(table: &Table, metadata: Metadata, x_axis: &str) -> Result<Self> {
+        check_axes(table, x_axis)?;
+        let optional =
+            |name: &str| if table.has(name) { table.words(name) } else { Ok(vec![String::new(); table.n_rows()]) };
+        let (regimes, policies) = (optional(REGIME_AXIS)?, optional(POLICY_AXIS)?);
+        let (metrics, baselines) = (table.words("metric")?, table.words("baseline")?);
+        let xs = table.numbers(x_axis)?;
+        let estimate = |mean: &str, low: &str, high: &str| -> Result<Vec<Estimate>> {
+            let (mean, low, high) = (table.numbers(mean)?, table.numbers(low)?, table.numbers(high)?);
+            Ok((0..table.n_rows()).map(|at| Estimate { mean: mean[at], low: low[at], high: high[at] }).collect())
+        };
+        let values = estimate("mean", "ci_low", "ci_high")?;
+        let ratios = estimate("ratio_mean", "ratio_ci_low", "ratio_ci_high")?;
+        let (n, n_failed) = (table.numbers("n")?, table.numbers("n_failed")?);
+        let row = |at: usize| -> Result<Row> {
+            Ok(Row {
+                regime: regimes[at].clone(),
+                policy: policies[at].clone(),
+                x: xs[at].with_context(|| format!("row {at} has no {x_axis}"))?,
+                metric: metrics[at].clone(),
+                n: n[at].unwrap_or_default() as u64,
+                n_failed: n_failed[at].unwrap_or_default() as u64,
+                value: values[at],
+                ratio: ratios[at],
+                baseline: baselines[at].clone(),
+            })
+        };
+        let rows = (0..table.n_rows()).map(row).collect::<Result<Vec<_>>>()?;
+        ensure!(!rows.is_empty(), "it has no rows");
+        let mut policies = distinct(rows.iter().map(|row| row.policy.clone()));
+        policies.sort_by_key(|key| crate::style::policy_rank(key));
+        let mut xs = distinct(rows.iter().map(|row| row.x));
+        xs.sort_by(f64::total_cmp);
+        let regimes = distinct(rows.iter().map(|row| row.regime.clone()));
+        Ok(Self { regimes, policies, xs, rows, metadata })
+    }
+
+    /// The row of a point and metric.
+    pub(crate) fn row(&self, regime: &str, policy: &str, x: f64, metric: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.x == x && row.metric == metric && row.policy == policy && row.regime == regime)
+    }
+
+    /// Runs that failed, and all runs, over the points of the figure.
+    pub(crate) fn failures(&self, metric: &str, only_x: Option<f64>) -> (u64, u64) {
+        let rows = self.rows.iter().filter(|row| row.metric == metric && only_x.is_none_or(|x| row.x == x));
+        rows.fold((0, 0), |(failed, all), row| (failed + row.n_failed, all + row.n_failed + row.n))
+    }
+
+    /// The x that is `wanted`, or else the middle one.
+    pub(crate) fn x_near(&self, wanted: f64) -> f64 {
+        let close = self.xs.iter().copied().find(|x| (x - wanted).abs() < 1e-9);
+        close.unwrap_or_else(|| self.xs[self.xs.len() / 2])
+    }
+
+    /// The policy that others are compared with.
+    pub(crate) fn baseline(&self) -> String {
+        let named = self.rows.iter().map(|row| &row.baseline).find(|name| !name.is_empty());
+        named.or_else(|| self.metadata.get("baseline")).cloned().unwrap_or_default()
+    }
+
+    /// Number of seeds: as the file says, or the most runs of a point.
+    pub(crate) fn n_seeds(&self) -> u64 {
+        let listed = self.metadata.get("seeds").map(|seeds| seeds.split(',').count() as u64);
+        listed.unwrap_or_else(|| self.rows.iter().map(|row| row.n + row.n_failed).max().unwrap_or_default())
+    }
+}
+
+/// An axis that a figure does not know would put several points at one place.
+fn check_axes(table: &Table, x_axis: &str) -> Result<()> {
+    table.column(x_axis)?;
+    for column in table.columns().iter().take_while(|column| column.name != "metric") {
+        let known = [REGIME_AXIS, POLICY_AXIS, x_axis].contains(&column.name.as_str());
+        let values = distinct(table.words(&column.name)?.into_iter());
+        ensure!(
+            known || values.len() == 1,
+            "its axis {:?} has {} values; the figure has no place for them",
+            column.name,
+            values.len()
+        );
+    }
+    Ok(())
+}
+
+/// The values, each once, in the order of their first appearance.
+fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut seen = Vec::new();
+    for value in values {
+        if !seen.contains(&value) {
+            seen.push(value);
+        }
+    }
+    seen
+}

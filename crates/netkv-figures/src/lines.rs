@@ -1,0 +1,335 @@
+//! Figures with a line for each policy: a metric, or its ratio to the baseline policy, against an axis of the grid.
+
+use crate::axis::{Scale, Spacing, places};
+use crate::canvas::{Canvas, Point};
+use crate::data::{Estimate, Results, Row};
+use crate::page::{DASH, Head, Key, Page, Panel, TICK, grid_line, lower_axis, marker_radius, widest};
+use crate::style::{self, INK, MUTED, PolicyStyle};
+use crate::words;
+use anyhow::{Result, ensure};
+
+/// Ratios this close to 1 are taken for equal.
+pub(crate) const EQUIVALENCE: f64 = 0.02;
+
+/// The axis across.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Across {
+    /// Column.
+    pub(crate) axis: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) spacing: Spacing,
+    pub(crate) label: fn(f64) -> String,
+}
+
+/// Which values an axis takes the logarithm of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Logarithm {
+    Always,
+    /// If they span more than a factor of 8.
+    Wide,
+    Never,
+}
+
+/// A figure of lines.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lines {
+    pub(crate) across: Across,
+    pub(crate) metric: &'static str,
+    /// From the metric's unit to the axis'.
+    pub(crate) factor: f64,
+    pub(crate) y_title: &'static str,
+    /// Follows a tick's number.
+    pub(crate) suffix: &'static str,
+    pub(crate) logarithm: Logarithm,
+    /// The least and largest value there can be.
+    pub(crate) bounds: (f64, f64),
+    /// Draw the paired ratio to the baseline policy.
+    pub(crate) ratio: bool,
+}
+
+impl Lines {
+    fn estimate(&self, row: &Row) -> Estimate {
+        if self.ratio { row.ratio } else { row.value.scaled(self.factor) }
+    }
+
+    /// The policies that get a line: a ratio leaves out the baseline.
+    fn policies<'a>(&self, results: &'a Results) -> Vec<&'a str> {
+        let baseline = results.baseline();
+        let drawn = |policy: &&str| !self.ratio || *policy != baseline;
+        results.policies.iter().map(String::as_str).filter(drawn).collect()
+    }
+
+    fn rows<'a>(&self, results: &'a Results, regime: &str, policy: &str) -> Vec<Option<&'a Row>> {
+        results.xs.iter().map(|&x| results.row(regime, policy, x, self.metric)).collect()
+    }
+
+    /// All means in a regime.
+    fn means(&self, results: &Results, regime: &str) -> Vec<f64> {
+        let rows = self.policies(results).into_iter().flat_map(|policy| self.rows(results, regime, policy));
+        rows.flatten().filter_map(|row| self.estimate(row).mean).collect()
+    }
+
+    /// The value axis of each panel: one for all unless a panel would get less than 40 % of it.
+    fn scales(&self, results: &Results) -> Result<Vec<Scale>> {
+        let means: Vec<Vec<f64>> = results.regimes.iter().map(|regime| self.means(results, regime)).collect();
+        let all: Vec<f64> = means.iter().flatten().copied().collect();
+        let least = all.iter().copied().min_by(f64::total_cmp).unwrap_or(1.0);
+        let largest = all.iter().copied().max_by(f64::total_cmp).unwrap_or(1.0);
+        let log = match self.logarithm {
+            Logarithm::Always => true,
+            Logarithm::Wide => least > 0.0 && largest > 8.0 * least,
+            Logarithm::Never => false,
+        };
+        // One rule for all panels, so that they can be compared: zero is shown unless that wastes most of the height.
+        let from_zero = least < 0.6 * largest;
+        let scale = |(regime, means): (&String, &Vec<f64>)| {
+            let extra = if self.ratio { vec![1.0 - EQUIVALENCE, 1.0 + EQUIVALENCE] } else { Vec::new() };
+            let core = Scale::holding(means.iter().copied().chain(extra), log, from_zero)?;
+            Some(self.widened(core, results, regime).within(self.bounds.0, self.bounds.1))
+        };
+        let own: Vec<Option<Scale>> = results.regimes.iter().zip(&means).map(scale).collect();
+        let joined = own.iter().flatten().copied().reduce(Scale::joined);
+        let Some(joined) = joined else { anyhow::bail!("there is no value of {}", self.metric) };
+        let share_one = own.iter().flatten().all(|scale| scale.span() >= 0.4 * joined.span());
+        let shared = |scale: Option<Scale>| scale.filter(|_| !share_one).unwrap_or(joined);
+        Ok(own.into_iter().map(shared).collect())
+    }
+
+    /// Makes room for intervals, but never more than 60 % of what the means need, on either side.
+    fn widened(&self, core: Scale, results: &Results, regime: &str) -> Scale {
+        let mut wide = core;
+        for policy in self.policies(results) {
+            for row in self.rows(results, regime, policy).into_iter().flatten() {
+                let Estimate { low: Some(low), high: Some(high), .. } = self.estimate(row) else { continue };
+                wide = wide.joined(Scale { low, high, ..core });
+            }
+        }
+        let (low, high) = if core.log {
+            let most = libm::exp2(core.span() * 0.6);
+            (wide.low.max(core.low / most), wide.high.min(core.high * most))
+        } else {
+            (wide.low.max(core.low - 0.6 * core.span()), wide.high.min(core.high + 0.6 * core.span()))
+        };
+        let low = if core.low >= 0.0 && !core.log { low.max(0.0) } else { low };
+        Scale { low, high, ..core }
+    }
+
+    /// Whether an interval leaves its panel.
+    fn cut(&self, results: &Results, scales: &[Scale]) -> bool {
+        results.regimes.iter().zip(scales).any(|(regime, scale)| {
+            self.policies(results).into_iter().flat_map(|policy| self.rows(results, regime, policy)).flatten().any(
+                |row| {
+                    let estimate = self.estimate(row);
+                    let impossible = estimate.low.is_some_and(|low| low < scale.low && low >= self.bounds.0);
+                    impossible || estimate.high.is_some_and(|high| high > scale.high && high <= self.bounds.1)
+                },
+            )
+        })
+    }
+
+    /// The figure as SVG.
+    pub(crate) fn draw(&self, results: &Results, title: &str) -> Result<String> {
+        let scales = self.scales(results)?;
+        let shared = scales.windows(2).all(|pair| pair[0] == pair[1]);
+        let ticks: Vec<Vec<(f64, String)>> = scales
+            .iter()
+            .map(|scale| {
+                scale.ticks(6).into_iter().map(|(at, label)| (at, format!("{label}{}", self.suffix))).collect()
+            })
+            .collect();
+        let room = widest(ticks.iter().flatten().map(|tick| tick.1.as_str()), TICK) + 12.0;
+        let policies = self.policies(results);
+        ensure!(!policies.is_empty(), "there is no policy but the baseline");
+        let y_title = self.y_title.replace("{baseline}", &words::baseline_label(results));
+        let mut page = Page::new(&Head {
+            title: title.replace("the baseline", &words::baseline_label(results)),
+            keys: policies.iter().map(|&policy| Key::Policy(policy.to_owned())).collect(),
+            regimes: results.regimes.clone(),
+            y_title,
+            x_title: self.across.title.to_owned(),
+            label_room: (room, if shared { 0.0 } else { room }),
+            height: 330.0,
+        });
+        let spacing = if self.ratio { Spacing::Ordinal } else { self.across.spacing };
+        let margin = if self.ratio { 0.5 / results.xs.len() as f64 } else { 0.05 };
+        let across = places(&results.xs, spacing, margin);
+        for (index, panel) in page.panels.clone().into_iter().enumerate() {
+            let canvas = &mut page.canvas;
+            if self.ratio {
+                draw_equivalence(canvas, &panel, scales[index]);
+                for pair in across.windows(2) {
+                    let between = (pair[0] + pair[1]) / 2.0;
+                    canvas.line(&[panel.at(between, 0.0), panel.at(between, 1.0)], style::GRID, 1.0);
+                }
+            }
+            for (value, label) in &ticks[index] {
+                grid_line(
+                    canvas,
+                    &panel,
+                    scales[index].place(*value),
+                    (index == 0 || !shared).then_some(label.as_str()),
+                );
+            }
+            if self.ratio {
+                let one = scales[index].place(1.0);
+                canvas.line(&[panel.at(0.0, one), panel.at(1.0, one)], MUTED, 1.5);
+            }
+            let labels = results.xs.iter().map(|&x| (self.across.label)(x));
+            lower_axis(canvas, &panel, &across.iter().copied().zip(labels).collect::<Vec<_>>());
+            self.draw_panel(canvas, &panel, results, index, scales[index], &across);
+        }
+        page.finished(&self.caption(results, &scales, shared))
+    }
+
+    fn caption(&self, results: &Results, scales: &[Scale], shared: bool) -> String {
+        let mut sentences = vec![words::provenance(results, Some(if self.ratio { "Bars" } else { "Bands" }))];
+        if self.ratio {
+            sentences.push(format!(
+                "Each seed is compared with {} on the same requests; below 1 is better. Shaded: within ±{} of equal.",
+                words::baseline_label(results),
+                words::percent(EQUIVALENCE)
+            ));
+        }
+        if !self.ratio && self.policies(results).contains(&"netkv") {
+            sentences.push("NetKV is drawn over lines that it coincides with.".to_owned());
+        }
+        if !shared {
+            sentences.push("Each panel has its own vertical axis.".to_owned());
+        }
+        if scales.iter().any(|scale| !scale.log && scale.low > 0.0) {
+            sentences.push("Vertical axes do not start at zero.".to_owned());
+        }
+        if self.cut(results, scales) {
+            sentences.push("Intervals that leave a panel are cut at its edge.".to_owned());
+        }
+        let mark = "hollow markers; × where no run is left";
+        sentences.extend(words::failures(results, self.metric, None, mark));
+        sentences.join(" ")
+    }
+
+    fn draw_panel(
+        &self,
+        canvas: &mut Canvas,
+        panel: &Panel,
+        results: &Results,
+        regime: usize,
+        scale: Scale,
+        across: &[f64],
+    ) {
+        let mut policies = self.policies(results);
+        let n = policies.len();
+        // NetKV is drawn over the others.
+        let offsets: Vec<(usize, &str)> = policies.drain(..).enumerate().collect();
+        let (last, first): (Vec<_>, Vec<_>) = offsets.into_iter().partition(|&(_, policy)| policy == "netkv");
+        let order: Vec<(usize, &str)> = first.into_iter().chain(last).collect();
+        for pass in [Self::draw_intervals, Self::draw_line] {
+            for &(index, policy) in &order {
+                let slot = 0.74 / across.len() as f64;
+                let shift = if self.ratio && n > 1 { slot * (index as f64 / (n - 1) as f64 - 0.5) } else { 0.0 };
+                let places: Vec<f64> = across.iter().map(|place| place + shift).collect();
+                let rows = self.rows(results, &results.regimes[regime], policy);
+                pass(self, canvas, panel, &style::policy(policy), scale, &places, &rows);
+            }
+        }
+    }
+
+    fn draw_intervals(
+        &self,
+        canvas: &mut Canvas,
+        panel: &Panel,
+        look: &PolicyStyle,
+        scale: Scale,
+        places: &[f64],
+        rows: &[Option<&Row>],
+    ) {
+        let ends = |row: &Row| {
+            let estimate = self.estimate(row);
+            estimate.low.zip(estimate.high)
+        };
+        if self.ratio {
+            for (place, (low, high)) in places.iter().zip(rows).filter_map(|(place, row)| Some((place, ends((*row)?)?)))
+            {
+                let (from, to) = (panel.at(*place, scale.place(low)), panel.at(*place, scale.place(high)));
+                canvas.line(&[from, to], look.colour, look.width.min(2.4));
+            }
+            return;
+        }
+        // A band for each stretch of points that have an interval.
+        let mut stretch: Vec<(Point, Point)> = Vec::new();
+        for (place, row) in places.iter().zip(rows) {
+            match row.and_then(ends) {
+                Some((low, high)) => {
+                    stretch.push((panel.at(*place, scale.place(low)), panel.at(*place, scale.place(high))));
+                }
+                None => draw_band(canvas, look, &mut stretch),
+            }
+        }
+        draw_band(canvas, look, &mut stretch);
+    }
+
+    fn draw_line(
+        &self,
+        canvas: &mut Canvas,
+        panel: &Panel,
+        look: &PolicyStyle,
+        scale: Scale,
+        places: &[f64],
+        rows: &[Option<&Row>],
+    ) {
+        let radius = marker_radius(look.marker);
+        let mut stretch: Vec<Point> = Vec::new();
+        let mut points: Vec<(Point, bool)> = Vec::new();
+        let mut lost: Vec<Point> = Vec::new();
+        for (place, row) in places.iter().zip(rows) {
+            let failed = row.is_some_and(|row| row.n_failed > 0);
+            let Some(mean) = row.and_then(|row| self.estimate(row).mean) else {
+                self.connect(canvas, look, &mut stretch);
+                lost.extend(failed.then(|| panel.at(*place, 0.975)));
+                continue;
+            };
+            let at = panel.at(*place, scale.place(mean));
+            stretch.push(at);
+            points.push((at, failed));
+        }
+        self.connect(canvas, look, &mut stretch);
+        for (at, failed) in points {
+            canvas.marker(at, look.marker, radius, look.colour, failed);
+        }
+        for at in lost {
+            cross(canvas, at, look.colour);
+        }
+    }
+
+    fn connect(&self, canvas: &mut Canvas, look: &PolicyStyle, stretch: &mut Vec<Point>) {
+        if stretch.len() > 1 && !self.ratio {
+            if look.dashed {
+                canvas.dashed(stretch, look.colour, look.width, DASH);
+            } else {
+                canvas.line(stretch, look.colour, look.width);
+            }
+        }
+        stretch.clear();
+    }
+}
+
+fn draw_equivalence(canvas: &mut Canvas, panel: &Panel, scale: Scale) {
+    let low = panel.at(0.0, scale.place(1.0 - EQUIVALENCE));
+    let high = panel.at(1.0, scale.place(1.0 + EQUIVALENCE));
+    canvas.rectangle(low, high, INK, 0.09);
+}
+
+fn draw_band(canvas: &mut Canvas, look: &PolicyStyle, stretch: &mut Vec<(Point, Point)>) {
+    if stretch.len() > 1 {
+        let lower = stretch.iter().map(|ends| ends.0);
+        let upper = stretch.iter().rev().map(|ends| ends.1);
+        canvas.area(&lower.chain(upper).collect::<Vec<_>>(), look.colour, 0.18);
+    }
+    stretch.clear();
+}
+
+/// The mark of a failed run.
+fn cross(canvas: &mut Canvas, at: Point, colour: style::RGBColor) {
+    const ARM: f64 = 4.5;
+    canvas.line(&[(at.0 - ARM, at.1 - ARM), (at.0 + ARM, at.1 + ARM)], colour, 1.4);
+    canvas.line(&[(at.0 - ARM, at.1 + ARM), (at.0 + ARM, at.1 - ARM)], colour, 1.4);
+}

@@ -1,0 +1,185 @@
+//! What all figures share: a title, one row of keys, a panel for each regime, and a caption.
+
+use crate::canvas::{Align, Canvas, Font, Point, text_width};
+use crate::style::{self, AXIS, INK, MUTED, Marker, RGBColor};
+use crate::words::wrapped;
+use anyhow::Result;
+
+pub(crate) const TITLE: Font = Font { size: 21.0, bold: true, colour: INK };
+pub(crate) const PANEL_TITLE: Font = Font { size: 15.0, bold: true, colour: INK };
+pub(crate) const LABEL: Font = Font { size: 13.0, bold: false, colour: INK };
+pub(crate) const NOTE: Font = Font { size: 12.0, bold: false, colour: MUTED };
+pub(crate) const TICK: Font = Font { size: 12.5, bold: false, colour: MUTED };
+
+/// White space around everything.
+const MARGIN: f64 = 32.0;
+const CAPTION_LINE: f64 = 17.5;
+
+/// An entry of the row of keys.
+pub(crate) enum Key {
+    /// A policy's line and marker.
+    Policy(String),
+    /// A part of a bar.
+    Patch(String, RGBColor),
+}
+
+/// A rectangle that data is drawn in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Panel {
+    pub(crate) left: f64,
+    pub(crate) right: f64,
+    pub(crate) top: f64,
+    pub(crate) bottom: f64,
+}
+
+impl Panel {
+    /// The point at shares of width (from the left) and height (from the bottom).
+    pub(crate) fn at(&self, across: f64, up: f64) -> Point {
+        (self.left + across * (self.right - self.left), self.bottom - up * (self.bottom - self.top))
+    }
+}
+
+/// What a page is made of.
+pub(crate) struct Head {
+    pub(crate) title: String,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) regimes: Vec<String>,
+    /// Stands above the axis.
+    pub(crate) y_title: String,
+    pub(crate) x_title: String,
+    /// Room for labels to the left of the first panel, and of each other one.
+    pub(crate) label_room: (f64, f64),
+    /// Height of the panels.
+    pub(crate) height: f64,
+}
+
+/// A page whose panels are to be filled.
+pub(crate) struct Page {
+    pub(crate) canvas: Canvas,
+    pub(crate) panels: Vec<Panel>,
+    title: String,
+    width: f64,
+    bottom: f64,
+}
+
+impl Page {
+    /// Draws everything but what belongs to the panels and the caption.
+    pub(crate) fn new(head: &Head) -> Self {
+        let n = head.regimes.len();
+        let width = match n {
+            1 => 820.0,
+            2 => 1000.0,
+            3 => 1180.0,
+            more => 1180.0 + 360.0 * (more - 3) as f64,
+        };
+        let mut canvas = Canvas::default();
+        let mut y = MARGIN + 12.0;
+        for line in wrapped(&head.title, TITLE, width - 2.0 * MARGIN) {
+            canvas.text((MARGIN, y), &line, TITLE, Align::Left);
+            y += 28.0;
+        }
+        y = draw_keys(&mut canvas, &head.keys, y + 6.0, width - 2.0 * MARGIN) + 40.0;
+        let titled = head.regimes.iter().any(|regime| !regime.is_empty());
+        let top = y + if titled { 40.0 } else { 0.0 } + if head.y_title.is_empty() { 0.0 } else { 22.0 };
+        let rooms = head.label_room.0 + head.label_room.1 * (n - 1) as f64;
+        let gap = 26.0;
+        let each = (width - 2.0 * MARGIN - 6.0 - rooms - gap * (n - 1) as f64) / n as f64;
+        let mut panels = Vec::new();
+        let mut left = MARGIN + head.label_room.0;
+        for (index, regime) in head.regimes.iter().enumerate() {
+            let (name, description) = style::regime(regime);
+            canvas.text((left, y), &name, PANEL_TITLE, Align::Left);
+            canvas.text((left, y + 20.0), &description, NOTE, Align::Left);
+            if !head.y_title.is_empty() && (index == 0 || head.label_room.1 > 0.0) {
+                let start = left - if index == 0 { head.label_room.0 } else { head.label_room.1 };
+                canvas.text((start, top - 20.0), &head.y_title, NOTE, Align::Left);
+            }
+            panels.push(Panel { left, right: left + each, top, bottom: top + head.height });
+            left += each + gap + head.label_room.1;
+        }
+        let bottom = top + head.height + 48.0;
+        let middle = (panels[0].left + panels[n - 1].right) / 2.0;
+        canvas.text((middle, bottom), &head.x_title, LABEL, Align::Centre);
+        Self { canvas, panels, title: head.title.clone(), width, bottom: bottom + 34.0 }
+    }
+
+    /// Writes the caption and makes the SVG.
+    pub(crate) fn finished(mut self, caption: &str) -> Result<String> {
+        let rule = self.bottom - 14.0;
+        self.canvas.line(&[(MARGIN, rule), (self.width - MARGIN, rule)], style::GRID, 1.0);
+        let mut y = self.bottom + 6.0;
+        for line in wrapped(caption, NOTE, self.width - 2.0 * MARGIN) {
+            self.canvas.text((MARGIN, y), &line, NOTE, Align::Left);
+            y += CAPTION_LINE;
+        }
+        self.canvas.svg(self.width, y + MARGIN - 14.0, &self.title)
+    }
+}
+
+/// Draws the keys in as many rows as it takes; returns the last row's height.
+fn draw_keys(canvas: &mut Canvas, keys: &[Key], top: f64, room: f64) -> f64 {
+    let (mut x, mut y) = (MARGIN, top);
+    for key in keys {
+        let (label, sample) = match key {
+            Key::Policy(policy) => (style::policy(policy).label, 32.0),
+            Key::Patch(label, _) => (label.clone(), 14.0),
+        };
+        let width = sample + 7.0 + text_width(&label, LABEL);
+        if x + width > MARGIN + room && x > MARGIN {
+            (x, y) = (MARGIN, y + 24.0);
+        }
+        match key {
+            Key::Policy(policy) => draw_policy_sample(canvas, policy, (x, y)),
+            Key::Patch(_, colour) => canvas.rectangle((x, y - 7.0), (x + 14.0, y + 7.0), *colour, 1.0),
+        }
+        canvas.text((x + sample + 7.0, y), &label, LABEL, Align::Left);
+        x += width + 18.0;
+    }
+    y
+}
+
+fn draw_policy_sample(canvas: &mut Canvas, policy: &str, at: Point) {
+    let look = style::policy(policy);
+    let line = [at, (at.0 + 32.0, at.1)];
+    if look.dashed {
+        canvas.dashed(&line, look.colour, look.width, DASH);
+    } else {
+        canvas.line(&line, look.colour, look.width);
+    }
+    canvas.marker((at.0 + 16.0, at.1), look.marker, marker_radius(look.marker), look.colour, false);
+}
+
+/// Dash and gap of a line that is a bound.
+pub(crate) const DASH: (f64, f64) = (5.0, 3.5);
+
+/// Radius of a marker, in pixels.
+pub(crate) const fn marker_radius(marker: Marker) -> f64 {
+    match marker {
+        Marker::Disc => 4.8,
+        Marker::Square | Marker::Diamond | Marker::Up | Marker::Down | Marker::Plus | Marker::Star => 3.9,
+    }
+}
+
+/// A horizontal grid line with its label, if it has one.
+pub(crate) fn grid_line(canvas: &mut Canvas, panel: &Panel, up: f64, label: Option<&str>) {
+    let (from, to) = (panel.at(0.0, up), panel.at(1.0, up));
+    canvas.line(&[from, to], style::GRID, 1.0);
+    if let Some(label) = label {
+        canvas.text((from.0 - 9.0, from.1), label, TICK, Align::Right);
+    }
+}
+
+/// The lower axis, with ticks at shares of its width.
+pub(crate) fn lower_axis(canvas: &mut Canvas, panel: &Panel, ticks: &[(f64, String)]) {
+    canvas.line(&[panel.at(0.0, 0.0), panel.at(1.0, 0.0)], AXIS, 1.25);
+    for (across, label) in ticks {
+        let (x, y) = panel.at(*across, 0.0);
+        canvas.line(&[(x, y), (x, y + 5.0)], AXIS, 1.25);
+        canvas.text((x, y + 17.0), label, TICK, Align::Centre);
+    }
+}
+
+/// The widest of the labels, in pixels.
+pub(crate) fn widest<'a>(labels: impl Iterator<Item = &'a str>, font: Font) -> f64 {
+    labels.map(|label| text_width(label, font)).fold(0.0, f64::max)
+}

@@ -1,0 +1,152 @@
+//! Colours, markers and names: one look per policy, the same in every figure.
+//!
+//! Colours are those of Okabe and Ito, which the colour-blind can tell apart; shapes say the same again.
+
+pub(crate) use plotters::style::RGBColor;
+
+pub(crate) const WHITE: RGBColor = RGBColor(255, 255, 255);
+/// Titles.
+pub(crate) const INK: RGBColor = RGBColor(28, 31, 36);
+/// Tick labels, captions.
+pub(crate) const MUTED: RGBColor = RGBColor(92, 99, 110);
+/// Axes.
+pub(crate) const AXIS: RGBColor = RGBColor(160, 166, 176);
+/// Grid lines.
+pub(crate) const GRID: RGBColor = RGBColor(232, 234, 238);
+
+const BLACK: RGBColor = RGBColor(0, 0, 0);
+const ORANGE: RGBColor = RGBColor(230, 159, 0);
+const SKY: RGBColor = RGBColor(86, 180, 233);
+const GREEN: RGBColor = RGBColor(0, 158, 115);
+const YELLOW: RGBColor = RGBColor(240, 228, 66);
+const BLUE: RGBColor = RGBColor(0, 114, 178);
+const VERMILLION: RGBColor = RGBColor(213, 94, 0);
+const PURPLE: RGBColor = RGBColor(204, 121, 167);
+
+/// The shape of a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Marker {
+    Disc,
+    Square,
+    Diamond,
+    Up,
+    Down,
+    Plus,
+    Star,
+}
+
+impl Marker {
+    /// Its corners, for a radius of 1; a disc has none.
+    pub(crate) const fn outline(self) -> Option<&'static [(f64, f64)]> {
+        match self {
+            Self::Disc => None,
+            Self::Square => Some(&[(-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)]),
+            Self::Diamond => Some(&[(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)]),
+            Self::Up => Some(&[(0.0, -1.2), (1.15, 0.85), (-1.15, 0.85)]),
+            Self::Down => Some(&[(0.0, 1.2), (1.15, -0.85), (-1.15, -0.85)]),
+            Self::Plus => Some(&[
+                (-0.42, -1.2),
+                (0.42, -1.2),
+                (0.42, -0.42),
+                (1.2, -0.42),
+                (1.2, 0.42),
+                (0.42, 0.42),
+                (0.42, 1.2),
+                (-0.42, 1.2),
+                (-0.42, 0.42),
+                (-1.2, 0.42),
+                (-1.2, -0.42),
+                (-0.42, -0.42),
+            ]),
+            // A five-pointed star: outer radius 1.35, inner radius 0.56.
+            Self::Star => Some(&[
+                (0.0, -1.35),
+                (0.33, -0.45),
+                (1.28, -0.42),
+                (0.53, 0.17),
+                (0.79, 1.09),
+                (0.0, 0.56),
+                (-0.79, 1.09),
+                (-0.53, 0.17),
+                (-1.28, -0.42),
+                (-0.33, -0.45),
+            ]),
+        }
+    }
+}
+
+/// How a policy looks.
+#[derive(Clone, Debug)]
+pub(crate) struct PolicyStyle {
+    pub(crate) label: String,
+    pub(crate) colour: RGBColor,
+    pub(crate) marker: Marker,
+    /// Width of its line, in pixels.
+    pub(crate) width: f64,
+    /// A bound rather than a policy that could be run.
+    pub(crate) dashed: bool,
+}
+
+/// Key, label, colour and marker of each policy, in the order of legends; NetKV is drawn last but one.
+const POLICIES: [(&str, &str, RGBColor, Marker); 7] = [
+    ("round_robin", "Round-robin", PURPLE, Marker::Square),
+    ("load_aware", "Load-aware", GREEN, Marker::Down),
+    ("cache_aware", "Cache-aware", SKY, Marker::Up),
+    ("cache_load_aware", "Cache+load-aware (tuned)", BLUE, Marker::Diamond),
+    ("netkv_static", "NetKV static", ORANGE, Marker::Plus),
+    ("netkv", "NetKV", VERMILLION, Marker::Disc),
+    ("clairvoyant", "Clairvoyant (exact oracle)", BLACK, Marker::Star),
+];
+
+/// Rank of a policy in legends; unknown ones come last.
+pub(crate) fn policy_rank(key: &str) -> usize {
+    POLICIES.iter().position(|policy| policy.0 == key).unwrap_or(POLICIES.len())
+}
+
+/// The look of a policy; one that is not known is grey and called by its key.
+pub(crate) fn policy(key: &str) -> PolicyStyle {
+    let (label, colour, marker) = POLICIES
+        .iter()
+        .find(|policy| policy.0 == key)
+        .map_or((key, MUTED, Marker::Square), |policy| (policy.1, policy.2, policy.3));
+    PolicyStyle {
+        label: label.to_owned(),
+        colour,
+        marker,
+        width: if key == "netkv" { 3.0 } else { 1.8 },
+        dashed: key == "clairvoyant",
+    }
+}
+
+/// Title and description of a regime.
+pub(crate) fn regime(key: &str) -> (String, String) {
+    let (title, description) = match key {
+        "null" => ("Null", "400 Gb/s, 1:1, no background"),
+        "base" => ("Base", "100 Gb/s, 2:1 / 4:1, background 0.3"),
+        "congested" => ("Congested", "100 Gb/s, 4:1 / 8:1, background 0.5"),
+        other => (other, ""),
+    };
+    (title.to_owned(), description.to_owned())
+}
+
+/// A part of a stacked bar: metric, label, colour.
+pub(crate) type Part = (&'static str, &'static str, RGBColor);
+
+/// The parts of the time to first token, in order of time; those that the network causes are warm.
+pub(crate) const TTFT_PARTS: [Part; 7] = [
+    ("ttft_prefill_queue_ns", "Prefill queue", RGBColor(176, 183, 194)),
+    ("ttft_prefill_compute_ns", "Prefill", BLUE),
+    ("ttft_selection_ns", "Selection", YELLOW),
+    ("ttft_admission_wait_ns", "Admission wait", PURPLE),
+    ("ttft_transfer_ns", "KV transfer", VERMILLION),
+    ("ttft_decode_wait_ns", "Decode wait", SKY),
+    ("ttft_first_iteration_ns", "First iteration", GREEN),
+];
+
+/// The distances of transfers, from near (light) to far (dark).
+pub(crate) const TIERS: [Part; 4] = [
+    ("tier_node_ratio", "Same node", RGBColor(205, 224, 240)),
+    ("tier_rack_ratio", "Same rack", RGBColor(122, 178, 216)),
+    ("tier_pod_ratio", "Same pod", RGBColor(36, 113, 176)),
+    ("tier_core_ratio", "Between pods", RGBColor(10, 48, 98)),
+];

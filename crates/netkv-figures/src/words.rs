@@ -1,0 +1,133 @@
+//! Numbers and sentences as people write them.
+
+use crate::canvas::{Font, text_width};
+use crate::data::Results;
+use crate::style;
+
+/// A number without trailing zeros.
+pub(crate) fn trimmed(value: f64) -> String {
+    let long = format!("{value:.6}");
+    long.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A number with three significant digits.
+pub(crate) fn three_digits(value: f64) -> String {
+    let decimals = match value.abs() {
+        size if size >= 99.95 => 0,
+        size if size >= 9.995 => 1,
+        size if size >= 0.995 || size == 0.0 => 2,
+        _ => 3,
+    };
+    format!("{value:.decimals$}")
+}
+
+/// A share in percent; whole ones without decimals.
+pub(crate) fn percent(ratio: f64) -> String {
+    format!("{} %", trimmed(libm::round(ratio * 1000.0) / 10.0))
+}
+
+/// A context length: 4096 is 4k.
+pub(crate) fn tokens(value: f64) -> String {
+    if value >= 1024.0 && value % 1024.0 == 0.0 { format!("{}k", value / 1024.0) } else { trimmed(value) }
+}
+
+/// A sampling interval; none means that the present is seen.
+pub(crate) fn interval(seconds: f64) -> String {
+    if seconds == 0.0 { "present".to_owned() } else { format!("{} s", trimmed(seconds)) }
+}
+
+/// Text for markup.
+pub(crate) fn escaped(words: &str) -> String {
+    words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// Lines no wider than `width`, broken between words.
+pub(crate) fn wrapped(words: &str, font: Font, width: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words.split(' ') {
+        match lines.last_mut() {
+            Some(line) if text_width(&format!("{line} {word}"), font) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// Whether the requests come from the generator, and how to say so.
+pub(crate) fn generated(results: &Results) -> Option<String> {
+    let meta = |key: &str| results.metadata.get(key).map_or("", String::as_str);
+    if meta("trace_fallback") == "true" {
+        let name = meta("trace");
+        return Some(format!(
+            "Generated requests{} stand in for the recorded trace, which was not found: trends, not its numbers.",
+            if name.is_empty() { String::new() } else { format!(" ({name})") }
+        ));
+    }
+    let label = meta("trace").to_lowercase();
+    let says = label.contains("synthetic") || label.contains("generat");
+    says.then(|| "The requests are generated, not recorded.".to_owned())
+}
+
+/// "Trace: x. 5 seeds (1, 2, 3, 4, 5)." and so on; `intervals` names what shows the intervals.
+pub(crate) fn provenance(results: &Results, intervals: Option<&str>) -> String {
+    let mut sentences = Vec::new();
+    let fallback = results.metadata.get("trace_fallback").is_some_and(|value| value == "true");
+    match results.metadata.get("trace") {
+        Some(_) if fallback => {}
+        Some(trace) => sentences.push(format!("Trace: {trace}.")),
+        None => sentences.push("Trace: not said in the results.".to_owned()),
+    }
+    sentences.extend(generated(results));
+    let n = results.n_seeds();
+    let listed = results.metadata.get("seeds").map_or_else(String::new, |seeds| format!(" ({seeds})"));
+    sentences.push(format!("Simulated with n = {n} {}{listed}.", if n == 1 { "seed" } else { "seeds" }));
+    if n == 1 && intervals.is_some() {
+        sentences.push("One seed gives no interval.".to_owned());
+    } else if let Some(intervals) = intervals {
+        sentences.push(format!(
+            "{intervals}: {} t intervals over seeds: seed noise only, not model error.",
+            confidence(results)
+        ));
+    }
+    if let Some(epoch) = results.metadata.get("sim_epoch") {
+        sentences.push(format!("Simulation epoch {epoch}."));
+    }
+    sentences.join(" ")
+}
+
+/// "95 %".
+pub(crate) fn confidence(results: &Results) -> String {
+    let ratio = results.metadata.get("confidence").and_then(|value| value.parse::<f64>().ok());
+    percent(ratio.unwrap_or(0.95))
+}
+
+/// How many runs failed; nothing if none did.
+pub(crate) fn failures(results: &Results, metric: &str, only_x: Option<f64>, mark: &str) -> Option<String> {
+    let (failed, all) = results.failures(metric, only_x);
+    (failed > 0).then(|| format!("{failed} of {all} runs failed and are left out ({mark})."))
+}
+
+/// "Round-robin".
+pub(crate) fn baseline_label(results: &Results) -> String {
+    style::policy(&results.baseline()).label
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_people_write_them() {
+        assert_eq!((tokens(1024.0), tokens(65536.0), tokens(1000.0)), ("1k".into(), "64k".into(), "1000".into()));
+        assert_eq!((percent(0.9), percent(0.455)), ("90 %".into(), "45.5 %".into()));
+        assert_eq!((interval(0.0), interval(0.5), interval(60.0)), ("present".into(), "0.5 s".into(), "60 s".into()));
+        assert_eq!(
+            (three_digits(1.2345), three_digits(123.4), three_digits(0.0512)),
+            ("1.23".into(), "123".into(), "0.051".into())
+        );
+        assert_eq!((trimmed(10.0), trimmed(0.05)), ("10".into(), "0.05".into()));
+    }
+}

@@ -1,0 +1,201 @@
+//! Every figure and the report, from made-up results. No number here comes from a run.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use netkv_figures::{catalog, draw, missing, report};
+use netkv_frames::{AxisValue, CellRow, CellStatus, Metadata, SummaryOptions, cells_table, summary_table, write_table};
+use netkv_sim::{METRICS, Value};
+use std::path::Path;
+
+const POLICIES: [&str; 7] =
+    ["round_robin", "load_aware", "cache_aware", "cache_load_aware", "netkv_static", "netkv", "clairvoyant"];
+
+/// MADE UP: smooth curves and a little noise, so that figures have something to show.
+fn invented(metric: &str, policy: usize, harm: f64, x: f64, seed: u64) -> f64 {
+    let noise =
+        1.0 + 0.012 * f64::from((seed as u32 * 7919 + policy as u32 * 104_729 + (x * 100.0) as u32) % 17) / 17.0;
+    let gain = 1.0 - [0.0, 0.03, 0.05, 0.09, 0.1, 0.16, 0.2][policy] * (0.1 + harm);
+    let parts = [0.12 * x / (1.02 - x.min(0.95)), 0.42, 0.00004, 0.02, 0.1 + 0.5 * harm * gain * gain, 0.012, 0.022];
+    let total: f64 = parts.iter().sum::<f64>() * gain * noise;
+    match metric {
+        "ttft_mean_ns" => total * 1e9,
+        "ttft_p99_ns" => total * 4.2e9,
+        "ttft_prefill_queue_ns" => parts[0] * 1e9,
+        "ttft_prefill_compute_ns" => parts[1] * 1e9,
+        "ttft_selection_ns" => parts[2] * 1e9,
+        "ttft_admission_wait_ns" => parts[3] * 1e9,
+        "ttft_transfer_ns" => parts[4] * 1e9,
+        "ttft_decode_wait_ns" => parts[5] * 1e9,
+        "ttft_first_iteration_ns" => parts[6] * 1e9,
+        "tbt_mean_ns" => (21.0 + 9.0 * x) * (1.0 + 0.01 * policy as f64) * noise * 1e6,
+        "slo_attainment_ratio" => (1.04 - 0.35 * total * x).clamp(0.0, 1.0),
+        "decode_hit_ratio" => 0.1 + 0.05 * policy as f64,
+        "tier_node_ratio" => 0.05 + 0.05 * policy as f64,
+        "tier_rack_ratio" => 0.1 + 0.03 * policy as f64,
+        "tier_pod_ratio" => 0.3 + 0.01 * policy as f64,
+        "tier_core_ratio" => 0.55 - 0.09 * policy as f64,
+        _ => 0.0,
+    }
+}
+
+/// The x of the made-up load experiment that a grid's x stands for.
+fn as_load(experiment: &str, x: f64) -> f64 {
+    match experiment {
+        "context" => 0.3 + 0.6 * x / 65536.0,
+        "staleness" => 0.6 + x / 800.0,
+        _ => x,
+    }
+}
+
+/// MADE UP results of an experiment.
+fn invent(folder: &Path, experiment: &str, axis: &str, xs: &[AxisValue], regimes: &[(&str, f64)], seeds: u64) {
+    let mut rows = Vec::new();
+    for (regime, harm) in regimes {
+        for x_value in xs {
+            let x = match x_value {
+                AxisValue::Integer(value) => *value as f64,
+                AxisValue::Float(value) => *value,
+                AxisValue::Text(_) | AxisValue::Boolean(_) => unreachable!("axes here are numbers"),
+            };
+            for (policy, name) in POLICIES.iter().enumerate() {
+                for seed in 1..=seeds {
+                    let mut axes = vec![x_value.clone(), AxisValue::Text((*name).to_owned())];
+                    if !regime.is_empty() {
+                        axes.insert(0, AxisValue::Text((*regime).to_owned()));
+                    }
+                    let gone = *name == "load_aware" && x > 0.8 && *harm > 0.5 && experiment == "load";
+                    let one = *name == "cache_aware" && (x - 0.6).abs() < 1e-9 && seed == 1 && experiment == "load";
+                    let status = if gone || one {
+                        CellStatus::Failed { message: "made up".to_owned() }
+                    } else {
+                        CellStatus::Done {
+                            digest: "made up".to_owned(),
+                            metrics: metrics(experiment, policy, *harm, x, seed),
+                        }
+                    };
+                    let cell = rows.len() as u32;
+                    rows.push(CellRow { cell, key: format!("made up {cell}"), seed, axes, status });
+                }
+            }
+        }
+    }
+    let mut axes = vec![axis.to_owned(), "policy.name".to_owned()];
+    if regimes.iter().any(|(regime, _)| !regime.is_empty()) {
+        axes.insert(0, "regime".to_owned());
+    }
+    let folder = folder.join(experiment);
+    std::fs::create_dir_all(&folder).unwrap();
+    let options = SummaryOptions { baseline: "round_robin".to_owned(), confidence_ratio: 0.95 };
+    let seeds: Vec<String> = (1..=seeds).map(|seed| seed.to_string()).collect();
+    let metadata = Metadata::from(
+        [
+            ("experiment", experiment),
+            ("trace", "made-up numbers for a test <not a trace>"),
+            ("trace_fallback", "true"),
+            ("sim_epoch", "1"),
+            ("results_format", "1"),
+            ("seeds", &seeds.join(", ")),
+            ("confidence", "0.95"),
+            ("baseline", "round_robin"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned())),
+    );
+    write_table(&folder.join("cells.parquet"), &cells_table(&axes, &rows), &metadata).unwrap();
+    write_table(&folder.join("summary.parquet"), &summary_table(&axes, &rows, &options), &metadata).unwrap();
+}
+
+fn metrics(experiment: &str, policy: usize, harm: f64, x: f64, seed: u64) -> Vec<Value> {
+    let length = if experiment == "context" { x / 16384.0 } else { 1.0 };
+    let value = |metric: &netkv_sim::Metric| {
+        let grows = metric.name.starts_with("ttft");
+        let value =
+            invented(metric.name, policy, harm, as_load(experiment, x), seed) * if grows { length } else { 1.0 };
+        if metric.integer { Value::Integer(value as u64) } else { Value::Float(value) }
+    };
+    METRICS.iter().map(value).collect()
+}
+
+fn floats(values: &[f64]) -> Vec<AxisValue> {
+    values.iter().copied().map(AxisValue::Float).collect()
+}
+
+/// MADE UP results of all experiments.
+fn invent_all(folder: &Path) {
+    let regimes = [("null", 0.02), ("base", 0.5), ("congested", 1.6)];
+    let contexts: Vec<_> = [1024, 4096, 8192, 16384, 32768, 65536].map(AxisValue::Integer).to_vec();
+    invent(folder, "context", "workload.context_tokens", &contexts, &regimes, 5);
+    let loads = floats(&[0.3, 0.45, 0.6, 0.75, 0.9]);
+    invent(folder, "load", "workload.prefill_utilisation_ratio", &loads, &regimes, 5);
+    let intervals = floats(&[0.0, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0]);
+    invent(folder, "staleness", "telemetry.interval_s", &intervals, &regimes, 5);
+}
+
+#[test]
+fn every_figure_and_the_report_are_drawn_with_the_same_bytes_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let results = folder.path().join("results");
+    invent_all(&results);
+    let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+    let written = draw(&results, &first, &[]).unwrap();
+    assert_eq!(written.len(), 2 * catalog().len());
+    draw(&results, &second, &[]).unwrap();
+    report(&results, &first).unwrap();
+    report(&results, &second).unwrap();
+    for path in written.iter().map(|path| path.file_name().unwrap()).chain([std::ffi::OsStr::new("report.html")]) {
+        let bytes = std::fs::read(first.join(path)).unwrap();
+        assert!(bytes.len() > 4000, "{} is nearly empty", path.display());
+        assert_eq!(bytes, std::fs::read(second.join(path)).unwrap(), "{}", path.display());
+    }
+    let page = std::fs::read_to_string(first.join("report.html")).unwrap();
+    assert_eq!(page.matches("<svg").count(), catalog().len());
+    assert!(page.contains("stand in for the recorded trace"));
+    assert!(!page.contains("<not a trace>"));
+    assert_eq!(std::fs::read_dir(&first).unwrap().count(), written.len() + 1, "nothing else is left behind");
+}
+
+#[test]
+fn one_panel_is_drawn_without_a_regime_axis_and_figures_without_results_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let results = folder.path().join("results");
+    invent(&results, "load", "workload.prefill_utilisation_ratio", &floats(&[0.3, 0.5, 0.7]), &[("", 0.5)], 1);
+    let written = draw(&results, folder.path(), &[]).unwrap();
+    assert_eq!(written.len(), 2 * (catalog().len() - missing(&results).len()));
+    assert!(missing(&results).iter().all(|figure| figure.experiment != "load"));
+    let svg = std::fs::read_to_string(folder.path().join("ttft_parts.svg")).unwrap();
+    assert!(svg.contains("at a prefill load of 50 %") && !svg.contains("Gb/s"));
+    let ratio = std::fs::read_to_string(folder.path().join("ratio_vs_load.svg")).unwrap();
+    assert!(ratio.contains("relative to Round-robin") && ratio.contains("One seed gives no interval."));
+    report(&results, folder.path()).unwrap();
+}
+
+#[test]
+fn errors_say_what_can_be_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        format!("{:#}", draw(folder.path(), folder.path(), &names).unwrap_err())
+    };
+    assert!(error(&["fig4"]).contains("there is no figure \"fig4\"; there are ttft_vs_context, "));
+    assert!(error(&["tier_mix"]).contains("run experiment load first"));
+    assert!(error(&[]).contains("there is nothing to draw"));
+    assert!(report(folder.path(), folder.path()).is_err());
+}
+
+/// For looking at them: `NETKV_SHOW=folder cargo test -p netkv-figures show` leaves them in that folder.
+#[test]
+fn show() {
+    let Some(folder) = std::env::var_os("NETKV_SHOW") else { return };
+    let folder = Path::new(&folder);
+    invent_all(&folder.join("results"));
+    draw(&folder.join("results"), folder, &[]).unwrap();
+    report(&folder.join("results"), folder).unwrap();
+    let one = folder.join("one");
+    invent(
+        &one.join("results"),
+        "load",
+        "workload.prefill_utilisation_ratio",
+        &floats(&[0.3, 0.5, 0.7]),
+        &[("", 0.5)],
+        1,
+    );
+    draw(&one.join("results"), &one, &[]).unwrap();
+}
