@@ -127,6 +127,14 @@ impl Lines {
         })
     }
 
+    /// Whether an interval holds values that a logarithmic axis has no place for.
+    fn reaches_below_zero(&self, results: &Results, scales: &[Scale]) -> bool {
+        results.regimes.iter().zip(scales).filter(|(_, scale)| scale.log).any(|(regime, _)| {
+            let rows = self.policies(results).into_iter().flat_map(|policy| self.rows(results, regime, policy));
+            rows.flatten().any(|row| self.estimate(row).low.is_some_and(|low| low <= 0.0))
+        })
+    }
+
     /// The figure as SVG.
     pub(crate) fn draw(&self, results: &Results, title: &str) -> Result<String> {
         let scales = self.scales(results)?;
@@ -201,6 +209,9 @@ impl Lines {
         }
         if self.cut(results, scales) {
             sentences.push("Intervals that leave a panel are cut at its edge.".to_owned());
+        }
+        if self.reaches_below_zero(results, scales) {
+            sentences.push("An interval that reaches below zero runs to the edge of its logarithmic axis.".to_owned());
         }
         let mark = "hollow markers; × where no run is left";
         sentences.extend(words::failures(results, self.metric, None, mark));

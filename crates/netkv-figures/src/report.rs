@@ -24,9 +24,9 @@ pub(crate) fn page(results: &Path, figures: &[&Figure]) -> Result<String> {
          decode instance each request should go to, and whether it pays to look at the network when choosing. \
          Everything on this page is computed from the result tables; none of it is typed in by hand.</p>\n",
     );
+    warning(&mut html, results, figures)?;
     if summary_path(results, "load").is_file() {
         let load = Results::read(results, "load", LOAD.axis)?;
-        warning(&mut html, &load)?;
         tables(&mut html, &load)?;
     }
     html.push_str("<h2>Figures</h2>\n");
@@ -46,9 +46,13 @@ pub(crate) fn page(results: &Path, figures: &[&Figure]) -> Result<String> {
     Ok(html)
 }
 
-fn warning(html: &mut String, load: &Results) -> Result<()> {
-    if let Some(sentence) = words::generated(load) {
-        writeln!(html, "<p class=\"warning\">{}</p>", escaped(&sentence))?;
+/// Says on top which experiments were not fed with the recorded trace.
+fn warning(html: &mut String, results: &Path, figures: &[&Figure]) -> Result<()> {
+    for experiment in experiments() {
+        let Some(figure) = figures.iter().find(|figure| figure.experiment == experiment) else { continue };
+        if let Some(sentence) = words::generated(&Results::read(results, experiment, figure.axis())?) {
+            writeln!(html, "<p class=\"warning\"><b>Experiment {experiment}.</b> {}</p>", escaped(&sentence))?;
+        }
     }
     Ok(())
 }
@@ -59,7 +63,7 @@ fn tables(html: &mut String, load: &Results) -> Result<()> {
     writeln!(html, "<h2>At a prefill load of {}</h2>", words::percent(x))?;
     writeln!(
         html,
-        "<p>Means over {} seeds. The ratio compares mean TTFT with {} on the same requests, seed by seed, with a {} \
+        "<p>Means over {} seeds. The ratio compares mean TTFT with {} on the same requests, seed by seed, with its {}\
          interval over seeds (seed noise only, not model error): below 1 is better. “Equal” means that the whole \
          interval lies within ±{} of 1, “faster” and “slower” that it lies beyond that, “a little” that it reaches in, \
          “open” that it holds 1 and more: the seeds do not decide.</p>",

@@ -88,7 +88,7 @@ pub(crate) fn provenance(results: &Results, intervals: Option<&str>) -> String {
         sentences.push("One seed gives no interval.".to_owned());
     } else if let Some(intervals) = intervals {
         sentences.push(format!(
-            "{intervals}: {} t intervals over seeds: seed noise only, not model error.",
+            "{intervals}: {}t intervals over seeds: seed noise only, not model error.",
             confidence(results)
         ));
     }
@@ -98,10 +98,10 @@ pub(crate) fn provenance(results: &Results, intervals: Option<&str>) -> String {
     sentences.join(" ")
 }
 
-/// "95 %".
+/// "95 % "; nothing if the results do not say, rather than a guess.
 pub(crate) fn confidence(results: &Results) -> String {
-    let ratio = results.metadata.get("confidence").and_then(|value| value.parse::<f64>().ok());
-    percent(ratio.unwrap_or(0.95))
+    let ratio = results.metadata.get("confidence_ratio").and_then(|value| value.parse::<f64>().ok());
+    ratio.map_or_else(String::new, |ratio| format!("{} ", percent(ratio)))
 }
 
 /// How many runs failed; nothing if none did.

@@ -84,7 +84,7 @@ fn invent(folder: &Path, experiment: &str, axis: &str, xs: &[AxisValue], regimes
     }
     let folder = folder.join(experiment);
     std::fs::create_dir_all(&folder).unwrap();
-    let options = SummaryOptions { baseline: "round_robin".to_owned(), confidence_ratio: 0.95 };
+    let options = SummaryOptions { baseline: "round_robin".to_owned(), confidence_ratio: 0.9 };
     let seeds: Vec<String> = (1..=seeds).map(|seed| seed.to_string()).collect();
     let metadata = Metadata::from(
         [
@@ -94,7 +94,7 @@ fn invent(folder: &Path, experiment: &str, axis: &str, xs: &[AxisValue], regimes
             ("sim_epoch", "1"),
             ("results_format", "1"),
             ("seeds", &seeds.join(", ")),
-            ("confidence", "0.95"),
+            ("confidence_ratio", "0.9"),
             ("baseline", "round_robin"),
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned())),
@@ -147,7 +147,9 @@ fn every_figure_and_the_report_are_drawn_with_the_same_bytes_twice() {
     }
     let page = std::fs::read_to_string(first.join("report.html")).unwrap();
     assert_eq!(page.matches("<svg").count(), catalog().len());
+    assert_eq!(page.matches("class=\"warning\"").count(), 3, "one for each experiment");
     assert!(page.contains("stand in for the recorded trace"));
+    assert!(page.contains("90 % t intervals over seeds") && !page.contains("95 %"), "coverage is that of the results");
     assert!(!page.contains("<not a trace>"));
     assert_eq!(std::fs::read_dir(&first).unwrap().count(), written.len() + 1, "nothing else is left behind");
 }
