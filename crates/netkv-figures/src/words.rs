@@ -100,7 +100,7 @@ pub(crate) fn provenance(results: &Results, intervals: Option<&str>) -> String {
 
 /// "95 %".
 pub(crate) fn confidence(results: &Results) -> String {
-    let ratio = results.metadata.get("confidence").and_then(|value| value.parse::<f64>().ok());
+    let ratio = results.metadata.get("confidence_ratio").and_then(|value| value.parse::<f64>().ok());
     percent(ratio.unwrap_or(0.95))
 }
 

@@ -94,7 +94,7 @@ fn invent(folder: &Path, experiment: &str, axis: &str, xs: &[AxisValue], regimes
             ("sim_epoch", "1"),
             ("results_format", "1"),
             ("seeds", &seeds.join(", ")),
-            ("confidence", "0.95"),
+            ("confidence_ratio", "0.95"),
             ("baseline", "round_robin"),
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned())),
