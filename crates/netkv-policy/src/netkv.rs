@@ -8,8 +8,8 @@
 //!
 //! B, c and latency are the oracle's for the way from the request's prefill instance to d; k(d) is the number of
 //! the scheduler's own transfers in flight that share an interface with this one (its ledger), left out where
-//! the oracle's c counts them already; wait(d) is the predicted wait for KV memory, the missing tokens over the
-//! rate at which a full instance frees them; iteration(d) is the predicted first decode iteration. Ties go to
+//! the oracle's c counts them already; wait(d) is the predicted wait for KV memory, the missing tokens, those of
+//! requests that wait there already included, over the rate at which a full instance frees them; iteration(d) is the predicted first decode iteration. Ties go to
 //! the lowest id.
 
 use crate::config::IterationModel;
@@ -67,8 +67,7 @@ impl NetKv {
         if !self.terms.load {
             return network;
         }
-        let held = candidate.free_tokens + u64::from(candidate.hit_tokens);
-        let missing = u64::from(request.input_tokens).saturating_sub(held);
+        let missing = candidate.missing_tokens(request.input_tokens);
         network + missing as f64 / self.weights.drain_tokens_per_sec + iteration_s
     }
 

@@ -31,6 +31,8 @@ pub struct Candidate {
     /// KV cache tokens that the request could be given beside those of `hit_tokens`: neither used nor kept free, an
     /// evictable cached prefix counted as free unless it is the request's own.
     pub free_tokens: u64,
+    /// Tokens of the requests that wait there for memory: they come first.
+    pub queued_tokens: u64,
     /// Tokens of the request's prompt that its prefix cache holds.
     pub hit_tokens: u32,
     /// What would have to be moved to it: the KV cache less what it holds, where the transport skips that.
@@ -46,9 +48,16 @@ impl Candidate {
         self.running_tokens + self.pending_tokens
     }
 
-    /// Whether a prompt of `input_tokens` would be admitted at once, if nobody waits there already.
+    /// Tokens that must be freed before a prompt of `input_tokens` is admitted: those of whoever waits there
+    /// already, and what it lacks itself; zero if it has room at once.
+    pub fn missing_tokens(&self, input_tokens: u32) -> u64 {
+        let wanted = self.queued_tokens + u64::from(input_tokens.saturating_sub(self.hit_tokens));
+        wanted.saturating_sub(self.free_tokens)
+    }
+
+    /// Whether a prompt of `input_tokens` would be admitted at once.
     pub fn has_room(&self, input_tokens: u32) -> bool {
-        self.free_tokens + u64::from(self.hit_tokens) >= u64::from(input_tokens)
+        self.queued_tokens == 0 && self.missing_tokens(input_tokens) == 0
     }
 }
 

@@ -41,6 +41,7 @@ fn idle(instance: u32) -> Candidate {
         pending_tokens: 0,
         capacity_tokens: 100_000,
         free_tokens: 100_000,
+        queued_tokens: 0,
         hit_tokens: 0,
         transfer_bytes: Bytes::new(1_000_000_000),
         sharing_transfers: 0,
@@ -143,6 +144,19 @@ fn netkv_without_room_anywhere_takes_the_shortest_wait() {
     check(PolicyConfig::NetKv(WEIGHTS), &candidates, &QUIET, 0);
     candidates[0].running_tokens = 200_000;
     check(PolicyConfig::NetKv(WEIGHTS), &candidates, &QUIET, 1);
+}
+
+#[test]
+fn netkv_counts_those_who_wait_already() {
+    let mut candidates = four();
+    candidates.iter_mut().for_each(|candidate| candidate.free_tokens = 1500);
+    // Instance 0 lacks 500 + 1000 - 1500 = 0 tokens, but somebody is before the request: it has no room at once.
+    candidates[0].queued_tokens = 500;
+    check(PolicyConfig::NetKv(WEIGHTS), &candidates, &QUIET, 1);
+    // Nobody has room: waits of 0.15, 0.05 s; transfers of 0.01, 0.1 s.
+    candidates[0].queued_tokens = 2000;
+    candidates[1].queued_tokens = 1000;
+    check(PolicyConfig::NetKv(WEIGHTS), &candidates[..2], &QUIET, 1);
 }
 
 #[test]

@@ -183,6 +183,7 @@ impl Simulation<'_> {
         let instance = &mut self.decode[decode];
         instance.outside += 1;
         instance.outside_tokens += u64::from(member.context_tokens);
+        instance.queued_tokens += u64::from(member.context_tokens);
         instance.swapped.push_front((member, away));
     }
 
@@ -198,6 +199,7 @@ impl Simulation<'_> {
             let Some(grant) = instance.memory.admit(prefix, tokens, watermark) else { break };
             let shared_blocks = instance.memory.blocks_for(tokens) - grant.private_blocks;
             instance.swapped.pop_front();
+            instance.queued_tokens -= u64::from(member.context_tokens);
             instance.returning.push(Member { shared_blocks, private_blocks: grant.private_blocks, ..member });
             let back = away.max(now) + self.host_time(member.context_tokens);
             self.queue.push(back, Event::SwappedIn { request: member.request });
@@ -208,6 +210,7 @@ impl Simulation<'_> {
             let prefix = self.prefix(request);
             let Some(grant) = self.decode[decode].memory.admit(prefix, input_tokens, watermark) else { break };
             self.decode[decode].waiting.pop_front();
+            self.decode[decode].queued_tokens -= u64::from(input_tokens);
             self.requests[request.index()].decode_grant = grant;
             self.start_transfer(request);
         }

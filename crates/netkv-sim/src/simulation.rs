@@ -59,6 +59,8 @@ pub(crate) struct DecodeInstance {
     /// Requests that it was given and that are not in its engine, and their tokens.
     pub(crate) outside: u32,
     pub(crate) outside_tokens: u64,
+    /// Tokens of those that wait for memory: waiting or swapped out.
+    pub(crate) queued_tokens: u64,
     /// The wake that is in the queue, and its generation.
     pub(crate) wake: Option<SimTime>,
     pub(crate) generation: u32,
@@ -322,6 +324,7 @@ impl<'a> Simulation<'a> {
         }
         for instance in &self.decode {
             assert_eq!(instance.outside, 0, "no request is left outside");
+            assert_eq!(instance.queued_tokens, 0, "nobody waits for memory");
             assert_eq!(instance.memory.available(), instance.memory.capacity(), "decode memory is given back");
         }
     }
@@ -371,6 +374,7 @@ impl DecodeInstance {
             returning: Vec::new(),
             outside: 0,
             outside_tokens: 0,
+            queued_tokens: 0,
             wake: None,
             generation: 0,
             busy: SimDuration::ZERO,

@@ -29,6 +29,7 @@ impl Simulation<'_> {
         instance.engine.catch_up(now, &mut instance.memory, &mut self.tbt);
         instance.outside += 1;
         instance.outside_tokens += u64::from(own.input_tokens);
+        instance.queued_tokens += u64::from(own.input_tokens);
         instance.waiting.push_back(request);
         self.admit_waiting(chosen);
         self.schedule_decode(chosen);
@@ -49,6 +50,8 @@ impl Simulation<'_> {
         if granularity == OracleGranularity::Exact {
             self.probe_candidates(request);
         }
+        // What is seen live is what holds after all changes of this instant so far.
+        self.network.resolve();
         let age = self.monitor.refresh(self.now);
         let oracle = DecisionOracle {
             granularity,
@@ -86,6 +89,7 @@ impl Simulation<'_> {
             pending_tokens: instance.outside_tokens + instance.engine.joining_tokens(),
             capacity_tokens: tokens(instance.memory.capacity()),
             free_tokens: tokens(room),
+            queued_tokens: instance.queued_tokens,
             hit_tokens,
             transfer_bytes: Bytes::new(self.bytes_to_move(input_tokens, hit_tokens)),
             sharing_transfers: instance.receiving[interface].max(self.prefill[prefill].sending[interface]),

@@ -1,8 +1,8 @@
 //! The command as its users see it: what it prints, what it leaves, and how it ends.
 
-use assert_cmd::Command;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use tempfile::TempDir;
 
 /// The project's experiments.
@@ -27,7 +27,7 @@ struct Ended {
 }
 
 fn netkv(folder: &Path, arguments: &[&str]) -> Ended {
-    let mut command = Command::cargo_bin("netkv").expect("the binary is built");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netkv"));
     let output = command.current_dir(folder).args(arguments).output().expect("the binary runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
