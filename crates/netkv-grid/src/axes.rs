@@ -13,9 +13,58 @@ use netkv_sim::METRICS;
 use std::cmp::Ordering;
 use std::fmt;
 
-/// Columns of result tables that are no metric; keys of an experiment have a point in them and cannot be mistaken.
-const RESERVED: [&str; 12] =
-    ["cell", "key", "status", "message", "digest", "metric", "unit", "n", "mean", "baseline", "request", "tier"];
+/// Columns of the result tables beside the metrics: no axis of files may be called so.
+pub const RESERVED_COLUMNS: &[&str] = &[
+    "cell",
+    "key",
+    "seed",
+    "status",
+    "message",
+    "digest",
+    "metric",
+    "unit",
+    "n",
+    "n_failed",
+    "mean",
+    "sd",
+    "ci_low",
+    "ci_high",
+    "min",
+    "max",
+    "baseline",
+    "diff_mean",
+    "diff_ci_low",
+    "diff_ci_high",
+    "ratio_mean",
+    "ratio_ci_low",
+    "ratio_ci_high",
+    "variance_reduction_factor",
+    "request",
+    "arrival_ns",
+    "input_tokens",
+    "output_tokens",
+    "prefill_instance",
+    "decode_instance",
+    "tier",
+    "prefill_hit_tokens",
+    "decode_hit_tokens",
+    "transfer_bytes",
+    "prefill_queue_ns",
+    "prefill_compute_ns",
+    "selection_ns",
+    "admission_wait_ns",
+    "transfer_ns",
+    "decode_wait_ns",
+    "first_iteration_ns",
+    "ttft_ns",
+    "ttft_limit_ns",
+    "decoding_ns",
+    "tbt_max_ns",
+    "finish_ns",
+    "preemptions",
+    "slo_attained",
+    "counted",
+];
 
 /// One value of an axis, as result tables show it.
 #[derive(Clone, Debug)]
@@ -269,7 +318,7 @@ fn misplaced_key(key: &str, present: Option<&Node>, is_files: bool) -> Option<St
     if OWN_KEYS.contains(&key) || key == "extends" {
         return Some(format!("{key} belongs to the experiment as a whole and cannot be an axis"));
     }
-    if is_files && (RESERVED.contains(&key) || METRICS.iter().any(|metric| metric.name == key)) {
+    if is_files && (RESERVED_COLUMNS.contains(&key) || METRICS.iter().any(|metric| metric.name == key)) {
         return Some(format!("an axis of files cannot be called {key}: result tables have a column of that name"));
     }
     let is_section = present.is_some_and(|node| matches!(node.content, Content::Table(_)));

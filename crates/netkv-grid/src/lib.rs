@@ -18,7 +18,7 @@ mod trace_source;
 mod tree;
 mod workloads;
 
-pub use axes::{Axis, AxisValue};
+pub use axes::{Axis, AxisValue, RESERVED_COLUMNS};
 pub use execute::{OnDone, Outcome, Status, failure, run_cells};
 pub use experiment::{Cell, Experiment, LoadOptions, Point, Reduction};
 pub use header::Record;

@@ -1,7 +1,7 @@
 //! NetKV's greedy, in our reconstruction: the abstract of arXiv 2606.03910 says that it is an O(|D|) per-request
 //! greedy over the network cost oracle; the formula is ours.
 //!
-//! Over the decode instances d that have room for the prompt and whose predicted iteration stays within the TBT
+//! Over the decode instances d that have room for the prompt, in memory and in the batch, and whose predicted iteration stays within the TBT
 //! limit (if none does, over those with room; if none has room, over all), the least of, in seconds,
 //!
 //! cost(d) = latency + transfer_bytes(d) / (B * (1 - c) / (1 + k(d))) + wait(d) + iteration(d)

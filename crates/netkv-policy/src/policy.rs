@@ -22,6 +22,8 @@ pub struct Candidate {
     pub running: u32,
     /// Requests dispatched to it that do not decode yet: waiting for room, in transfer, or swapped out.
     pub pending: u32,
+    /// Requests that its batch can hold.
+    pub max_batch: u32,
     /// Summed context length of the running requests, in tokens.
     pub running_tokens: u64,
     /// Summed context length of the pending requests, in tokens.
@@ -55,9 +57,10 @@ impl Candidate {
         wanted.saturating_sub(self.free_tokens)
     }
 
-    /// Whether a prompt of `input_tokens` would be admitted at once.
+    /// Whether a prompt of `input_tokens` would be admitted at once, and find a place in the batch.
     pub fn has_room(&self, input_tokens: u32) -> bool {
-        self.queued_tokens == 0 && self.missing_tokens(input_tokens) == 0
+        let has_place = self.running + self.pending < self.max_batch;
+        has_place && self.queued_tokens == 0 && self.missing_tokens(input_tokens) == 0
     }
 }
 

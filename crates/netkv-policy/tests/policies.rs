@@ -37,6 +37,7 @@ fn idle(instance: u32) -> Candidate {
         instance: InstanceId::new(instance),
         running: 0,
         pending: 0,
+        max_batch: 64,
         running_tokens: 0,
         pending_tokens: 0,
         capacity_tokens: 100_000,
@@ -157,6 +158,15 @@ fn netkv_counts_those_who_wait_already() {
     candidates[0].queued_tokens = 2000;
     candidates[1].queued_tokens = 1000;
     check(PolicyConfig::NetKv(WEIGHTS), &candidates[..2], &QUIET, 1);
+}
+
+#[test]
+fn netkv_wants_a_place_in_the_batch() {
+    let mut candidates = four();
+    candidates[0] = Candidate { running: 60, pending: 3, ..candidates[0] };
+    check(PolicyConfig::NetKv(WEIGHTS), &candidates, &QUIET, 0);
+    candidates[0].pending = 4;
+    check(PolicyConfig::NetKv(WEIGHTS), &candidates, &QUIET, 1);
 }
 
 #[test]

@@ -85,6 +85,7 @@ impl Simulation<'_> {
             instance: destination,
             running: instance.engine.n_running() as u32,
             pending: instance.outside + instance.engine.n_joining() as u32,
+            max_batch: self.scenario.decode.max_batch,
             running_tokens: instance.engine.running_tokens(),
             pending_tokens: instance.outside_tokens + instance.engine.joining_tokens(),
             capacity_tokens: tokens(instance.memory.capacity()),

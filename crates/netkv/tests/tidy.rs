@@ -111,3 +111,13 @@ fn events_are_matched_one_by_one() {
     assert!(simulation.contains("match event {"), "the dispatch is there");
     assert!(!simulation.contains("_ =>"), "an event without its own arm");
 }
+
+#[test]
+fn no_axis_can_take_the_name_of_a_column() {
+    let is_metric = |name: &str| netkv_sim::METRICS.iter().any(|metric| metric.name == name);
+    for column in netkv_frames::schema() {
+        let name = column.name.as_str();
+        let reserved = netkv_grid::RESERVED_COLUMNS.contains(&name) || is_metric(name) || name == "<axis>";
+        assert!(reserved, "{name} of table {} can be taken by an axis", column.table);
+    }
+}
