@@ -18,7 +18,7 @@ check:
     cargo clippy --release --workspace --all-targets -- -D warnings
     cargo test --release --workspace
 
-# A reduced version of every experiment, in about a minute.
+# A reduced version of every experiment, that ends within a minute.
 quick:
     cargo run --release -q -p netkv -- reproduce --quick
 
