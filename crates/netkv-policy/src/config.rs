@@ -3,7 +3,7 @@
 use crate::cache_aware::CacheAware;
 use crate::cache_load_aware::CacheLoadAware;
 use crate::load_aware::LoadAware;
-use crate::netkv::{NetKv, NetKvTerms, NetKvWeights};
+use crate::netkv::{NetKv, NetKvWeights};
 use crate::policy::Policy;
 use crate::round_robin::RoundRobin;
 
@@ -84,14 +84,15 @@ impl PolicyConfig {
             Self::CacheLoadAware { cache_weight, load_weight } => {
                 Box::new(CacheLoadAware::new(cache_weight, load_weight))
             }
-            Self::NetKv(weights) => Box::new(NetKv::new(weights, NetKvTerms::ALL, iteration)),
+            Self::NetKv(weights) => Box::new(NetKv::new(weights, iteration)),
             // The exact oracle's figure is the truth, however high: nothing is read as less.
             Self::Clairvoyant(weights) => {
                 let weights = NetKvWeights { max_congestion_ratio: 1.0 - f64::EPSILON, ..weights };
-                Box::new(NetKv::new(weights, NetKvTerms::ALL, iteration))
+                Box::new(NetKv::new(weights, iteration))
             }
             Self::NetKvStatic(weights) => {
-                Box::new(NetKv::new(weights, NetKvTerms { congestion: false, ..NetKvTerms::ALL }, iteration))
+                let weights = NetKvWeights { max_congestion_ratio: 0.0, ..weights };
+                Box::new(NetKv::new(weights, iteration))
             }
         }
     }

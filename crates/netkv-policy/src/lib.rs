@@ -17,6 +17,6 @@ mod policy;
 mod round_robin;
 
 pub use config::{IterationModel, PolicyConfig};
-pub use netkv::{NetKvTerms, NetKvWeights};
+pub use netkv::NetKvWeights;
 pub use oracle::{CostOracle, PathCost};
 pub use policy::{Candidate, Policy, RequestView};

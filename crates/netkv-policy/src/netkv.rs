@@ -20,6 +20,7 @@ use crate::policy::{Candidate, Policy, RequestView};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NetKvWeights {
     /// Congestion figures above this are read as this, so that a saturated path stays comparable; in [0, 1).
+    /// At 0 congestion counts for nothing: topology alone.
     pub max_congestion_ratio: f64,
     /// An instance whose predicted iteration is longer than this is avoided, in seconds.
     pub tbt_limit_s: f64,
@@ -27,46 +28,25 @@ pub struct NetKvWeights {
     pub drain_tokens_per_sec: f64,
 }
 
-/// Which terms of the cost are on: an ablation turns one off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NetKvTerms {
-    /// The oracle's congestion c; off: taken as zero.
-    pub congestion: bool,
-    /// The ledger k; off: taken as zero.
-    pub ledger: bool,
-    /// The load terms wait and iteration; off: left out.
-    pub load: bool,
-}
-
-impl NetKvTerms {
-    /// The whole formula.
-    pub const ALL: Self = Self { congestion: true, ledger: true, load: true };
-}
-
 /// The rule.
 pub(crate) struct NetKv {
     weights: NetKvWeights,
-    terms: NetKvTerms,
     iteration: IterationModel,
 }
 
 impl NetKv {
     /// The rule with these parameters.
-    pub(crate) const fn new(weights: NetKvWeights, terms: NetKvTerms, iteration: IterationModel) -> Self {
-        Self { weights, terms, iteration }
+    pub(crate) const fn new(weights: NetKvWeights, iteration: IterationModel) -> Self {
+        Self { weights, iteration }
     }
 
     /// Seconds until the first token, as far as the choice of `candidate` decides it.
     fn cost_s(&self, request: &RequestView, candidate: &Candidate, oracle: &dyn CostOracle, iteration_s: f64) -> f64 {
         let path = oracle.path(request.source, candidate.instance);
-        let congestion =
-            if self.terms.congestion { path.congestion_ratio.min(self.weights.max_congestion_ratio) } else { 0.0 };
-        let sharing = if self.terms.ledger && !path.counts_in_flight { candidate.sharing_transfers } else { 0 };
+        let congestion = path.congestion_ratio.min(self.weights.max_congestion_ratio);
+        let sharing = if path.counts_in_flight { 0 } else { candidate.sharing_transfers };
         let bandwidth = path.bandwidth_bytes_per_sec * (1.0 - congestion) / (1.0 + f64::from(sharing));
         let network = path.latency.as_secs_f64() + candidate.transfer_bytes.get() as f64 / bandwidth;
-        if !self.terms.load {
-            return network;
-        }
         let missing = candidate.missing_tokens(request.input_tokens);
         network + missing as f64 / self.weights.drain_tokens_per_sec + iteration_s
     }

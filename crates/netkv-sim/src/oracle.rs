@@ -126,6 +126,24 @@ impl LinkMonitor {
         }
     }
 
+    /// By tier: the congestion that the scheduler believes in.
+    pub(crate) fn tier_congestion(&self, tree: &FatTree, network: &FlowNetwork) -> [f64; 4] {
+        let mean_use = |kind: LinkKind| {
+            let (mut sum, mut n) = (0.0, 0.0);
+            for link in tree.links_of(kind) {
+                sum += self.used_ratio(link, network);
+                n += 1.0;
+            }
+            sum / n
+        };
+        let (rack, pod) = (mean_use(LinkKind::Rack), mean_use(LinkKind::Pod));
+        Tier::ALL.map(|tier| match tier {
+            Tier::Node | Tier::Rack => 0.0,
+            Tier::Pod => rack,
+            Tier::Core => rack.max(pod),
+        })
+    }
+
     /// By kind of link: mean share of capacity used from the start until `now`, in all and by the background.
     pub(crate) fn means(&self, now: SimTime, tree: &FatTree, network: &FlowNetwork) -> ([f64; 4], [f64; 4]) {
         let window = now.since(SimTime::ZERO);
@@ -149,6 +167,8 @@ pub(crate) struct DecisionOracle<'a> {
     pub(crate) network: &'a FlowNetwork,
     pub(crate) monitor: &'a LinkMonitor,
     pub(crate) age: SimDuration,
+    /// By tier: its congestion, from [`LinkMonitor::tier_congestion`].
+    pub(crate) tier_congestion: [f64; 4],
     /// Hashes of the transfer's flows, by rank.
     pub(crate) hashes: &'a [u64],
     /// With the exact granularity, by instance: the rate that the transfer would get now.
@@ -193,23 +213,6 @@ impl DecisionOracle<'_> {
         self.interface_bandwidth(tier) / oversubscription
     }
 
-    fn mean_use(&self, kind: LinkKind) -> f64 {
-        let (mut sum, mut n) = (0.0, 0.0);
-        for link in self.tree.links_of(kind) {
-            sum += self.monitor.used_ratio(link, self.network);
-            n += 1.0;
-        }
-        sum / n
-    }
-
-    fn tier_congestion(&self, tier: Tier) -> f64 {
-        match tier {
-            Tier::Node | Tier::Rack => 0.0,
-            Tier::Pod => self.mean_use(LinkKind::Rack),
-            Tier::Core => self.mean_use(LinkKind::Rack).max(self.mean_use(LinkKind::Pod)),
-        }
-    }
-
     fn path_congestion(&self, source: InstanceId, destination: InstanceId) -> f64 {
         let mut worst: f64 = 0.0;
         for (rank, &hash) in self.hashes.iter().enumerate() {
@@ -233,7 +236,7 @@ impl CostOracle for DecisionOracle<'_> {
         let bandwidth_bytes_per_sec = if exact { self.interface_bandwidth(tier) } else { told };
         let congestion = match self.granularity {
             OracleGranularity::Static => 0.0,
-            OracleGranularity::Tier => self.tier_congestion(tier),
+            OracleGranularity::Tier => self.tier_congestion[tier.index()],
             OracleGranularity::Path => self.path_congestion(source, destination),
             OracleGranularity::Exact => 1.0 - self.exact_rate[destination.index()] / bandwidth_bytes_per_sec,
         };
@@ -299,6 +302,7 @@ mod tests {
                 network: &network,
                 monitor: &monitor,
                 age: SimDuration::ZERO,
+                tier_congestion: [0.0; 4],
                 hashes: &[],
                 exact_rate: &[],
             };

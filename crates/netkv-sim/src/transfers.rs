@@ -61,6 +61,7 @@ impl Simulation<'_> {
             network: &self.network,
             monitor: &self.monitor,
             age,
+            tier_congestion: self.monitor.tier_congestion(&self.tree, &self.network),
             hashes: &self.scratch.hashes,
             exact_rate: &self.scratch.exact_rate,
         };
