@@ -60,12 +60,17 @@ impl Nanobytes {
     /// Nothing.
     pub const ZERO: Self = Self(0);
 
+    /// A size of `nanobytes` nanobytes.
+    pub const fn new(nanobytes: u128) -> Self {
+        Self(nanobytes)
+    }
+
     /// The number of nanobytes.
     pub const fn get(self) -> u128 {
         self.0
     }
 
-    /// The least whole number of nanoseconds after which `rate` has moved this much, or `None` if it
+    /// The time in which `rate` moves this much, to the nearest nanosecond (a half is rounded up), or `None` if it
     /// never does: nothing moves at rate zero, or the time is beyond the range of a duration.
     pub fn time_at(self, rate: BytesPerSec) -> Option<SimDuration> {
         if self.0 == 0 {
@@ -76,14 +81,14 @@ impl Nanobytes {
         }
         // Most sizes fit 64 bits, where a division is several times cheaper.
         let nanos = match u64::try_from(self.0) {
-            Ok(work) => work.div_ceil(rate.0),
-            Err(_) => u64::try_from(self.0.div_ceil(u128::from(rate.0))).ok()?,
+            Ok(work) => work / rate.0 + u64::from(work % rate.0 >= rate.0.div_ceil(2)),
+            Err(_) => u64::try_from((self.0 + u128::from(rate.0 / 2)) / u128::from(rate.0)).ok()?,
         };
         Some(SimDuration::from_nanos(nanos))
     }
 
-    /// This less `other`, or nothing if `other` is more: a completion is rounded up to the next
-    /// nanosecond, in which a flow could have moved a little more than it had left.
+    /// This less `other`, or nothing if `other` is more: a completion is rounded to a whole
+    /// nanosecond, until which a flow could have moved a little more than it had left.
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
@@ -153,10 +158,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finish_is_rounded_up_to_the_next_nanosecond() {
+    fn a_finish_is_rounded_to_the_nearest_nanosecond() {
         let three_bytes = Bytes::new(3).to_nanobytes();
-        assert_eq!(three_bytes.time_at(BytesPerSec::new(1_000_000_000)), Some(SimDuration::from_nanos(3)));
-        assert_eq!(three_bytes.time_at(BytesPerSec::new(2_000_000_000)), Some(SimDuration::from_nanos(2)));
+        for (rate, nanos) in [(1, 3), (2, 2), (4, 1), (5, 1), (6, 1), (7, 0)] {
+            let rate = BytesPerSec::new(rate * 1_000_000_000);
+            assert_eq!(three_bytes.time_at(rate), Some(SimDuration::from_nanos(nanos)), "{rate:?}");
+        }
     }
 
     #[test]
