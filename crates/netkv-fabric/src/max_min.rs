@@ -88,10 +88,14 @@ struct Reached {
     release: u64,
     /// Its level before the solve, for going back.
     before: u64,
+    /// It is in the queue to be counted, from this level on.
+    queued: bool,
+    floor: u64,
+    /// A flow that it stopped has got another witness.
+    handed_over: bool,
     stale: bool,
     /// It has filled, or its only flow has stopped.
     done: bool,
-    queued: bool,
 }
 
 /// A flow whose rate a solve has looked at.
@@ -110,8 +114,11 @@ pub(crate) struct Allocation {
     /// `stride` entries for each slot.
     hops: Vec<Hop>,
     stride: usize,
-    touched: Vec<u32>,
+    /// Flows that have been added since the last solve.
     fresh: Vec<u32>,
+    /// Links whose capacity has changed, and those that flows have left.
+    changed: Vec<u32>,
+    left: Vec<u32>,
     // What follows is memory of the solver.
     epoch: u32,
     reached: Vec<Reached>,
@@ -133,8 +140,9 @@ impl Allocation {
             flows: Vec::new(),
             hops: Vec::new(),
             stride,
-            touched: Vec::new(),
             fresh: Vec::new(),
+            changed: Vec::new(),
+            left: Vec::new(),
             epoch: 0,
             reached: vec![Reached::default(); capacities.len()],
             links_reached: Vec::new(),
@@ -171,7 +179,7 @@ impl Allocation {
 
     /// Whether something changed since the last solve.
     pub(crate) const fn is_dirty(&self) -> bool {
-        !self.touched.is_empty()
+        !(self.fresh.is_empty() && self.changed.is_empty() && self.left.is_empty())
     }
 
     /// Adds a flow at `slot`, which is free or the next new one.
@@ -194,7 +202,6 @@ impl Allocation {
             let members = &mut self.links[link.index()].members;
             self.hops[start + hop] = Hop { link: link.get(), place: members.len() as u32 };
             members.push(Member { slot, hop: hop as u32 });
-            self.touched.push(link.get());
         }
         self.fresh.push(slot);
     }
@@ -209,14 +216,14 @@ impl Allocation {
             if let Some(moved) = members.get(place as usize) {
                 self.hops[moved.slot as usize * self.stride + moved.hop as usize].place = place;
             }
-            self.touched.push(link);
+            self.left.push(link);
         }
     }
 
     /// Changes a link's capacity.
     pub(crate) fn set_capacity(&mut self, link: LinkId, capacity: BytesPerSec) {
         self.links[link.index()].capacity = capacity.get();
-        self.touched.push(link.get());
+        self.changed.push(link.get());
     }
 
     /// The flows that the last solve looked at: no other's rate has changed.
@@ -230,9 +237,7 @@ impl Allocation {
         while let Some(Reverse(entry)) = self.steps.pop() {
             let (level, step, id) = unpack(entry);
             if step == Step::Cap {
-                if self.flows[id as usize].rate == UNBOUNDED {
-                    self.stop(id, level, CAP);
-                }
+                self.stop_alone(id, level);
                 continue;
             }
             let reached = &mut self.reached[id as usize];
@@ -269,7 +274,7 @@ impl Allocation {
                 None => self.remove(slot),
             }
         }
-        self.touched.clear();
+        self.left.clear();
     }
 
     fn begin(&mut self) {
@@ -281,41 +286,93 @@ impl Allocation {
         while let Some(slot) = self.fresh.pop() {
             self.rise(slot, None);
         }
-        let mut touched = std::mem::take(&mut self.touched);
-        for &link in &touched {
-            self.reach(link);
+        while let Some(link) = self.changed.pop() {
+            self.reach(link, 0);
         }
-        touched.clear();
-        self.touched = touched;
+        while let Some(link) = self.left.pop() {
+            self.lighten(link);
+        }
         self.find_levels(0);
     }
 
-    /// A flow rises from here on.
-    fn rise(&mut self, slot: u32, old: Option<BytesPerSec>) {
-        self.changes.push(Change { slot, old });
-        let flow = &mut self.flows[slot as usize];
-        if old.is_some() {
-            self.witnesses_before.push((slot, flow.witness));
-        }
-        (flow.rate, flow.witness) = (UNBOUNDED, NOBODY);
-        if flow.cap < UNBOUNDED {
-            self.steps.push(Reverse(pack(flow.cap, Step::Cap, slot)));
+    /// The flows of a link take less than before. One that was not full stays so.
+    fn lighten(&mut self, link: u32) {
+        let state = &mut self.links[link as usize];
+        if state.members.is_empty() {
+            state.level = UNBOUNDED;
+        } else if state.level < UNBOUNDED {
+            let floor = state.level;
+            self.reach(link, floor);
         }
     }
 
-    /// Queues a link to have its level found.
-    fn reach(&mut self, link: u32) {
+    /// A flow rises from here on. Links that it has for itself are as good as a cap.
+    fn rise(&mut self, slot: u32, old: Option<u64>) {
+        let flow = self.flows[slot as usize];
+        self.changes.push(Change { slot, old: old.map(BytesPerSec::new) });
+        if old.is_some() {
+            self.witnesses_before.push((slot, flow.witness));
+        }
+        let (mut limit, mut witness) = (flow.cap, CAP);
+        let start = slot as usize * self.stride;
+        for position in start..start + flow.hops as usize {
+            let link = self.hops[position].link;
+            let Link { capacity, ref members, .. } = self.links[link as usize];
+            if members.len() == 1 {
+                if capacity < limit {
+                    (limit, witness) = (capacity, link);
+                }
+            } else if flow.witness != link {
+                // The former witness has counted it as rising all along.
+                self.burden(link, old.unwrap_or(0));
+            }
+        }
+        (self.flows[slot as usize].rate, self.flows[slot as usize].witness) = (UNBOUNDED, witness);
+        if limit < UNBOUNDED {
+            self.steps.push(Reverse(pack(limit, Step::Cap, slot)));
+        }
+    }
+
+    /// A member of a link that took `level`, the present one, takes more from now on.
+    fn burden(&mut self, link: u32, level: u64) {
+        let reached = &self.reached[link as usize];
+        let counted_as_rising = reached.epoch == self.epoch
+            && !reached.queued
+            && !reached.handed_over
+            && reached.level < UNBOUNDED
+            && level >= reached.cut;
+        if !counted_as_rising {
+            self.reach(link, level);
+        }
+    }
+
+    /// Queues a link to have its level found, which is not below `floor`.
+    fn reach(&mut self, link: u32, floor: u64) {
+        let reached = self.enter(link);
+        if reached.queued {
+            reached.floor = reached.floor.min(floor);
+        } else {
+            (reached.queued, reached.floor) = (true, floor);
+            self.queue.push(link);
+        }
+    }
+
+    /// A link's place among the reached ones.
+    fn enter(&mut self, link: u32) -> &mut Reached {
         let reached = &mut self.reached[link as usize];
         if reached.epoch != self.epoch {
             let before = std::mem::replace(&mut self.links[link as usize].level, UNBOUNDED);
-            *reached =
-                Reached { epoch: self.epoch, release: before, before, entry: u128::MAX, ..Reached::default() };
+            *reached = Reached {
+                epoch: self.epoch,
+                entry: u128::MAX,
+                level: UNBOUNDED,
+                release: before,
+                before,
+                ..Reached::default()
+            };
             self.links_reached.push(link);
         }
-        if !reached.queued {
-            reached.queued = true;
-            self.queue.push(link);
-        }
+        reached
     }
 
     /// Finds the levels of all queued links; none is below `floor`.
@@ -325,6 +382,7 @@ impl Allocation {
             reached.queued = false;
             if !reached.done {
                 reached.stale = false;
+                let floor = floor.max(reached.floor);
                 self.count(link, floor);
                 self.plan(link);
             }
@@ -418,8 +476,21 @@ impl Allocation {
             if self.reached[link as usize].epoch == self.epoch {
                 self.reached[link as usize].lessen(took, level);
             } else {
-                self.reach(link);
+                self.lighten(link);
             }
+        }
+    }
+
+    /// A flow that still rises is stopped by its cap or by a link that it has for itself.
+    fn stop_alone(&mut self, slot: u32, level: u64) {
+        let flow = self.flows[slot as usize];
+        if flow.rate != UNBOUNDED {
+            return;
+        }
+        self.stop(slot, level, flow.witness);
+        if flow.witness != CAP {
+            self.enter(flow.witness).done = true;
+            self.links[flow.witness as usize].level = level;
         }
     }
 
@@ -432,6 +503,7 @@ impl Allocation {
         if let Some(reached) = self.reached.get_mut(old as usize)
             && reached.epoch == self.epoch
         {
+            reached.handed_over = true;
             reached.lessen(UNBOUNDED, rate);
         }
     }
@@ -442,25 +514,20 @@ impl Allocation {
         for place in 0..self.links[link as usize].members.len() {
             let slot = self.links[link as usize].members[place].slot;
             let flow = self.flows[slot as usize];
-            if flow.witness != link {
+            if flow.witness != link || flow.rate != level {
                 continue;
             }
             let start = slot as usize * self.stride;
-            let hops = start..start + flow.hops as usize;
+            let mut hops = self.hops[start..start + flow.hops as usize].iter();
             if flow.cap == level {
                 self.hand_over(slot, CAP);
-            } else if let Some(other) =
-                self.hops[hops.clone()].iter().find(|hop| self.links[hop.link as usize].level == level)
-            {
+            } else if let Some(other) = hops.find(|hop| self.links[hop.link as usize].level == level) {
                 self.hand_over(slot, other.link);
             } else {
-                self.rise(slot, Some(BytesPerSec::new(level)));
-                for position in hops {
-                    self.reach(self.hops[position].link);
-                }
+                self.rise(slot, Some(level));
             }
         }
-        self.reach(link);
+        self.plan(link);
         self.find_levels(level);
     }
 }
@@ -477,7 +544,7 @@ impl Reached {
 
     /// A member takes less than it `took`: it has stopped at `level`.
     fn lessen(&mut self, took: u64, level: u64) {
-        if self.done || self.queued {
+        if self.done || self.queued || self.level == UNBOUNDED {
             return;
         }
         self.stale = true;
