@@ -9,6 +9,7 @@ use crate::network::FlowNetwork;
 use netkv_units::{Bytes, BytesPerSec, LinkId, SimTime};
 use serde::Deserialize;
 use std::fmt;
+use std::ops::Range;
 
 /// The format that [`Case::from_json`] reads.
 pub const FORMAT: &str = "flowref/1";
@@ -17,15 +18,20 @@ pub const FORMAT: &str = "flowref/1";
 #[derive(Clone, Debug)]
 pub struct Case {
     capacities: Vec<BytesPerSec>,
+    /// In order of the time at which they enter, then id.
     flows: Vec<CaseFlow>,
+    /// The links of all flows' paths.
+    hops: Vec<LinkId>,
 }
 
 #[derive(Clone, Debug)]
 struct CaseFlow {
     enters: SimTime,
+    id: usize,
     size: Bytes,
     cap: Option<BytesPerSec>,
-    path: Vec<LinkId>,
+    /// Where its links are in the case's hops.
+    path: Range<usize>,
 }
 
 /// Everything that is wrong with a case.
@@ -98,18 +104,23 @@ impl Case {
             return Err(CaseErrors(errors));
         }
         let capacities = raw.links.iter().map(|link| BytesPerSec::new(link.bandwidth_Bps as u64)).collect();
-        let flows = raw.flows.iter().map(|flow| enter(flow, &raw.links)).collect();
-        Ok(Self { capacities, flows })
+        let mut case = Self { capacities, flows: Vec::new(), hops: Vec::new() };
+        raw.flows.iter().for_each(|flow| case.enter(flow, &raw.links));
+        case.flows.sort_unstable_by_key(|flow| (flow.enters, flow.id));
+        Ok(case)
     }
-}
 
-fn enter(flow: &RawFlow, links: &[RawLink]) -> CaseFlow {
-    let latency_s: f64 = flow.path.iter().map(|&link| links[link as usize].latency_s).sum();
-    CaseFlow {
-        enters: SimTime::from_secs_f64(flow.start_s + latency_s),
-        size: Bytes::new(flow.size_bytes as u64),
-        cap: flow.rate_cap_Bps.map(|cap| BytesPerSec::new(cap as u64)),
-        path: flow.path.iter().map(|&link| LinkId::new(link as u32)).collect(),
+    fn enter(&mut self, flow: &RawFlow, links: &[RawLink]) {
+        let latency_s: f64 = flow.path.iter().map(|&link| links[link as usize].latency_s).sum();
+        let start = self.hops.len();
+        self.hops.extend(flow.path.iter().map(|&link| LinkId::new(link as u32)));
+        self.flows.push(CaseFlow {
+            enters: SimTime::from_secs_f64(flow.start_s + latency_s),
+            id: flow.id as usize,
+            size: Bytes::new(flow.size_bytes as u64),
+            cap: flow.rate_cap_Bps.map(|cap| BytesPerSec::new(cap as u64)),
+            path: start..self.hops.len(),
+        });
     }
 }
 
@@ -154,30 +165,27 @@ fn check_flow(position: usize, flow: &RawFlow, n_links: usize, errors: &mut Vec<
 pub fn run(case: &Case) -> Vec<f64> {
     let longest = case.flows.iter().map(|flow| flow.path.len()).max().unwrap_or(1);
     let mut network = FlowNetwork::new(&case.capacities, longest);
-    let mut entries: Vec<usize> = (0..case.flows.len()).collect();
-    entries.sort_by_key(|&flow| case.flows[flow].enters);
     let mut finish_s = vec![f64::INFINITY; case.flows.len()];
     let mut owner: Vec<usize> = Vec::new();
     let mut ended = Vec::new();
     let mut entered = 0;
     loop {
-        let next_entry = entries.get(entered).map(|&flow| case.flows[flow].enters);
+        let next_entry = case.flows.get(entered).map(|flow| flow.enters);
         let Some(now) = [next_entry, network.next_completion()].into_iter().flatten().min() else { break };
         ended.clear();
         network.take_completed(now, &mut ended);
         for flow in &ended {
             finish_s[owner[flow.index()]] = now.as_secs_f64();
         }
-        while let Some(&index) = entries.get(entered).filter(|&&flow| case.flows[flow].enters == now) {
+        while let Some(flow) = case.flows.get(entered).filter(|flow| flow.enters == now) {
             entered += 1;
-            let flow = &case.flows[index];
             if flow.size == Bytes::ZERO {
-                finish_s[index] = now.as_secs_f64();
+                finish_s[flow.id] = now.as_secs_f64();
                 continue;
             }
-            let id = network.start_flow(now, &flow.path, flow.size, flow.cap);
+            let id = network.start_flow(now, &case.hops[flow.path.clone()], flow.size, flow.cap);
             owner.resize(owner.len().max(id.index() + 1), 0);
-            owner[id.index()] = index;
+            owner[id.index()] = flow.id;
         }
         network.resolve();
     }

@@ -4,12 +4,14 @@
 //! requests; [`FatTree`] numbers the links and finds ways; [`Background`] takes capacity away; [`flowref`] runs
 //! reference cases.
 
+mod allocation;
 mod background;
 mod completions;
 mod fat_tree;
 pub mod flowref;
 mod max_min;
 mod network;
+mod steps;
 
 pub use background::{Background, BackgroundChange, BackgroundConfig, ModulatedBackground};
 pub use fat_tree::{FabricConfig, FabricShape, FatTree, LinkKind, Path, ecmp_hash};

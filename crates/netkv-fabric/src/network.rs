@@ -8,16 +8,9 @@
 //! A change re-solves only what it reaches (see `max_min`); work left and completion are touched only when a flow's
 //! rate changes.
 
+use crate::allocation::Allocation;
 use crate::completions::Completions;
-use crate::max_min::Allocation;
 use netkv_units::{Bytes, BytesPerSec, FlowId, LinkId, Nanobytes, SimTime};
-
-/// What crosses a directed link: at time t, `allocated` * t + `offset` nanobytes have.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counter {
-    allocated: u64,
-    offset: i128,
-}
 
 /// A flow's work; a slot is used again after its flow has ended.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,12 +24,10 @@ struct Work {
 #[derive(Clone, Debug)]
 pub struct FlowNetwork {
     allocation: Allocation,
-    counters: Vec<Counter>,
     work: Vec<Work>,
     free: Vec<u32>,
     n_active: usize,
     completions: Completions,
-    now: SimTime,
 }
 
 impl FlowNetwork {
@@ -48,12 +39,10 @@ impl FlowNetwork {
         assert!((1..=255).contains(&path_links), "a path has 1 to 255 links, not {path_links}");
         Self {
             allocation: Allocation::new(capacities, path_links),
-            counters: vec![Counter::default(); capacities.len()],
             work: Vec::new(),
             free: Vec::new(),
             n_active: 0,
             completions: Completions::default(),
-            now: SimTime::ZERO,
         }
     }
 
@@ -67,7 +56,7 @@ impl FlowNetwork {
     /// # Panics
     /// If the path is empty, too long or names a link twice, or if time ran back.
     pub fn start_flow(&mut self, now: SimTime, path: &[LinkId], size: Bytes, cap: Option<BytesPerSec>) -> FlowId {
-        self.advance_to(now);
+        self.allocation.advance_to(now);
         let slot = self.take_slot();
         self.allocation.add(slot, path, cap);
         self.work[slot as usize] = Work { remaining: size.to_nanobytes(), settled: now };
@@ -76,13 +65,12 @@ impl FlowNetwork {
 
     /// Ends every flow that is done at `now` and adds it to `ended`, in order of time, then id.
     pub fn take_completed(&mut self, now: SimTime, ended: &mut Vec<FlowId>) {
-        self.advance_to(now);
+        self.allocation.advance_to(now);
         while let Some((_, slot)) = self.completions.pop_until(now) {
             let rate = self.allocation.rate(slot);
             self.settle(slot, rate);
             let left = self.work[slot as usize].remaining.get();
             assert!(2 * left <= u128::from(rate.get()), "an ended flow has less than half a nanosecond's work left");
-            self.count(slot, rate, BytesPerSec::ZERO);
             self.allocation.remove(slot);
             self.give_slot(slot);
             ended.push(FlowId::new(slot));
@@ -91,7 +79,7 @@ impl FlowNetwork {
 
     /// Changes what flows may use of a link.
     pub fn set_capacity(&mut self, now: SimTime, link: LinkId, capacity: BytesPerSec) {
-        self.advance_to(now);
+        self.allocation.advance_to(now);
         self.allocation.set_capacity(link, capacity);
     }
 
@@ -107,9 +95,8 @@ impl FlowNetwork {
             if change.old != Some(rate) {
                 let old = change.old.unwrap_or(BytesPerSec::ZERO);
                 self.settle(change.slot, old);
-                self.count(change.slot, old, rate);
                 let left = self.work[change.slot as usize].remaining.time_at(rate);
-                self.completions.set(change.slot, left.map_or(SimTime::NEVER, |left| self.now + left));
+                self.completions.set(change.slot, left.map_or(SimTime::NEVER, |left| self.allocation.now() + left));
             }
         }
     }
@@ -135,13 +122,12 @@ impl FlowNetwork {
 
     /// What flows use of a link now.
     pub fn allocated(&self, link: LinkId) -> BytesPerSec {
-        BytesPerSec::new(self.counters[link.index()].allocated)
+        self.allocation.taken(link.index())
     }
 
     /// What flows have moved over a link until `now`.
     pub fn moved(&self, link: LinkId, now: SimTime) -> Nanobytes {
-        let Counter { allocated, offset } = self.counters[link.index()];
-        Nanobytes::new((i128::from(allocated) * i128::from(now.as_nanos()) + offset) as u128)
+        self.allocation.moved(link.index(), now)
     }
 
     /// The rates that flows over `paths` would get if they started now, without starting them.
@@ -166,9 +152,9 @@ impl FlowNetwork {
     /// faster.
     pub fn check_invariants(&self) {
         let rate = |slot: u32| self.allocation.rate(slot).get();
-        let full: Vec<Option<u64>> = (0..self.counters.len())
+        let full: Vec<Option<u64>> = (0..self.allocation.n_links())
             .map(|link| {
-                let (allocated, capacity) = (self.counters[link].allocated, self.allocation.capacity(link).get());
+                let (allocated, capacity) = (self.allocation.taken(link).get(), self.allocation.capacity(link).get());
                 let sum: u64 = self.allocation.members(link).map(rate).sum();
                 assert_eq!(sum, allocated, "link {link} counts what its flows use");
                 assert!(sum <= capacity, "link {link} carries {sum} of {capacity}");
@@ -176,16 +162,10 @@ impl FlowNetwork {
                 self.allocation.members(link).map(rate).max().filter(|_| is_full)
             })
             .collect();
-        for slot in (0..self.counters.len()).flat_map(|link| self.allocation.members(link)) {
+        for slot in (0..self.allocation.n_links()).flat_map(|link| self.allocation.members(link)) {
             let held = self.allocation.path(slot).any(|link| full[link] == Some(rate(slot)));
             assert!(held || self.allocation.is_capped(slot), "flow {slot} could be faster");
         }
-    }
-
-    fn advance_to(&mut self, now: SimTime) {
-        assert!(now >= self.now, "time ran back from {} to {now}", self.now);
-        assert!(now == self.now || !self.allocation.is_dirty(), "changes are resolved before time goes on");
-        self.now = now;
     }
 
     fn take_slot(&mut self) -> u32 {
@@ -204,17 +184,7 @@ impl FlowNetwork {
     /// Accounts for what a flow has moved at `rate` until now.
     fn settle(&mut self, slot: u32, rate: BytesPerSec) {
         let work = &mut self.work[slot as usize];
-        work.remaining = work.remaining.saturating_sub(rate.over(self.now.since(work.settled)));
-        work.settled = self.now;
-    }
-
-    /// Changes what a flow's links count for it from now on.
-    fn count(&mut self, slot: u32, old: BytesPerSec, new: BytesPerSec) {
-        let before_now = (i128::from(old.get()) - i128::from(new.get())) * i128::from(self.now.as_nanos());
-        for link in self.allocation.path(slot) {
-            let counter = &mut self.counters[link];
-            counter.allocated = counter.allocated - old.get() + new.get();
-            counter.offset += before_now;
-        }
+        work.remaining = work.remaining.saturating_sub(rate.over(self.allocation.now().since(work.settled)));
+        work.settled = self.allocation.now();
     }
 }

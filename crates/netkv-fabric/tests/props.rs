@@ -115,6 +115,59 @@ fn thousands_of_random_histories_equal_the_reference_exactly() {
     }
 }
 
+/// Ways as a fat tree has them (up and down through two levels, six links), with capacities that make every level the
+/// bottleneck of some flows, one change at a time: long chains of releases and fills.
+#[test]
+fn long_chains_through_a_tree_equal_the_reference_exactly() {
+    const HOSTS: u64 = 12;
+    for seed in 0..60 {
+        let mut stream = Stream::new(seed, "tree");
+        // By kind: up links of hosts, of racks, of pods, then the same down; racks of 3 hosts, pods of 2 racks.
+        let n = [HOSTS, HOSTS / 3, HOSTS / 6];
+        let mut capacities: Vec<u64> = Vec::new();
+        for _direction in 0..2 {
+            for (kind, &links) in n.iter().enumerate() {
+                let nominal = [1000, 1500, 2000][kind] + stream.below(700);
+                capacities
+                    .extend((0..links).map(|_| if stream.below(3) == 0 { nominal + stream.below(9) } else { nominal }));
+            }
+        }
+        let down = n.iter().sum::<u64>();
+        let mut network =
+            FlowNetwork::new(&capacities.iter().map(|&rate| BytesPerSec::new(rate)).collect::<Vec<_>>(), 6);
+        let mut flows: Vec<ReferenceFlow> = Vec::new();
+        let mut now = SimTime::ZERO;
+        for step in 0..160 {
+            let mut ended = Vec::new();
+            if stream.below(70) < flows.len() as u64 {
+                now = network.next_completion().expect("flows move");
+                network.take_completed(now, &mut ended);
+                flows.retain(|flow| !ended.contains(&flow.id));
+            } else {
+                let (a, b) = (stream.below(HOSTS), stream.below(HOSTS));
+                let mut path = vec![a];
+                if a / 3 != b / 3 {
+                    path.push(n[0] + a / 3);
+                }
+                if a / 6 != b / 6 {
+                    path.extend([n[0] + n[1] + a / 6, down + n[0] + n[1] + b / 6]);
+                }
+                if a / 3 != b / 3 {
+                    path.push(down + n[0] + b / 3);
+                }
+                path.push(down + b);
+                let path: Vec<LinkId> = path.into_iter().map(|link| LinkId::new(link as u32)).collect();
+                let id = network.start_flow(now, &path, Bytes::new(1 + stream.below(100_000)), None);
+                flows.push(ReferenceFlow { id, path, cap: u64::MAX });
+            }
+            network.resolve();
+            network.check_invariants();
+            let found: Vec<u64> = flows.iter().map(|flow| network.rate(flow.id).get()).collect();
+            assert_eq!(found, reference_rates(&capacities, &flows), "seed {seed}, step {step}");
+        }
+    }
+}
+
 /// Finish times of flows started together in the given order, by flow.
 fn finish_times(capacities: &[BytesPerSec], flows: &[(Vec<LinkId>, Bytes)], order: &[usize], step_ns: u64) -> Vec<u64> {
     let mut network = FlowNetwork::new(capacities, 4);

@@ -50,6 +50,7 @@ impl SimTime {
     ///
     /// # Panics
     /// If `earlier` is later: time never runs back.
+    #[inline]
     pub fn since(self, earlier: Self) -> SimDuration {
         assert!(earlier.0 <= self.0, "time ran back: {earlier:?} is after {self:?}");
         SimDuration(self.0 - earlier.0)
