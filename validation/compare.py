@@ -20,7 +20,7 @@ import exact
 EXAMPLES = """examples:
   python3 validation/compare.py                                    all families, 25 cases of each, seed 1
   python3 validation/compare.py --cases 100 --seed 7 --keep failed
-  python3 validation/compare.py --families ties caps --exact-flows 60
+  python3 validation/compare.py --families ties caps --exact-flows 120
   python3 validation/compare.py crates/netkv-fabric/tests/flowref/*.json
 
 Columns: cases and flows; worst absolute difference; worst relative difference of what lies beyond --abs-tol; flows
@@ -420,7 +420,7 @@ def read_arguments(words):
     add("--rel-tol", type=float, default=1e-6, metavar="X", help="beyond it a flow does not agree (default: %(default)s)")
     add("--goal", type=float, default=1e-8, metavar="X", help="reported, never an error (default: %(default)s)")
     add(
-        "--exact-flows", type=int, default=40, metavar="N", help="solve cases of up to N flows in fractions too (default: %(default)s)"
+        "--exact-flows", type=int, default=60, metavar="N", help="solve cases of up to N flows in fractions too (default: %(default)s)"
     )
     add("--keep", type=Path, metavar="FOLDER", help="keep cases that do not agree, with both answers")
     arguments = parser.parse_args(words)
