@@ -4,7 +4,8 @@
 Both programs are run on every case. A flow agrees if its two finish times differ by no more than
 --abs-tol + --rel-tol x (finish - start). The 20 ns are there because the model counts whole nanoseconds; the relative
 part is of the flow's own duration, which is the stricter of the two usual choices (the other is of the finish time).
-Small cases are also solved in fractions (exact.py), which says whose error a difference is."""
+Cases of up to --exact-flows flows are also solved in fractions (exact.py), which says whose
+error a difference is."""
 
 import argparse
 import json
@@ -158,7 +159,8 @@ def parking_lot(source):
     """A chain of links: some flows go all the way, some part of it, some over one link."""
     n_links = source.randint(2, 20)
     capacity = source.randint(1_000_000_000, 50_000_000_000)
-    capacities = [capacity if source.random() < 0.5 else source.randint(capacity // 4, capacity) for _ in range(n_links)]
+    slower = [source.randint(capacity // 4, capacity) for _ in range(n_links)]
+    capacities = [capacity if source.random() < 0.5 else less for less in slower]
     flows = [(0, log_uniform(source, 1e8, 1e10), list(range(n_links)), None) for _ in range(source.randint(1, 4))]
     for _ in range(source.randint(n_links, 4 * n_links)):
         first = source.randrange(n_links)
@@ -227,10 +229,10 @@ def latencies(source):
     n_links = source.randint(2, 20)
     capacities = [source.randint(1_000_000_000, 50_000_000_000) for _ in range(n_links)]
     delays = [log_uniform(source, 1, 1e7) * 1e-9 for _ in range(n_links)]
-    flows = [
-        (source.choice([0, source.randint(0, 50_000_000)]), log_uniform(source, 1e5, 1e9), random_path(source, n_links, 5), None)
-        for _ in range(source.randint(2, 80))
-    ]
+    flows = []
+    for _ in range(source.randint(2, 80)):
+        start = source.choice([0, source.randint(0, 50_000_000)])
+        flows.append((start, log_uniform(source, 1e5, 1e9), random_path(source, n_links, 5), None))
     return make_case(capacities, flows, delays)
 
 
@@ -272,7 +274,8 @@ def run_program(command, file):
     try:
         done = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
     except OSError as error:
-        raise Failed(f"{command[0]}: cannot be run: {error.strerror}; docs/validation.md says how it is built") from error
+        reason = f"{error.strerror}; docs/validation.md says how it is built"
+        raise Failed(f"{command[0]}: cannot be run: {reason}") from error
     if done.returncode != 0:
         raise Failed(f"{' '.join(command)} {file}: exit status {done.returncode}: {done.stderr.strip()[:2000]}")
     try:
@@ -391,10 +394,11 @@ def table(rows):
     widths = [max(len(line[column]) for line in rows) for column in range(len(rows[0]))]
 
     def line(cells):
-        return "| " + " | ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths))) + " |"
+        padded = [cells[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:]))]
+        return "| " + " | ".join(padded) + " |"
 
-    ruler = "|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
-    return "\n".join([line(rows[0]), ruler, *map(line, rows[1:])])
+    rulers = ["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])]
+    return "\n".join([line(rows[0]), "|" + "|".join(rulers) + "|", *map(line, rows[1:])])
 
 
 def read_arguments(words):
@@ -417,11 +421,9 @@ def read_arguments(words):
         help=f"of {', '.join(FAMILIES)} (default: all but slow, which is meant to fail)",
     )
     add("--abs-tol", type=float, default=20e-9, metavar="SECONDS", help="default: %(default)s")
-    add("--rel-tol", type=float, default=1e-6, metavar="X", help="beyond it a flow does not agree (default: %(default)s)")
+    add("--rel-tol", type=float, default=1e-6, metavar="X", help="what lies beyond fails (default: %(default)s)")
     add("--goal", type=float, default=1e-8, metavar="X", help="reported, never an error (default: %(default)s)")
-    add(
-        "--exact-flows", type=int, default=60, metavar="N", help="solve cases of up to N flows in fractions too (default: %(default)s)"
-    )
+    add("--exact-flows", type=int, default=60, metavar="N", help="cases solved in fractions too (default: %(default)s)")
     add("--keep", type=Path, metavar="FOLDER", help="keep cases that do not agree, with both answers")
     arguments = parser.parse_args(words)
     if arguments.cases < 1:
@@ -450,7 +452,8 @@ def main(words=None):
         kept = f"; their cases are in {arguments.keep}" if arguments.keep else "; --keep FOLDER keeps their cases"
         print(f"FAIL: {total.outside} of {total.flows} flows differ by more than {arguments.rel_tol:g}{kept}")
         return 1
-    print(f"pass: all {total.flows} flows within {arguments.abs_tol * 1e9:g} ns + {arguments.rel_tol:g} of their duration")
+    within = f"{arguments.abs_tol * 1e9:g} ns + {arguments.rel_tol:g} of their duration"
+    print(f"pass: all {total.flows} flows within {within}")
     return 0
 
 

@@ -32,7 +32,8 @@ def measure(command, file):
     try:
         done = subprocess.run([*command, "--timing", str(file)], capture_output=True, text=True, check=False)
     except OSError as error:
-        raise Failed(f"{command[0]}: cannot be run: {error.strerror}; docs/validation.md says how it is built") from error
+        reason = f"{error.strerror}; docs/validation.md says how it is built"
+        raise Failed(f"{command[0]}: cannot be run: {reason}") from error
     if done.returncode != 0:
         raise Failed(f"{' '.join(command)} {file}: exit status {done.returncode}: {done.stderr.strip()[:2000]}")
     try:

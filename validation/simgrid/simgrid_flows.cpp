@@ -97,7 +97,7 @@ Case read_case(const std::string& file)
 
 // A star: every route of the case is the way up of a sender of its own, and the receiver's way down has no links. So
 // a flow takes exactly the links of its path and SimGrid's own routing has no say. Latencies are in Flow::enters
-// already, so links have none: a latency left in the model would also be a delay, but one that counts as transfer.
+// already, so links have none.
 // A cap is a private link of that bandwidth at the front of the path, which is the same by definition of max-min.
 struct Platform {
     s4u::Host* receiver;
@@ -108,8 +108,10 @@ Platform build_platform(const Case& input)
 {
     auto* zone = s4u::create_star_zone("fabric");
     std::vector<s4u::Link*> links;
-    for (const Link& link : input.links)
-        links.push_back(zone->create_link("link" + std::to_string(links.size()), link.bandwidth)->set_latency(0)->seal());
+    for (const Link& link : input.links) {
+        const std::string name = "link" + std::to_string(links.size());
+        links.push_back(zone->create_link(name, link.bandwidth)->set_latency(0)->seal());
+    }
     const auto add_host = [zone](const std::string& name, const std::vector<s4u::LinkInRoute>& up) {
         auto* host = zone->create_host(name, 1e9)->seal();
         zone->add_route(host->get_netpoint(), nullptr, nullptr, nullptr, up, false);
