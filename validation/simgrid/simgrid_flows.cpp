@@ -97,8 +97,8 @@ Case read_case(const std::string& file)
 
 // A star: every route of the case is the way up of a sender of its own, and the receiver's way down has no links. So
 // a flow takes exactly the links of its path and SimGrid's own routing has no say. Latencies are in Flow::enters
-// already, so links have none.
-// A cap is a private link of that bandwidth at the front of the path, which is the same by definition of max-min.
+// already, so links have none. A cap is a private link of that bandwidth at the front of the path, which is the same
+// by the definition of max-min.
 struct Platform {
     s4u::Host* receiver;
     std::vector<s4u::Host*> sender;  // of each flow
