@@ -4,8 +4,7 @@
 Both programs are run on every case. A flow agrees if its two finish times differ by no more than
 --abs-tol + --rel-tol x (finish - start). The 20 ns are there because the model counts whole nanoseconds; the relative
 part is of the flow's own duration, which is the stricter of the two usual choices (the other is of the finish time).
-Cases of up to --exact-flows flows are also solved in fractions (exact.py), which says whose
-error a difference is."""
+Cases of up to --exact-flows flows are also solved in fractions (exact.py), which says whose error a difference is."""
 
 import argparse
 import json
@@ -23,6 +22,7 @@ EXAMPLES = """examples:
   python3 validation/compare.py --cases 100 --seed 7 --keep failed
   python3 validation/compare.py --families ties caps --exact-flows 120
   python3 validation/compare.py crates/netkv-fabric/tests/flowref/*.json
+  python3 validation/compare.py --simgrid-flag=--cfg=surf/precision:1e-9
 
 Columns: cases and flows; worst absolute difference; worst relative difference of what lies beyond --abs-tol; flows
 outside --rel-tol; whether all are within --goal; and for the cases that were also solved in fractions how many they
@@ -409,7 +409,7 @@ def read_arguments(words):
     add("files", nargs="*", type=Path, metavar="CASE.json", help="cases to compare on, instead of random ones")
     add("--netkv", default="target/release/netkv", metavar="PROGRAM", help="default: %(default)s")
     add("--simgrid", default="target/simgrid_flows", metavar="PROGRAM", help="default: %(default)s")
-    add("--simgrid-flag", action="append", default=[], metavar="--cfg=KEY:VALUE", help="passed on to the driver")
+    add("--simgrid-flag", action="append", default=[], metavar="FLAG", help="passed on to the driver: --simgrid-flag=--cfg=KEY:VALUE")
     add("--cases", type=int, default=25, metavar="N", help="random cases of each family (default: %(default)s)")
     add("--seed", type=int, default=1, metavar="S", help="of the random cases (default: %(default)s)")
     add(
