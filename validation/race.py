@@ -61,7 +61,7 @@ def read_arguments():
     add("files", nargs="+", type=Path, metavar="CASE.json", help="flowref/1 cases; small ones measure little but noise")
     add("--netkv", default="target/release/netkv", metavar="PROGRAM", help="default: %(default)s")
     add("--simgrid", default="target/simgrid_flows", metavar="PROGRAM", help="default: %(default)s")
-    add("--simgrid-flag", action="append", default=[], metavar="FLAG", help="passed on to the driver: --simgrid-flag=--cfg=KEY:VALUE")
+    add("--simgrid-flag", action="append", default=[], metavar="FLAG", help="for the driver: --simgrid-flag=--cfg=KEY:VALUE")
     add("--repeats", type=int, default=3, metavar="K", help="turns of each program (default: %(default)s)")
     add("--at-least", type=float, metavar="RATIO", help="exit with 1 if a ratio is below this")
     arguments = parser.parse_args()
