@@ -409,7 +409,7 @@ def read_arguments(words):
     add("files", nargs="*", type=Path, metavar="CASE.json", help="cases to compare on, instead of random ones")
     add("--netkv", default="target/release/netkv", metavar="PROGRAM", help="default: %(default)s")
     add("--simgrid", default="target/simgrid_flows", metavar="PROGRAM", help="default: %(default)s")
-    add("--simgrid-flag", action="append", default=[], metavar="FLAG", help="for the driver: --simgrid-flag=--cfg=KEY:VALUE")
+    add("--simgrid-flag", action="append", default=[], metavar="FLAG", help="for it: --simgrid-flag=--cfg=KEY:VALUE")
     add("--cases", type=int, default=25, metavar="N", help="random cases of each family (default: %(default)s)")
     add("--seed", type=int, default=1, metavar="S", help="of the random cases (default: %(default)s)")
     add(
