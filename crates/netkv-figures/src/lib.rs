@@ -8,13 +8,17 @@ mod bars;
 mod canvas;
 mod catalog;
 mod data;
+mod heat;
 mod lines;
+mod load;
 mod page;
 mod report;
 mod style;
 mod words;
 
+pub use canvas::png;
 pub use catalog::{Figure, catalog, missing};
+pub use heat::heat_map;
 
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
