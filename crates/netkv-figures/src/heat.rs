@@ -51,8 +51,8 @@ fn title(metadata: &Metadata) -> String {
 
 fn caption(picture: &Picture, metadata: &Metadata) -> String {
     let meta = |key: &str| metadata.get(key).map_or("", String::as_str);
-    let mut sentences =
-        vec![format!("Experiment {}, cell {}: {}.", meta("experiment"), meta("cell"), meta("coordinates"))];
+    let coordinates = meta("coordinates").replace(' ', ", ");
+    let mut sentences = vec![format!("Experiment {}, cell {}: {coordinates}.", meta("experiment"), meta("cell"))];
     sentences.push(words::trace(metadata));
     if let Some(epoch) = metadata.get("sim_epoch") {
         sentences.push(format!("One simulated run, epoch {epoch}."));
@@ -83,7 +83,7 @@ struct Drawing {
 
 impl Drawing {
     fn new(load: &Load, n_panels: usize) -> Self {
-        let gap = 26.0;
+        let gap = 38.0;
         let shape = load.picture(1);
         let names = shape.blocks.iter().flat_map(|block| &block.groups).map(|group| group.0.as_str());
         let left = MARGIN + widest(names, LABEL) + 12.0;
@@ -118,15 +118,17 @@ impl Drawing {
         self.canvas.text((MARGIN, y), words, LABEL, Align::Left);
         let left = MARGIN + text_width(words, LABEL) + 14.0;
         let (width, height, pieces) = BAR;
+        let (top, bottom) = (y - height / 2.0, y + height / 2.0);
+        self.canvas.rectangle((left - 0.5, top - 0.5), (left + width + 0.5, bottom + 0.5), style::AXIS, 1.0);
         for piece in 0..pieces {
             let from = left + width * piece as f64 / pieces as f64;
             let to = left + width * (piece + 1) as f64 / pieces as f64;
-            self.patch(((from, y - height / 2.0), (to, y + height / 2.0)), piece as f64 / (pieces - 1) as f64);
+            self.patch(((from, top), (to, bottom)), piece as f64 / (pieces - 1) as f64);
         }
         for quarter in 0..=4 {
             let (share, x) = (f64::from(quarter) / 4.0, left + width * f64::from(quarter) / 4.0);
-            self.canvas.line(&[(x, y + height / 2.0), (x, y + height / 2.0 + 4.0)], style::AXIS, 1.25);
-            self.canvas.text((x, y + height / 2.0 + 14.0), &percent(share), TICK, Align::Centre);
+            self.canvas.line(&[(x, bottom), (x, bottom + 4.0)], style::AXIS, 1.25);
+            self.canvas.text((x, bottom + 14.0), &percent(share), TICK, Align::Centre);
         }
         self.top = y + 58.0;
     }
@@ -164,7 +166,10 @@ impl Drawing {
         let (mut y, mut last_label) = (top, f64::NEG_INFINITY);
         let (left, right) = self.across[index];
         for (name, rows) in &block.groups {
-            let middle = y + self.row_height * rows.len() as f64 / 2.0;
+            let height = self.row_height * rows.len() as f64;
+            let middle = y + height / 2.0;
+            // A frame, where idle links are as white as the page.
+            self.canvas.rectangle((left - 0.5, y - 0.5), (right + 0.5, y + height + 0.5), style::AXIS, 1.0);
             if index == 0 && middle - last_label >= 13.0 {
                 self.canvas.text((left - 9.0, middle), name, TICK, Align::Right);
                 last_label = middle;
@@ -207,14 +212,18 @@ impl Drawing {
     }
 }
 
-/// "Pod to core (up)".
+/// "Pod to cores", or the other way round.
 fn block_title(block: &Block) -> String {
-    let (near, far) = match block.kind.as_str() {
-        "nvlink" => ("GPU", "NVLink switch"),
-        "nic" => ("GPU", "leaf switch (NIC)"),
-        "rack" => ("Rack", "spines"),
-        "pod" => ("Pod", "cores"),
-        other => (other, ""),
-    };
-    if block.direction == "up" { format!("{near} to {far}") } else { format!("{far} to {near}").replace("(NIC) ", "") }
+    let is_up = block.direction == "up";
+    match (block.kind.as_str(), is_up) {
+        ("nvlink", true) => "GPU to NVLink".to_owned(),
+        ("nvlink", false) => "NVLink to GPU".to_owned(),
+        ("nic", true) => "NIC to leaf switch".to_owned(),
+        ("nic", false) => "Leaf switch to NIC".to_owned(),
+        ("rack", true) => "Rack to spines".to_owned(),
+        ("rack", false) => "Spines to rack".to_owned(),
+        ("pod", true) => "Pod to cores".to_owned(),
+        ("pod", false) => "Cores to pod".to_owned(),
+        (other, _) => format!("{other}, {}", block.direction),
+    }
 }

@@ -151,10 +151,10 @@ pub(crate) const TIERS: [Part; 4] = [
     ("tier_core_ratio", "Between pods", RGBColor(10, 48, 98)),
 ];
 
-/// Colours of a share, from none (light) to all (dark): matplotlib's magma reversed (CC0), whose lightness falls evenly,
-/// so that it can be read without colours too.
+/// Colours of a share, from none (white) to all (dark): matplotlib's magma reversed (CC0), its light end made white. Its
+/// lightness falls evenly, so that it can be read without colours too.
 const SHADES: [RGBColor; 10] = [
-    RGBColor(252, 253, 191),
+    WHITE,
     RGBColor(254, 202, 141),
     RGBColor(253, 150, 104),
     RGBColor(241, 96, 93),
