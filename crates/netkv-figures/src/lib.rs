@@ -1,6 +1,6 @@
-//! Figures and the report page, drawn from the summaries in parquet alone.
+//! Figures and the report page, drawn from the summaries in parquet alone; and the heat map of one run's links.
 //!
-//! Each figure is written as SVG and as PNG of twice its size. Every byte depends on the summaries only: no time, no
+//! Each figure is written as SVG and as PNG of twice its size. Every byte depends on the tables only: no time, no
 //! host, no font of the machine. Leaves out anything interactive: the tables are there for that.
 
 mod axis;
