@@ -43,7 +43,7 @@ Examples:
   netkv cell experiments/load.toml 137
   netkv cell experiments/load.toml 137 --timing
   netkv cell experiments/load.toml 137 --requests requests.csv
-  netkv cell experiments/load.toml 137 --timeline timeline.json    to be opened in ui.perfetto.dev or chrome://tracing
+  netkv cell experiments/load.toml 137 --timeline timeline.json    for ui.perfetto.dev
   netkv cell experiments/load.toml 137 --links links.parquet --every 0.1
   netkv cell experiments/load.toml 137 --heatmap fabric.png
 Watching a run changes nothing in it: its digest is the same.")]
@@ -174,7 +174,7 @@ pub struct CellArgs {
 /// What is watched while a cell runs.
 #[derive(Debug, Args)]
 pub struct WatchArgs {
-    /// Write what each request did when, and the load of the fabric, as a Chrome trace for Perfetto
+    /// Write what each request did when, and the load of the fabric, as a Chrome trace (Perfetto, chrome://tracing)
     #[arg(long, value_name = "FILE.json", conflicts_with = "timing", value_hint = ValueHint::FilePath)]
     pub timeline: Option<PathBuf>,
     /// Write one row for each link and window of time: which share of it KV transfers and background used
