@@ -11,8 +11,10 @@ mod fat_tree;
 pub mod flowref;
 mod max_min;
 mod network;
+mod place;
 mod steps;
 
 pub use background::{Background, BackgroundChange, BackgroundConfig, ModulatedBackground};
 pub use fat_tree::{FabricConfig, FabricShape, FatTree, LinkKind, Path, ecmp_hash};
 pub use network::FlowNetwork;
+pub use place::{Direction, LinkPlace};

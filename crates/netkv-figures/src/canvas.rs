@@ -50,10 +50,11 @@ enum Shape {
     Text { at: Point, words: String, font: Font, align: Align },
 }
 
-/// Shapes in the order in which they are drawn.
+/// Shapes in the order in which they are drawn; patches come last.
 #[derive(Default)]
 pub(crate) struct Canvas {
     shapes: Vec<Shape>,
+    patches: Vec<String>,
 }
 
 impl Canvas {
@@ -96,6 +97,20 @@ impl Canvas {
 
     pub(crate) fn rectangle(&mut self, from: Point, to: Point, colour: RGBColor, alpha: f64) {
         self.area(&[from, (to.0, from.1), to, (from.0, to.1)], colour, alpha);
+    }
+
+    /// Rectangles of one colour, on top of everything and without soft edges. They are one path of the SVG: thousands
+    /// of them stay a small file, which as plotters' polygons they would not.
+    pub(crate) fn patches(&mut self, rectangles: &[(Point, Point)], colour: RGBColor) {
+        let RGBColor(red, green, blue) = colour;
+        let mut path = format!("<path fill=\"#{red:02X}{green:02X}{blue:02X}\" shape-rendering=\"crispEdges\" d=\"");
+        for &(from, to) in rectangles {
+            let ((left, top), (right, bottom)) = (fine(from), fine(to));
+            let (width, height) = (right - left, bottom - top);
+            path.push_str(&format!("M{left} {top}h{width}v{height}h-{width}z"));
+        }
+        path.push_str("\"/>");
+        self.patches.push(path);
     }
 
     pub(crate) fn text(&mut self, at: Point, words: &str, font: Font, align: Align) {
@@ -143,6 +158,7 @@ impl Canvas {
             height * FINE,
             crate::words::escaped(title)
         );
+        let body = body.trim_end().strip_suffix("</svg>").ok_or_else(|| anyhow!("plotters drew half an SVG"))?;
         // Line breaks within a text element count as spaces in some viewers.
         let mut in_text = false;
         for line in body.replace("font-family=\"sans-serif\"", &format!("font-family=\"{FAMILIES}\"")).lines() {
@@ -152,7 +168,11 @@ impl Canvas {
             in_text = (in_text || line.starts_with("<text")) && line != "</text>";
             svg.push_str(line);
         }
-        svg.push('\n');
+        for patches in &self.patches {
+            svg.push('\n');
+            svg.push_str(patches);
+        }
+        svg.push_str("\n</svg>\n");
         Ok(svg)
     }
 }
@@ -215,8 +235,11 @@ fn register_fonts() {
     });
 }
 
-/// The SVG as PNG, twice as large.
-pub(crate) fn png(svg: &str) -> Result<Vec<u8>> {
+/// An SVG that this crate drew as PNG, twice as large.
+///
+/// # Errors
+/// If it cannot be read back or encoded.
+pub fn png(svg: &str) -> Result<Vec<u8>> {
     let mut fonts = usvg::fontdb::Database::new();
     fonts.load_font_data(REGULAR.to_vec());
     fonts.load_font_data(BOLD.to_vec());

@@ -1,6 +1,6 @@
-//! Figures and the report page, drawn from the summaries in parquet alone.
+//! Figures and the report page, drawn from the summaries in parquet alone; and the heat map of one run's links.
 //!
-//! Each figure is written as SVG and as PNG of twice its size. Every byte depends on the summaries only: no time, no
+//! Each figure is written as SVG and as PNG of twice its size. Every byte depends on the tables only: no time, no
 //! host, no font of the machine. Leaves out anything interactive: the tables are there for that.
 
 mod axis;
@@ -8,13 +8,17 @@ mod bars;
 mod canvas;
 mod catalog;
 mod data;
+mod heat;
 mod lines;
+mod load;
 mod page;
 mod report;
 mod style;
 mod words;
 
+pub use canvas::png;
 pub use catalog::{Figure, catalog, missing};
+pub use heat::heat_map;
 
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};

@@ -12,7 +12,7 @@ pub(crate) const NOTE: Font = Font { size: 12.0, bold: false, colour: MUTED };
 pub(crate) const TICK: Font = Font { size: 12.5, bold: false, colour: MUTED };
 
 /// White space around everything.
-const MARGIN: f64 = 32.0;
+pub(crate) const MARGIN: f64 = 32.0;
 const CAPTION_LINE: f64 = 17.5;
 
 /// An entry of the row of keys.
@@ -105,15 +105,21 @@ impl Page {
 
     /// Writes the caption and makes the SVG.
     pub(crate) fn finished(mut self, caption: &str) -> Result<String> {
-        let rule = self.bottom - 14.0;
-        self.canvas.line(&[(MARGIN, rule), (self.width - MARGIN, rule)], style::GRID, 1.0);
-        let mut y = self.bottom + 6.0;
-        for line in wrapped(caption, NOTE, self.width - 2.0 * MARGIN) {
-            self.canvas.text((MARGIN, y), &line, NOTE, Align::Left);
-            y += CAPTION_LINE;
-        }
-        self.canvas.svg(self.width, y + MARGIN - 14.0, &self.title)
+        let height = draw_caption(&mut self.canvas, caption, self.bottom, self.width);
+        self.canvas.svg(self.width, height, &self.title)
     }
+}
+
+/// Draws the caption of a page `width` wide below `top`; returns the height of the whole page.
+pub(crate) fn draw_caption(canvas: &mut Canvas, caption: &str, top: f64, width: f64) -> f64 {
+    let rule = top - 14.0;
+    canvas.line(&[(MARGIN, rule), (width - MARGIN, rule)], style::GRID, 1.0);
+    let mut y = top + 6.0;
+    for line in wrapped(caption, NOTE, width - 2.0 * MARGIN) {
+        canvas.text((MARGIN, y), &line, NOTE, Align::Left);
+        y += CAPTION_LINE;
+    }
+    y + MARGIN - 14.0
 }
 
 /// Draws the keys in as many rows as it takes; returns the last row's height.

@@ -50,7 +50,7 @@ pub(crate) fn page(results: &Path, figures: &[&Figure]) -> Result<String> {
 fn warning(html: &mut String, results: &Path, figures: &[&Figure]) -> Result<()> {
     for experiment in experiments() {
         let Some(figure) = figures.iter().find(|figure| figure.experiment == experiment) else { continue };
-        if let Some(sentence) = words::generated(&Results::read(results, experiment, figure.axis())?) {
+        if let Some(sentence) = words::generated(&Results::read(results, experiment, figure.axis())?.metadata) {
             writeln!(html, "<p class=\"warning\"><b>Experiment {experiment}.</b> {}</p>", escaped(&sentence))?;
         }
     }

@@ -150,3 +150,27 @@ pub(crate) const TIERS: [Part; 4] = [
     ("tier_pod_ratio", "Same pod", RGBColor(36, 113, 176)),
     ("tier_core_ratio", "Between pods", RGBColor(10, 48, 98)),
 ];
+
+/// Colours of a share, from none (white) to all (dark): matplotlib's magma reversed (CC0), its light end made white. Its
+/// lightness falls evenly, so that it can be read without colours too.
+const SHADES: [RGBColor; 10] = [
+    WHITE,
+    RGBColor(254, 202, 141),
+    RGBColor(253, 150, 104),
+    RGBColor(241, 96, 93),
+    RGBColor(205, 64, 113),
+    RGBColor(158, 47, 127),
+    RGBColor(114, 31, 129),
+    RGBColor(68, 15, 118),
+    RGBColor(24, 15, 61),
+    RGBColor(0, 0, 4),
+];
+
+/// The colour of a share between 0 and 1; what lies outside has that of the end.
+pub(crate) fn shade(ratio: f64) -> RGBColor {
+    let place = ratio.clamp(0.0, 1.0) * (SHADES.len() - 1) as f64;
+    let lower = (place as usize).min(SHADES.len() - 2);
+    let (from, to, share) = (SHADES[lower], SHADES[lower + 1], place - lower as f64);
+    let mix = |one: u8, two: u8| libm::round(f64::from(one) + (f64::from(two) - f64::from(one)) * share) as u8;
+    RGBColor(mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
+}

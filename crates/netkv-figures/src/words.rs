@@ -3,6 +3,7 @@
 use crate::canvas::{Font, text_width};
 use crate::data::Results;
 use crate::style;
+use netkv_frames::Metadata;
 
 /// A number without trailing zeros.
 pub(crate) fn trimmed(value: f64) -> String {
@@ -57,8 +58,8 @@ pub(crate) fn wrapped(words: &str, font: Font, width: f64) -> Vec<String> {
 }
 
 /// Whether the requests come from the generator, and how to say so.
-pub(crate) fn generated(results: &Results) -> Option<String> {
-    let meta = |key: &str| results.metadata.get(key).map_or("", String::as_str);
+pub(crate) fn generated(metadata: &Metadata) -> Option<String> {
+    let meta = |key: &str| metadata.get(key).map_or("", String::as_str);
     if meta("trace_fallback") == "true" {
         let name = meta("trace");
         return Some(format!(
@@ -71,16 +72,20 @@ pub(crate) fn generated(results: &Results) -> Option<String> {
     says.then(|| "The requests are generated, not recorded.".to_owned())
 }
 
+/// "Trace: x.", and what else there is to say about it.
+pub(crate) fn trace(metadata: &Metadata) -> String {
+    let fallback = metadata.get("trace_fallback").is_some_and(|value| value == "true");
+    let named = match metadata.get("trace") {
+        Some(_) if fallback => None,
+        Some(trace) => Some(format!("Trace: {trace}.")),
+        None => Some("Trace: not said in the results.".to_owned()),
+    };
+    named.into_iter().chain(generated(metadata)).collect::<Vec<_>>().join(" ")
+}
+
 /// "Trace: x. 5 seeds (1, 2, 3, 4, 5)." and so on; `intervals` names what shows the intervals.
 pub(crate) fn provenance(results: &Results, intervals: Option<&str>) -> String {
-    let mut sentences = Vec::new();
-    let fallback = results.metadata.get("trace_fallback").is_some_and(|value| value == "true");
-    match results.metadata.get("trace") {
-        Some(_) if fallback => {}
-        Some(trace) => sentences.push(format!("Trace: {trace}.")),
-        None => sentences.push("Trace: not said in the results.".to_owned()),
-    }
-    sentences.extend(generated(results));
+    let mut sentences = vec![trace(&results.metadata)];
     let n = results.n_seeds();
     let listed = results.metadata.get("seeds").map_or_else(String::new, |seeds| format!(" ({seeds})"));
     sentences.push(format!("Simulated with n = {n} {}{listed}.", if n == 1 { "seed" } else { "seeds" }));

@@ -1,9 +1,11 @@
-//! Result tables: one row per cell, per grid point and metric, and per request; statistics over seeds; parquet.
+//! Result tables: one row per cell, per grid point and metric, per request, and per link and
+//! window of time; statistics over seeds; parquet.
 //!
 //! The only crate that knows polars, and it keeps polars to itself: others see a [`Table`]. Statistics are computed
 //! here, in a fixed order, and polars only stores tables, so that results do not depend on its version or threads.
 
 mod cells;
+mod links;
 mod parquet;
 mod requests;
 mod schema;
@@ -12,6 +14,7 @@ mod summary;
 mod table;
 
 pub use cells::{AxisValue, CellRow, CellStatus, cells_table};
+pub use links::links_tables;
 pub use parquet::{Metadata, merge_tables, read_table, write_table};
 pub use requests::requests_table;
 pub use schema::{ColumnDoc, schema};

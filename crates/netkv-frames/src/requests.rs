@@ -48,8 +48,8 @@ pub fn requests_table(cell: u32, seed: u64, axes: &[String], values: &[AxisValue
 mod tests {
     use super::*;
     use crate::schema::schema;
-    use crate::{CellRow, CellStatus, SummaryOptions, cells_table, summary_table};
-    use netkv_sim::{METRICS, RunTotals, Value};
+    use crate::{CellRow, CellStatus, SummaryOptions, cells_table, links_tables, summary_table};
+    use netkv_sim::{METRICS, Observations, RunTotals, Value};
 
     fn nothing() -> RunOutput {
         let tbt_histogram = netkv_sim::tbt_histogram();
@@ -72,7 +72,8 @@ mod tests {
         let tables = [
             ("cells", cells_table(&axes, std::slice::from_ref(&row))),
             ("summary", summary_table(&axes, &[row], &options)),
-            ("requests", requests_table(0, 1, &axes, &[value], &nothing())),
+            ("requests", requests_table(0, 1, &axes, std::slice::from_ref(&value), &nothing())),
+            ("links", links_tables(0, 1, &axes, &[value], &Observations::default()).next().unwrap()),
         ];
         for (name, table) in tables {
             let documented: Vec<_> = schema().into_iter().filter(|doc| doc.table == name).map(|doc| doc.name).collect();

@@ -82,9 +82,27 @@ const REQUESTS: &[(&str, &str, &str, &str)] = &[
     ("counted", "boolean", "-", "it arrived after the warm-up"),
 ];
 
+const LINKS: &[(&str, &str, &str, &str)] = &[
+    ("cell", "integer", "-", "number of the cell"),
+    ("seed", "integer", "-", "its seed"),
+    AXIS,
+    ("time_s", "float", "s", "end of the window, in simulated time"),
+    ("window_s", "float", "s", "length of the window; the last one of a run may be shorter"),
+    ("link", "integer", "-", "number of the directed link"),
+    ("kind", "text", "-", "what it connects: \"nvlink\", \"nic\", \"rack\" (rack and spine) or \"pod\" (pod and core)"),
+    ("direction", "text", "-", "\"up\", away from the GPUs, or \"down\""),
+    ("pod", "integer", "-", "its pod"),
+    ("rack", "integer", "-", "its rack, counted through all pods; none for a pod's links"),
+    ("switch", "integer", "-", "its spine, counted within the pod, or its core; none for links of GPUs"),
+    ("gpu", "integer", "-", "its GPU (with pooled interfaces its instance); none for links of racks and pods"),
+    ("capacity_bytes_per_s", "integer", "bytes/s", "what it can carry when nothing else uses it"),
+    ("kv_ratio", "float", "1", "share of that used by KV transfers, mean over the window"),
+    ("background_ratio", "float", "1", "share of that used by traffic of others, mean over the window"),
+];
+
 /// Every column of every table, in order.
 pub fn schema() -> Vec<ColumnDoc> {
-    let tables = [("cells", CELLS), ("summary", SUMMARY), ("requests", REQUESTS)];
+    let tables = [("cells", CELLS), ("summary", SUMMARY), ("requests", REQUESTS), ("links", LINKS)];
     let mut docs = Vec::new();
     for (table, columns) in tables {
         let doc = |&(name, kind, unit, meaning): &(&str, &'static str, &'static str, &str)| ColumnDoc {

@@ -64,6 +64,18 @@ pub const RESERVED_COLUMNS: &[&str] = &[
     "preemptions",
     "slo_attained",
     "counted",
+    "time_s",
+    "window_s",
+    "link",
+    "kind",
+    "direction",
+    "pod",
+    "rack",
+    "switch",
+    "gpu",
+    "capacity_bytes_per_s",
+    "kv_ratio",
+    "background_ratio",
 ];
 
 /// One value of an axis, as result tables show it.

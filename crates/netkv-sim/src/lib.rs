@@ -8,6 +8,7 @@ mod decode;
 mod event;
 mod kv_memory;
 mod metrics;
+mod observe;
 mod oracle;
 mod prefill;
 mod prefix_cache;
@@ -20,6 +21,7 @@ mod transfers;
 
 pub use kv_memory::{Grant, KvMemory};
 pub use metrics::{METRICS, Metric, Value, metrics};
+pub use observe::{Crossed, Observations, ObserveConfig, ObservedLink, TransferRecord, run_observed};
 pub use prefix_cache::{PrefixCache, PrefixMatch};
 pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};
 pub use record::{RequestRecord, RunOutput, RunTotals, TtftParts};

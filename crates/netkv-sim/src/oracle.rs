@@ -95,7 +95,8 @@ impl LinkMonitor {
         counter
     }
 
-    fn background_moved(&self, link: LinkId, now: SimTime) -> Nanobytes {
+    /// What others have moved over a link until `now`.
+    pub(crate) fn background_moved(&self, link: LinkId, now: SimTime) -> Nanobytes {
         let (rate, mut moved, counted) = self.background[link.index()];
         moved += rate.over(now.since(counted));
         moved

@@ -150,7 +150,7 @@ fn flow_view(scenario: &Scenario) -> (FabricConfig, Cluster) {
 }
 
 impl<'a> Simulation<'a> {
-    fn new(scenario: &'a Scenario, max_stretch: u32) -> Self {
+    pub(crate) fn new(scenario: &'a Scenario, max_stretch: u32) -> Self {
         let (fabric, cluster) = flow_view(scenario);
         let tree = FatTree::new(fabric);
         let capacities: Vec<_> = (0..tree.n_links()).map(|link| tree.capacity(LinkId::from_index(link))).collect();
@@ -208,15 +208,25 @@ impl<'a> Simulation<'a> {
     }
 
     fn run_to_end(&mut self) {
-        while self.records.len() as u64 + self.totals.rejected < self.requests.len() as u64 {
-            let (time, event) = self.queue.pop().expect("a request that is not finished has an event to come");
-            assert!(time >= self.now, "time ran back from {} to {time}", self.now);
-            self.now = time;
-            self.totals.events += 1;
-            self.dispatch(event);
-            if self.queue.next_time() != Some(self.now) {
-                self.settle_network();
-            }
+        while !self.is_done() {
+            self.step();
+        }
+    }
+
+    /// Every request has finished or was refused.
+    pub(crate) fn is_done(&self) -> bool {
+        self.records.len() as u64 + self.totals.rejected == self.requests.len() as u64
+    }
+
+    /// The next event.
+    pub(crate) fn step(&mut self) {
+        let (time, event) = self.queue.pop().expect("a request that is not finished has an event to come");
+        assert!(time >= self.now, "time ran back from {} to {time}", self.now);
+        self.now = time;
+        self.totals.events += 1;
+        self.dispatch(event);
+        if self.queue.next_time() != Some(self.now) {
+            self.settle_network();
         }
     }
 
@@ -294,7 +304,7 @@ impl<'a> Simulation<'a> {
             && blocks(whole) + u64::from(self.scenario.decode.watermark_blocks) <= u64::from(kv.decode_blocks)
     }
 
-    fn into_output(mut self) -> RunOutput {
+    pub(crate) fn into_output(mut self) -> RunOutput {
         self.check_end();
         let end = self.now;
         self.records.sort_unstable_by_key(|record| record.request);

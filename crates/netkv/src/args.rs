@@ -42,7 +42,11 @@ Examples:
 Examples:
   netkv cell experiments/load.toml 137
   netkv cell experiments/load.toml 137 --timing
-  netkv cell experiments/load.toml 137 --requests requests.csv")]
+  netkv cell experiments/load.toml 137 --requests requests.csv
+  netkv cell experiments/load.toml 137 --timeline timeline.json    for ui.perfetto.dev
+  netkv cell experiments/load.toml 137 --links links.parquet --every 0.1
+  netkv cell experiments/load.toml 137 --heatmap fabric.png
+Watching a run changes nothing in it: its digest is the same.")]
     Cell(CellArgs),
     /// Draw figures from results alone
     #[command(after_help = "\
@@ -159,9 +163,32 @@ pub struct CellArgs {
     /// Write one row for each request
     #[arg(long, value_name = "FILE.csv", value_hint = ValueHint::FilePath)]
     pub requests: Option<PathBuf>,
+    /// What is watched.
+    #[command(flatten)]
+    pub watch: WatchArgs,
     /// Where.
     #[command(flatten)]
     pub place: Place,
+}
+
+/// What is watched while a cell runs.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Write what each request did when, and the load of the fabric, as a Chrome trace (Perfetto, chrome://tracing)
+    #[arg(long, value_name = "FILE.json", conflicts_with = "timing", value_hint = ValueHint::FilePath)]
+    pub timeline: Option<PathBuf>,
+    /// Write one row for each link and window of time: which share of it KV transfers and background used
+    #[arg(long, value_name = "FILE.parquet", conflicts_with = "timing", value_hint = ValueHint::FilePath)]
+    pub links: Option<PathBuf>,
+    /// Draw the links' load over time
+    #[arg(long, value_name = "FILE.png|FILE.svg", conflicts_with = "timing", value_hint = ValueHint::FilePath)]
+    pub heatmap: Option<PathBuf>,
+    /// Length of a window of simulated time, for each of these [default: 1]
+    #[arg(long, value_name = "SECONDS", value_parser = parse_every)]
+    pub every: Option<f64>,
+    /// NVLink and NIC links too, not only those of racks and pods
+    #[arg(long)]
+    pub all_links: bool,
 }
 
 /// `netkv figures`.
@@ -263,4 +290,10 @@ pub struct TuneArgs {
 fn parse_filter(text: &str) -> Result<(String, String), String> {
     let (axis, value) = text.split_once('=').ok_or("a filter is AXIS=VALUE, such as policy.name=netkv")?;
     Ok((axis.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// A length of simulated time: a microsecond to a year.
+fn parse_every(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (1e-6..=3.2e7).contains(seconds));
+    seconds.ok_or_else(|| "a window takes 0.000001 to 32000000 s of simulated time".to_owned())
 }

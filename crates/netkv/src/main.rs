@@ -10,6 +10,8 @@ mod provenance;
 mod results;
 mod sweep;
 mod tables;
+mod timeline;
+mod watch;
 
 use args::{Cli, Command};
 use clap::Parser;

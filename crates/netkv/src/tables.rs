@@ -1,8 +1,9 @@
 //! From stored outcomes to the rows of the result tables.
 
+use crate::commands::plan::coordinates;
 use netkv_frames::{AxisValue as Shown, CellRow, CellStatus, ColumnData, Metadata, RESULTS_FORMAT, Table};
 use netkv_grid::{AxisValue, Cell, Experiment, Status, Store, Stored, failure};
-use netkv_sim::SIM_EPOCH;
+use netkv_sim::{SIM_EPOCH, Scenario};
 
 /// The names of the axis columns.
 pub fn axis_names(experiment: &Experiment) -> Vec<String> {
@@ -24,16 +25,11 @@ pub fn row(experiment: &Experiment, cell: &Cell, stored: &Stored) -> CellRow {
         Status::Done { digest, metrics } => CellStatus::Done { digest: digest.clone(), metrics: metrics.clone() },
         Status::Failed { message } => CellStatus::Failed { message: failure(message, experiment.path(), cell.index) },
     };
-    CellRow {
-        cell: cell_number(cell),
-        key: cell.key.to_string(),
-        seed: cell.seed,
-        axes: cell.axis_values().iter().map(shown).collect(),
-        status,
-    }
+    CellRow { cell: cell_number(cell), key: cell.key.to_string(), seed: cell.seed, axes: axis_values(cell), status }
 }
 
-fn cell_number(cell: &Cell) -> u32 {
+/// A cell's number, as tables have it.
+pub fn cell_number(cell: &Cell) -> u32 {
     u32::try_from(cell.index).expect("an experiment has fewer than 2^32 cells")
 }
 
@@ -44,6 +40,29 @@ fn shown(value: &AxisValue) -> Shown {
         AxisValue::Float(number) => Shown::Float(*number),
         AxisValue::Flag(flag) => Shown::Boolean(*flag),
     }
+}
+
+/// A cell's values on the axes.
+pub fn axis_values(cell: &Cell) -> Vec<Shown> {
+    cell.axis_values().iter().map(shown).collect()
+}
+
+/// What a file about one cell says about itself.
+pub fn cell_metadata(experiment: &Experiment, cell: &Cell, scenario: &Scenario) -> Metadata {
+    let origin = cell.trace_origin();
+    let own = [
+        ("cell", cell.index.to_string()),
+        ("key", cell.key.to_string()),
+        ("coordinates", coordinates(experiment, cell)),
+        ("policy", scenario.policy.name().to_owned()),
+        ("seeds", cell.seed.to_string()),
+        ("trace", origin.label.clone()),
+        ("trace_sha256", origin.sha256.clone()),
+        ("trace_fallback", origin.fallback.to_string()),
+    ];
+    let mut all = metadata(experiment);
+    all.extend(own.map(|(key, value)| (key.to_owned(), value)));
+    all
 }
 
 /// What every table says about itself.

@@ -7,16 +7,28 @@ use crate::clock::cpu_timed;
 use crate::failure::{Ending, Failure};
 use crate::output::{print, write_file};
 use crate::sweep::CELLS;
+use crate::watch::{self, Watched};
 use netkv_grid::{Status, Store, Workloads};
 use netkv_sim::{METRICS, RequestRecord, RunOutput, TtftParts, Value, metrics};
 use std::fmt::Write as _;
 
 /// Runs the cell and prints its metrics, or its timing.
 pub fn cell(args: &CellArgs) -> Result<Ending, Failure> {
+    watch::check(&args.watch)?;
     let experiment = load(&args.experiment, args.place.quick)?;
     let cell = find_cell(&experiment, args.cell)?;
     let scenario = Workloads::new().scenario(&cell);
-    let (output, sim_cpu_s) = cpu_timed(|| netkv_sim::run(&scenario));
+    let (output, sim_cpu_s) = match watch::config(&args.watch, &scenario)? {
+        None => cpu_timed(|| netkv_sim::run(&scenario)),
+        Some(config) => {
+            let ((output, seen), sim_cpu_s) = cpu_timed(|| netkv_sim::run_observed(&scenario, &config));
+            watch::write(
+                &args.watch,
+                &Watched { experiment: &experiment, cell: &cell, scenario: &scenario, output: &output, seen: &seen },
+            )?;
+            (output, sim_cpu_s)
+        }
+    };
     if let Some(path) = &args.requests {
         write_file(path, requests_csv(&output).as_bytes())?;
     }

@@ -1,0 +1,137 @@
+//! Where a link is: its direction, and what it connects. For whoever shows links to people; the simulation itself
+//! only needs their numbers.
+
+use crate::fat_tree::{FatTree, LinkKind};
+use netkv_units::LinkId;
+
+/// Away from the GPUs or towards them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    /// From a GPU, rack or pod.
+    Up,
+    /// To it.
+    Down,
+}
+
+impl Direction {
+    /// "up" or "down".
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
+impl LinkKind {
+    /// "nvlink", "nic", "rack" or "pod".
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NvLink => "nvlink",
+            Self::Nic => "nic",
+            Self::Rack => "rack",
+            Self::Pod => "pod",
+        }
+    }
+}
+
+/// The place of a directed link in the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkPlace {
+    /// What it connects.
+    pub kind: LinkKind,
+    /// Which way.
+    pub direction: Direction,
+    /// Its pod.
+    pub pod: u32,
+    /// Its rack, counted through all pods; none for a pod's links.
+    pub rack: Option<u32>,
+    /// Its spine, counted within the pod, or its core; none for links of GPUs.
+    pub switch: Option<u32>,
+    /// Its GPU; none for links of racks and pods.
+    pub gpu: Option<u32>,
+}
+
+impl FatTree {
+    /// Where a link is.
+    ///
+    /// # Panics
+    /// If the tree has no such link.
+    pub fn place(&self, link: LinkId) -> LinkPlace {
+        assert!(link.index() < self.n_links(), "{link:?} is not one of {} links", self.n_links());
+        let config = self.config();
+        let shape = config.shape;
+        let kind = self.kind(link);
+        let first = self.links_of(kind).next().expect("a fabric has links of every kind");
+        let per_direction = match kind {
+            LinkKind::NvLink | LinkKind::Nic => shape.gpus(),
+            LinkKind::Rack => shape.racks() * config.spines_per_pod,
+            LinkKind::Pod => shape.pods * config.cores,
+        };
+        let number = link.get() - first.get();
+        let direction = if number < per_direction { Direction::Up } else { Direction::Down };
+        let number = number % per_direction;
+        let (rack, switch, gpu) = match kind {
+            LinkKind::NvLink | LinkKind::Nic => {
+                (Some(number / (shape.gpus_per_node * shape.nodes_per_rack)), None, Some(number))
+            }
+            LinkKind::Rack => (Some(number / config.spines_per_pod), Some(number % config.spines_per_pod), None),
+            LinkKind::Pod => (None, Some(number % config.cores), None),
+        };
+        LinkPlace { kind, direction, pod: self.pod(link), rack, switch, gpu }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fat_tree::{FabricConfig, FabricShape, ecmp_hash};
+    use netkv_units::{BytesPerSec, GpuId, SimDuration};
+
+    fn tree() -> FatTree {
+        FatTree::new(FabricConfig {
+            shape: FabricShape { pods: 2, racks_per_pod: 2, nodes_per_rack: 2, gpus_per_node: 8 },
+            nvlink: BytesPerSec::new(450_000_000_000),
+            nic: BytesPerSec::new(50_000_000_000),
+            rack_oversubscription: 2.0,
+            pod_oversubscription: 4.0,
+            spines_per_pod: 4,
+            cores: 8,
+            latency: [SimDuration::ZERO; 4],
+        })
+    }
+
+    /// A way from GPU 3 (rack 0, pod 0) to GPU 50 (rack 3, pod 1) names these places in turn.
+    #[test]
+    fn the_links_of_a_way_are_where_its_ends_are() {
+        let tree = tree();
+        let path = tree.path(GpuId::new(3), GpuId::new(50), ecmp_hash(1, 2, 3));
+        let places: Vec<LinkPlace> = path.links().iter().map(|&link| tree.place(link)).collect();
+        use Direction::{Down, Up};
+        use LinkKind::{Nic, Pod, Rack};
+        let seen: Vec<_> = places.iter().map(|at| (at.kind, at.direction, at.pod, at.rack, at.gpu)).collect();
+        let expect = [
+            (Nic, Up, 0, Some(0), Some(3)),
+            (Rack, Up, 0, Some(0), None),
+            (Pod, Up, 0, None, None),
+            (Pod, Down, 1, None, None),
+            (Rack, Down, 1, Some(3), None),
+            (Nic, Down, 1, Some(3), Some(50)),
+        ];
+        assert_eq!(seen, expect);
+        assert_eq!(places[2].switch, places[3].switch, "over one core");
+    }
+
+    #[test]
+    fn every_link_has_a_place_of_its_own() {
+        let tree = tree();
+        let mut places: Vec<_> = (0..tree.n_links())
+            .map(|link| tree.place(LinkId::from_index(link)))
+            .map(|at| (at.kind, at.direction, at.pod, at.rack, at.switch, at.gpu))
+            .collect();
+        assert!(places.is_sorted(), "links are numbered by kind, direction, pod, rack and switch");
+        places.dedup();
+        assert_eq!(places.len(), tree.n_links());
+        assert!(places.iter().all(|at| at.3.is_none_or(|rack| rack / 2 == at.2)), "a rack is in its pod");
+    }
+}

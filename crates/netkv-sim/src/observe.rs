@@ -1,0 +1,168 @@
+//! A run that is watched: what crossed each link in each window of time, and when each transfer took place.
+//!
+//! The watcher reads the links' counters between two events and touches nothing: it is no event itself, and a watched
+//! run leaves the same output as one that nobody watches, to the last bit. Whoever does not ask pays nothing.
+
+use crate::record::RunOutput;
+use crate::scenario::Scenario;
+use crate::simulation::Simulation;
+use netkv_fabric::{LinkKind, LinkPlace};
+use netkv_units::{BytesPerSec, LinkId, Nanobytes, RequestId, SimDuration, SimTime};
+
+/// What is to be watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObserveConfig {
+    /// Length of a window; the last one ends with the run and may be shorter.
+    pub every: SimDuration,
+    /// Links of these kinds.
+    pub kinds: Vec<LinkKind>,
+}
+
+/// A link that was watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObservedLink {
+    /// Its number.
+    pub link: LinkId,
+    /// Where it is. With transfers over pooled interfaces, its GPU is an instance.
+    pub place: LinkPlace,
+    /// What it can carry when nothing else uses it.
+    pub capacity: BytesPerSec,
+}
+
+/// What crossed a link in a window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Crossed {
+    /// KV caches.
+    pub kv: Nanobytes,
+    /// Traffic of other tenants.
+    pub background: Nanobytes,
+}
+
+/// When the KV cache of a request was moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransferRecord {
+    /// Whose.
+    pub request: RequestId,
+    /// When the decode instance had memory for it, and its set-up began.
+    pub start: SimTime,
+    /// Set-up and latency: its first byte takes bandwidth only after that.
+    pub setup: SimDuration,
+    /// When its last byte was there.
+    pub end: SimTime,
+}
+
+/// What was seen of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observations {
+    /// The links, in order of kind, direction and number.
+    pub links: Vec<ObservedLink>,
+    /// The end of each window; the first one starts at zero, each other one with the end of the one before.
+    pub ends: Vec<SimTime>,
+    /// What crossed each link, window after window: one entry for each of `links`.
+    pub crossed: Vec<Crossed>,
+    /// Every transfer, by request; also those of no bytes.
+    pub transfers: Vec<TransferRecord>,
+}
+
+impl Observations {
+    /// When a window starts.
+    pub fn start(&self, window: usize) -> SimTime {
+        window.checked_sub(1).map_or(SimTime::ZERO, |before| self.ends[before])
+    }
+
+    /// Length of a window.
+    pub fn length(&self, window: usize) -> SimDuration {
+        self.ends[window].since(self.start(window))
+    }
+
+    /// What crossed the link at a position of `links` in a window, as shares of what it could carry: KV caches, and
+    /// traffic of others.
+    pub fn ratios(&self, window: usize, position: usize) -> (f64, f64) {
+        let whole = self.links[position].capacity.over(self.length(window)).get() as f64;
+        let crossed = self.crossed[window * self.links.len() + position];
+        (crossed.kv.get() as f64 / whole, crossed.background.get() as f64 / whole)
+    }
+}
+
+/// Runs a scenario to its end and watches it; the output is that of [`crate::run`].
+///
+/// # Panics
+/// As [`crate::run`]; and if the windows have no length.
+pub fn run_observed(scenario: &Scenario, config: &ObserveConfig) -> (RunOutput, Observations) {
+    assert!(config.every > SimDuration::ZERO, "windows have a length");
+    let mut simulation = Simulation::new(scenario, u32::MAX);
+    let mut watcher = Watcher::new(&simulation, config);
+    while !simulation.is_done() {
+        watcher.catch_up(&simulation);
+        simulation.step();
+    }
+    let observations = watcher.finished(&simulation);
+    (simulation.into_output(), observations)
+}
+
+/// The counters as they were at the end of the last window.
+struct Watcher {
+    every: SimDuration,
+    /// When the present window ends.
+    due: SimTime,
+    counters: Vec<Crossed>,
+    seen: Observations,
+}
+
+impl Watcher {
+    fn new(simulation: &Simulation<'_>, config: &ObserveConfig) -> Self {
+        let tree = &simulation.tree;
+        let kinds = LinkKind::ALL.into_iter().filter(|kind| config.kinds.contains(kind));
+        let link = |link| ObservedLink { link, place: tree.place(link), capacity: tree.capacity(link) };
+        let links: Vec<_> = kinds.flat_map(|kind| tree.links_of(kind)).map(link).collect();
+        let counters = vec![Crossed::default(); links.len()];
+        let seen = Observations { links, ..Observations::default() };
+        Self { every: config.every, due: SimTime::ZERO + config.every, counters, seen }
+    }
+
+    /// Ends every window that is over before the next event changes anything.
+    fn catch_up(&mut self, simulation: &Simulation<'_>) {
+        while simulation.queue.next_time().is_some_and(|next| self.due <= next) {
+            self.end_window(simulation, self.due);
+            self.due = self.due + self.every;
+        }
+    }
+
+    fn end_window(&mut self, simulation: &Simulation<'_>, end: SimTime) {
+        for (position, observed) in self.seen.links.iter().enumerate() {
+            let now = Crossed {
+                kv: simulation.network.moved(observed.link, end),
+                background: simulation.monitor.background_moved(observed.link, end),
+            };
+            let last = std::mem::replace(&mut self.counters[position], now);
+            self.seen.crossed.push(Crossed { kv: now.kv - last.kv, background: now.background - last.background });
+        }
+        self.seen.ends.push(end);
+    }
+
+    /// Ends the last window with the run.
+    fn finished(mut self, simulation: &Simulation<'_>) -> Observations {
+        if simulation.now > self.seen.ends.last().copied().unwrap_or_default() {
+            self.end_window(simulation, simulation.now);
+        }
+        self.seen.transfers = transfers(simulation);
+        self.seen
+    }
+}
+
+/// The transfers of a finished run.
+fn transfers(simulation: &Simulation<'_>) -> Vec<TransferRecord> {
+    let record = |(index, state): (usize, &crate::simulation::RequestState)| {
+        let (prefill, decode) = (state.prefill as usize, state.decode? as usize);
+        let tier = simulation.cluster.tier(simulation.cluster.prefill[prefill], simulation.cluster.decode[decode]);
+        let latency = simulation.tree.config().latency[tier.index()];
+        let latency = if state.transfer_bytes == 0 { SimDuration::ZERO } else { latency };
+        Some(TransferRecord {
+            request: RequestId::from_index(index),
+            start: state.admitted,
+            setup: simulation.scenario.transfer.setup + latency,
+            end: state.transfer_end,
+        })
+    };
+    simulation.requests.iter().enumerate().filter_map(record).collect()
+}

@@ -1,0 +1,110 @@
+//! What a watched run of one cell leaves: a timeline, a table of its links, a heat map.
+
+use crate::args::WatchArgs;
+use crate::failure::{Blame, Failure};
+use crate::output::{write_file, write_with};
+use crate::tables::{axis_names, axis_values, cell_metadata, cell_number};
+use crate::timeline;
+use netkv_fabric::{FatTree, LinkKind};
+use netkv_figures::{heat_map, png};
+use netkv_frames::{Table, links_tables, merge_tables};
+use netkv_grid::{Cell, Experiment};
+use netkv_sim::{Observations, ObserveConfig, RunOutput, Scenario};
+use netkv_units::SimDuration;
+use std::ffi::OsStr;
+use std::path::Path;
+
+/// Length of a window if none is asked for, in seconds. Chosen by us: that of the telemetry of `experiments/base.toml`.
+const EVERY_S: f64 = 1.0;
+/// Most windows times links. Chosen by us: they take about 1 GB of memory.
+const MAX_ROWS: f64 = 2e7;
+
+/// A cell that was run and watched.
+pub struct Watched<'a> {
+    /// Its experiment.
+    pub experiment: &'a Experiment,
+    /// The cell.
+    pub cell: &'a Cell,
+    /// What was run.
+    pub scenario: &'a Scenario,
+    /// What came of it.
+    pub output: &'a RunOutput,
+    /// What was seen.
+    pub seen: &'a Observations,
+}
+
+/// Refuses options that make no sense, before anything is run.
+pub fn check(args: &WatchArgs) -> Result<(), Failure> {
+    let is_watched = args.timeline.is_some() || args.links.is_some() || args.heatmap.is_some();
+    if !is_watched && (args.every.is_some() || args.all_links) {
+        return Err(Failure::usage("--every and --all-links need --timeline, --links or --heatmap"));
+    }
+    args.heatmap.as_deref().map_or(Ok(()), |path| Picture::of(path).map(|_| ()))
+}
+
+/// What is to be watched of a run; none if nothing is.
+pub fn config(args: &WatchArgs, scenario: &Scenario) -> Result<Option<ObserveConfig>, Failure> {
+    if args.timeline.is_none() && args.links.is_none() && args.heatmap.is_none() {
+        return Ok(None);
+    }
+    let kinds = if args.all_links { LinkKind::ALL.to_vec() } else { vec![LinkKind::Rack, LinkKind::Pod] };
+    let tree = FatTree::new(scenario.fabric);
+    let n_links: usize = kinds.iter().map(|&kind| tree.links_of(kind).count()).sum();
+    let arrivals_s = scenario.workload.requests().last().map_or(0.0, |last| last.arrival.as_secs_f64());
+    let every_s = args.every.unwrap_or(EVERY_S);
+    let n_rows = n_links as f64 * arrivals_s / every_s;
+    if n_rows > MAX_ROWS {
+        let least_s = every_s * n_rows / MAX_ROWS;
+        return Err(Failure::usage(format_args!(
+            "{n_links} links every {every_s} s for {arrivals_s:.0} s are {n_rows:.0} rows, more than {MAX_ROWS:.0}: \
+             --every {} or more is possible",
+            (least_s * 1e4).ceil() / 1e4
+        )));
+    }
+    Ok(Some(ObserveConfig { every: SimDuration::from_secs_f64(every_s), kinds }))
+}
+
+/// Writes what was asked for.
+pub fn write(args: &WatchArgs, watched: &Watched<'_>) -> Result<(), Failure> {
+    let metadata = cell_metadata(watched.experiment, watched.cell, watched.scenario);
+    let (axes, values) = (axis_names(watched.experiment), axis_values(watched.cell));
+    let number = cell_number(watched.cell);
+    let tables = || -> Box<dyn Iterator<Item = Table>> {
+        Box::new(links_tables(number, watched.cell.seed, &axes, &values, watched.seen))
+    };
+    if let Some(path) = &args.timeline {
+        write_with(path, |temporary| timeline::write(temporary, watched, &metadata))?;
+    }
+    if let Some(path) = &args.links {
+        write_with(path, |temporary| merge_tables(temporary, tables().map(Ok), &metadata))?;
+    }
+    if let Some(path) = &args.heatmap {
+        // What was seen is always complete: if it cannot be drawn, that is a bug.
+        let bug = |error| Failure::new(Blame::Bug, error);
+        let svg = heat_map(tables(), &metadata).map_err(bug)?;
+        match Picture::of(path)? {
+            Picture::Svg => write_file(path, svg.as_bytes())?,
+            Picture::Png => write_file(path, &png(&svg).map_err(bug)?)?,
+        }
+    }
+    Ok(())
+}
+
+/// Kinds of pictures.
+enum Picture {
+    Svg,
+    Png,
+}
+
+impl Picture {
+    /// The kind that a file's name asks for.
+    fn of(path: &Path) -> Result<Self, Failure> {
+        match path.extension().and_then(OsStr::to_str) {
+            Some("svg") => Ok(Self::Svg),
+            Some("png") => Ok(Self::Png),
+            Some(_) | None => {
+                Err(Failure::usage(format_args!("--heatmap {} must end in .png or .svg", path.display())))
+            }
+        }
+    }
+}
