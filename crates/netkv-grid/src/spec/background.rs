@@ -130,14 +130,14 @@ fn check_flows(reader: &mut Reader<'_>, flows: FlowBackground, fabric: &FabricCo
     let (mean, max) = (flows.mean_bytes(), flows.sizes.max_bytes() as f64 * flows.size_scale);
     if mean < MIN_MEAN_FLOW_BYTES || max > MAX_FLOW_BYTES {
         let message = format!(
-            "flows of {mean:.0} bytes on average, {max:.0} at most, by background.size_table and size_scale; allowed: at \
-             least {MIN_MEAN_FLOW_BYTES} on average, {MAX_FLOW_BYTES} at most"
+            "flows of {mean:.0} bytes on average, {max:.0} at most, by background.size_table and size_scale; allowed: \
+             at least {MIN_MEAN_FLOW_BYTES} on average, {MAX_FLOW_BYTES} at most"
         );
         reader.fail("background.size_table", &message);
         return None;
     }
     if !flows.has_pairs(&tree) {
-        let message = "flows go from rack to rack: allowed: cluster.racks_per_pod of at least 2, or at least 2 pods and \
+        let message = "flows go from rack to rack; allowed: cluster.racks_per_pod of at least 2, or 2 pods or more and \
                        background.pod_spread_ratio = 0";
         reader.fail("background.kind", message);
         return None;
@@ -145,7 +145,7 @@ fn check_flows(reader: &mut Reader<'_>, flows: FlowBackground, fabric: &FabricCo
     let gap_s = flows.mean_gap_s(&tree);
     if !FLOW_GAP_S.contains(gap_s) {
         let message = format!(
-            "background.offered_load_ratio = {} by flows of {mean:.0} bytes is one flow every {gap_s:e} s; allowed: \
+            "background.offered_load_ratio = {} by flows of {mean:.0} bytes is one flow every {gap_s:.2e} s; allowed: \
              {FLOW_GAP_S}; background.size_scale makes larger flows that are fewer",
             flows.offered_load_ratio
         );
