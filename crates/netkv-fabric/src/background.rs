@@ -1,4 +1,4 @@
-//! Traffic of other tenants, as a share that each rack and pod link loses ("modulated").
+//! Traffic of other tenants; here as a share that each rack and pod link loses ("modulated"), in `competing` as flows.
 //!
 //! Each link alternates between a quiet and a busy state with exponential dwell times; on entering a state its
 //! share is drawn uniformly from the state's range and multiplied by its pod's factor. The factors go evenly
@@ -7,16 +7,19 @@
 //! the mean is exactly [`ModulatedBackground::mean_ratio`]. Leaves out: correlation between links, and any
 //! reaction of the background to our transfers.
 
+use crate::competing::FlowBackground;
 use crate::fat_tree::{FatTree, LinkKind};
 use netkv_units::{LinkId, SimDuration, SimTime, Stream};
 
 /// Traffic of other tenants.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum BackgroundConfig {
     /// None.
     None,
     /// Shares that come and go.
     Modulated(ModulatedBackground),
+    /// Flows that share the links with the KV caches; see [`CompetingFlows`](crate::CompetingFlows).
+    Flows(FlowBackground),
 }
 
 /// Parameters of the modulated background.
@@ -57,7 +60,7 @@ pub struct BackgroundChange {
     pub ratio: f64,
 }
 
-/// The background of a run: a state machine that says when it changes next, and how.
+/// The modulated background of a run: a state machine that says when it changes next, and how.
 #[derive(Clone, Debug)]
 pub struct Background {
     config: ModulatedBackground,
@@ -76,7 +79,7 @@ struct ModulatedLink {
 
 impl Background {
     /// The background of `config` on the rack and pod links of `tree`, with each link's share at time zero; none
-    /// if there is no background.
+    /// if it is not a modulated one.
     pub fn new(config: &BackgroundConfig, tree: &FatTree, seed: u64) -> Option<(Self, Vec<BackgroundChange>)> {
         let BackgroundConfig::Modulated(config) = *config else { return None };
         let factors = pod_factors(tree.config().shape.pods, config.pod_spread_ratio, seed);
@@ -126,8 +129,8 @@ impl Background {
     }
 }
 
-/// Evenly spaced from 1 + spread to 1 - spread, in an order drawn from the seed.
-fn pod_factors(pods: u32, spread: f64, seed: u64) -> Vec<f64> {
+/// By pod: evenly spaced from 1 + spread to 1 - spread, in an order drawn from the seed.
+pub(crate) fn pod_factors(pods: u32, spread: f64, seed: u64) -> Vec<f64> {
     let mut factors: Vec<f64> = (0..pods)
         .map(|pod| if pods == 1 { 1.0 } else { 1.0 + spread * (1.0 - 2.0 * f64::from(pod) / f64::from(pods - 1)) })
         .collect();

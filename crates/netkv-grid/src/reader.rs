@@ -36,7 +36,8 @@ impl Range {
         Self { includes_low: false, ..Self::below(low, high) }
     }
 
-    fn contains(self, value: f64) -> bool {
+    /// Whether a key may hold `value`.
+    pub(crate) fn contains(self, value: f64) -> bool {
         let above = if self.includes_low { value >= self.low } else { value > self.low };
         let below = if self.includes_high { value <= self.high } else { value < self.high };
         above && below
@@ -87,7 +88,8 @@ impl<'a> Reader<'a> {
         self.float_of(key, node, range)
     }
 
-    fn float_of(&mut self, key: &str, node: &Node, range: Range) -> Option<f64> {
+    /// A number in `range` at `node`, a part of the value of `key`.
+    pub(crate) fn float_of(&mut self, key: &str, node: &Node, range: Range) -> Option<f64> {
         let value = match node.content {
             Content::Float(value) => value,
             Content::Integer(value) => value as f64,

@@ -3,6 +3,7 @@
 //! Every key of an experiment file is read here or in the modules below, once, with what it may hold; rules over
 //! several keys follow where all of them are known. A [`CellSpec`] can be had only from a tree without errors.
 
+mod background;
 mod cluster;
 mod engine;
 mod network;
@@ -69,7 +70,7 @@ impl CellSpec {
             workload,
             cluster: self.cluster.clone(),
             fabric: self.fabric,
-            background: self.background,
+            background: self.background.clone(),
             telemetry: self.telemetry,
             oracle: self.oracle,
             oracle_bandwidth: self.oracle_bandwidth,
@@ -113,7 +114,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &mut Library) -> Option<CellS
     let profile = library.profile(reader);
     let fabric = network::read_fabric(reader);
     let cluster = cluster::read_cluster(reader, profile.as_deref());
-    let background = network::read_background(reader);
+    let background = background::read_background(reader, fabric.as_ref());
     let telemetry = network::read_telemetry(reader);
     let oracle = network::read_oracle(reader);
     let oracle_bandwidth = network::read_oracle_bandwidth(reader);

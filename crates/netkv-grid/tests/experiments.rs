@@ -128,8 +128,8 @@ fn several_errors_are_all_reported_at_once_in_the_order_of_the_file() {
         &[
             ":5:6: cluster.tp = \"four\" is not allowed; allowed: an integer, 1 to 65536",
             ":7:10: slo.tbt_ms = -1 is not allowed; allowed: above 0 and at most 1000000000",
-            ":9:15: oracle.granularity = \"teir\" is not allowed; allowed: \"static\", \"tier\", \"path\", \"exact\"; \
-             did you mean \"tier\"?",
+            ":9:15: oracle.granularity = \"teir\" is not allowed; allowed: \"static\", \"tier\", \"zone\", \"path\", \
+             \"exact\"; did you mean \"tier\"?",
             ":11:14: fabric.latency_us = [1, 2] is not allowed; allowed: a list of 4 numbers, at least 0 and at most \
              1000000000",
         ],
@@ -199,21 +199,6 @@ fn links_without_bandwidth_are_refused() {
         &[":5:12: fabric.nic_gbps = 0 is not allowed; allowed: above 0 and at most 1000000"],
     );
     check("[fabric]\nnic_gbps = 1e-6\n", &[":5:12: a NIC would carry 93 bytes/s; allowed: at least 1000"]);
-}
-
-#[test]
-fn a_background_that_can_take_a_whole_link_is_refused() {
-    check(
-        "[background]\nbusy_ratio = [0.5, 0.8]\n",
-        &[
-            ":5:14: the background can take 1.2000 of a link, the largest of background.busy_ratio and quiet_ratio times \
-           1 + background.pod_spread_ratio; allowed: at most 0.95",
-        ],
-    );
-    check(
-        "[background]\nquiet_ratio = [0.3, 0.1]\n",
-        &[":5:15: background.quiet_ratio = [0.3, 0.1] runs backwards; allowed: [low, high]"],
-    );
 }
 
 #[test]

@@ -12,6 +12,8 @@ pub(crate) enum Event {
     Background,
     /// A flow may be done; outdated if the generation is not the present one.
     NetworkWake { generation: u32 },
+    /// A flow of another tenant enters the network.
+    CompetingFlow,
     /// A transfer has been set up and its first bytes have arrived: its flows enter the network.
     TransferEnter { request: RequestId },
     /// The links' counters are sampled.
@@ -55,11 +57,12 @@ const fn rank(event: Event) -> u8 {
     match event {
         Event::Background => 0,
         Event::NetworkWake { .. } => 1,
-        Event::TransferEnter { .. } => 2,
-        Event::Telemetry => 3,
-        Event::Arrival => 4,
-        Event::SwappedIn { .. } => 5,
-        Event::PrefillWake { .. } => 6,
-        Event::DecodeWake { .. } => 7,
+        Event::CompetingFlow => 2,
+        Event::TransferEnter { .. } => 3,
+        Event::Telemetry => 4,
+        Event::Arrival => 5,
+        Event::SwappedIn { .. } => 6,
+        Event::PrefillWake { .. } => 7,
+        Event::DecodeWake { .. } => 8,
     }
 }

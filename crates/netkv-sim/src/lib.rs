@@ -4,6 +4,7 @@
 //! a [`RunOutput`], or with a panic that is a bug.
 
 mod cluster;
+mod competing;
 mod decode;
 mod event;
 mod kv_memory;
@@ -18,6 +19,7 @@ mod scenario;
 mod serving;
 mod simulation;
 mod transfers;
+mod zones;
 
 pub use kv_memory::{Grant, KvMemory};
 pub use metrics::{METRICS, Metric, Value, metrics};

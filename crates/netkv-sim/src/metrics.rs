@@ -191,7 +191,7 @@ metrics_table! {
     "decode_utilisation_ratio", "1", float, "share of time that decode instances had a batch, up to the last arrival",
         |s| Value::Float(s.totals().decode_utilisation_ratio);
     "nvlink_utilisation_ratio", "1", float, "mean use of NVLink links", |s| Value::Float(s.totals().link_utilisation_ratio[0]);
-    "nic_utilisation_ratio", "1", float, "mean use of NIC links", |s| Value::Float(s.totals().link_utilisation_ratio[1]);
+    "nic_utilisation_ratio", "1", float, "mean use of NIC links, flows of others included", |s| Value::Float(s.totals().link_utilisation_ratio[1]);
     "rack_utilisation_ratio", "1", float, "mean use of rack links, background included",
         |s| Value::Float(s.totals().link_utilisation_ratio[2]);
     "pod_utilisation_ratio", "1", float, "mean use of pod links, background included",

@@ -3,10 +3,12 @@
 //! What the scheduler may believe is in [`DecisionOracle`]; what is true stays in the network. Only rack and pod
 //! links are sampled, as an operator would read switch counters; a scheduler knows its own hosts' interfaces
 //! through its ledger. Congestion of a tier: none inside a node or rack; for tier 2 the mean use of the rack links,
-//! for tier 3 the larger of that and the mean use of the pod links.
+//! for tier 3 the larger of that and the mean use of the pod links. Congestion of a zone: see `zones`.
 
 use crate::cluster::Cluster;
+use crate::competing::Competition;
 use crate::scenario::{OracleBandwidth, OracleGranularity, TelemetryConfig};
+use crate::zones::ZoneUse;
 use netkv_fabric::{FatTree, FlowNetwork, LinkKind, ecmp_hash};
 use netkv_policy::{CostOracle, PathCost};
 use netkv_units::{BytesPerSec, InstanceId, LinkId, Nanobytes, SimDuration, SimTime, Stream, Tier};
@@ -35,6 +37,8 @@ pub(crate) struct LinkMonitor {
     last: Vec<Nanobytes>,
     last_taken: SimTime,
     seen: Sample,
+    /// Mean uses by zone of what is seen, once they are asked for.
+    zones: Option<ZoneUse>,
     underway: VecDeque<Sample>,
     stream: Stream,
 }
@@ -53,6 +57,7 @@ impl LinkMonitor {
             last: vec![Nanobytes::ZERO; n_links],
             last_taken: SimTime::ZERO,
             seen: none,
+            zones: None,
             underway: VecDeque::new(),
             stream: Stream::new(seed, "telemetry"),
         }
@@ -109,6 +114,7 @@ impl LinkMonitor {
         }
         while let Some(sample) = self.underway.pop_front_if(|sample| sample.visible <= now) {
             self.seen = sample;
+            self.zones = None;
         }
         now.since(self.seen.taken)
     }
@@ -145,8 +151,23 @@ impl LinkMonitor {
         })
     }
 
-    /// By kind of link: mean share of capacity used from the start until `now`, in all and by the background.
-    pub(crate) fn means(&self, now: SimTime, tree: &FatTree, network: &FlowNetwork) -> ([f64; 4], [f64; 4]) {
+    /// Brings the mean uses by zone up to what the scheduler believes: after a refresh, before congestion of zones is
+    /// told.
+    pub(crate) fn refresh_zones(&mut self, tree: &FatTree, network: &FlowNetwork) {
+        if self.is_live() || self.zones.is_none() {
+            self.zones = Some(ZoneUse::new(tree, |link| self.used_ratio(link, network)));
+        }
+    }
+
+    /// By kind of link: mean share of capacity used from the start until `now`, in all and by the background, its
+    /// flows included. Every transfer that has started is over.
+    pub(crate) fn means(
+        &self,
+        now: SimTime,
+        tree: &FatTree,
+        network: &FlowNetwork,
+        competition: Option<&Competition>,
+    ) -> ([f64; 4], [f64; 4]) {
         let window = now.since(SimTime::ZERO);
         let mean = |kind: LinkKind, moved: &dyn Fn(LinkId) -> Nanobytes| {
             let ratio = |link: LinkId| moved(link).get() as f64 / self.nominal[link.index()].over(window).get() as f64;
@@ -154,7 +175,11 @@ impl LinkMonitor {
             sum / tree.links_of(kind).count() as f64
         };
         let all = |link: LinkId| self.counter(link, now, network);
-        let others = |link: LinkId| self.background_moved(link, now);
+        let others = |link: LinkId| {
+            let mut others = self.background_moved(link, now);
+            others += competition.map_or(Nanobytes::ZERO, |competition| competition.moved(link, now, network));
+            others
+        };
         (LinkKind::ALL.map(|kind| mean(kind, &all)), LinkKind::ALL.map(|kind| mean(kind, &others)))
     }
 }
@@ -214,6 +239,11 @@ impl DecisionOracle<'_> {
         self.interface_bandwidth(tier) / oversubscription
     }
 
+    fn zone_congestion(&self, source: InstanceId, destination: InstanceId) -> f64 {
+        let zones = self.monitor.zones.as_ref().expect("zones are refreshed before a decision that needs them");
+        zones.congestion(self.cluster.gpu(source, 0), self.cluster.gpu(destination, 0))
+    }
+
     fn path_congestion(&self, source: InstanceId, destination: InstanceId) -> f64 {
         let mut worst: f64 = 0.0;
         for (rank, &hash) in self.hashes.iter().enumerate() {
@@ -238,6 +268,7 @@ impl CostOracle for DecisionOracle<'_> {
         let congestion = match self.granularity {
             OracleGranularity::Static => 0.0,
             OracleGranularity::Tier => self.tier_congestion[tier.index()],
+            OracleGranularity::Zone => self.zone_congestion(source, destination),
             OracleGranularity::Path => self.path_congestion(source, destination),
             OracleGranularity::Exact => 1.0 - self.exact_rate[destination.index()] / bandwidth_bytes_per_sec,
         };
@@ -259,55 +290,4 @@ pub(crate) fn flow_hashes(seed: u64, transfer: u32, flows: u32, hashes: &mut Vec
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scenario::{ClusterConfig, Placement};
-    use netkv_fabric::{FabricConfig, FabricShape, Path};
-
-    /// What "idle" tells is what a transfer of one flow gets alone, over thin links to spines and cores too.
-    #[test]
-    fn an_idle_bandwidth_is_what_a_transfer_gets_alone() {
-        let shape = FabricShape { pods: 2, racks_per_pod: 2, nodes_per_rack: 2, gpus_per_node: 2 };
-        let tree = FatTree::new(FabricConfig {
-            shape,
-            nvlink: BytesPerSec::new(450_000_000),
-            nic: BytesPerSec::new(10_000_000),
-            rack_oversubscription: 2.0,
-            pod_oversubscription: 8.0,
-            spines_per_pod: 4,
-            cores: 4,
-            latency: [SimDuration::ZERO; 4],
-        });
-        let config = ClusterConfig { tp: 1, prefill_instances: 1, placement: Placement::PerPod };
-        let cluster = Cluster::new(&config, shape, 1);
-        let capacities: Vec<_> = (0..tree.n_links()).map(|link| tree.capacity(LinkId::from_index(link))).collect();
-        let mut network = FlowNetwork::new(&capacities, Path::MAX);
-        let telemetry = TelemetryConfig {
-            interval: SimDuration::ZERO,
-            delay: SimDuration::ZERO,
-            noise_ratio: 0.0,
-            loss_ratio: 0.0,
-        };
-        let monitor = LinkMonitor::new(telemetry, &tree, 1);
-        for (destination, alone) in [(1, 450_000_000), (2, 10_000_000), (4, 5_000_000), (8, 2_500_000)] {
-            let (source, destination) = (InstanceId::new(0), InstanceId::new(destination));
-            let path = tree.path(cluster.gpu(source, 0), cluster.gpu(destination, 0), 3);
-            let mut rates = Vec::new();
-            network.probe(&[path.links()], &mut rates);
-            assert_eq!(rates, [BytesPerSec::new(alone)]);
-            let oracle = DecisionOracle {
-                granularity: OracleGranularity::Static,
-                bandwidth: OracleBandwidth::Idle,
-                cluster: &cluster,
-                tree: &tree,
-                network: &network,
-                monitor: &monitor,
-                age: SimDuration::ZERO,
-                tier_congestion: [0.0; 4],
-                hashes: &[],
-                exact_rate: &[],
-            };
-            assert!((oracle.path(source, destination).bandwidth_bytes_per_sec - alone as f64).abs() < 1.0);
-        }
-    }
-}
+mod tests;

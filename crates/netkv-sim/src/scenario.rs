@@ -96,6 +96,8 @@ pub enum OracleGranularity {
     Static,
     /// One congestion figure for each tier: the thin interface of the paper's abstract.
     Tier,
+    /// One congestion figure for each ordered pair of racks.
+    Zone,
     /// The most congested rack or pod link that any of the transfer's flows would cross.
     Path,
     /// The rate that the transfer's flows would really get at this moment. Not deployable: an upper bound.

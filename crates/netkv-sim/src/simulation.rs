@@ -2,6 +2,7 @@
 //! the handlers beside it (`serving`, `transfers`); they alone push events.
 
 use crate::cluster::Cluster;
+use crate::competing::Competition;
 use crate::decode::{DecodeEngine, Member, StretchEnd};
 use crate::event::{Event, EventQueue};
 use crate::kv_memory::{Grant, KvMemory};
@@ -85,8 +86,10 @@ pub(crate) struct Simulation<'a> {
     pub(crate) requests: Vec<RequestState>,
     pub(crate) records: Vec<RequestRecord>,
     pub(crate) tbt: Histogram<u64>,
-    /// The request that each flow belongs to.
-    pub(crate) flow_owner: Vec<RequestId>,
+    /// The request that each flow belongs to; none if it is another tenant's.
+    pub(crate) flow_owner: Vec<Option<RequestId>>,
+    /// The flows of other tenants, if the background is made of flows.
+    pub(crate) competition: Option<Competition>,
     pub(crate) transfers_in_flight: u32,
     /// Transfers that are being set up: their flows are still to come.
     pub(crate) entering: Vec<RequestId>,
@@ -175,6 +178,7 @@ impl<'a> Simulation<'a> {
             records: Vec::with_capacity(requests.len()),
             tbt: tbt_histogram(),
             flow_owner: Vec::new(),
+            competition: Competition::new(&scenario.background, &tree, scenario.seed),
             transfers_in_flight: 0,
             entering: Vec::new(),
             totals: RunTotals::default(),
@@ -200,6 +204,7 @@ impl<'a> Simulation<'a> {
             self.queue.push(background.next_change(), Event::Background);
             self.background = Some(background);
         }
+        self.push_competing();
         self.push_telemetry();
         if let Some(first) = self.scenario.workload.requests().first() {
             self.queue.push(first.arrival, Event::Arrival);
@@ -235,6 +240,7 @@ impl<'a> Simulation<'a> {
             Event::Background => self.change_background(),
             Event::NetworkWake { generation } if generation == self.network_generation => self.end_flows(),
             Event::NetworkWake { .. } => {}
+            Event::CompetingFlow => self.enter_competing(),
             Event::TransferEnter { request } => self.enter_transfer(request),
             Event::Telemetry => self.sample_links(),
             Event::Arrival => self.arrive(),
@@ -319,14 +325,15 @@ impl<'a> Simulation<'a> {
             share(total(&mut self.decode.iter().map(|instance| instance.busy)), self.decode.len());
         if end > SimTime::ZERO {
             (totals.link_utilisation_ratio, totals.background_ratio) =
-                self.monitor.means(end, &self.tree, &self.network);
+                self.monitor.means(end, &self.tree, &self.network, self.competition.as_ref());
         }
         RunOutput { requests: self.records, tbt_histogram: self.tbt, totals }
     }
 
-    /// Nothing is left anywhere once every request has finished.
+    /// Nothing of any request is left anywhere once all have finished; flows of other tenants go on.
     fn check_end(&self) {
-        assert_eq!(self.network.n_active(), 0, "no flow is left");
+        let competing = self.competition.as_ref().map_or(0, |competition| competition.active);
+        assert_eq!(self.network.n_active(), competing, "no flow of a transfer is left");
         self.network.check_invariants();
         for instance in &self.prefill {
             assert_eq!(instance.engine.backlog_tokens(), 0, "no prompt is left");

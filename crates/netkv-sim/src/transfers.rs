@@ -53,6 +53,9 @@ impl Simulation<'_> {
         // What is seen live is what holds after all changes of this instant so far.
         self.network.resolve();
         let age = self.monitor.refresh(self.now);
+        if granularity == OracleGranularity::Zone {
+            self.monitor.refresh_zones(&self.tree, &self.network);
+        }
         let oracle = DecisionOracle {
             granularity,
             bandwidth: self.scenario.oracle_bandwidth,
@@ -177,10 +180,13 @@ impl Simulation<'_> {
         for (rank, path) in self.scratch.paths.iter().enumerate() {
             let size = bytes / n_flows + u64::from((rank as u64) < bytes % n_flows);
             let flow = self.network.start_flow(self.now, path.links(), Bytes::new(size), None);
-            if self.flow_owner.len() <= flow.index() {
-                self.flow_owner.resize(flow.index() + 1, request);
+            if let Some(competition) = &mut self.competition {
+                competition.count_transfer(path, Bytes::new(size));
             }
-            self.flow_owner[flow.index()] = request;
+            if self.flow_owner.len() <= flow.index() {
+                self.flow_owner.resize(flow.index() + 1, None);
+            }
+            self.flow_owner[flow.index()] = Some(request);
         }
     }
 
@@ -190,7 +196,10 @@ impl Simulation<'_> {
         ended.clear();
         self.network.take_completed(self.now, &mut ended);
         for flow in &ended {
-            let request = self.flow_owner[flow.index()];
+            let Some(request) = self.flow_owner[flow.index()].take() else {
+                self.competition.as_mut().expect("it started this flow").active -= 1;
+                continue;
+            };
             let state = &mut self.requests[request.index()];
             state.flows_left -= 1;
             if state.flows_left == 0 {

@@ -137,14 +137,16 @@ fn with_one_decode_instance_all_policies_are_equal() {
     let mut scenario = scenario(Workload::poisson(2.0, 300, 700, 20, 3));
     scenario.cluster.prefill_instances = 7;
     scenario.cluster.placement = Placement::PerPod;
-    scenario.background = common::BACKGROUND;
-    let digests: Vec<_> = POLICIES
-        .map(|policy| {
-            scenario.policy = policy;
-            run(&scenario).digest()
-        })
-        .to_vec();
-    assert!(digests.iter().all(|&digest| digest == digests[0]), "{digests:?}");
+    for background in [common::BACKGROUND, common::flows(0.3)] {
+        scenario.background = background;
+        let digests: Vec<_> = POLICIES
+            .map(|policy| {
+                scenario.policy = policy;
+                run(&scenario).digest()
+            })
+            .to_vec();
+        assert!(digests.iter().all(|&digest| digest == digests[0]), "{digests:?}");
+    }
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! The fast engine against the obvious one, which takes every decode iteration by itself: every record of every
 //! request must be equal to the last bit, on random scenarios with tight memory, preemption, shared prefixes,
-//! background traffic and every policy. And the laws of a run: same scenario, same bits; TTFT parts add up.
+//! background traffic of every kind and every policy. And the laws of a run: same scenario, same bits; TTFT parts add up.
 
 mod common;
 
-use common::{BACKGROUND, POLICIES, millis, scenario};
+use common::{BACKGROUND, POLICIES, flows, millis, scenario};
 use netkv_sim::{FirstToken, OracleGranularity, RunOutput, Scenario, run, run_with};
 use netkv_units::{BlockId, SimTime, Stream};
 use netkv_workload::Workload;
@@ -51,6 +51,11 @@ fn random_scenario(seed: u64) -> Scenario {
             [stream.below(4) as usize];
     if stream.below(2) == 0 {
         scenario.background = BACKGROUND;
+    }
+    match Stream::new(seed, "later additions").below(6) {
+        0 => scenario.background = flows(0.3),
+        1 => scenario.oracle = OracleGranularity::Zone,
+        _ => {}
     }
     scenario.telemetry.interval = millis([0, 30, 1000][stream.below(3) as usize]);
     scenario.telemetry.delay = millis([0, 500][stream.below(2) as usize]);

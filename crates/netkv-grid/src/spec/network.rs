@@ -1,9 +1,9 @@
-//! The fabric, the traffic of others on it, and what the scheduler learns of both.
+//! The fabric, and what the scheduler learns of it.
 
+use super::SECONDS;
 use super::cluster::read_shape;
-use super::{PERIOD, SECONDS};
 use crate::reader::{Range, Reader};
-use netkv_fabric::{BackgroundConfig, FabricConfig, FabricShape, FatTree, LinkKind, ModulatedBackground};
+use netkv_fabric::{FabricConfig, FabricShape, FatTree, LinkKind};
 use netkv_sim::{OracleBandwidth, OracleGranularity, TelemetryConfig};
 use netkv_units::{BytesPerSec, SimDuration};
 
@@ -12,10 +12,6 @@ const BANDWIDTH: Range = Range::above(0.0, 1e6);
 
 /// Oversubscriptions: below 1, a level has more capacity than the level under it.
 const OVERSUBSCRIPTION: Range = Range::above(0.0, 1e6);
-
-/// The share of a link that the background may take at most: the rest must carry KV caches in finite time. Chosen by
-/// us, equal to the congestion that the policies read at most.
-const MAX_BACKGROUND_RATIO: f64 = 0.95;
 
 /// Least bytes per second of an idle link: less is a slip of the unit. Chosen by us.
 const MIN_LINK_BYTES_PER_SEC: u64 = 1_000;
@@ -80,47 +76,6 @@ fn check_links(reader: &mut Reader<'_>, config: FabricConfig) -> Option<FabricCo
     Some(config)
 }
 
-/// The traffic of others. Its keys are checked even if `kind` is "none", so that a slip does not wait for an axis.
-pub(super) fn read_background(reader: &mut Reader<'_>) -> Option<BackgroundConfig> {
-    let modulated = reader.choice("background.kind", &[("none", false), ("modulated", true)]);
-    let share = Range::below(0.0, 1.0);
-    let quiet_ratio = read_range(reader, "background.quiet_ratio", share);
-    let busy_ratio = read_range(reader, "background.busy_ratio", share);
-    let quiet_dwell_s = reader.float("background.quiet_dwell_s", PERIOD);
-    let busy_dwell_s = reader.float("background.busy_dwell_s", PERIOD);
-    let pod_spread_ratio = reader.float("background.pod_spread_ratio", share);
-    let background = ModulatedBackground {
-        quiet_ratio: quiet_ratio?,
-        busy_ratio: busy_ratio?,
-        quiet_dwell: SimDuration::from_secs_f64(quiet_dwell_s?),
-        busy_dwell: SimDuration::from_secs_f64(busy_dwell_s?),
-        pod_spread_ratio: pod_spread_ratio?,
-    };
-    if !modulated? {
-        return Some(BackgroundConfig::None);
-    }
-    if background.max_ratio() > MAX_BACKGROUND_RATIO {
-        let message = format!(
-            "the background can take {:.4} of a link, the largest of background.busy_ratio and quiet_ratio times \
-             1 + background.pod_spread_ratio; allowed: at most {MAX_BACKGROUND_RATIO}",
-            background.max_ratio()
-        );
-        reader.fail("background.busy_ratio", &message);
-        return None;
-    }
-    Some(BackgroundConfig::Modulated(background))
-}
-
-/// Two numbers, the first at most the second.
-fn read_range(reader: &mut Reader<'_>, key: &str, range: Range) -> Option<(f64, f64)> {
-    let [low, high] = reader.floats::<2>(key, range)?;
-    if low > high {
-        reader.fail(key, &format!("{key} = [{low}, {high}] runs backwards; allowed: [low, high]"));
-        return None;
-    }
-    Some((low, high))
-}
-
 /// Sampling of the links' counters.
 pub(super) fn read_telemetry(reader: &mut Reader<'_>) -> Option<TelemetryConfig> {
     let interval_s = reader.float("telemetry.interval_s", SECONDS);
@@ -152,6 +107,7 @@ pub(super) fn read_oracle(reader: &mut Reader<'_>) -> Option<OracleGranularity> 
         &[
             ("static", OracleGranularity::Static),
             ("tier", OracleGranularity::Tier),
+            ("zone", OracleGranularity::Zone),
             ("path", OracleGranularity::Path),
             ("exact", OracleGranularity::Exact),
         ],

@@ -1,6 +1,6 @@
 //! Scenarios for tests: a small cluster whose every figure is round, to be changed by each test as it needs.
 
-use netkv_fabric::{BackgroundConfig, FabricConfig, FabricShape, ModulatedBackground};
+use netkv_fabric::{BackgroundConfig, FabricConfig, FabricShape, FlowBackground, ModulatedBackground, SizeTable};
 use netkv_policy::{NetKvWeights, PolicyConfig};
 use netkv_sim::{
     ClusterConfig, DecodeConfig, DecodeLatency, FirstToken, GpuProfile, KvConfig, MeasureConfig, OracleBandwidth,
@@ -91,3 +91,9 @@ pub const BACKGROUND: BackgroundConfig = BackgroundConfig::Modulated(ModulatedBa
     busy_dwell: SimDuration::from_nanos(500_000_000),
     pod_spread_ratio: 0.5,
 });
+
+/// Competing flows of 360 MB on average, unequal between pods.
+pub fn flows(offered_load_ratio: f64) -> BackgroundConfig {
+    let sizes = SizeTable::named("bulk").expect("a known table");
+    BackgroundConfig::Flows(FlowBackground { offered_load_ratio, sizes, size_scale: 1.0, pod_spread_ratio: 0.5 })
+}

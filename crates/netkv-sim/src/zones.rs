@@ -1,0 +1,50 @@
+//! Congestion between zones: what an operator who aggregates counters by rack and by pod can tell.
+//!
+//! A zone is a rack. From one rack to another, congestion is the largest of the mean uses of the source's up links, of
+//! the destination's down links and, in different pods, of the source pod's up links and the destination pod's down
+//! links. Inside a rack there is none. Leaves out which of these links a flow is hashed to; `path` knows that.
+
+use netkv_fabric::{FatTree, LinkKind};
+use netkv_units::{GpuId, LinkId};
+
+/// Mean use of the links of every rack and pod, by direction.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ZoneUse {
+    /// By rack, of its links to the spines: all racks up, then all racks down.
+    rack: Vec<f64>,
+    /// By pod, of its links to the cores: all pods up, then all pods down.
+    pod: Vec<f64>,
+    racks_per_pod: usize,
+    gpus_per_rack: u32,
+}
+
+impl ZoneUse {
+    /// The means of `used_ratio` over the links of each zone of `tree`.
+    pub(crate) fn new(tree: &FatTree, used_ratio: impl Fn(LinkId) -> f64) -> Self {
+        let config = tree.config();
+        // Links of a kind are numbered by direction, then rack or pod, then spine or core.
+        let means = |kind: LinkKind, group: u32| {
+            let uses: Vec<f64> = tree.links_of(kind).map(&used_ratio).collect();
+            uses.chunks(group as usize).map(|group| group.iter().sum::<f64>() / group.len() as f64).collect()
+        };
+        Self {
+            rack: means(LinkKind::Rack, config.spines_per_pod),
+            pod: means(LinkKind::Pod, config.cores),
+            racks_per_pod: config.shape.racks_per_pod as usize,
+            gpus_per_rack: config.shape.nodes_per_rack * config.shape.gpus_per_node,
+        }
+    }
+
+    /// Congestion from the rack of one GPU to that of another.
+    pub(crate) fn congestion(&self, source: GpuId, destination: GpuId) -> f64 {
+        let rack = |gpu: GpuId| (gpu.get() / self.gpus_per_rack) as usize;
+        let (from, to) = (rack(source), rack(destination));
+        if from == to {
+            return 0.0;
+        }
+        let largest = |means: &[f64], from: usize, to: usize| means[from].max(means[means.len() / 2 + to]);
+        let racks = largest(&self.rack, from, to);
+        let (from_pod, to_pod) = (from / self.racks_per_pod, to / self.racks_per_pod);
+        if from_pod == to_pod { racks } else { racks.max(largest(&self.pod, from_pod, to_pod)) }
+    }
+}
