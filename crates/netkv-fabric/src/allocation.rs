@@ -160,6 +160,16 @@ impl Allocation {
         self.links[link].members.iter().map(|member| member.slot)
     }
 
+    /// How many flows cross a link.
+    pub(crate) fn n_members(&self, link: usize) -> usize {
+        self.links[link].members.len()
+    }
+
+    /// A flow's cap.
+    pub(crate) fn cap(&self, slot: u32) -> Option<BytesPerSec> {
+        Some(self.caps[slot as usize]).filter(|&cap| cap < UNBOUNDED).map(BytesPerSec::new)
+    }
+
     /// The links of a flow, in order.
     pub(crate) fn path(&self, slot: u32) -> impl Iterator<Item = usize> {
         let start = slot as usize * self.stride;

@@ -141,19 +141,26 @@ pub(crate) fn pod_factors(pods: u32, spread: f64, seed: u64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fat_tree::{FabricConfig, FabricShape};
+    use crate::fat_tree::{FabricConfig, FabricShape, RouteChoice, Wiring};
     use netkv_units::BytesPerSec;
 
     #[test]
     fn the_long_run_mean_is_the_promised_one_and_pods_differ() {
         let tree = FatTree::new(FabricConfig {
-            shape: FabricShape { pods: 2, racks_per_pod: 2, nodes_per_rack: 1, gpus_per_node: 1 },
+            shape: FabricShape {
+                pods: 2,
+                racks_per_pod: 2,
+                nodes_per_rack: 1,
+                gpus_per_node: 1,
+                wiring: Wiring::Racks,
+            },
             nvlink: BytesPerSec::new(1),
             nic: BytesPerSec::new(1),
             rack_oversubscription: 1.0,
             pod_oversubscription: 1.0,
             spines_per_pod: 2,
             cores: 2,
+            route: RouteChoice::Ecmp,
             latency: [SimDuration::ZERO; 4],
         });
         let config = ModulatedBackground {

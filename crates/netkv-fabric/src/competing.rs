@@ -10,7 +10,7 @@
 //! flows; jobs whose flows come together; traffic inside racks.
 
 use crate::background::pod_factors;
-use crate::fat_tree::{FatTree, LinkKind, Path};
+use crate::fat_tree::{FatTree, LinkKind};
 use crate::size_table::SizeTable;
 use netkv_units::{Bytes, GpuId, SimDuration, SimTime, Stream};
 
@@ -48,7 +48,7 @@ impl FlowBackground {
     /// are all alike.
     pub fn has_pairs(&self, tree: &FatTree) -> bool {
         let shape = tree.config().shape;
-        shape.racks_per_pod > 1 || (shape.pods > 1 && self.pod_spread_ratio <= 0.0)
+        shape.leaves_per_pod() > 1 || (shape.pods > 1 && self.pod_spread_ratio <= 0.0)
     }
 
     /// The kind of link that is offered most for its capacity, and the mean offered load of those of the busiest pod.
@@ -59,7 +59,7 @@ impl FlowBackground {
         let factors = pod_factors(shape.pods, self.pod_spread_ratio, 0);
         let most = |share: &dyn Fn(f64) -> f64| factors.iter().map(|&factor| share(factor)).fold(0.0, f64::max);
         let of_source = most(&|factor| factor / pods);
-        let across = if shape.racks_per_pod == 1 { of_source } else { most(&|f| f / pods * (1.0 - f / pods)) };
+        let across = if shape.leaves_per_pod() == 1 { of_source } else { most(&|f| f / pods * (1.0 - f / pods)) };
         let offered = self.offered_bytes_per_s(tree);
         let load = |kind: LinkKind, share: f64| {
             let all: f64 = tree.links_of(kind).map(|link| tree.capacity(link).get() as f64).sum();
@@ -73,8 +73,12 @@ impl FlowBackground {
 /// A flow of another tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompetingFlow {
-    /// Its way.
-    pub path: Path,
+    /// Where from.
+    pub source: GpuId,
+    /// Where to: a GPU of another leaf switch.
+    pub destination: GpuId,
+    /// What equal-cost multi-path routing goes by.
+    pub hash: u64,
     /// What it moves.
     pub size: Bytes,
 }
@@ -137,9 +141,9 @@ impl CompetingFlows {
         self.next = self.after(now);
         let bytes = self.config.sizes.quantile_bytes(self.sizes.unit()) * self.config.size_scale;
         let (source, destination) = self.draw_endpoints();
-        let path = self.tree.path(source, destination, self.routes.bits());
+        let hash = self.routes.bits();
         // To the nearest byte, and no flow is empty.
-        CompetingFlow { path, size: Bytes::new(((bytes + 0.5) as u64).max(1)) }
+        CompetingFlow { source, destination, hash, size: Bytes::new(((bytes + 0.5) as u64).max(1)) }
     }
 
     fn after(&mut self, now: SimTime) -> SimTime {
@@ -148,27 +152,27 @@ impl CompetingFlows {
 
     fn draw_endpoints(&mut self) -> (GpuId, GpuId) {
         let shape = self.tree.config().shape;
-        let racks_per_pod = u64::from(shape.racks_per_pod);
+        let leaves_per_pod = u64::from(shape.leaves_per_pod());
         let source_pod = self.draw_pod();
-        let source_rack = self.endpoints.below(racks_per_pod);
-        let (pod, rack) = if racks_per_pod == 1 {
+        let source_leaf = self.endpoints.below(leaves_per_pod);
+        let (pod, leaf) = if leaves_per_pod == 1 {
             // Pods are alike here: any but the source's.
             let pod = self.endpoints.below(u64::from(shape.pods) - 1);
             (pod + u64::from(pod >= source_pod), 0)
         } else {
             let pod = self.draw_pod();
             if pod == source_pod {
-                let rack = self.endpoints.below(racks_per_pod - 1);
-                (pod, rack + u64::from(rack >= source_rack))
+                let leaf = self.endpoints.below(leaves_per_pod - 1);
+                (pod, leaf + u64::from(leaf >= source_leaf))
             } else {
-                (pod, self.endpoints.below(racks_per_pod))
+                (pod, self.endpoints.below(leaves_per_pod))
             }
         };
-        let gpus_of_rack = u64::from(shape.nodes_per_rack * shape.gpus_per_node);
-        let mut gpu = |pod: u64, rack: u64| {
-            GpuId::new(((pod * racks_per_pod + rack) * gpus_of_rack + self.endpoints.below(gpus_of_rack)) as u32)
+        let mut gpu = |pod: u64, leaf: u64| {
+            let index = self.endpoints.below(u64::from(shape.gpus_per_leaf())) as u32;
+            shape.gpu_of_leaf((pod * leaves_per_pod + leaf) as u32, index)
         };
-        (gpu(source_pod, source_rack), gpu(pod, rack))
+        (gpu(source_pod, source_leaf), gpu(pod, leaf))
     }
 
     fn draw_pod(&mut self) -> u64 {
@@ -181,18 +185,19 @@ impl CompetingFlows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fat_tree::{FabricConfig, FabricShape};
+    use crate::fat_tree::{FabricConfig, FabricShape, RouteChoice, Wiring};
     use netkv_units::BytesPerSec;
 
     fn tree(pods: u32, racks_per_pod: u32) -> FatTree {
         FatTree::new(FabricConfig {
-            shape: FabricShape { pods, racks_per_pod, nodes_per_rack: 2, gpus_per_node: 2 },
+            shape: FabricShape { pods, racks_per_pod, nodes_per_rack: 2, gpus_per_node: 2, wiring: Wiring::Racks },
             nvlink: BytesPerSec::new(450_000_000_000),
             nic: BytesPerSec::new(10_000_000_000),
             rack_oversubscription: 2.0,
             pod_oversubscription: 4.0,
             spines_per_pod: 2,
             cores: 3,
+            route: RouteChoice::Ecmp,
             latency: [SimDuration::ZERO; 4],
         })
     }
@@ -212,7 +217,7 @@ mod tests {
         }
         for _ in 0..n {
             let flow = arrivals.advance(arrivals.next_arrival());
-            for &link in flow.path.links() {
+            for &link in tree.path(flow.source, flow.destination, flow.hash).links() {
                 bytes[tree.kind(link).index()][tree.pod(link) as usize] += flow.size.get() as f64;
             }
         }
@@ -273,7 +278,7 @@ mod tests {
         let larger = first(&FlowBackground { size_scale: 2.0, ..flows(0.4, 0.5) });
         for ((base, rarer), larger) in base.iter().zip(&rarer).zip(&larger) {
             assert_eq!(base.1, rarer.1);
-            assert_eq!(base.1.path, larger.1.path);
+            assert_eq!((base.1.source, base.1.hash), (larger.1.source, larger.1.hash));
             assert!(larger.1.size.get().abs_diff(2 * base.1.size.get()) <= 1);
             assert!((rarer.0 / base.0 - 2.0).abs() < 1e-3 && (larger.0 / base.0 - 2.0).abs() < 1e-3);
         }

@@ -1,12 +1,26 @@
 //! The fat tree: GPUs in nodes, nodes in racks, racks in pods, and the directed links between them.
 //!
-//! Full duplex is two links. Every GPU has a pair of NVLink links (inside its node) and a pair of NIC links (to
-//! its rack's leaf switch); every rack has a pair for each spine of its pod; every pod has a pair for each core.
-//! Ways: tier 0 NVLink up, NVLink down; tier 1 NIC up, NIC down; tier 2 NIC up, rack up, rack down, NIC down
-//! over one spine; tier 3 NIC up, rack up, pod up, pod down, rack down, NIC down over a spine of each pod and a
-//! core. Switches themselves do not block. Leaves out: PCIe and NUMA inside a node, rail-optimised wiring.
+//! Full duplex is two links. Every GPU has a pair of NVLink links (inside its node) and a pair of NIC links (to its
+//! leaf switch); every leaf switch has a pair for each spine of its pod ("rack" links); every pod has a pair for each
+//! core. Leaf switches are wired by rack (one for all NICs of a rack) or by rail (one for all NICs of a pod with the
+//! same position in their nodes, modulo the number of rails: a NIC's peers on other nodes are one switch away).
+//! Ways: tier 0 NVLink up, NVLink down; tier 1, the same leaf switch: NIC up, NIC down; tier 2 NIC up, rack up, rack
+//! down, NIC down over one spine; tier 3 NIC up, rack up, pod up, pod down, rack down, NIC down over a spine of each
+//! pod and a core. Switches themselves do not block. Leaves out: PCIe and NUMA inside a node, and detours over NVLink
+//! to the NIC of another rail.
 
+use crate::network::FlowNetwork;
 use netkv_units::{BytesPerSec, GpuId, LinkId, SimDuration, Tier};
+
+/// How NICs are wired to leaf switches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wiring {
+    /// A leaf switch for each rack.
+    Racks,
+    /// This many leaf switches for each pod: the GPU at position i of its node is on rail i modulo their number,
+    /// which divides the GPUs of a node.
+    Rails(u32),
+}
 
 /// How many of each there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +33,18 @@ pub struct FabricShape {
     pub nodes_per_rack: u32,
     /// GPUs of a node.
     pub gpus_per_node: u32,
+    /// How their NICs are wired.
+    pub wiring: Wiring,
+}
+
+/// How a flow's spine and core are chosen when it starts, among those whose links carry anything at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteChoice {
+    /// By a hash of the flow, whatever else is on the way: equal-cost multi-path routing.
+    Ecmp,
+    /// Where an even share among the flows on the links would be largest at that moment, ties by the hash: the best
+    /// that adaptive routing with full knowledge of the present could do for a new flow.
+    LeastLoaded,
 }
 
 /// A fat tree with its capacities.
@@ -30,14 +56,16 @@ pub struct FabricConfig {
     pub nvlink: BytesPerSec,
     /// Each direction of a GPU's NIC, as achieved: line rate times efficiency.
     pub nic: BytesPerSec,
-    /// A rack's NIC capacity over its capacity to the spines; at least a positive number, 1 is non-blocking.
+    /// A leaf switch's NIC capacity over its capacity to the spines; at least a positive number, 1 is non-blocking.
     pub rack_oversubscription: f64,
     /// A pod's NIC capacity over its capacity to the cores.
     pub pod_oversubscription: f64,
-    /// Spines of a pod, each with a pair of links to every rack of the pod.
+    /// Spines of a pod, each with a pair of links to every leaf switch of the pod.
     pub spines_per_pod: u32,
     /// Cores, each with a pair of links to every pod.
     pub cores: u32,
+    /// How spines and cores are chosen.
+    pub route: RouteChoice,
     /// Latency of a way, by tier.
     pub latency: [SimDuration; 4],
 }
@@ -49,7 +77,7 @@ pub enum LinkKind {
     NvLink,
     /// A GPU and its leaf switch.
     Nic,
-    /// A rack and a spine of its pod.
+    /// A leaf switch (of a rack, or of a rail) and a spine of its pod.
     Rack,
     /// A pod and a core.
     Pod,
@@ -94,19 +122,53 @@ impl FabricShape {
         self.pods * self.racks_per_pod * self.nodes_per_rack * self.gpus_per_node
     }
 
-    /// Racks in all.
-    pub const fn racks(&self) -> u32 {
-        self.pods * self.racks_per_pod
+    /// GPUs of a pod.
+    pub const fn gpus_per_pod(&self) -> u32 {
+        self.racks_per_pod * self.nodes_per_rack * self.gpus_per_node
+    }
+
+    /// Leaf switches of a pod: its racks or rails.
+    pub const fn leaves_per_pod(&self) -> u32 {
+        match self.wiring {
+            Wiring::Racks => self.racks_per_pod,
+            Wiring::Rails(rails) => rails,
+        }
+    }
+
+    /// Leaf switches in all.
+    pub const fn leaves(&self) -> u32 {
+        self.pods * self.leaves_per_pod()
+    }
+
+    /// GPUs whose NICs are on one leaf switch.
+    pub const fn gpus_per_leaf(&self) -> u32 {
+        self.gpus_per_pod() / self.leaves_per_pod()
+    }
+
+    /// The leaf switch of a GPU's NIC, counted through all pods.
+    pub const fn leaf(&self, gpu: GpuId) -> u32 {
+        match self.wiring {
+            Wiring::Racks => gpu.get() / self.gpus_per_leaf(),
+            Wiring::Rails(rails) => gpu.get() / self.gpus_per_pod() * rails + gpu.get() % self.gpus_per_node % rails,
+        }
+    }
+
+    /// The GPU at position `index` of a leaf switch.
+    pub const fn gpu_of_leaf(&self, leaf: u32, index: u32) -> GpuId {
+        match self.wiring {
+            Wiring::Racks => GpuId::new(leaf * self.gpus_per_leaf() + index),
+            // A node's GPUs that are on one rail are `rails` apart, so that all of a rail's are.
+            Wiring::Rails(rails) => GpuId::new(leaf / rails * self.gpus_per_pod() + index * rails + leaf % rails),
+        }
     }
 
     /// The lowest level that connects two GPUs.
     pub fn tier(&self, a: GpuId, b: GpuId) -> Tier {
         let node = |gpu: GpuId| gpu.get() / self.gpus_per_node;
-        let rack = |gpu: GpuId| node(gpu) / self.nodes_per_rack;
-        let pod = |gpu: GpuId| rack(gpu) / self.racks_per_pod;
+        let pod = |gpu: GpuId| gpu.get() / self.gpus_per_pod();
         if node(a) == node(b) {
             Tier::Node
-        } else if rack(a) == rack(b) {
+        } else if self.leaf(a) == self.leaf(b) {
             Tier::Rack
         } else if pod(a) == pod(b) {
             Tier::Pod
@@ -134,7 +196,7 @@ impl FatTree {
         assert!(shape.gpus() > 0 && config.spines_per_pod > 0 && config.cores > 0, "an empty fabric: {config:?}");
         assert!(config.rack_oversubscription > 0.0 && config.pod_oversubscription > 0.0, "{config:?}");
         let per_direction =
-            [shape.gpus(), shape.gpus(), shape.racks() * config.spines_per_pod, shape.pods * config.cores];
+            [shape.gpus(), shape.gpus(), shape.leaves() * config.spines_per_pod, shape.pods * config.cores];
         let mut first = [0; 5];
         for (kind, count) in per_direction.into_iter().enumerate() {
             first[kind + 1] = first[kind] + 2 * count;
@@ -177,49 +239,80 @@ impl FatTree {
         let config = &self.config;
         let shape = config.shape;
         let nic = config.nic.get() as f64;
-        let rack_nics = nic * f64::from(shape.nodes_per_rack * shape.gpus_per_node);
         let shared = |total: f64, oversubscription: f64, links: u32| {
             BytesPerSec::new((total / (oversubscription * f64::from(links))) as u64)
         };
         match self.kind(link) {
             LinkKind::NvLink => config.nvlink,
             LinkKind::Nic => config.nic,
-            LinkKind::Rack => shared(rack_nics, config.rack_oversubscription, config.spines_per_pod),
-            LinkKind::Pod => {
-                shared(rack_nics * f64::from(shape.racks_per_pod), config.pod_oversubscription, config.cores)
+            LinkKind::Rack => {
+                shared(nic * f64::from(shape.gpus_per_leaf()), config.rack_oversubscription, config.spines_per_pod)
             }
+            LinkKind::Pod => shared(nic * f64::from(shape.gpus_per_pod()), config.pod_oversubscription, config.cores),
         }
     }
 
-    /// The way of a flow between two different GPUs. `hash` picks spine and core among equals (see [`ecmp_hash`]).
+    /// The way of a flow between two different GPUs on an idle tree whose links all carry something. `hash` picks spine
+    /// and core among equals (see [`ecmp_hash`]).
     pub fn path(&self, source: GpuId, destination: GpuId, hash: u64) -> Path {
-        let config = &self.config;
+        self.way(source, destination, |field, n, _| pick(hash, field, n))
+    }
+
+    /// The way of a flow between two different GPUs as `network` is now.
+    pub fn route(&self, source: GpuId, destination: GpuId, hash: u64, network: &FlowNetwork) -> Path {
+        self.way(source, destination, |field, n, links| {
+            let first = pick(hash, field, n);
+            let share = |at: u32| links(at).into_iter().flatten().map(|link| network.even_share(link)).min();
+            let in_turn = (0..n).map(|turn| (first + turn) % n);
+            let chosen = match self.config.route {
+                RouteChoice::Ecmp => in_turn.into_iter().find(|&at| share(at) > Some(0)),
+                // The first of the largest; `max_by_key` would take the last.
+                RouteChoice::LeastLoaded => in_turn.rev().max_by_key(|&at| share(at)),
+            };
+            chosen.unwrap_or(first)
+        })
+    }
+
+    /// A way whose switches `choose` picks: given the field of the hash, how many switches there are, and the links
+    /// that the way takes over each of them.
+    fn way(
+        &self,
+        source: GpuId,
+        destination: GpuId,
+        choose: impl Fn(u32, u32, &dyn Fn(u32) -> [Option<LinkId>; 2]) -> u32,
+    ) -> Path {
+        let FabricConfig { shape, spines_per_pod, cores, .. } = self.config;
         let up = |kind: LinkKind, index: u32| LinkId::new(self.first[kind.index()] + index);
         let down = |kind: LinkKind, index: u32| {
             let (start, end) = (self.first[kind.index()], self.first[kind.index() + 1]);
             LinkId::new(start + (end - start) / 2 + index)
         };
-        let rack = |gpu: GpuId| gpu.get() / (config.shape.gpus_per_node * config.shape.nodes_per_rack);
-        let pod = |gpu: GpuId| rack(gpu) / config.shape.racks_per_pod;
+        let pod = |gpu: GpuId| gpu.get() / shape.gpus_per_pod();
         let (nic_up, nic_down) = (up(LinkKind::Nic, source.get()), down(LinkKind::Nic, destination.get()));
-        // Independent 21-bit fields of the hash; a count of spines or cores is far below 2^21.
-        let pick = |field: u32, n: u32| ((((hash >> (21 * field)) & 0x1f_ffff) * u64::from(n)) >> 21) as u32;
-        let spine = pick(0, config.spines_per_pod);
-        let rack_up = up(LinkKind::Rack, rack(source) * config.spines_per_pod + spine);
-        let rack_down = |spine| down(LinkKind::Rack, rack(destination) * config.spines_per_pod + spine);
-        match config.shape.tier(source, destination) {
+        let rack_up = |spine: u32| up(LinkKind::Rack, shape.leaf(source) * spines_per_pod + spine);
+        let rack_down = |spine: u32| down(LinkKind::Rack, shape.leaf(destination) * spines_per_pod + spine);
+        match shape.tier(source, destination) {
             Tier::Node => Path::new(&[up(LinkKind::NvLink, source.get()), down(LinkKind::NvLink, destination.get())]),
             Tier::Rack => Path::new(&[nic_up, nic_down]),
-            Tier::Pod => Path::new(&[nic_up, rack_up, rack_down(spine), nic_down]),
+            Tier::Pod => {
+                let spine = choose(0, spines_per_pod, &|spine| [Some(rack_up(spine)), Some(rack_down(spine))]);
+                Path::new(&[nic_up, rack_up(spine), rack_down(spine), nic_down])
+            }
             Tier::Core => {
-                let core = pick(1, config.cores);
-                let pod_up = up(LinkKind::Pod, pod(source) * config.cores + core);
-                let pod_down = down(LinkKind::Pod, pod(destination) * config.cores + core);
-                let spine_down = pick(2, config.spines_per_pod);
-                Path::new(&[nic_up, rack_up, pod_up, pod_down, rack_down(spine_down), nic_down])
+                let pod_up = |core: u32| up(LinkKind::Pod, pod(source) * cores + core);
+                let pod_down = |core: u32| down(LinkKind::Pod, pod(destination) * cores + core);
+                let spine = choose(0, spines_per_pod, &|spine| [Some(rack_up(spine)), None]);
+                let core = choose(1, cores, &|core| [Some(pod_up(core)), Some(pod_down(core))]);
+                let spine_down = choose(2, spines_per_pod, &|spine| [Some(rack_down(spine)), None]);
+                Path::new(&[nic_up, rack_up(spine), pod_up(core), pod_down(core), rack_down(spine_down), nic_down])
             }
         }
     }
+}
+
+/// One of `n` by a field of a hash: fields are of 21 bits and independent, and `n` is far below 2^21.
+const fn pick(hash: u64, field: u32, n: u32) -> u32 {
+    ((((hash >> (21 * field)) & 0x1f_ffff) * n as u64) >> 21) as u32
 }
 
 /// The hash that equal-cost multi-path routing uses for one flow: SplitMix64's finaliser over (seed, transfer,
@@ -241,13 +334,20 @@ mod tests {
 
     fn tree() -> FatTree {
         FatTree::new(FabricConfig {
-            shape: FabricShape { pods: 2, racks_per_pod: 2, nodes_per_rack: 2, gpus_per_node: 8 },
+            shape: FabricShape {
+                pods: 2,
+                racks_per_pod: 2,
+                nodes_per_rack: 2,
+                gpus_per_node: 8,
+                wiring: Wiring::Racks,
+            },
             nvlink: BytesPerSec::new(450_000_000_000),
             nic: BytesPerSec::new(50_000_000_000),
             rack_oversubscription: 2.0,
             pod_oversubscription: 4.0,
             spines_per_pod: 4,
             cores: 8,
+            route: RouteChoice::Ecmp,
             latency: [SimDuration::ZERO; 4],
         })
     }
@@ -266,7 +366,8 @@ mod tests {
 
     #[test]
     fn the_largest_fabric_knows_its_pods() {
-        let shape = FabricShape { pods: 4096, racks_per_pod: 16, nodes_per_rack: 2, gpus_per_node: 8 };
+        let shape =
+            FabricShape { pods: 4096, racks_per_pod: 16, nodes_per_rack: 2, gpus_per_node: 8, wiring: Wiring::Racks };
         let tree = FatTree::new(FabricConfig { shape, spines_per_pod: 24, ..*tree().config() });
         assert_eq!(tree.links_of(LinkKind::Rack).map(|link| tree.pod(link)).max(), Some(4095));
     }

@@ -8,6 +8,7 @@ mod allocation;
 mod background;
 mod competing;
 mod completions;
+mod degraded;
 mod fat_tree;
 pub mod flowref;
 mod max_min;
@@ -18,7 +19,8 @@ mod steps;
 
 pub use background::{Background, BackgroundChange, BackgroundConfig, ModulatedBackground};
 pub use competing::{CompetingFlow, CompetingFlows, FlowBackground};
-pub use fat_tree::{FabricConfig, FabricShape, FatTree, LinkKind, Path, ecmp_hash};
+pub use degraded::{CapacityChange, Degradation, DegradedLinks, cut_off};
+pub use fat_tree::{FabricConfig, FabricShape, FatTree, LinkKind, Path, RouteChoice, Wiring, ecmp_hash};
 pub use network::FlowNetwork;
 pub use place::{Direction, LinkPlace};
 pub use size_table::{SizePoint, SizeTable};

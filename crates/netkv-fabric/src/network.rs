@@ -18,6 +18,23 @@ struct Work {
     /// What is left at `settled`.
     remaining: Nanobytes,
     settled: SimTime,
+    is_background: bool,
+}
+
+/// What background flows move over a link.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counter {
+    rate: u64,
+    moved: Nanobytes,
+    counted: SimTime,
+}
+
+impl Counter {
+    fn moved_until(&self, now: SimTime) -> Nanobytes {
+        let mut moved = self.moved;
+        moved += BytesPerSec::new(self.rate).over(now.since(self.counted));
+        moved
+    }
 }
 
 /// A network of directed links and the flows that share them max-min fairly.
@@ -25,6 +42,8 @@ struct Work {
 pub struct FlowNetwork {
     allocation: Allocation,
     work: Vec<Work>,
+    /// By link; none as long as there are no background flows.
+    background: Vec<Counter>,
     free: Vec<u32>,
     n_active: usize,
     completions: Completions,
@@ -40,6 +59,7 @@ impl FlowNetwork {
         Self {
             allocation: Allocation::new(capacities, path_links),
             work: Vec::new(),
+            background: Vec::new(),
             free: Vec::new(),
             n_active: 0,
             completions: Completions::default(),
@@ -59,8 +79,41 @@ impl FlowNetwork {
         self.allocation.advance_to(now);
         let slot = self.take_slot();
         self.allocation.add(slot, path, cap);
-        self.work[slot as usize] = Work { remaining: size.to_nanobytes(), settled: now };
+        self.work[slot as usize] = Work { remaining: size.to_nanobytes(), settled: now, is_background: false };
         FlowId::new(slot)
+    }
+
+    /// Starts a flow that is counted as background; else as [`FlowNetwork::start_flow`].
+    pub fn start_background_flow(&mut self, now: SimTime, path: &[LinkId], size: Bytes) -> FlowId {
+        self.background.resize(self.allocation.n_links(), Counter::default());
+        let flow = self.start_flow(now, path, size, None);
+        self.work[flow.index()].is_background = true;
+        flow
+    }
+
+    /// Gives a flow another path, for what it has left to move.
+    ///
+    /// # Panics
+    /// As [`FlowNetwork::start_flow`].
+    pub fn reroute(&mut self, now: SimTime, flow: FlowId, path: &[LinkId]) {
+        self.allocation.advance_to(now);
+        self.resolve();
+        let (slot, rate, cap) = (flow.get(), self.rate(flow), self.allocation.cap(flow.get()));
+        self.settle(slot, rate);
+        self.count_background(slot, rate, BytesPerSec::ZERO);
+        self.allocation.remove(slot);
+        self.allocation.add(slot, path, cap);
+    }
+
+    /// The flows that cross a link, in no particular order.
+    pub fn flows_on(&self, link: LinkId) -> impl Iterator<Item = FlowId> {
+        self.allocation.members(link.index()).map(FlowId::new)
+    }
+
+    /// What an even share of a link among its flows and one more would be, in bytes per second.
+    pub fn even_share(&self, link: LinkId) -> u64 {
+        let n = self.allocation.n_members(link.index()) as u64;
+        self.allocation.capacity(link.index()).get() / (n + 1)
     }
 
     /// Ends every flow that is done at `now` and adds it to `ended`, in order of time, then id.
@@ -71,6 +124,7 @@ impl FlowNetwork {
             self.settle(slot, rate);
             let left = self.work[slot as usize].remaining.get();
             assert!(2 * left <= u128::from(rate.get()), "an ended flow has less than half a nanosecond's work left");
+            self.count_background(slot, rate, BytesPerSec::ZERO);
             self.allocation.remove(slot);
             self.give_slot(slot);
             ended.push(FlowId::new(slot));
@@ -95,6 +149,7 @@ impl FlowNetwork {
             if change.old != Some(rate) {
                 let old = change.old.unwrap_or(BytesPerSec::ZERO);
                 self.settle(change.slot, old);
+                self.count_background(change.slot, old, rate);
                 let left = self.work[change.slot as usize].remaining.time_at(rate);
                 self.completions.set(change.slot, left.map_or(SimTime::NEVER, |left| self.allocation.now() + left));
             }
@@ -128,6 +183,11 @@ impl FlowNetwork {
     /// What flows have moved over a link until `now`.
     pub fn moved(&self, link: LinkId, now: SimTime) -> Nanobytes {
         self.allocation.moved(link.index(), now)
+    }
+
+    /// What background flows have moved over a link until `now`: a part of [`FlowNetwork::moved`].
+    pub fn background_moved(&self, link: LinkId, now: SimTime) -> Nanobytes {
+        self.background.get(link.index()).map_or(Nanobytes::ZERO, |counter| counter.moved_until(now))
     }
 
     /// The rates that flows over `paths` would get if they started now, without starting them.
@@ -186,5 +246,18 @@ impl FlowNetwork {
         let work = &mut self.work[slot as usize];
         work.remaining = work.remaining.saturating_sub(rate.over(self.allocation.now().since(work.settled)));
         work.settled = self.allocation.now();
+    }
+
+    /// Changes what the links of a background flow count for it from now on.
+    fn count_background(&mut self, slot: u32, old: BytesPerSec, new: BytesPerSec) {
+        if !self.work[slot as usize].is_background {
+            return;
+        }
+        let now = self.allocation.now();
+        for link in self.allocation.path(slot) {
+            let counter = &mut self.background[link];
+            (counter.moved, counter.counted) = (counter.moved_until(now), now);
+            counter.rate = counter.rate - old.get() + new.get();
+        }
     }
 }

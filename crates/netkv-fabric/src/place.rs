@@ -2,7 +2,7 @@
 //! only needs their numbers.
 
 use crate::fat_tree::{FatTree, LinkKind};
-use netkv_units::LinkId;
+use netkv_units::{GpuId, LinkId};
 
 /// Away from the GPUs or towards them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +44,7 @@ pub struct LinkPlace {
     pub direction: Direction,
     /// Its pod.
     pub pod: u32,
-    /// Its rack, counted through all pods; none for a pod's links.
+    /// Its leaf switch (rack or rail), counted through all pods; none for a pod's links.
     pub rack: Option<u32>,
     /// Its spine, counted within the pod, or its core; none for links of GPUs.
     pub switch: Option<u32>,
@@ -65,16 +65,14 @@ impl FatTree {
         let first = self.links_of(kind).next().expect("a fabric has links of every kind");
         let per_direction = match kind {
             LinkKind::NvLink | LinkKind::Nic => shape.gpus(),
-            LinkKind::Rack => shape.racks() * config.spines_per_pod,
+            LinkKind::Rack => shape.leaves() * config.spines_per_pod,
             LinkKind::Pod => shape.pods * config.cores,
         };
         let number = link.get() - first.get();
         let direction = if number < per_direction { Direction::Up } else { Direction::Down };
         let number = number % per_direction;
         let (rack, switch, gpu) = match kind {
-            LinkKind::NvLink | LinkKind::Nic => {
-                (Some(number / (shape.gpus_per_node * shape.nodes_per_rack)), None, Some(number))
-            }
+            LinkKind::NvLink | LinkKind::Nic => (Some(shape.leaf(GpuId::new(number))), None, Some(number)),
             LinkKind::Rack => (Some(number / config.spines_per_pod), Some(number % config.spines_per_pod), None),
             LinkKind::Pod => (None, Some(number % config.cores), None),
         };
@@ -85,18 +83,25 @@ impl FatTree {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fat_tree::{FabricConfig, FabricShape, ecmp_hash};
-    use netkv_units::{BytesPerSec, GpuId, SimDuration};
+    use crate::fat_tree::{FabricConfig, FabricShape, Wiring, ecmp_hash};
+    use netkv_units::{BytesPerSec, SimDuration};
 
     fn tree() -> FatTree {
         FatTree::new(FabricConfig {
-            shape: FabricShape { pods: 2, racks_per_pod: 2, nodes_per_rack: 2, gpus_per_node: 8 },
+            shape: FabricShape {
+                pods: 2,
+                racks_per_pod: 2,
+                nodes_per_rack: 2,
+                gpus_per_node: 8,
+                wiring: Wiring::Racks,
+            },
             nvlink: BytesPerSec::new(450_000_000_000),
             nic: BytesPerSec::new(50_000_000_000),
             rack_oversubscription: 2.0,
             pod_oversubscription: 4.0,
             spines_per_pod: 4,
             cores: 8,
+            route: RouteChoice::Ecmp,
             latency: [SimDuration::ZERO; 4],
         })
     }

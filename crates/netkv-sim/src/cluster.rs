@@ -66,7 +66,8 @@ mod tests {
     use super::*;
 
     fn prefill(placement: Placement) -> Vec<u32> {
-        let shape = FabricShape { pods: 2, racks_per_pod: 2, nodes_per_rack: 2, gpus_per_node: 8 };
+        let shape =
+            FabricShape { pods: 2, racks_per_pod: 2, nodes_per_rack: 2, gpus_per_node: 8, wiring: Wiring::Racks };
         let config = ClusterConfig { tp: 4, prefill_instances: 8, placement };
         let cluster = Cluster::new(&config, shape, 1);
         assert_eq!(cluster.prefill.len() + cluster.decode.len(), 16);

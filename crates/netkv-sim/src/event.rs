@@ -8,6 +8,8 @@ use std::collections::BinaryHeap;
 /// that a request whose KV cache arrives with the end of an iteration is in the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Event {
+    /// Links begin or cease to be degraded.
+    Degradation,
     /// The background of a link changes.
     Background,
     /// A flow may be done; outdated if the generation is not the present one.
@@ -55,14 +57,15 @@ impl EventQueue {
 
 const fn rank(event: Event) -> u8 {
     match event {
-        Event::Background => 0,
-        Event::NetworkWake { .. } => 1,
-        Event::CompetingFlow => 2,
-        Event::TransferEnter { .. } => 3,
-        Event::Telemetry => 4,
-        Event::Arrival => 5,
-        Event::SwappedIn { .. } => 6,
-        Event::PrefillWake { .. } => 7,
-        Event::DecodeWake { .. } => 8,
+        Event::Degradation => 0,
+        Event::Background => 1,
+        Event::NetworkWake { .. } => 2,
+        Event::CompetingFlow => 3,
+        Event::TransferEnter { .. } => 4,
+        Event::Telemetry => 5,
+        Event::Arrival => 6,
+        Event::SwappedIn { .. } => 7,
+        Event::PrefillWake { .. } => 8,
+        Event::DecodeWake { .. } => 9,
     }
 }

@@ -130,10 +130,11 @@ impl Watcher {
 
     fn end_window(&mut self, simulation: &Simulation<'_>, end: SimTime) {
         for (position, observed) in self.seen.links.iter().enumerate() {
-            let now = Crossed {
-                kv: simulation.network.moved(observed.link, end),
-                background: simulation.monitor.background_moved(observed.link, end),
-            };
+            let network = &simulation.network;
+            let flows_of_others = network.background_moved(observed.link, end);
+            let mut background = simulation.monitor.background_moved(observed.link, end);
+            background += flows_of_others;
+            let now = Crossed { kv: network.moved(observed.link, end) - flows_of_others, background };
             let last = std::mem::replace(&mut self.counters[position], now);
             self.seen.crossed.push(Crossed { kv: now.kv - last.kv, background: now.background - last.background });
         }

@@ -6,7 +6,6 @@
 //! for tier 3 the larger of that and the mean use of the pod links. Congestion of a zone: see `zones`.
 
 use crate::cluster::Cluster;
-use crate::competing::Competition;
 use crate::scenario::{OracleBandwidth, OracleGranularity, TelemetryConfig};
 use crate::zones::ZoneUse;
 use netkv_fabric::{FatTree, FlowNetwork, LinkKind, ecmp_hash};
@@ -29,18 +28,47 @@ pub(crate) struct LinkMonitor {
     config: TelemetryConfig,
     /// By link: what it can carry when nothing else uses it.
     nominal: Vec<BytesPerSec>,
-    /// By link: what the background takes now, has taken until `counted`, and when that was.
-    background: Vec<(BytesPerSec, Nanobytes, SimTime)>,
+    /// By link: what it can carry now, less than nominal if it is degraded, and could until now.
+    carries: Vec<Meter>,
+    /// By link: the share of that which the background takes; and what it takes, and has taken.
+    background_ratio: Vec<f64>,
+    background: Vec<Meter>,
     /// Rack and pod links.
     sampled: Vec<LinkId>,
-    /// By link: counter at the last sample.
-    last: Vec<Nanobytes>,
+    /// By link: counter at the last sample, and what could have crossed the link until then.
+    last: Vec<(Nanobytes, Nanobytes)>,
     last_taken: SimTime,
     seen: Sample,
     /// Mean uses by zone of what is seen, once they are asked for.
     zones: Option<ZoneUse>,
     underway: VecDeque<Sample>,
     stream: Stream,
+}
+
+/// A rate, and what it has amounted to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Meter {
+    rate: BytesPerSec,
+    /// Until `since`.
+    moved: Nanobytes,
+    since: SimTime,
+}
+
+impl Meter {
+    fn until(&self, now: SimTime) -> Nanobytes {
+        let mut moved = self.moved;
+        moved += self.rate.over(now.since(self.since));
+        moved
+    }
+
+    fn set(&mut self, now: SimTime, rate: BytesPerSec) {
+        *self = Self { rate, moved: self.until(now), since: now };
+    }
+}
+
+/// A part as a share of the whole; nothing left of nothing is as good as full.
+fn share(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 1.0 }
 }
 
 impl LinkMonitor {
@@ -51,10 +79,12 @@ impl LinkMonitor {
         let none = Sample { taken: SimTime::ZERO, visible: SimTime::ZERO, used_ratio: vec![0.0; n_links] };
         Self {
             config,
+            carries: nominal.iter().map(|&rate| Meter { rate, ..Meter::default() }).collect(),
+            background_ratio: vec![0.0; n_links],
+            background: vec![Meter::default(); n_links],
             nominal,
-            background: vec![(BytesPerSec::ZERO, Nanobytes::ZERO, SimTime::ZERO); n_links],
             sampled: tree.links_of(LinkKind::Rack).chain(tree.links_of(LinkKind::Pod)).collect(),
-            last: vec![Nanobytes::ZERO; n_links],
+            last: vec![(Nanobytes::ZERO, Nanobytes::ZERO); n_links],
             last_taken: SimTime::ZERO,
             seen: none,
             zones: None,
@@ -65,28 +95,38 @@ impl LinkMonitor {
 
     /// Others take `ratio` of a link from now on; returns what is left of it.
     pub(crate) fn set_background(&mut self, now: SimTime, link: LinkId, ratio: f64) -> BytesPerSec {
-        let nominal = self.nominal[link.index()];
-        let (rate, moved, counted) = &mut self.background[link.index()];
-        *moved += rate.over(now.since(*counted));
-        *counted = now;
-        *rate = BytesPerSec::new((nominal.get() as f64 * ratio) as u64);
-        nominal - *rate
+        self.background_ratio[link.index()] = ratio;
+        self.divide(now, link)
+    }
+
+    /// A link can carry this share of its nominal capacity from now on; returns what others leave of that.
+    pub(crate) fn set_capacity(&mut self, now: SimTime, link: LinkId, ratio: f64) -> BytesPerSec {
+        let nominal = self.nominal[link.index()].get() as f64;
+        self.carries[link.index()].set(now, BytesPerSec::new((nominal * ratio) as u64));
+        self.divide(now, link)
+    }
+
+    /// Gives the background its share of what a link can carry now, and returns the rest.
+    fn divide(&mut self, now: SimTime, link: LinkId) -> BytesPerSec {
+        let carries = self.carries[link.index()].rate;
+        let taken = BytesPerSec::new((carries.get() as f64 * self.background_ratio[link.index()]) as u64);
+        self.background[link.index()].set(now, taken);
+        carries - taken
     }
 
     /// Takes a sample of the window since the last one.
     pub(crate) fn sample(&mut self, now: SimTime, network: &FlowNetwork) {
-        let window = now.since(self.last_taken);
         let mut used_ratio = match self.underway.back() {
             Some(previous) => previous.used_ratio.clone(),
             None => self.seen.used_ratio.clone(),
         };
         for &link in &self.sampled {
-            let counter = self.counter(link, now, network);
-            let used = counter - std::mem::replace(&mut self.last[link.index()], counter);
-            let whole = self.nominal[link.index()].over(window);
+            let counters = (self.counter(link, now, network), self.carries[link.index()].until(now));
+            let last = std::mem::replace(&mut self.last[link.index()], counters);
+            let used = share((counters.0 - last.0).get() as f64, (counters.1 - last.1).get() as f64);
             let error = self.config.noise_ratio * self.stream.uniform(-1.0, 1.0);
             if self.stream.unit() >= self.config.loss_ratio {
-                used_ratio[link.index()] = used.get() as f64 / whole.get() as f64 * (1.0 + error);
+                used_ratio[link.index()] = used * (1.0 + error);
             }
         }
         self.last_taken = now;
@@ -102,9 +142,7 @@ impl LinkMonitor {
 
     /// What others have moved over a link until `now`.
     pub(crate) fn background_moved(&self, link: LinkId, now: SimTime) -> Nanobytes {
-        let (rate, mut moved, counted) = self.background[link.index()];
-        moved += rate.over(now.since(counted));
-        moved
+        self.background[link.index()].until(now)
     }
 
     /// The age of what the scheduler sees at `now`, after samples that have become visible are taken over.
@@ -126,8 +164,8 @@ impl LinkMonitor {
     /// The share of a link that the scheduler believes is used.
     fn used_ratio(&self, link: LinkId, network: &FlowNetwork) -> f64 {
         if self.is_live() {
-            let used = self.background[link.index()].0 + network.allocated(link);
-            used.get() as f64 / self.nominal[link.index()].get() as f64
+            let used = self.background[link.index()].rate + network.allocated(link);
+            share(used.get() as f64, self.carries[link.index()].rate.get() as f64)
         } else {
             self.seen.used_ratio[link.index()]
         }
@@ -160,13 +198,12 @@ impl LinkMonitor {
     }
 
     /// By kind of link: mean share of capacity used from the start until `now`, in all and by the background, its
-    /// flows included. Every transfer that has started is over.
+    /// flows included.
     pub(crate) fn means(
         &self,
         now: SimTime,
         tree: &FatTree,
         network: &FlowNetwork,
-        competition: Option<&Competition>,
     ) -> ([f64; 4], [f64; 4]) {
         let window = now.since(SimTime::ZERO);
         let mean = |kind: LinkKind, moved: &dyn Fn(LinkId) -> Nanobytes| {
@@ -177,7 +214,7 @@ impl LinkMonitor {
         let all = |link: LinkId| self.counter(link, now, network);
         let others = |link: LinkId| {
             let mut others = self.background_moved(link, now);
-            others += competition.map_or(Nanobytes::ZERO, |competition| competition.moved(link, now, network));
+            others += network.background_moved(link, now);
             others
         };
         (LinkKind::ALL.map(|kind| mean(kind, &all)), LinkKind::ALL.map(|kind| mean(kind, &others)))
@@ -248,7 +285,7 @@ impl DecisionOracle<'_> {
         let mut worst: f64 = 0.0;
         for (rank, &hash) in self.hashes.iter().enumerate() {
             let gpu = |instance| self.cluster.gpu(instance, rank as u32);
-            let path = self.tree.path(gpu(source), gpu(destination), hash);
+            let path = self.tree.route(gpu(source), gpu(destination), hash, self.network);
             let upper = path.links().iter().filter(|&&link| self.tree.kind(link) >= LinkKind::Rack);
             worst = upper.fold(worst, |worst, &link| worst.max(self.monitor.used_ratio(link, self.network)));
         }

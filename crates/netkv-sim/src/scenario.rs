@@ -2,7 +2,7 @@
 //! nothing here has a default.
 
 use crate::profile::GpuProfile;
-use netkv_fabric::{BackgroundConfig, FabricConfig};
+use netkv_fabric::{BackgroundConfig, Degradation, FabricConfig};
 use netkv_policy::PolicyConfig;
 use netkv_units::SimDuration;
 use netkv_workload::Workload;
@@ -22,6 +22,8 @@ pub struct Scenario {
     pub cluster: ClusterConfig,
     /// The network between them; its `shape` counts the GPUs.
     pub fabric: FabricConfig,
+    /// Links that carry less than they should for some time.
+    pub degraded: Vec<Degradation>,
     /// Traffic of other tenants.
     pub background: BackgroundConfig,
     /// How the state of the network reaches the scheduler.

@@ -9,9 +9,10 @@ use crate::kv_memory::{Grant, KvMemory};
 use crate::oracle::LinkMonitor;
 use crate::prefill::PrefillEngine;
 use crate::record::{RequestRecord, RunOutput, RunTotals};
+use crate::transfers::FlowRoute;
 use crate::scenario::{Scenario, TransferGranularity};
 use hdrhistogram::Histogram;
-use netkv_fabric::{Background, BackgroundChange, FabricConfig, FatTree, FlowNetwork, Path};
+use netkv_fabric::{Background, BackgroundChange, DegradedLinks, FabricConfig, FatTree, FlowNetwork, Path};
 use netkv_policy::{Candidate, IterationModel, Policy};
 use netkv_units::{BlockId, BytesPerSec, FlowId, LinkId, RequestId, SimDuration, SimTime};
 use netkv_workload::BLOCK_TOKENS;
@@ -86,8 +87,10 @@ pub(crate) struct Simulation<'a> {
     pub(crate) requests: Vec<RequestState>,
     pub(crate) records: Vec<RequestRecord>,
     pub(crate) tbt: Histogram<u64>,
-    /// The request that each flow belongs to; none if it is another tenant's.
-    pub(crate) flow_owner: Vec<Option<RequestId>>,
+    /// By flow.
+    pub(crate) flow_routes: Vec<FlowRoute>,
+    /// The links that are degraded at times, if there are any.
+    pub(crate) degraded: Option<DegradedLinks>,
     /// The flows of other tenants, if the background is made of flows.
     pub(crate) competition: Option<Competition>,
     pub(crate) transfers_in_flight: u32,
@@ -177,7 +180,8 @@ impl<'a> Simulation<'a> {
             requests: vec![RequestState::default(); requests.len()],
             records: Vec::with_capacity(requests.len()),
             tbt: tbt_histogram(),
-            flow_owner: Vec::new(),
+            flow_routes: Vec::new(),
+            degraded: Some(DegradedLinks::new(&scenario.degraded, &tree)).filter(|_| !scenario.degraded.is_empty()),
             competition: Competition::new(&scenario.background, &tree, scenario.seed),
             transfers_in_flight: 0,
             entering: Vec::new(),
@@ -203,6 +207,9 @@ impl<'a> Simulation<'a> {
             initial.into_iter().for_each(|change| self.apply_background(change));
             self.queue.push(background.next_change(), Event::Background);
             self.background = Some(background);
+        }
+        if let Some(first) = self.degraded.as_ref().and_then(DegradedLinks::next_change) {
+            self.queue.push(first, Event::Degradation);
         }
         self.push_competing();
         self.push_telemetry();
@@ -240,6 +247,7 @@ impl<'a> Simulation<'a> {
             Event::Background => self.change_background(),
             Event::NetworkWake { generation } if generation == self.network_generation => self.end_flows(),
             Event::NetworkWake { .. } => {}
+            Event::Degradation => self.change_capacities(),
             Event::CompetingFlow => self.enter_competing(),
             Event::TransferEnter { request } => self.enter_transfer(request),
             Event::Telemetry => self.sample_links(),
@@ -325,7 +333,7 @@ impl<'a> Simulation<'a> {
             share(total(&mut self.decode.iter().map(|instance| instance.busy)), self.decode.len());
         if end > SimTime::ZERO {
             (totals.link_utilisation_ratio, totals.background_ratio) =
-                self.monitor.means(end, &self.tree, &self.network, self.competition.as_ref());
+                self.monitor.means(end, &self.tree, &self.network);
         }
         RunOutput { requests: self.records, tbt_histogram: self.tbt, totals }
     }

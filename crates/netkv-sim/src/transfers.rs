@@ -7,7 +7,7 @@ use crate::scenario::{FirstToken, OracleGranularity};
 use crate::serving::is_counted;
 use crate::simulation::Simulation;
 use netkv_policy::{Candidate, RequestView};
-use netkv_units::{Bytes, BytesPerSec, LinkId, RequestId, SimDuration, Tier};
+use netkv_units::{Bytes, BytesPerSec, FlowId, GpuId, LinkId, RequestId, SimDuration, Tier};
 
 /// The ledger's kinds of interface: NVLink inside a node, NICs elsewhere.
 const fn interface(tier: Tier) -> usize {
@@ -15,6 +15,17 @@ const fn interface(tier: Tier) -> usize {
         Tier::Node => 0,
         Tier::Rack | Tier::Pod | Tier::Core => 1,
     }
+}
+
+/// Whose a flow is and where it goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FlowRoute {
+    /// The request whose KV cache it moves; none if it is another tenant's.
+    pub(crate) owner: Option<RequestId>,
+    pub(crate) source: GpuId,
+    pub(crate) destination: GpuId,
+    /// What equal-cost multi-path routing goes by.
+    pub(crate) hash: u64,
 }
 
 impl Simulation<'_> {
@@ -136,9 +147,9 @@ impl Simulation<'_> {
     fn find_paths(&mut self, request: RequestId, decode: usize) {
         let source = self.cluster.prefill[self.requests[request.index()].prefill as usize];
         let destination = self.cluster.decode[decode];
-        let (cluster, tree) = (&self.cluster, &self.tree);
+        let (cluster, tree, network) = (&self.cluster, &self.tree, &self.network);
         let way = |(rank, &hash): (usize, &u64)| {
-            tree.path(cluster.gpu(source, rank as u32), cluster.gpu(destination, rank as u32), hash)
+            tree.route(cluster.gpu(source, rank as u32), cluster.gpu(destination, rank as u32), hash, network)
         };
         self.scratch.paths.clear();
         self.scratch.paths.extend(self.scratch.hashes.iter().enumerate().map(way));
@@ -173,20 +184,55 @@ impl Simulation<'_> {
         }
         self.entering.retain(|&other| other != request);
         flow_hashes(self.scenario.seed, request.get(), self.cluster.tp, &mut self.scratch.hashes);
-        let decode = self.requests[request.index()].decode.expect("it was chosen") as usize;
-        self.find_paths(request, decode);
+        let state = &mut self.requests[request.index()];
+        state.flows_left = self.cluster.tp;
+        let source = self.cluster.prefill[state.prefill as usize];
+        let destination = self.cluster.decode[state.decode.expect("it was chosen") as usize];
         let n_flows = u64::from(self.cluster.tp);
-        self.requests[request.index()].flows_left = self.cluster.tp;
-        for (rank, path) in self.scratch.paths.iter().enumerate() {
-            let size = bytes / n_flows + u64::from((rank as u64) < bytes % n_flows);
-            let flow = self.network.start_flow(self.now, path.links(), Bytes::new(size), None);
-            if let Some(competition) = &mut self.competition {
-                competition.count_transfer(path, Bytes::new(size));
+        for rank in 0..self.cluster.tp {
+            let size = bytes / n_flows + u64::from(u64::from(rank) < bytes % n_flows);
+            let route = FlowRoute {
+                owner: Some(request),
+                source: self.cluster.gpu(source, rank),
+                destination: self.cluster.gpu(destination, rank),
+                hash: self.scratch.hashes[rank as usize],
+            };
+            self.launch(route, Bytes::new(size));
+        }
+    }
+
+    /// A flow enters the network.
+    pub(crate) fn launch(&mut self, route: FlowRoute, size: Bytes) {
+        let path = self.tree.route(route.source, route.destination, route.hash, &self.network);
+        let flow = match route.owner {
+            Some(_) => self.network.start_flow(self.now, path.links(), size, None),
+            None => self.network.start_background_flow(self.now, path.links(), size),
+        };
+        if self.flow_routes.len() <= flow.index() {
+            self.flow_routes.resize(flow.index() + 1, route);
+        }
+        self.flow_routes[flow.index()] = route;
+    }
+
+    /// The capacities of degraded links change; flows over a link that is down take another way.
+    pub(crate) fn change_capacities(&mut self) {
+        let degraded = self.degraded.as_mut().expect("it made this event");
+        let changes = degraded.advance(self.now);
+        if let Some(next) = degraded.next_change() {
+            self.queue.push(next, Event::Degradation);
+        }
+        for change in &changes {
+            let left = self.monitor.set_capacity(self.now, change.link, change.capacity_ratio);
+            self.network.set_capacity(self.now, change.link, left);
+        }
+        for change in changes.iter().filter(|change| change.capacity_ratio <= 0.0) {
+            let mut stranded: Vec<FlowId> = self.network.flows_on(change.link).collect();
+            stranded.sort_unstable();
+            for flow in stranded {
+                let FlowRoute { source, destination, hash, .. } = self.flow_routes[flow.index()];
+                let path = self.tree.route(source, destination, hash, &self.network);
+                self.network.reroute(self.now, flow, path.links());
             }
-            if self.flow_owner.len() <= flow.index() {
-                self.flow_owner.resize(flow.index() + 1, None);
-            }
-            self.flow_owner[flow.index()] = Some(request);
         }
     }
 
@@ -196,7 +242,7 @@ impl Simulation<'_> {
         ended.clear();
         self.network.take_completed(self.now, &mut ended);
         for flow in &ended {
-            let Some(request) = self.flow_owner[flow.index()].take() else {
+            let Some(request) = self.flow_routes[flow.index()].owner else {
                 self.competition.as_mut().expect("it started this flow").active -= 1;
                 continue;
             };

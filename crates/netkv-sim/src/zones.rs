@@ -4,18 +4,17 @@
 //! the destination's down links and, in different pods, of the source pod's up links and the destination pod's down
 //! links. Inside a rack there is none. Leaves out which of these links a flow is hashed to; `path` knows that.
 
-use netkv_fabric::{FatTree, LinkKind};
+use netkv_fabric::{FabricShape, FatTree, LinkKind};
 use netkv_units::{GpuId, LinkId};
 
 /// Mean use of the links of every rack and pod, by direction.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct ZoneUse {
     /// By rack, of its links to the spines: all racks up, then all racks down.
     rack: Vec<f64>,
     /// By pod, of its links to the cores: all pods up, then all pods down.
     pod: Vec<f64>,
-    racks_per_pod: usize,
-    gpus_per_rack: u32,
+    shape: FabricShape,
 }
 
 impl ZoneUse {
@@ -30,21 +29,21 @@ impl ZoneUse {
         Self {
             rack: means(LinkKind::Rack, config.spines_per_pod),
             pod: means(LinkKind::Pod, config.cores),
-            racks_per_pod: config.shape.racks_per_pod as usize,
-            gpus_per_rack: config.shape.nodes_per_rack * config.shape.gpus_per_node,
+            shape: config.shape,
         }
     }
 
     /// Congestion from the rack of one GPU to that of another.
     pub(crate) fn congestion(&self, source: GpuId, destination: GpuId) -> f64 {
-        let rack = |gpu: GpuId| (gpu.get() / self.gpus_per_rack) as usize;
-        let (from, to) = (rack(source), rack(destination));
+        let leaf = |gpu: GpuId| self.shape.leaf(gpu) as usize;
+        let (from, to) = (leaf(source), leaf(destination));
         if from == to {
             return 0.0;
         }
         let largest = |means: &[f64], from: usize, to: usize| means[from].max(means[means.len() / 2 + to]);
         let racks = largest(&self.rack, from, to);
-        let (from_pod, to_pod) = (from / self.racks_per_pod, to / self.racks_per_pod);
+        let per_pod = self.shape.leaves_per_pod() as usize;
+        let (from_pod, to_pod) = (from / per_pod, to / per_pod);
         if from_pod == to_pod { racks } else { racks.max(largest(&self.pod, from_pod, to_pod)) }
     }
 }

@@ -3,7 +3,7 @@
 use super::SECONDS;
 use super::cluster::read_shape;
 use crate::reader::{Range, Reader};
-use netkv_fabric::{FabricConfig, FabricShape, FatTree, LinkKind};
+use netkv_fabric::{FabricConfig, FabricShape, FatTree, LinkKind, RouteChoice, Wiring};
 use netkv_sim::{OracleBandwidth, OracleGranularity, TelemetryConfig};
 use netkv_units::{BytesPerSec, SimDuration};
 
@@ -25,6 +25,9 @@ const MAX_LINKS: u64 = 1 << 24;
 /// The fabric with the cluster's shape.
 pub(super) fn read_fabric(reader: &mut Reader<'_>) -> Option<FabricConfig> {
     let shape = read_shape(reader);
+    let wiring = read_wiring(reader, shape.map(|[.., gpus_per_node]| gpus_per_node));
+    let routes = [("ecmp", RouteChoice::Ecmp), ("least_loaded", RouteChoice::LeastLoaded)];
+    let route = reader.choice("fabric.route", &routes);
     let nvlink_gbytes = reader.float("fabric.nvlink_gbytes_per_s", BANDWIDTH);
     let nic_gbps = reader.float("fabric.nic_gbps", BANDWIDTH);
     let efficiency = reader.float("fabric.nic_efficiency_ratio", Range::above(0.0, 1.0));
@@ -35,22 +38,39 @@ pub(super) fn read_fabric(reader: &mut Reader<'_>) -> Option<FabricConfig> {
     let latency_us = reader.floats::<4>("fabric.latency_us", SECONDS);
     let [pods, racks_per_pod, nodes_per_rack, gpus_per_node] = shape?;
     let config = FabricConfig {
-        shape: FabricShape { pods, racks_per_pod, nodes_per_rack, gpus_per_node },
+        shape: FabricShape { pods, racks_per_pod, nodes_per_rack, gpus_per_node, wiring: wiring? },
         nvlink: BytesPerSec::new((nvlink_gbytes? * 1e9) as u64),
         nic: BytesPerSec::new((nic_gbps? * efficiency? * 1e9 / 8.0) as u64),
         rack_oversubscription: rack_oversubscription?,
         pod_oversubscription: pod_oversubscription?,
         spines_per_pod: spines_per_pod?,
         cores: cores?,
+        route: route?,
         latency: latency_us?.map(|micros| SimDuration::from_secs_f64(micros * 1e-6)),
     };
     check_links(reader, config)
 }
 
+/// How NICs are wired. The number of rails is checked whatever the wiring is.
+fn read_wiring(reader: &mut Reader<'_>, gpus_per_node: Option<u32>) -> Option<Wiring> {
+    let by_rail = reader.choice("fabric.wiring", &[("racks", false), ("rails", true)]);
+    let rails = reader.count("fabric.rails", 1, 1024);
+    if !by_rail? {
+        return rails.map(|_| Wiring::Racks);
+    }
+    let (rails, gpus_per_node) = (rails?, gpus_per_node?);
+    if !gpus_per_node.is_multiple_of(rails) {
+        let message = format!("fabric.rails = {rails} does not divide cluster.gpus_per_node = {gpus_per_node}");
+        reader.fail("fabric.rails", &message);
+        return None;
+    }
+    Some(Wiring::Rails(rails))
+}
+
 fn check_links(reader: &mut Reader<'_>, config: FabricConfig) -> Option<FabricConfig> {
     let shape = config.shape;
     let shared =
-        u64::from(shape.racks()) * u64::from(config.spines_per_pod) + u64::from(shape.pods) * u64::from(config.cores);
+        u64::from(shape.leaves()) * u64::from(config.spines_per_pod) + u64::from(shape.pods) * u64::from(config.cores);
     let links = 2 * (2 * u64::from(shape.gpus()) + shared);
     if links > MAX_LINKS {
         reader.fail("fabric.spines_per_pod", &format!("the fabric has {links} links; allowed: at most {MAX_LINKS}"));
