@@ -66,7 +66,8 @@ pub struct DegradedLinks {
 impl DegradedLinks {
     /// The links of `tree` that `degradations` describe.
     pub fn new(degradations: &[Degradation], tree: &FatTree) -> Self {
-        let places = LinkKind::ALL.into_iter().flat_map(|kind| tree.links_of(kind)).map(|link| (link, tree.place(link)));
+        let places =
+            LinkKind::ALL.into_iter().flat_map(|kind| tree.links_of(kind)).map(|link| (link, tree.place(link)));
         let is_meant = |place: &LinkPlace| degradations.iter().any(|degradation| degradation.matches(place));
         let links = places.filter(|(_, place)| is_meant(place)).map(|(link, place)| (link, place, 1.0)).collect();
         let mut times: Vec<SimTime> = degradations.iter().flat_map(|one| [one.from, one.until]).collect();
@@ -109,8 +110,8 @@ pub fn cut_off(degradations: &[Degradation], tree: &FatTree) -> Option<String> {
         let mut own = tree.links_of(kind).map(|link| tree.place(link));
         own.all(|place| place.switch != Some(switch) || pod.is_some_and(|pod| pod != place.pod) || !is_down(&place))
     };
-    let without_spine =
-        (0..config.shape.pods).find(|&pod| !(0..config.spines_per_pod).any(|spine| is_up(LinkKind::Rack, Some(pod), spine)));
+    let without_spine = (0..config.shape.pods)
+        .find(|&pod| !(0..config.spines_per_pod).any(|spine| is_up(LinkKind::Rack, Some(pod), spine)));
     if let Some(pod) = without_spine {
         return Some(format!("no spine of pod {pod} is always connected to all its leaf switches"));
     }
@@ -161,7 +162,12 @@ mod tests {
     #[test]
     fn the_worst_of_what_holds_counts_and_ends_with_its_time() {
         let tree = tree();
-        let one = Degradation { rack: Some(3), switch: Some(1), direction: Some(Direction::Up), ..all(LinkKind::Rack, 0.25, 2.0, 4.0) };
+        let one = Degradation {
+            rack: Some(3),
+            switch: Some(1),
+            direction: Some(Direction::Up),
+            ..all(LinkKind::Rack, 0.25, 2.0, 4.0)
+        };
         let mut links = DegradedLinks::new(&[all(LinkKind::Rack, 0.5, 1.0, 3.0), one], &tree);
         let mut seen = Vec::new();
         while let Some(now) = links.next_change() {

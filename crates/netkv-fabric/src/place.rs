@@ -83,7 +83,7 @@ impl FatTree {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fat_tree::{FabricConfig, FabricShape, Wiring, ecmp_hash};
+    use crate::fat_tree::{FabricConfig, FabricShape, RouteChoice, Wiring, ecmp_hash};
     use netkv_units::{BytesPerSec, SimDuration};
 
     fn tree() -> FatTree {

@@ -122,7 +122,8 @@ impl<'a> Reader<'a> {
         Some(u32::try_from(value).expect("it is at most a number of 32 bits"))
     }
 
-    fn integer_of(&mut self, key: &str, node: &Node, low: u64, high: u64) -> Option<u64> {
+    /// An integer from `low` to `high` at `node`, a part of the value of `key`.
+    pub(crate) fn integer_of(&mut self, key: &str, node: &Node, low: u64, high: u64) -> Option<u64> {
         let value = match node.content {
             Content::Integer(value) => u64::try_from(value).ok(),
             Content::Float(_) | Content::Table(_) | Content::List(_) | Content::Text(_) | Content::Flag(_) => None,
@@ -197,6 +198,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn fail(&mut self, key: &str, message: &str) {
         let origin = tree::get(self.tree, key).map_or(&self.file, |node| &node.origin);
         self.issues.push(Issue::new(origin, message));
+    }
+
+    /// Reports what is wrong with a node that is a part of a value.
+    pub(crate) fn fail_at(&mut self, node: &Node, message: &str) {
+        self.issues.push(Issue::new(&node.origin, message));
     }
 
     /// Adds what another reader found.

@@ -5,6 +5,7 @@
 
 mod background;
 mod cluster;
+mod degraded;
 mod engine;
 mod network;
 mod profile;
@@ -18,11 +19,11 @@ use crate::issue::{Issue, Origin};
 use crate::library::Library;
 use crate::reader::{Range, Reader};
 use crate::tree::Table;
-use netkv_fabric::{BackgroundConfig, FabricConfig};
+use netkv_fabric::{BackgroundConfig, Degradation, FabricConfig, Wiring};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{
     ClusterConfig, DecodeConfig, FirstToken, GpuProfile, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity,
-    PrefillConfig, Scenario, SloConfig, TelemetryConfig, TransferConfig,
+    PrefillConfig, Scenario, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity,
 };
 use netkv_units::SimDuration;
 use netkv_workload::Workload;
@@ -47,6 +48,7 @@ pub struct CellSpec {
     pub(crate) profile_canonical: Arc<str>,
     cluster: ClusterConfig,
     fabric: FabricConfig,
+    degraded: Vec<Degradation>,
     background: BackgroundConfig,
     telemetry: TelemetryConfig,
     oracle: OracleGranularity,
@@ -70,6 +72,7 @@ impl CellSpec {
             workload,
             cluster: self.cluster.clone(),
             fabric: self.fabric,
+            degraded: self.degraded.clone(),
             background: self.background.clone(),
             telemetry: self.telemetry,
             oracle: self.oracle,
@@ -114,6 +117,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &mut Library) -> Option<CellS
     let profile = library.profile(reader);
     let fabric = network::read_fabric(reader);
     let cluster = cluster::read_cluster(reader, profile.as_deref());
+    let degraded = degraded::read_degraded(reader, fabric.as_ref());
     let background = background::read_background(reader, fabric.as_ref());
     let telemetry = network::read_telemetry(reader);
     let oracle = network::read_oracle(reader);
@@ -122,6 +126,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &mut Library) -> Option<CellS
     let prefill = engine::read_prefill(reader);
     let decode = engine::read_decode(reader, kv.as_ref());
     let transfer = engine::read_transfer(reader);
+    check_granularity(reader, transfer.as_ref(), fabric.as_ref(), degraded.as_deref());
     let first_token = engine::read_first_token(reader);
     let slo = engine::read_slo(reader);
     let policy = engine::read_policy(reader);
@@ -133,6 +138,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &mut Library) -> Option<CellS
         recipe: recipe?,
         cluster: cluster?,
         fabric: fabric?,
+        degraded: degraded?,
         background: background?,
         telemetry: telemetry?,
         oracle: oracle?,
@@ -148,4 +154,27 @@ fn read_sections(reader: &mut Reader<'_>, library: &mut Library) -> Option<CellS
         measure: MeasureConfig { warmup: SimDuration::from_secs_f64(warmup_s?) },
         profile_canonical: profile.canonical.clone(),
     })
+}
+
+/// Pooled interfaces have no rails, and none of them can be told apart.
+fn check_granularity(
+    reader: &mut Reader<'_>,
+    transfer: Option<&TransferConfig>,
+    fabric: Option<&FabricConfig>,
+    degraded: Option<&[Degradation]>,
+) {
+    const KEY: &str = "transfer.granularity";
+    if transfer.is_none_or(|transfer| transfer.granularity != TransferGranularity::Instance) {
+        return;
+    }
+    if fabric.is_some_and(|fabric| fabric.shape.wiring != Wiring::Racks) {
+        reader.fail(
+            KEY,
+            "transfer.granularity = \"instance\" pools NICs of several rails; allowed with fabric.wiring = \"racks\"",
+        );
+    }
+    if degraded.is_some_and(|degraded| degraded.iter().any(|one| one.gpu.is_some())) {
+        reader
+            .fail(KEY, "transfer.granularity = \"instance\" knows no single GPU; allowed without fabric.degraded.gpu");
+    }
 }

@@ -64,6 +64,7 @@ fn spread(config: &ClusterConfig, n_instances: u32, group: u32) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use netkv_fabric::Wiring;
 
     fn prefill(placement: Placement) -> Vec<u32> {
         let shape =

@@ -199,12 +199,7 @@ impl LinkMonitor {
 
     /// By kind of link: mean share of capacity used from the start until `now`, in all and by the background, its
     /// flows included.
-    pub(crate) fn means(
-        &self,
-        now: SimTime,
-        tree: &FatTree,
-        network: &FlowNetwork,
-    ) -> ([f64; 4], [f64; 4]) {
+    pub(crate) fn means(&self, now: SimTime, tree: &FatTree, network: &FlowNetwork) -> ([f64; 4], [f64; 4]) {
         let window = now.since(SimTime::ZERO);
         let mean = |kind: LinkKind, moved: &dyn Fn(LinkId) -> Nanobytes| {
             let ratio = |link: LinkId| moved(link).get() as f64 / self.nominal[link.index()].over(window).get() as f64;

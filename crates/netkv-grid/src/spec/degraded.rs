@@ -8,8 +8,7 @@ use netkv_fabric::{Degradation, Direction, FabricConfig, FatTree, LinkKind, cut_
 use netkv_units::SimTime;
 
 const KEY: &str = "fabric.degraded";
-const FIELDS: [&str; 9] =
-    ["kind", "direction", "pod", "rack", "switch", "gpu", "capacity_ratio", "from_s", "until_s"];
+const FIELDS: [&str; 9] = ["kind", "direction", "pod", "rack", "switch", "gpu", "capacity_ratio", "from_s", "until_s"];
 
 /// The degraded links of the fabric.
 pub(super) fn read_degraded(reader: &mut Reader<'_>, fabric: Option<&FabricConfig>) -> Option<Vec<Degradation>> {
@@ -42,12 +41,14 @@ fn read_one(reader: &mut Reader<'_>, item: &Node) -> Option<Degradation> {
         reader.fail_at(item, &with_suggestion(&message, nearest(unknown, FIELDS)));
         return None;
     }
-    let kind = word(reader, item, table, "kind", &LinkKind::ALL.map(|kind| (kind.name(), kind)))?;
+    let kind = word(reader, table, "kind", &LinkKind::ALL.map(|kind| (kind.name(), kind)))?;
     let directions = [Direction::Up, Direction::Down].map(|direction| (direction.name(), direction));
-    let direction = word(reader, item, table, "direction", &directions)?;
+    let direction = word(reader, table, "direction", &directions)?;
     let number = |reader: &mut Reader<'_>, field: &str| match table.get(field) {
         None => Some(None),
-        Some(node) => reader.integer_of(&format!("{KEY}.{field}"), node, 0, u64::from(u32::MAX - 1)).map(|it| Some(it as u32)),
+        Some(node) => {
+            reader.integer_of(&format!("{KEY}.{field}"), node, 0, u64::from(u32::MAX - 1)).map(|it| Some(it as u32))
+        }
     };
     let float = |reader: &mut Reader<'_>, field: &str, range: Range, default: f64| match table.get(field) {
         None => Some(default),
@@ -56,7 +57,8 @@ fn read_one(reader: &mut Reader<'_>, item: &Node) -> Option<Degradation> {
     let (pod, rack) = (number(reader, "pod"), number(reader, "rack"));
     let (switch, gpu) = (number(reader, "switch"), number(reader, "gpu"));
     let Some(kind) = kind else {
-        reader.fail_at(item, &format!("{KEY}.kind is missing; allowed: {}", one_of(&LinkKind::ALL.map(LinkKind::name))));
+        reader
+            .fail_at(item, &format!("{KEY}.kind is missing; allowed: {}", one_of(&LinkKind::ALL.map(LinkKind::name))));
         return None;
     };
     if !table.contains_key("capacity_ratio") {
@@ -87,7 +89,6 @@ fn read_one(reader: &mut Reader<'_>, item: &Node) -> Option<Degradation> {
 /// One of the given words, or none if the field is not there; nothing if it is there and wrong.
 fn word<T: Copy>(
     reader: &mut Reader<'_>,
-    item: &Node,
     table: &Table,
     field: &str,
     words: &[(&'static str, T)],
@@ -99,7 +100,6 @@ fn word<T: Copy>(
     };
     if found.is_none() {
         let names: Vec<_> = words.iter().map(|(name, _)| *name).collect();
-        let _ = item;
         return reader.refuse(&format!("{KEY}.{field}"), node, &one_of(&names));
     }
     Some(found.map(|(_, value)| *value))

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::scenario::{ClusterConfig, Placement};
-use netkv_fabric::{FabricConfig, FabricShape, Path};
+use netkv_fabric::{FabricConfig, FabricShape, Path, RouteChoice, Wiring};
 use netkv_units::Bytes;
 
 /// 2 pods x 2 racks x 2 nodes x 2 GPUs; rack links carry 5 MB/s, pod links 2.5 MB/s.

@@ -1,6 +1,8 @@
 //! Scenarios for tests: a small cluster whose every figure is round, to be changed by each test as it needs.
 
-use netkv_fabric::{BackgroundConfig, FabricConfig, FabricShape, FlowBackground, ModulatedBackground, SizeTable};
+use netkv_fabric::{
+    BackgroundConfig, FabricConfig, FabricShape, FlowBackground, ModulatedBackground, RouteChoice, SizeTable, Wiring,
+};
 use netkv_policy::{NetKvWeights, PolicyConfig};
 use netkv_sim::{
     ClusterConfig, DecodeConfig, DecodeLatency, FirstToken, GpuProfile, KvConfig, MeasureConfig, OracleBandwidth,
@@ -56,6 +58,7 @@ pub fn scenario(workload: Workload) -> Scenario {
             route: RouteChoice::Ecmp,
             latency: [SimDuration::ZERO; 4],
         },
+        degraded: Vec::new(),
         background: BackgroundConfig::None,
         telemetry: TelemetryConfig {
             interval: SimDuration::ZERO,
