@@ -396,6 +396,38 @@ mod tests {
     }
 
     #[test]
+    fn every_gpu_has_its_place_on_a_leaf_switch() {
+        for wiring in [Wiring::Racks, Wiring::Rails(8), Wiring::Rails(4), Wiring::Rails(1)] {
+            let shape = FabricShape { wiring, ..tree().config().shape };
+            let places =
+                (0..shape.leaves()).flat_map(|leaf| (0..shape.gpus_per_leaf()).map(move |index| (leaf, index)));
+            let mut gpus: Vec<u32> = places
+                .map(|(leaf, index)| {
+                    let gpu = shape.gpu_of_leaf(leaf, index);
+                    assert_eq!(shape.leaf(gpu), leaf, "{wiring:?}");
+                    gpu.get()
+                })
+                .collect();
+            gpus.sort_unstable();
+            assert_eq!(gpus, (0..shape.gpus()).collect::<Vec<_>>(), "{wiring:?}");
+        }
+    }
+
+    #[test]
+    fn a_rail_is_one_switch_for_the_same_position_in_every_node_of_a_pod() {
+        let shape = FabricShape { wiring: Wiring::Rails(8), ..tree().config().shape };
+        let tier = |a, b| shape.tier(GpuId::new(a), GpuId::new(b));
+        assert_eq!(
+            [tier(3, 11), tier(3, 27), tier(3, 12), tier(3, 35), tier(3, 4)],
+            [Tier::Rack, Tier::Rack, Tier::Pod, Tier::Core, Tier::Node]
+        );
+        // Oversubscription is that of the leaf switches, whichever NICs are theirs.
+        let tree = FatTree::new(FabricConfig { shape, ..*tree().config() });
+        let total = |kind| tree.links_of(kind).map(|link| tree.capacity(link).get()).sum::<u64>() / 2;
+        assert_eq!([total(LinkKind::Rack), total(LinkKind::Pod)], [1_600_000_000_000, 800_000_000_000]);
+    }
+
+    #[test]
     fn ecmp_spreads_flows_evenly_over_spines_and_cores() {
         let tree = tree();
         let mut uses = vec![0_u32; tree.n_links()];

@@ -202,6 +202,65 @@ fn links_without_bandwidth_are_refused() {
 }
 
 #[test]
+fn rails_must_divide_the_gpus_of_a_node_and_are_not_pooled() {
+    check(
+        "[fabric]\nwiring = \"rails\"\nrails = 3\n",
+        &[":6:9: fabric.rails = 3 does not divide cluster.gpus_per_node = 8"],
+    );
+    check(
+        "[fabric]\nwiring = \"rail\"\nroute = \"random\"\n",
+        &[
+            ":5:10: fabric.wiring = \"rail\" is not allowed; allowed: \"racks\", \"rails\"; did you mean \"rails\"?",
+            ":6:9: fabric.route = \"random\" is not allowed; allowed: \"ecmp\", \"least_loaded\"",
+        ],
+    );
+    check(
+        "[fabric]\nwiring = \"rails\"\n[transfer]\ngranularity = \"instance\"\n",
+        &[
+            ":7:15: transfer.granularity = \"instance\" pools NICs of several rails; allowed with fabric.wiring = \"racks\"",
+        ],
+    );
+}
+
+#[test]
+fn degraded_links_must_exist_and_leave_a_way() {
+    let check = |items: &str, expect: &str| check(&format!("[fabric]\ndegraded = [{items}]\n"), &[expect]);
+    check(
+        "{ kind = \"rack\", pod = 7, capacity_ratio = 0.5 }",
+        ":5:13: fabric.degraded: { capacity_ratio = 0.5, kind = \"rack\", pod = 7 } describes no link of the fabric; all \
+         numbers count from 0",
+    );
+    check(
+        "{ kind = \"pod\", gpus = 1, capacity_ratio = 0.5 }",
+        ":5:13: fabric.degraded has no field gpus; its fields: kind, direction, pod, rack, switch, gpu, \
+         capacity_ratio, from_s, until_s; did you mean gpu?",
+    );
+    check(
+        "{ kind = \"pods\", capacity_ratio = 0.5 }",
+        ":5:22: fabric.degraded.kind = \"pods\" is not allowed; allowed: \"nvlink\", \"nic\", \"rack\", \"pod\"; did you \
+         mean \"pod\"?",
+    );
+    check("{ kind = \"pod\" }", ":5:13: fabric.degraded.capacity_ratio is missing; allowed: 0 (down) to 1");
+    check(
+        "{ capacity_ratio = 0.5 }",
+        ":5:13: fabric.degraded.kind is missing; allowed: \"nvlink\", \"nic\", \"rack\", \"pod\"",
+    );
+    check(
+        "{ kind = \"nic\", capacity_ratio = 0 }",
+        ":5:46: fabric.degraded.capacity_ratio = 0 is not allowed; allowed: at least 0.001 and at most 1",
+    );
+    check(
+        "{ kind = \"nic\", capacity_ratio = 0.5, from_s = 9, until_s = 3 }",
+        ":5:13: fabric.degraded: until_s is not later than from_s",
+    );
+    check(
+        "{ kind = \"pod\", pod = 1, capacity_ratio = 0 }",
+        ":5:12: fabric.degraded can cut off a part of the fabric: no core is always connected to all pods; transfers \
+         would wait there",
+    );
+}
+
+#[test]
 fn memory_must_hold_the_weights_and_blocks_must_fit_the_trace() {
     check(
         "[kv]\nhbm_gb_per_gpu = 24.0\n",

@@ -22,7 +22,10 @@ pub(super) fn read_degraded(reader: &mut Reader<'_>, fabric: Option<&FabricConfi
     for (item, one) in items.iter().zip(&degraded) {
         let places = LinkKind::ALL.into_iter().flat_map(|kind| tree.links_of(kind)).map(|link| tree.place(link));
         if !places.into_iter().any(|place| one.matches(&place)) {
-            return reader.refuse(KEY, item, "what describes at least one link of the fabric");
+            let what =
+                format!("{} describes no link of the fabric; all numbers count from 0", item.content.canonical());
+            reader.fail_at(item, &format!("{KEY}: {what}"));
+            return None;
         }
     }
     if let Some(what) = cut_off(&degraded, &tree) {
@@ -71,7 +74,8 @@ fn read_one(reader: &mut Reader<'_>, item: &Node) -> Option<Degradation> {
     let from_s = float(reader, "from_s", SECONDS, 0.0);
     let until_s = float(reader, "until_s", SECONDS, f64::INFINITY);
     if from_s? >= until_s? {
-        return reader.refuse(KEY, item, "from_s below until_s");
+        reader.fail_at(item, &format!("{KEY}: until_s is not later than from_s"));
+        return None;
     }
     Some(Degradation {
         kind,

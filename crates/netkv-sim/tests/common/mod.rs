@@ -1,5 +1,7 @@
 //! Scenarios for tests: a small cluster whose every figure is round, to be changed by each test as it needs.
 
+#![allow(dead_code, reason = "every test file uses a part of it")]
+
 use netkv_fabric::{
     BackgroundConfig, FabricConfig, FabricShape, FlowBackground, ModulatedBackground, RouteChoice, SizeTable, Wiring,
 };
