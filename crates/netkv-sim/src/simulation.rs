@@ -245,7 +245,11 @@ impl<'a> Simulation<'a> {
     fn dispatch(&mut self, event: Event) {
         match event {
             Event::Background => self.change_background(),
-            Event::NetworkWake { generation } if generation == self.network_generation => self.end_flows(),
+            Event::NetworkWake { generation } if generation == self.network_generation => {
+                // Another flow may be done at this very instant once rates are up to date: it needs a wake again.
+                self.network_wake = None;
+                self.end_flows();
+            }
             Event::NetworkWake { .. } => {}
             Event::Degradation => self.change_capacities(),
             Event::CompetingFlow => self.enter_competing(),
