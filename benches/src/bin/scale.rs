@@ -3,7 +3,7 @@
 use netkv_benches::{run, tree};
 use std::time::Instant;
 
-const TRANSFERS: u32 = 100_000;
+const TRANSFERS: u32 = 20_000;
 
 fn main() {
     let given: Vec<u32> = std::env::args().skip(1).map(|gpus| gpus.parse().expect("a number of GPUs")).collect();

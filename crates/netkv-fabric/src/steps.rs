@@ -1,10 +1,11 @@
 //! The steps of a solve to come: which has the least key, of many that change all the time.
 //!
-//! Keys are kept in blocks, and the least of a block is found when it is asked for and something in it has changed.
-//! Changing a key is then a single store, and the search has no branch that is hard to predict; both a heap and a
-//! tournament tree were slower on the fair sharing of a thousand flows, where some thirty keys take part at once.
+//! Keys are kept in blocks, and the least of a block is found when it is asked for and something in it has changed;
+//! so are the blocks' least keys where there are many, and so on. Changing a key is then little more than a store, and
+//! the search has no branch that is hard to predict; both a heap and an eager tournament tree were slower on the fair
+//! sharing of a thousand flows, where some thirty keys take part at once.
 
-/// Keys of a block. Measured on those thirty: 8 is faster than 16 and 32.
+/// Entries of a block. Measured on those thirty: 8 is faster than 16 and 32.
 const BLOCK: usize = 8;
 /// Key of a place that takes no part.
 pub(crate) const ABSENT: u64 = u64::MAX;
@@ -13,59 +14,117 @@ pub(crate) const ABSENT: u64 = u64::MAX;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Steps {
     keys: Vec<u64>,
-    blocks: Vec<Block>,
-    /// Blocks in which something has changed.
+    /// The first round has a node for each block of keys, each further one for each block of nodes before it; the
+    /// last one is a single block.
+    rounds: Vec<Round>,
+    /// How many of the rounds are in use.
+    height: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Round {
+    nodes: Vec<Node>,
+    /// Nodes under which something has changed.
     changed: Vec<u32>,
 }
 
+/// What is known of a block.
 #[derive(Clone, Copy, Debug)]
-struct Block {
-    /// The least key and its place, if nothing has changed.
+struct Node {
+    /// Its least key and that key's place, if nothing has changed.
     least: u64,
     place: u32,
     is_changed: bool,
+}
+
+impl Round {
+    fn mark(&mut self, number: usize) {
+        let node = &mut self.nodes[number];
+        if !node.is_changed {
+            node.is_changed = true;
+            self.changed.push(number as u32);
+        }
+    }
 }
 
 impl Steps {
     /// Takes all places out.
     pub(crate) fn clear(&mut self) {
         self.keys.clear();
-        self.blocks.clear();
-        self.changed.clear();
+        for round in &mut self.rounds[..self.height] {
+            round.nodes.clear();
+            round.changed.clear();
+        }
+        self.height = 0;
     }
 
     /// Adds a place with a key.
     pub(crate) fn add(&mut self, key: u64) -> u32 {
         let place = self.keys.len();
-        if place.is_multiple_of(BLOCK) {
-            self.blocks.push(Block { least: ABSENT, place: 0, is_changed: false });
-        }
         self.keys.push(ABSENT);
+        let (mut round, mut below) = (0, place);
+        // Every round whose last block was full gets a node, and the last round's own block may overflow.
+        while below.is_multiple_of(BLOCK) && (below > 0 || round == 0) {
+            if round == self.height {
+                self.add_round();
+                break;
+            }
+            self.rounds[round].nodes.push(Node { least: ABSENT, place: 0, is_changed: false });
+            below = self.rounds[round].nodes.len() - 1;
+            round += 1;
+        }
         self.set(place as u32, key);
         place as u32
+    }
+
+    /// Adds a round above the last, for all that is there.
+    fn add_round(&mut self) {
+        if self.rounds.len() == self.height {
+            self.rounds.push(Round::default());
+        }
+        let below = if self.height == 0 { self.keys.len() } else { self.rounds[self.height - 1].nodes.len() };
+        let round = &mut self.rounds[self.height];
+        for number in 0..below.div_ceil(BLOCK) {
+            round.nodes.push(Node { least: ABSENT, place: 0, is_changed: false });
+            round.mark(number);
+        }
+        self.height += 1;
     }
 
     /// Changes the key of a place.
     pub(crate) fn set(&mut self, place: u32, key: u64) {
         self.keys[place as usize] = key;
-        let number = place as usize / BLOCK;
-        let block = &mut self.blocks[number];
-        if !block.is_changed {
-            block.is_changed = true;
-            self.changed.push(number as u32);
-        }
+        self.rounds[0].mark(place as usize / BLOCK);
     }
 
     /// The least key and its place, the lowest among equals; none if all are absent.
     pub(crate) fn first(&mut self) -> Option<(u64, u32)> {
-        while let Some(number) = self.changed.pop() {
-            let start = number as usize * BLOCK;
-            let keys = &self.keys[start..self.keys.len().min(start + BLOCK)];
-            let (least, at) = least_of(keys.iter().copied());
-            self.blocks[number as usize] = Block { least, place: (start + at) as u32, is_changed: false };
+        for round in 0..self.height {
+            while let Some(number) = self.rounds[round].changed.pop() {
+                let node = self.find_least(round, number as usize);
+                self.rounds[round].nodes[number as usize] = node;
+                if round + 1 < self.height {
+                    self.rounds[round + 1].mark(number as usize / BLOCK);
+                }
+            }
         }
-        let (least, number) = least_of(self.blocks.iter().map(|block| block.least));
-        (least < ABSENT).then(|| (least, self.blocks[number].place))
+        let top = &self.rounds.get(self.height.checked_sub(1)?)?.nodes;
+        let (least, number) = least_of(top.iter().map(|node| node.least));
+        (least < ABSENT).then(|| (least, top[number].place))
+    }
+
+    fn find_least(&self, round: usize, number: usize) -> Node {
+        let start = number * BLOCK;
+        let (least, place) = if round == 0 {
+            let (least, at) = least_of(self.keys[start..self.keys.len().min(start + BLOCK)].iter().copied());
+            (least, (start + at) as u32)
+        } else {
+            let below = &self.rounds[round - 1].nodes;
+            let below = &below[start..below.len().min(start + BLOCK)];
+            let (least, at) = least_of(below.iter().map(|node| node.least));
+            (least, below[at].place)
+        };
+        Node { least, place, is_changed: false }
     }
 }
 

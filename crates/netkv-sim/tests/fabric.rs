@@ -109,12 +109,8 @@ fn the_least_loaded_spine_is_never_shared_while_another_is_idle() {
 fn two_flows_may_end_at_one_instant_one_after_the_other() {
     let mut scenario = transfer_to(2);
     scenario.kv.bytes_per_token = 1_000_005;
-    scenario.workload = std::sync::Arc::new(Workload::from_parts(vec![(
-        SimTime::ZERO,
-        999,
-        3,
-        (0..2).map(BlockId::new).collect(),
-    )]));
+    scenario.workload =
+        std::sync::Arc::new(Workload::from_parts(vec![(SimTime::ZERO, 999, 3, (0..2).map(BlockId::new).collect())]));
     scenario.fabric.spines_per_pod = 1;
     scenario.fabric.rack_oversubscription = 4.0;
     // Alone for the last 0.3 ns: 499,502,497 and one more bytes, 5 GB/s each, are 99,900,499.4 and .6 ns.

@@ -21,7 +21,7 @@ fn random_scenario(seed: u64) -> Scenario {
     scenario.transfer.setup = millis(stream.below(3));
     scenario.kv.decode_blocks = [600, 100_000][stream.below(2) as usize];
     if stream.below(3) > 0 {
-        scenario.background = if seed % 4 == 0 { flows(0.2) } else { BACKGROUND };
+        scenario.background = if seed.is_multiple_of(4) { flows(0.2) } else { BACKGROUND };
     }
     if stream.below(3) == 0 {
         scenario.first_token = FirstToken::Prefill;
