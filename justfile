@@ -38,6 +38,14 @@ figures *args:
 golden:
     NETKV_GOLDEN=write cargo test --release -p netkv --test golden
 
+# Benchmarks of the fabric: `just bench half_loaded`.
+bench *args:
+    cargo bench --manifest-path benches/Cargo.toml --target-dir target/benches -- {{args}}
+
+# Compare the fabric with SimGrid on random cases; docs/validation.md says what must be installed.
+validate *args:
+    python3 validation/compare.py {{args}}
+
 # The API documentation.
 doc:
     cargo doc --workspace --no-deps
