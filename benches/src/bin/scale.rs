@@ -3,7 +3,7 @@
 use netkv_benches::{run, tree};
 use std::time::Instant;
 
-const TRANSFERS: u32 = 20_000;
+const TRANSFERS: u32 = 100_000;
 
 fn main() {
     let given: Vec<u32> = std::env::args().skip(1).map(|gpus| gpus.parse().expect("a number of GPUs")).collect();
@@ -11,7 +11,7 @@ fn main() {
     println!("| GPUs | links | load | most in flight | simulated s | s | us per transfer | peak MB so far |");
     println!("|-----:|------:|-----:|---------------:|------------:|--:|----------------:|---------------:|");
     for gpus in sizes {
-        for load in [0.5, 0.9] {
+        for load in [0.3, 0.5, 0.7] {
             let tree = tree(gpus);
             let start = Instant::now();
             let outcome = run(&tree, TRANSFERS, load, 1);

@@ -149,7 +149,9 @@ impl FlowNetwork {
             if change.old != Some(rate) {
                 let old = change.old.unwrap_or(BytesPerSec::ZERO);
                 self.settle(change.slot, old);
-                self.count_background(change.slot, old, rate);
+                if !self.background.is_empty() {
+                    self.count_background(change.slot, old, rate);
+                }
                 let left = self.work[change.slot as usize].remaining.time_at(rate);
                 self.completions.set(change.slot, left.map_or(SimTime::NEVER, |left| self.allocation.now() + left));
             }

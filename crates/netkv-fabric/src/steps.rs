@@ -14,10 +14,11 @@ pub(crate) const ABSENT: u64 = u64::MAX;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Steps {
     keys: Vec<u64>,
-    /// The first round has a node for each block of keys, each further one for each block of nodes before it; the
-    /// last one is a single block.
-    rounds: Vec<Round>,
-    /// How many of the rounds are in use.
+    /// A node for each block of keys.
+    base: Round,
+    /// Where there are many: each round has a node for each block of nodes in the round before it, the last one is a
+    /// single block. Those beyond `height` are kept for their memory.
+    upper: Vec<Round>,
     height: usize,
 }
 
@@ -38,6 +39,7 @@ struct Node {
 }
 
 impl Round {
+    #[inline]
     fn mark(&mut self, number: usize) {
         let node = &mut self.nodes[number];
         if !node.is_changed {
@@ -45,16 +47,23 @@ impl Round {
             self.changed.push(number as u32);
         }
     }
+
+    fn clear(&mut self) {
+        self.nodes.clear();
+        self.changed.clear();
+    }
+
+    fn grow(&mut self) {
+        self.nodes.push(Node { least: ABSENT, place: 0, is_changed: false });
+    }
 }
 
 impl Steps {
     /// Takes all places out.
     pub(crate) fn clear(&mut self) {
         self.keys.clear();
-        for round in &mut self.rounds[..self.height] {
-            round.nodes.clear();
-            round.changed.clear();
-        }
+        self.base.clear();
+        self.upper[..self.height].iter_mut().for_each(Round::clear);
         self.height = 0;
     }
 
@@ -62,69 +71,74 @@ impl Steps {
     pub(crate) fn add(&mut self, key: u64) -> u32 {
         let place = self.keys.len();
         self.keys.push(ABSENT);
-        let (mut round, mut below) = (0, place);
-        // Every round whose last block was full gets a node, and the last round's own block may overflow.
-        while below.is_multiple_of(BLOCK) && (below > 0 || round == 0) {
-            if round == self.height {
-                self.add_round();
-                break;
+        if place.is_multiple_of(BLOCK) {
+            self.base.grow();
+            if place >= BLOCK * BLOCK {
+                self.grow_upper();
             }
-            self.rounds[round].nodes.push(Node { least: ABSENT, place: 0, is_changed: false });
-            below = self.rounds[round].nodes.len() - 1;
-            round += 1;
         }
         self.set(place as u32, key);
         place as u32
     }
 
-    /// Adds a round above the last, for all that is there.
-    fn add_round(&mut self) {
-        if self.rounds.len() == self.height {
-            self.rounds.push(Round::default());
+    /// Brings the upper rounds up to the number of nodes below them.
+    fn grow_upper(&mut self) {
+        let mut below = self.base.nodes.len();
+        for round in 0.. {
+            if round == self.height {
+                if below <= BLOCK {
+                    return;
+                }
+                if self.upper.len() == self.height {
+                    self.upper.push(Round::default());
+                }
+                self.height += 1;
+            }
+            let round = &mut self.upper[round];
+            while round.nodes.len() < below.div_ceil(BLOCK) {
+                round.grow();
+                round.mark(round.nodes.len() - 1);
+            }
+            below = round.nodes.len();
         }
-        let below = if self.height == 0 { self.keys.len() } else { self.rounds[self.height - 1].nodes.len() };
-        let round = &mut self.rounds[self.height];
-        for number in 0..below.div_ceil(BLOCK) {
-            round.nodes.push(Node { least: ABSENT, place: 0, is_changed: false });
-            round.mark(number);
-        }
-        self.height += 1;
     }
 
     /// Changes the key of a place.
+    #[inline]
     pub(crate) fn set(&mut self, place: u32, key: u64) {
         self.keys[place as usize] = key;
-        self.rounds[0].mark(place as usize / BLOCK);
+        self.base.mark(place as usize / BLOCK);
     }
 
     /// The least key and its place, the lowest among equals; none if all are absent.
     pub(crate) fn first(&mut self) -> Option<(u64, u32)> {
-        for round in 0..self.height {
-            while let Some(number) = self.rounds[round].changed.pop() {
-                let node = self.find_least(round, number as usize);
-                self.rounds[round].nodes[number as usize] = node;
-                if round + 1 < self.height {
-                    self.rounds[round + 1].mark(number as usize / BLOCK);
-                }
+        while let Some(number) = self.base.changed.pop() {
+            let start = number as usize * BLOCK;
+            let keys = &self.keys[start..self.keys.len().min(start + BLOCK)];
+            let (least, at) = least_of(keys.iter().copied());
+            self.base.nodes[number as usize] = Node { least, place: (start + at) as u32, is_changed: false };
+            if self.height > 0 {
+                self.upper[0].mark(number as usize / BLOCK);
             }
         }
-        let top = &self.rounds.get(self.height.checked_sub(1)?)?.nodes;
+        (0..self.height).for_each(|round| self.update(round));
+        let top = if self.height == 0 { &self.base.nodes } else { &self.upper[self.height - 1].nodes };
         let (least, number) = least_of(top.iter().map(|node| node.least));
         (least < ABSENT).then(|| (least, top[number].place))
     }
 
-    fn find_least(&self, round: usize, number: usize) -> Node {
-        let start = number * BLOCK;
-        let (least, place) = if round == 0 {
-            let (least, at) = least_of(self.keys[start..self.keys.len().min(start + BLOCK)].iter().copied());
-            (least, (start + at) as u32)
-        } else {
-            let below = &self.rounds[round - 1].nodes;
+    /// Brings an upper round up to date with the one below it.
+    fn update(&mut self, round: usize) {
+        while let Some(number) = self.upper[round].changed.pop() {
+            let start = number as usize * BLOCK;
+            let below = if round == 0 { &self.base.nodes } else { &self.upper[round - 1].nodes };
             let below = &below[start..below.len().min(start + BLOCK)];
             let (least, at) = least_of(below.iter().map(|node| node.least));
-            (least, below[at].place)
-        };
-        Node { least, place, is_changed: false }
+            self.upper[round].nodes[number as usize] = Node { least, place: below[at].place, is_changed: false };
+            if round + 1 < self.height {
+                self.upper[round + 1].mark(number as usize / BLOCK);
+            }
+        }
     }
 }
 
