@@ -49,7 +49,8 @@ pub fn run(tree: &FatTree, n: u32, load_ratio: f64, seed: u64) -> Outcome {
     let mean_bytes = 2.05e9;
     let narrowest = f64::from(tree.config().shape.gpus()) * 9.375e9 / 4.0;
     let gap = SimDuration::from_secs_f64(mean_bytes / (load_ratio * narrowest));
-    let (mut started, mut next_start, mut outcome) = (0, SimTime::ZERO, Outcome { most_in_flight: 0, end: SimTime::ZERO });
+    let (mut started, mut next_start, mut outcome) =
+        (0, SimTime::ZERO, Outcome { most_in_flight: 0, end: SimTime::ZERO });
     let mut ended = Vec::new();
     loop {
         let start = (started < n).then_some(next_start);
