@@ -122,27 +122,11 @@ pub fn cut_off(degradations: &[Degradation], tree: &FatTree) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fat_tree::{FabricConfig, FabricShape, RouteChoice, Wiring};
-    use netkv_units::{BytesPerSec, SimDuration};
+    use crate::fat_tree::FabricConfig;
 
+    /// 2 pods of 2 racks, 2 spines in each, 2 cores.
     fn tree() -> FatTree {
-        FatTree::new(FabricConfig {
-            shape: FabricShape {
-                pods: 2,
-                racks_per_pod: 2,
-                nodes_per_rack: 1,
-                gpus_per_node: 2,
-                wiring: Wiring::Racks,
-            },
-            nvlink: BytesPerSec::new(1000),
-            nic: BytesPerSec::new(100),
-            rack_oversubscription: 1.0,
-            pod_oversubscription: 1.0,
-            spines_per_pod: 2,
-            cores: 2,
-            route: RouteChoice::Ecmp,
-            latency: [SimDuration::ZERO; 4],
-        })
+        FatTree::new(FabricConfig { spines_per_pod: 2, cores: 2, ..*crate::fat_tree::tests::tree().config() })
     }
 
     fn all(kind: LinkKind, capacity_ratio: f64, from_s: f64, until_s: f64) -> Degradation {

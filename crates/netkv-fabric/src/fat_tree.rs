@@ -329,10 +329,11 @@ pub fn ecmp_hash(seed: u64, transfer: u64, rank: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn tree() -> FatTree {
+    /// 64 GPUs in 2 pods of 2 racks of 2 nodes.
+    pub(crate) fn tree() -> FatTree {
         FatTree::new(FabricConfig {
             shape: FabricShape {
                 pods: 2,

@@ -10,7 +10,7 @@
 
 use crate::allocation::Allocation;
 use crate::completions::Completions;
-use netkv_units::{Bytes, BytesPerSec, FlowId, LinkId, Nanobytes, SimTime};
+use netkv_units::{Bytes, BytesPerSec, FlowId, LinkId, Meter, Nanobytes, SimTime};
 
 /// A flow's work; a slot is used again after its flow has ended.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,29 +21,13 @@ struct Work {
     is_background: bool,
 }
 
-/// What background flows move over a link.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counter {
-    rate: u64,
-    moved: Nanobytes,
-    counted: SimTime,
-}
-
-impl Counter {
-    fn moved_until(&self, now: SimTime) -> Nanobytes {
-        let mut moved = self.moved;
-        moved += BytesPerSec::new(self.rate).over(now.since(self.counted));
-        moved
-    }
-}
-
 /// A network of directed links and the flows that share them max-min fairly.
 #[derive(Clone, Debug)]
 pub struct FlowNetwork {
     allocation: Allocation,
     work: Vec<Work>,
-    /// By link; none as long as there are no background flows.
-    background: Vec<Counter>,
+    /// By link, what background flows move; none as long as there are no such flows.
+    background: Vec<Meter>,
     free: Vec<u32>,
     n_active: usize,
     completions: Completions,
@@ -85,7 +69,7 @@ impl FlowNetwork {
 
     /// Starts a flow that is counted as background; else as [`FlowNetwork::start_flow`].
     pub fn start_background_flow(&mut self, now: SimTime, path: &[LinkId], size: Bytes) -> FlowId {
-        self.background.resize(self.allocation.n_links(), Counter::default());
+        self.background.resize(self.allocation.n_links(), Meter::default());
         let flow = self.start_flow(now, path, size, None);
         self.work[flow.index()].is_background = true;
         flow
@@ -189,7 +173,7 @@ impl FlowNetwork {
 
     /// What background flows have moved over a link until `now`: a part of [`FlowNetwork::moved`].
     pub fn background_moved(&self, link: LinkId, now: SimTime) -> Nanobytes {
-        self.background.get(link.index()).map_or(Nanobytes::ZERO, |counter| counter.moved_until(now))
+        self.background.get(link.index()).map_or(Nanobytes::ZERO, |meter| meter.until(now))
     }
 
     /// The rates that flows over `paths` would get if they started now, without starting them.
@@ -257,9 +241,8 @@ impl FlowNetwork {
         }
         let now = self.allocation.now();
         for link in self.allocation.path(slot) {
-            let counter = &mut self.background[link];
-            (counter.moved, counter.counted) = (counter.moved_until(now), now);
-            counter.rate = counter.rate - old.get() + new.get();
+            let meter = &mut self.background[link];
+            meter.set(now, meter.rate() - old + new);
         }
     }
 }

@@ -83,28 +83,8 @@ impl FatTree {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fat_tree::{FabricConfig, FabricShape, RouteChoice, Wiring, ecmp_hash};
-    use netkv_units::{BytesPerSec, SimDuration};
-
-    fn tree() -> FatTree {
-        FatTree::new(FabricConfig {
-            shape: FabricShape {
-                pods: 2,
-                racks_per_pod: 2,
-                nodes_per_rack: 2,
-                gpus_per_node: 8,
-                wiring: Wiring::Racks,
-            },
-            nvlink: BytesPerSec::new(450_000_000_000),
-            nic: BytesPerSec::new(50_000_000_000),
-            rack_oversubscription: 2.0,
-            pod_oversubscription: 4.0,
-            spines_per_pod: 4,
-            cores: 8,
-            route: RouteChoice::Ecmp,
-            latency: [SimDuration::ZERO; 4],
-        })
-    }
+    use crate::fat_tree::ecmp_hash;
+    use crate::fat_tree::tests::tree;
 
     /// A way from GPU 3 (rack 0, pod 0) to GPU 50 (rack 3, pod 1) names these places in turn.
     #[test]

@@ -10,7 +10,7 @@ use crate::scenario::{OracleBandwidth, OracleGranularity, TelemetryConfig};
 use crate::zones::ZoneUse;
 use netkv_fabric::{FatTree, FlowNetwork, LinkKind, ecmp_hash};
 use netkv_policy::{CostOracle, PathCost};
-use netkv_units::{BytesPerSec, InstanceId, LinkId, Nanobytes, SimDuration, SimTime, Stream, Tier};
+use netkv_units::{BytesPerSec, InstanceId, LinkId, Meter, Nanobytes, SimDuration, SimTime, Stream, Tier};
 use std::collections::VecDeque;
 
 /// Use of every sampled link at one moment.
@@ -45,27 +45,6 @@ pub(crate) struct LinkMonitor {
     stream: Stream,
 }
 
-/// A rate, and what it has amounted to.
-#[derive(Clone, Copy, Debug, Default)]
-struct Meter {
-    rate: BytesPerSec,
-    /// Until `since`.
-    moved: Nanobytes,
-    since: SimTime,
-}
-
-impl Meter {
-    fn until(&self, now: SimTime) -> Nanobytes {
-        let mut moved = self.moved;
-        moved += self.rate.over(now.since(self.since));
-        moved
-    }
-
-    fn set(&mut self, now: SimTime, rate: BytesPerSec) {
-        *self = Self { rate, moved: self.until(now), since: now };
-    }
-}
-
 /// A part as a share of the whole; nothing left of nothing is as good as full.
 fn share(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 1.0 }
@@ -79,7 +58,7 @@ impl LinkMonitor {
         let none = Sample { taken: SimTime::ZERO, visible: SimTime::ZERO, used_ratio: vec![0.0; n_links] };
         Self {
             config,
-            carries: nominal.iter().map(|&rate| Meter { rate, ..Meter::default() }).collect(),
+            carries: nominal.iter().map(|&rate| Meter::new(rate)).collect(),
             background_ratio: vec![0.0; n_links],
             background: vec![Meter::default(); n_links],
             nominal,
@@ -108,7 +87,7 @@ impl LinkMonitor {
 
     /// Gives the background its share of what a link can carry now, and returns the rest.
     fn divide(&mut self, now: SimTime, link: LinkId) -> BytesPerSec {
-        let carries = self.carries[link.index()].rate;
+        let carries = self.carries[link.index()].rate();
         let taken = BytesPerSec::new((carries.get() as f64 * self.background_ratio[link.index()]) as u64);
         self.background[link.index()].set(now, taken);
         carries - taken
@@ -164,8 +143,8 @@ impl LinkMonitor {
     /// The share of a link that the scheduler believes is used.
     fn used_ratio(&self, link: LinkId, network: &FlowNetwork) -> f64 {
         if self.is_live() {
-            let used = self.background[link.index()].rate + network.allocated(link);
-            share(used.get() as f64, self.carries[link.index()].rate.get() as f64)
+            let used = self.background[link.index()].rate() + network.allocated(link);
+            share(used.get() as f64, self.carries[link.index()].rate().get() as f64)
         } else {
             self.seen.used_ratio[link.index()]
         }

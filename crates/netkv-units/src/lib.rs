@@ -5,12 +5,14 @@
 
 mod digest;
 mod id;
+mod meter;
 mod quantity;
 mod random;
 mod time;
 
 pub use digest::{Digest, Digester};
 pub use id::{BlockId, FlowId, GpuId, InstanceId, LinkId, RequestId, Tier, TransferId};
+pub use meter::Meter;
 pub use quantity::{Bytes, BytesPerSec, Nanobytes};
 pub use random::Stream;
 pub use time::{SimDuration, SimTime};
