@@ -45,6 +45,24 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// An instance of which nothing is known.
+    pub const fn unknown(instance: InstanceId) -> Self {
+        Self {
+            instance,
+            running: 0,
+            pending: 0,
+            max_batch: 0,
+            running_tokens: 0,
+            pending_tokens: 0,
+            capacity_tokens: 0,
+            free_tokens: 0,
+            queued_tokens: 0,
+            hit_tokens: 0,
+            transfer_bytes: Bytes::ZERO,
+            sharing_transfers: 0,
+        }
+    }
+
     /// KV tokens that the instance holds or has been promised: the load that the load-aware policies balance.
     pub fn committed_tokens(&self) -> u64 {
         self.running_tokens + self.pending_tokens
@@ -72,4 +90,10 @@ pub trait Policy: Send {
     /// policy's own rule says otherwise. The answer depends on the arguments and on the policy's own earlier
     /// decisions alone.
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> usize;
+
+    /// Whether the answer depends on more than how many candidates there are. If it does not, the caller may leave all
+    /// but their `instance` at zero, and tell nothing of the network.
+    fn looks_at_state(&self) -> bool {
+        true
+    }
 }

@@ -24,4 +24,8 @@ impl Policy for RoundRobin {
         self.next = chosen + 1;
         chosen
     }
+
+    fn looks_at_state(&self) -> bool {
+        false
+    }
 }

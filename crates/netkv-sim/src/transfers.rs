@@ -51,7 +51,12 @@ impl Simulation<'_> {
         let input_tokens = self.scenario.workload.request(request).input_tokens;
         let mut candidates = std::mem::take(&mut self.scratch.candidates);
         candidates.clear();
+        let looks_at_state = self.policy.looks_at_state();
         for decode in 0..self.decode.len() {
+            if !looks_at_state {
+                candidates.push(Candidate::unknown(self.cluster.decode[decode]));
+                continue;
+            }
             let instance = &mut self.decode[decode];
             instance.engine.catch_up(self.now, &mut instance.memory, &mut self.tbt);
             candidates.push(self.candidate(request, decode));
@@ -61,8 +66,10 @@ impl Simulation<'_> {
         if granularity == OracleGranularity::Exact {
             self.probe_candidates(request);
         }
-        // What is seen live is what holds after all changes of this instant so far.
-        self.network.resolve();
+        if looks_at_state {
+            // What is seen live is what holds after all changes of this instant so far.
+            self.network.resolve();
+        }
         let age = self.monitor.refresh(self.now);
         if granularity == OracleGranularity::Zone {
             self.monitor.refresh_zones(&self.tree, &self.network);
@@ -75,7 +82,11 @@ impl Simulation<'_> {
             network: &self.network,
             monitor: &self.monitor,
             age,
-            tier_congestion: self.monitor.tier_congestion(&self.tree, &self.network),
+            tier_congestion: if looks_at_state {
+                self.monitor.tier_congestion(&self.tree, &self.network)
+            } else {
+                [0.0; 4]
+            },
             hashes: &self.scratch.hashes,
             exact_rate: &self.scratch.exact_rate,
         };
