@@ -7,7 +7,8 @@ fn main() {
     divan::main();
 }
 
-/// 2,000 transfers of four flows; the busiest links have half of what they could carry to do.
+/// 2,000 transfers of four flows; the narrowest links have half of what they could carry to do. They end before the
+/// largest fabric has filled up: `scale` runs long enough.
 #[divan::bench(args = [64, 1024, 16_384], sample_count = 10)]
 fn half_loaded(bencher: divan::Bencher<'_, '_>, gpus: u32) {
     let tree = tree(gpus);

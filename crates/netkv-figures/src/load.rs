@@ -115,7 +115,7 @@ impl Load {
             let block = blocks.last_mut().expect("it was pushed");
             let name = match (link.rack, detail) {
                 (_, Detail::Kind) => String::new(),
-                (Some(rack), Detail::Link | Detail::Rack) => format!("rack {rack}"),
+                (Some(rack), Detail::Link | Detail::Rack) => format!("leaf {rack}"),
                 (Some(_) | None, _) => format!("pod {}", link.pod),
             };
             if block.groups.last().is_none_or(|group| group.0 != name) {
@@ -126,7 +126,7 @@ impl Load {
         }
         let row_is = match detail {
             Detail::Link => "a directed link",
-            Detail::Rack => "the mean over the links of a rack, or of a pod",
+            Detail::Rack => "the mean over the links of a leaf switch, or of a pod",
             Detail::Pod => "the mean over the links of a pod",
             Detail::Kind => "the mean over all links of its kind",
         };

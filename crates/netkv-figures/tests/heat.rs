@@ -58,8 +58,8 @@ fn a_heat_map_says_what_it_shows_and_has_the_same_bytes_twice() {
         "over time, NetKV",
         "All traffic",
         "KV transfers alone",
-        "Spines to rack",
-        "rack 3",
+        "Spines to leaf switch",
+        "leaf 3",
         "pod 1",
         "mean 25 %",
         "mean 50 %",
@@ -79,7 +79,10 @@ fn long_runs_and_large_fabrics_stay_readable() {
     let long = heat_map([links(2, 0, 5_000, 0.25)], &metadata()).unwrap();
     assert!(long.len() < 1_000_000, "{} bytes", long.len());
     let large = heat_map([links(60, 0, 10, 0.25)], &metadata()).unwrap();
-    assert!(words_of(&large).contains("the mean over the links of a rack, or of a pod"), "720 links are too many rows");
+    assert!(
+        words_of(&large).contains("the mean over the links of a leaf switch, or of a pod"),
+        "720 links are too many rows"
+    );
     let larger = heat_map([links(500, 0, 10, 0.25)], &metadata()).unwrap();
     assert!(words_of(&larger).contains("the mean over all links of its kind"), "{}", larger.len());
 }
