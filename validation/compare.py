@@ -401,15 +401,21 @@ def table(rows):
     return "\n".join([line(rows[0]), "|" + "|".join(rulers) + "|", *map(line, rows[1:])])
 
 
+def add_programs(parser):
+    """The options that name both programs."""
+    add = parser.add_argument
+    add("--netkv", default="target/release/netkv", metavar="PROGRAM", help="default: %(default)s")
+    add("--simgrid", default="target/simgrid_flows", metavar="PROGRAM", help="default: %(default)s")
+    add("--simgrid-flag", action="append", default=[], metavar="FLAG", help="for it: --simgrid-flag=--cfg=KEY:VALUE")
+
+
 def read_arguments(words):
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
     add("files", nargs="*", type=Path, metavar="CASE.json", help="cases to compare on, instead of random ones")
-    add("--netkv", default="target/release/netkv", metavar="PROGRAM", help="default: %(default)s")
-    add("--simgrid", default="target/simgrid_flows", metavar="PROGRAM", help="default: %(default)s")
-    add("--simgrid-flag", action="append", default=[], metavar="FLAG", help="for it: --simgrid-flag=--cfg=KEY:VALUE")
+    add_programs(parser)
     add("--cases", type=int, default=25, metavar="N", help="random cases of each family (default: %(default)s)")
     add("--seed", type=int, default=1, metavar="S", help="of the random cases (default: %(default)s)")
     add(

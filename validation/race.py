@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from compare import table
+from compare import add_programs, table
 
 EXAMPLES = """examples:
   python3 validation/race.py cases/*.json
@@ -66,9 +66,7 @@ def read_arguments():
     )
     add = parser.add_argument
     add("files", nargs="+", type=Path, metavar="CASE.json", help="flowref/1 cases; small ones measure little but noise")
-    add("--netkv", default="target/release/netkv", metavar="PROGRAM", help="default: %(default)s")
-    add("--simgrid", default="target/simgrid_flows", metavar="PROGRAM", help="default: %(default)s")
-    add("--simgrid-flag", action="append", default=[], metavar="FLAG", help="for it: --simgrid-flag=--cfg=KEY:VALUE")
+    add_programs(parser)
     add("--repeats", type=int, default=3, metavar="K", help="turns of each program (default: %(default)s)")
     add("--at-least", type=float, metavar="RATIO", help="exit with 1 if a ratio is below this")
     arguments = parser.parse_args()
