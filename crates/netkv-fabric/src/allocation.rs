@@ -4,7 +4,7 @@
 
 use crate::max_min::Reached;
 use crate::steps::{ABSENT, Steps};
-use netkv_units::{BytesPerSec, LinkId, Nanobytes, SimTime};
+use netkv_units::{BytesPerSec, LinkId, Meter, Nanobytes, SimTime};
 
 /// Of a flow that rises: what it takes is whatever it gets. Of a link: it does not fill.
 pub(crate) const UNBOUNDED: u64 = u64::MAX;
@@ -30,10 +30,7 @@ pub(crate) struct Hop {
 pub(crate) struct Link {
     pub(crate) capacity: u64,
     /// The sum of its flows' rates, those that rise left out.
-    pub(crate) taken: u64,
-    /// What had crossed it at `counted`.
-    pub(crate) moved: Nanobytes,
-    pub(crate) counted: SimTime,
+    pub(crate) taken: Meter,
     /// The level at which it fills; [`UNBOUNDED`] if it does not, or if that does not matter to any flow.
     pub(crate) level: u64,
     /// How many flows it is the witness of.
@@ -102,9 +99,7 @@ impl Allocation {
         capacities.iter().for_each(|&capacity| check_capacity(capacity));
         let link = |capacity: &BytesPerSec| Link {
             capacity: capacity.get(),
-            taken: 0,
-            moved: Nanobytes::ZERO,
-            counted: SimTime::ZERO,
+            taken: Meter::default(),
             level: UNBOUNDED,
             held: 0,
             members: Vec::new(),
@@ -147,12 +142,12 @@ impl Allocation {
 
     /// The sum of the rates of a link's flows.
     pub(crate) fn taken(&self, link: usize) -> BytesPerSec {
-        BytesPerSec::new(self.links[link].taken)
+        self.links[link].taken.rate()
     }
 
     /// What has crossed a link until `now`.
     pub(crate) fn moved(&self, link: usize, now: SimTime) -> Nanobytes {
-        self.links[link].moved_until(now)
+        self.links[link].taken.until(now)
     }
 
     /// The slots of a link's flows.
@@ -294,25 +289,10 @@ impl Allocation {
 }
 
 impl Link {
-    fn moved_until(&self, now: SimTime) -> Nanobytes {
-        let mut moved = self.moved;
-        moved += BytesPerSec::new(self.taken).over(now.since(self.counted));
-        moved
-    }
-
-    #[inline(never)]
-    fn count_until(&mut self, now: SimTime) {
-        self.moved = self.moved_until(now);
-        self.counted = now;
-    }
-
     /// A flow takes `new` from now on instead of `old`.
     #[inline]
     pub(crate) fn take(&mut self, now: SimTime, old: u64, new: u64) {
-        if self.counted != now {
-            self.count_until(now);
-        }
-        self.taken = self.taken - old + new;
+        self.taken.set(now, BytesPerSec::new(self.taken.rate().get() - old + new));
     }
 }
 

@@ -253,7 +253,7 @@ impl Allocation {
     fn least_level(&self, link: u32) -> u64 {
         let Link { capacity, taken, held, ref members, .. } = self.links[link as usize];
         let reached = &self.reached[link as usize];
-        let n = members.len() as u64;
+        let (n, taken) = (members.len() as u64, taken.rate().get());
         let unbounded = u64::from(reached.risen + held);
         let by_others = if held > 0 { taken - u64::from(held) * reached.release } else { taken };
         match capacity.checked_sub(by_others + n.saturating_sub(1)) {

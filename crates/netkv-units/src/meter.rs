@@ -19,6 +19,7 @@ impl Meter {
     }
 
     /// The rate at which it runs.
+    #[inline]
     pub const fn rate(&self) -> BytesPerSec {
         self.rate
     }
@@ -37,8 +38,13 @@ impl Meter {
     ///
     /// # Panics
     /// If its rate changed later than that.
+    #[inline]
     pub fn set(&mut self, now: SimTime, rate: BytesPerSec) {
-        *self = Self { rate, moved: self.until(now), since: now };
+        if self.since != now {
+            self.moved = self.until(now);
+            self.since = now;
+        }
+        self.rate = rate;
     }
 }
 
