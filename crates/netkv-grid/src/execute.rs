@@ -4,7 +4,7 @@
 //! command that shows it again behind its message.
 
 use crate::experiment::Cell;
-use netkv_sim::{RunOutput, Value, metrics};
+use netkv_sim::{OutputDigest, RunOutput, Scenario, Tally, Value, metrics, run_streamed};
 use netkv_units::Digest;
 use rayon::iter::{ParallelBridge, ParallelIterator};
 use std::cell::RefCell;
@@ -42,7 +42,36 @@ pub enum Status {
     },
 }
 
-/// Told about each cell as it ends, from the thread that ran it; the output is there if the cell is done.
+/// What a run of a cell gave.
+pub struct CellRun {
+    /// Digest of every bit of its output.
+    pub digest: Digest,
+    /// Its metrics, in the order of [`netkv_sim::METRICS`].
+    pub metrics: Vec<Value>,
+    /// Its whole output, if it was kept.
+    pub output: Option<RunOutput>,
+}
+
+impl CellRun {
+    /// Runs a scenario and keeps none of its requests.
+    pub fn streamed(scenario: &Scenario) -> Self {
+        let (mut digest, mut tally) = (OutputDigest::default(), Tally::default());
+        let end = run_streamed(scenario, &mut |record| {
+            digest.add(&record);
+            tally.add(&record);
+        });
+        let digest = digest.finish(&end.tbt_histogram, &end.totals);
+        Self { digest, metrics: tally.metrics(&end), output: None }
+    }
+}
+
+impl From<RunOutput> for CellRun {
+    fn from(output: RunOutput) -> Self {
+        Self { digest: output.digest(), metrics: metrics(&output), output: Some(output) }
+    }
+}
+
+/// Told about each cell as it ends, from the thread that ran it; its output is there if it was kept.
 pub type OnDone<'a> = dyn Fn(&Cell, &Outcome, Option<&RunOutput>) + Sync + 'a;
 
 /// Runs cells, in their order, on `jobs` threads; outcomes come back in the same order. When `stop` is set, cells that
@@ -54,7 +83,7 @@ pub fn run_cells(
     cells: &[Cell],
     jobs: NonZeroUsize,
     stop: &AtomicBool,
-    runner: impl Fn(&Cell) -> RunOutput + Sync,
+    runner: impl Fn(&Cell) -> CellRun + Sync,
     on_done: &OnDone<'_>,
 ) -> Vec<Outcome> {
     install_hook();
@@ -78,14 +107,9 @@ pub fn run_cells(
 }
 
 /// Runs one cell; a panic of the runner becomes a failed outcome.
-fn run_cell(cell: &Cell, runner: &(impl Fn(&Cell) -> RunOutput + Sync)) -> (Outcome, Option<RunOutput>) {
-    let result = catch(|| {
-        let output = runner(cell);
-        let status = Status::Done { digest: output.digest().to_string(), metrics: metrics(&output) };
-        (status, output)
-    });
-    let (status, output) = match result {
-        Ok((status, output)) => (status, Some(output)),
+fn run_cell(cell: &Cell, runner: &(impl Fn(&Cell) -> CellRun + Sync)) -> (Outcome, Option<RunOutput>) {
+    let (status, output) = match catch(|| runner(cell)) {
+        Ok(CellRun { digest, metrics, output }) => (Status::Done { digest: digest.to_string(), metrics }, output),
         Err(message) => (Status::Failed { message }, None),
     };
     (Outcome { index: cell.index, key: cell.key, status }, output)

@@ -19,7 +19,7 @@ mod tree;
 mod workloads;
 
 pub use axes::{Axis, AxisValue, RESERVED_COLUMNS};
-pub use execute::{OnDone, Outcome, Status, failure, run_cells};
+pub use execute::{CellRun, OnDone, Outcome, Status, failure, run_cells};
 pub use experiment::{Cell, Experiment, LoadOptions, Point, Reduction};
 pub use header::Record;
 pub use issue::{InputErrors, Issue, Origin, nearest};

@@ -26,7 +26,7 @@ use netkv_sim::{
     PrefillConfig, Scenario, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity,
 };
 use netkv_units::SimDuration;
-use netkv_workload::Workload;
+use netkv_workload::RequestSource;
 use std::sync::Arc;
 
 /// The longest time that a key may hold, in seconds. Chosen by us: 31 years, far within the range of simulated time.
@@ -66,7 +66,7 @@ pub struct CellSpec {
 
 impl CellSpec {
     /// The scenario of this point with a seed and the requests of its recipe for that seed.
-    pub(crate) fn scenario(&self, seed: u64, workload: Arc<Workload>) -> Scenario {
+    pub(crate) fn scenario(&self, seed: u64, workload: Arc<dyn RequestSource>) -> Scenario {
         Scenario {
             seed,
             workload,

@@ -31,7 +31,7 @@ const KINDS: [(&str, SyntheticKind); 3] = [
 pub struct TraceOrigin {
     /// In words: "Mooncake conversation trace", "mooncake-like generator, seed 1", or the path in the experiment file.
     pub label: String,
-    /// SHA-256 of the file, or of what the generator would write.
+    /// SHA-256 of the file, or of what the generator would write; of their name if the requests have no end.
     pub sha256: String,
     /// Whether the generator stands in for the published trace because that was not found.
     pub fallback: bool,
@@ -41,9 +41,18 @@ pub struct TraceOrigin {
 #[derive(Clone, Debug)]
 pub(crate) struct LoadedTrace {
     pub(crate) origin: TraceOrigin,
-    pub(crate) trace: Arc<Trace>,
+    pub(crate) requests: LoadedRequests,
     /// What the user should be told.
     pub(crate) notice: Option<String>,
+}
+
+/// The requests themselves.
+#[derive(Clone, Debug)]
+pub(crate) enum LoadedRequests {
+    /// A trace in memory.
+    Trace(Arc<Trace>),
+    /// Conversations without end, of a seed.
+    Endless(u64),
 }
 
 /// Loads what `workload.trace = name` stands for; `named_at` is where it stands.
@@ -57,16 +66,20 @@ pub(crate) fn load(name: &str, named_at: &Origin, trace_dir: Option<&Path>) -> R
     if let Some(generated) = name.strip_prefix("synthetic:") {
         return synthetic(generated).ok_or_else(|| Issue::new(named_at, unknown_generator(name)).into());
     }
+    if let Some(generated) = name.strip_prefix("endless:") {
+        return endless(generated).ok_or_else(|| Issue::new(named_at, unknown_generator(name)).into());
+    }
     let path = source::beside(&named_at.file, name);
     let (trace, sha256) = parse_file(&path, named_at)?;
     let origin = TraceOrigin { label: name.to_owned(), sha256, fallback: false };
-    Ok(LoadedTrace { origin, trace, notice: None })
+    Ok(LoadedTrace { origin, requests: LoadedRequests::Trace(trace), notice: None })
 }
 
 fn unknown_generator(name: &str) -> String {
     let kinds: Vec<_> = KINDS.iter().map(|(kind, _)| format!("\"synthetic:{kind}:SEED\"")).collect();
     format!(
-        "workload.trace = \"{name}\" is not a trace; allowed: \"{MOONCAKE_CONVERSATION}\", {}, or a path",
+        "workload.trace = \"{name}\" is not a trace; allowed: \"{MOONCAKE_CONVERSATION}\", {}, \
+         \"endless:conversation:SEED\", or a path",
         kinds.join(", ")
     )
 }
@@ -93,7 +106,8 @@ fn published(path: &Path, named_at: &Origin) -> Result<LoadedTrace, InputErrors>
     } else {
         format!("{MOONCAKE_CONVERSATION_FILE}, not the published file")
     };
-    Ok(LoadedTrace { origin: TraceOrigin { label, sha256, fallback: false }, trace, notice })
+    let origin = TraceOrigin { label, sha256, fallback: false };
+    Ok(LoadedTrace { origin, requests: LoadedRequests::Trace(trace), notice })
 }
 
 fn parse_file(path: &Path, named_at: &Origin) -> Result<(Arc<Trace>, String), InputErrors> {
@@ -116,7 +130,15 @@ fn synthetic(kind_and_seed: &str) -> Option<LoadedTrace> {
         }
     };
     let origin = TraceOrigin { label, sha256: trace.sha256(), fallback: false };
-    Some(LoadedTrace { origin, trace: Arc::new(trace), notice: None })
+    Some(LoadedTrace { origin, requests: LoadedRequests::Trace(Arc::new(trace)), notice: None })
+}
+
+fn endless(kind_and_seed: &str) -> Option<LoadedTrace> {
+    let seed: u64 = kind_and_seed.strip_prefix("conversation:")?.parse().ok()?;
+    let label = format!("mooncake-like conversations without end, seed {seed}");
+    let sha256 = sha256_hex(format!("endless:conversation:{seed}").as_bytes());
+    let origin = TraceOrigin { label, sha256, fallback: false };
+    Some(LoadedTrace { origin, requests: LoadedRequests::Endless(seed), notice: None })
 }
 
 fn stand_in() -> LoadedTrace {
@@ -129,6 +151,6 @@ fn stand_in() -> LoadedTrace {
     LoadedTrace {
         origin: TraceOrigin { fallback: true, ..generated.origin },
         notice: Some(notice),
-        trace: generated.trace,
+        requests: generated.requests,
     }
 }

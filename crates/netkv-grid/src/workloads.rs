@@ -2,7 +2,7 @@
 
 use crate::experiment::Cell;
 use netkv_sim::Scenario;
-use netkv_workload::Workload;
+use netkv_workload::RequestSource;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -20,7 +20,7 @@ pub struct Workloads {
 
 #[derive(Default)]
 struct Kept {
-    built: BTreeMap<Name, Arc<OnceLock<Arc<Workload>>>>,
+    built: BTreeMap<Name, Arc<OnceLock<Arc<dyn RequestSource>>>>,
     /// Oldest first.
     order: VecDeque<Name>,
 }
@@ -32,10 +32,10 @@ impl Workloads {
     }
 
     /// The requests of a cell. Two threads that want the same ones build them once; others do not wait.
-    pub fn of(&self, cell: &Cell) -> Arc<Workload> {
+    pub fn of(&self, cell: &Cell) -> Arc<dyn RequestSource> {
         let recipe = &cell.spec().recipe;
         let place = self.place((format!("{recipe:?}"), cell.seed));
-        place.get_or_init(|| Arc::new(recipe.build(cell.seed))).clone()
+        place.get_or_init(|| recipe.build(cell.seed)).clone()
     }
 
     /// The scenario of a cell.
@@ -43,7 +43,7 @@ impl Workloads {
         cell.spec().scenario(cell.seed, self.of(cell))
     }
 
-    fn place(&self, name: Name) -> Arc<OnceLock<Arc<Workload>>> {
+    fn place(&self, name: Name) -> Arc<OnceLock<Arc<dyn RequestSource>>> {
         // A panic while the lock is held is impossible to cause from outside; its data would still be whole.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.order.retain(|other| *other != name);

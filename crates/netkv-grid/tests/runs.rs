@@ -39,6 +39,7 @@ fn fake_output(cell: &Cell) -> RunOutput {
 }
 
 fn run(cells: &[Cell], jobs: usize, runner: impl Fn(&Cell) -> RunOutput + Sync) -> Vec<Outcome> {
+    let runner = |cell: &Cell| runner(cell).into();
     run_cells(cells, NonZeroUsize::new(jobs).unwrap(), &AtomicBool::new(false), runner, &|_, _, _| {})
 }
 
@@ -77,7 +78,7 @@ fn a_cell_that_panics_fails_alone_and_says_what_and_where() {
     };
     let runner = |cell: &Cell| {
         assert_ne!(cell.index, 3, "free blocks = {}", -1);
-        fake_output(cell)
+        fake_output(cell).into()
     };
     let outcomes = run_cells(&cells, NonZeroUsize::new(2).unwrap(), &AtomicBool::new(false), runner, &note);
     assert_eq!(outcomes.len(), cells.len());
@@ -102,7 +103,7 @@ fn cells_that_have_not_started_are_left_out_after_a_stop() {
             stop.store(true, Ordering::Relaxed);
         }
     };
-    let outcomes = run_cells(&cells, NonZeroUsize::new(1).unwrap(), &stop, fake_output, &note);
+    let outcomes = run_cells(&cells, NonZeroUsize::new(1).unwrap(), &stop, |cell| fake_output(cell).into(), &note);
     assert_eq!(outcomes.last().unwrap().index, 2);
 }
 

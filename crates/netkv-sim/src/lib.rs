@@ -18,7 +18,9 @@ mod record;
 mod scenario;
 mod serving;
 mod simulation;
+mod tally;
 mod transfers;
+mod window;
 mod zones;
 
 pub use kv_memory::{Grant, KvMemory};
@@ -26,10 +28,11 @@ pub use metrics::{METRICS, Metric, Value, metrics};
 pub use observe::{Crossed, Observations, ObserveConfig, ObservedLink, TransferRecord, run_observed};
 pub use prefix_cache::{PrefixCache, PrefixMatch};
 pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};
-pub use record::{RequestRecord, RunOutput, RunTotals, TtftParts};
+pub use record::{OutputDigest, RequestRecord, RunEnd, RunOutput, RunTotals, TtftParts};
 pub use scenario::{
     ClusterConfig, DecodeConfig, FirstToken, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity, Placement,
     PrefillConfig, PrefillPolicy, SIM_EPOCH, Scenario, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity,
     TtftLimit,
 };
-pub use simulation::{run, run_with, tbt_histogram};
+pub use simulation::{run, run_streamed, run_with, tbt_histogram};
+pub use tally::Tally;

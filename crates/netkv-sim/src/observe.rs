@@ -3,7 +3,7 @@
 //! The watcher reads the links' counters between two events and touches nothing: it is no event itself, and a watched
 //! run leaves the same output as one that nobody watches, to the last bit. Whoever does not ask pays nothing.
 
-use crate::record::RunOutput;
+use crate::record::{RequestRecord, RunEnd, RunOutput};
 use crate::scenario::Scenario;
 use crate::simulation::Simulation;
 use netkv_fabric::{LinkKind, LinkPlace};
@@ -92,12 +92,17 @@ pub fn run_observed(scenario: &Scenario, config: &ObserveConfig) -> (RunOutput, 
     assert!(config.every > SimDuration::ZERO, "windows have a length");
     let mut simulation = Simulation::new(scenario, u32::MAX);
     let mut watcher = Watcher::new(&simulation, config);
+    let mut requests = Vec::with_capacity(scenario.workload.len());
     while !simulation.is_done() {
         watcher.catch_up(&simulation);
-        simulation.step();
+        simulation.step(&mut |record| {
+            watcher.seen.transfers.extend(transfer(scenario, &record));
+            requests.push(record);
+        });
     }
     let observations = watcher.finished(&simulation);
-    (simulation.into_output(), observations)
+    let RunEnd { tbt_histogram, totals } = simulation.into_end();
+    (RunOutput { requests, tbt_histogram, totals }, observations)
 }
 
 /// The counters as they were at the end of the last window.
@@ -146,24 +151,14 @@ impl Watcher {
         if simulation.now > self.seen.ends.last().copied().unwrap_or_default() {
             self.end_window(simulation, simulation.now);
         }
-        self.seen.transfers = transfers(simulation);
         self.seen
     }
 }
 
-/// The transfers of a finished run.
-fn transfers(simulation: &Simulation<'_>) -> Vec<TransferRecord> {
-    let record = |(index, state): (usize, &crate::simulation::RequestState)| {
-        let (prefill, decode) = (state.prefill as usize, state.decode? as usize);
-        let tier = simulation.cluster.tier(simulation.cluster.prefill[prefill], simulation.cluster.decode[decode]);
-        let latency = simulation.tree.config().latency[tier.index()];
-        let latency = if state.transfer_bytes == 0 { SimDuration::ZERO } else { latency };
-        Some(TransferRecord {
-            request: RequestId::from_index(index),
-            start: state.admitted,
-            setup: simulation.scenario.transfer.setup + latency,
-            end: state.transfer_end,
-        })
-    };
-    simulation.requests.iter().enumerate().filter_map(record).collect()
+/// The transfer of a finished request, if it had one.
+fn transfer(scenario: &Scenario, record: &RequestRecord) -> Option<TransferRecord> {
+    let (start, tier) = (record.transfer_start?, record.tier?);
+    let latency = if record.transfer_bytes == 0 { SimDuration::ZERO } else { scenario.fabric.latency[tier.index()] };
+    let setup = scenario.transfer.setup + latency;
+    Some(TransferRecord { request: record.request, start, setup, end: start + record.transfer })
 }

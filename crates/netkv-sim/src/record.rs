@@ -76,6 +76,8 @@ pub struct RequestRecord {
     pub decode_hit_tokens: u32,
     /// Bytes of KV cache moved.
     pub transfer_bytes: u64,
+    /// When KV memory was reserved on the decode instance and the transfer began; none if there was none.
+    pub transfer_start: Option<SimTime>,
     /// From the reservation of KV memory to the last byte moved, whether it is a part of TTFT or of the first gap.
     pub transfer: SimDuration,
     /// Where the time to its first token went.
@@ -130,7 +132,16 @@ pub struct RunTotals {
     pub rejected: u64,
 }
 
-/// What a run leaves.
+/// What a run leaves besides its requests.
+#[derive(Clone, Debug)]
+pub struct RunEnd {
+    /// Gaps between successive tokens of counted requests, in nanoseconds: 1 ns to 1 h, three significant digits.
+    pub tbt_histogram: Histogram<u64>,
+    /// The rest.
+    pub totals: RunTotals,
+}
+
+/// What a run leaves, its requests included.
 #[derive(Clone, Debug)]
 pub struct RunOutput {
     /// Every finished request, by id.
@@ -144,14 +155,28 @@ pub struct RunOutput {
 impl RunOutput {
     /// A digest of every bit of the output: equal exactly when two runs agree in everything.
     pub fn digest(&self) -> Digest {
-        let mut digester = Digester::new();
-        for record in &self.requests {
-            digest_request(&mut digester, record);
-        }
-        for value in self.tbt_histogram.iter_recorded() {
+        let mut digest = OutputDigest::default();
+        self.requests.iter().for_each(|record| digest.add(record));
+        digest.finish(&self.tbt_histogram, &self.totals)
+    }
+}
+
+/// The digest of an output whose requests come one after the other.
+#[derive(Clone, Default)]
+pub struct OutputDigest(Digester);
+
+impl OutputDigest {
+    /// Takes the next request, in order of their numbers.
+    pub fn add(&mut self, record: &RequestRecord) {
+        digest_request(&mut self.0, record);
+    }
+
+    /// The digest, once all requests have been added.
+    pub fn finish(self, tbt_histogram: &Histogram<u64>, totals: &RunTotals) -> Digest {
+        let mut digester = self.0;
+        for value in tbt_histogram.iter_recorded() {
             digester.u64(value.value_iterated_to()).u64(value.count_at_value());
         }
-        let totals = &self.totals;
         digester.u64(totals.events).u64(totals.end.as_nanos()).u64(totals.preemptions).u64(totals.rejected);
         digester.u64(u64::from(totals.transfers_in_flight_max));
         digester.f64(totals.prefill_utilisation_ratio).f64(totals.decode_utilisation_ratio);

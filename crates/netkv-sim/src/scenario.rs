@@ -5,7 +5,7 @@ use crate::profile::GpuProfile;
 use netkv_fabric::{BackgroundConfig, Degradation, FabricConfig};
 use netkv_policy::PolicyConfig;
 use netkv_units::SimDuration;
-use netkv_workload::Workload;
+use netkv_workload::RequestSource;
 use std::sync::Arc;
 
 /// Version of the model: a change that moves any result raises it. Stored results of another epoch are not reused.
@@ -17,7 +17,7 @@ pub struct Scenario {
     /// Seed of every random stream but the workload's, whose draws were made when it was built.
     pub seed: u64,
     /// The requests.
-    pub workload: Arc<Workload>,
+    pub workload: Arc<dyn RequestSource>,
     /// Which GPUs form which instance, and what each does.
     pub cluster: ClusterConfig,
     /// The network between them; its `shape` counts the GPUs.

@@ -5,15 +5,15 @@ use crate::event::Event;
 use crate::prefill::Prompt;
 use crate::record::{RequestRecord, TtftParts};
 use crate::scenario::{FirstToken, PrefillPolicy, Scenario, TtftLimit};
-use crate::simulation::{Simulation, prefix_of};
+use crate::simulation::Simulation;
 use netkv_units::{Bytes, BytesPerSec, RequestId, SimDuration, SimTime};
 
 impl Simulation<'_> {
     /// Gives an arriving request to a prefill instance.
     pub(crate) fn enqueue_prefill(&mut self, request: RequestId) {
         let chosen = self.choose_prefill(request);
-        self.requests[request.index()].prefill = chosen as u32;
-        let input_tokens = self.scenario.workload.request(request).input_tokens;
+        self.requests[request].prefill = chosen as u32;
+        let input_tokens = self.requests[request].own.input_tokens;
         self.prefill[chosen].engine.enqueue(request, input_tokens);
         self.wake_prefill(chosen);
     }
@@ -29,8 +29,8 @@ impl Simulation<'_> {
             }
             PrefillPolicy::LeastTokens => pool.min_by_key(|&index| backlog(index)),
             PrefillPolicy::CacheAware => {
-                let input_tokens = u64::from(self.scenario.workload.request(request).input_tokens);
-                let prefix = self.prefix(request);
+                let input_tokens = u64::from(self.requests[request].own.input_tokens);
+                let prefix = self.requests.prefix(request);
                 pool.min_by_key(|&index| {
                     let hit = u64::from(self.prefill[index].memory.hit_tokens(prefix));
                     backlog(index) + input_tokens - hit
@@ -62,18 +62,16 @@ impl Simulation<'_> {
             }
             self.scratch.done = done;
         }
-        let scenario = self.scenario;
+        let requests = &self.requests;
         let instance = &mut self.prefill[index];
-        let prompt = |request| Prompt {
-            input_tokens: scenario.workload.request(request).input_tokens,
-            prefix: prefix_of(scenario, request),
-        };
+        let prompt =
+            |request| Prompt { input_tokens: requests[request].own.input_tokens, prefix: requests.prefix(request) };
         let Some(start) = instance.engine.start_batch(&mut instance.memory, prompt) else { return };
         let end = self.now + start.duration;
         let busy = self.before_last_arrival(self.now, end);
         self.prefill[index].busy += busy;
         for (request, grant) in start.taken {
-            let state = &mut self.requests[request.index()];
+            let state = &mut self.requests[request];
             state.prefill_start = self.now;
             state.prefill_grant = grant;
         }
@@ -82,12 +80,10 @@ impl Simulation<'_> {
 
     /// A prompt's KV cache is complete.
     fn finish_prefill(&mut self, request: RequestId) {
-        let prefix = self.prefix(request);
-        let state = &mut self.requests[request.index()];
+        let state = &mut self.requests[request];
         state.prefill_end = self.now;
-        let prefill = state.prefill as usize;
-        self.prefill[prefill].memory.mark_ready(prefix);
-        let own = self.scenario.workload.request(request);
+        let (own, prefill) = (state.own, state.prefill as usize);
+        self.prefill[prefill].memory.mark_ready(self.requests.prefix(request));
         if self.scenario.first_token == FirstToken::Prefill && own.output_tokens == 1 {
             self.release_prefill(request);
             let mut member = Member::new(request, own.input_tokens, 0, Some(self.now), false);
@@ -100,9 +96,9 @@ impl Simulation<'_> {
 
     /// Gives back the memory that a request held where it was prefilled.
     pub(crate) fn release_prefill(&mut self, request: RequestId) {
-        let state = &self.requests[request.index()];
+        let state = &self.requests[request];
         let (prefill, private) = (state.prefill as usize, state.prefill_grant.private_blocks);
-        let prefix = self.prefix(request);
+        let prefix = self.requests.prefix(request);
         self.prefill[prefill].memory.release(prefix, private);
         self.wake_prefill(prefill);
     }
@@ -139,10 +135,9 @@ impl Simulation<'_> {
             return;
         }
         let mut end = std::mem::take(&mut self.scratch.stretch_end);
-        let scenario = self.scenario;
-        let instance = &mut self.decode[index];
+        let (requests, instance) = (&self.requests, &mut self.decode[index]);
         instance.wake = None;
-        instance.engine.turn(self.now, &mut instance.memory, |id| prefix_of(scenario, id), &mut self.tbt, &mut end);
+        instance.engine.turn(self.now, &mut instance.memory, |id| requests.prefix(id), &mut self.tbt, &mut end);
         self.count_busy(index);
         for member in &end.finished {
             self.finish_request(member);
@@ -177,7 +172,7 @@ impl Simulation<'_> {
 
     /// A member lost its place for lack of memory: its KV cache goes to the host.
     fn swap_out(&mut self, decode: usize, member: Member) {
-        self.requests[member.request.index()].preemptions += 1;
+        self.requests[member.request].preemptions += 1;
         self.totals.preemptions += 1;
         let away = self.now + self.host_time(member.context_tokens);
         let instance = &mut self.decode[decode];
@@ -192,7 +187,7 @@ impl Simulation<'_> {
         let now = self.now;
         let watermark = self.scenario.decode.watermark_blocks;
         while let Some((member, away)) = self.decode[decode].swapped.front().copied() {
-            let prefix = self.prefix(member.request);
+            let prefix = self.requests.prefix(member.request);
             let instance = &mut self.decode[decode];
             // With room for its next token as well: else two could swap each other out for ever.
             let tokens = member.context_tokens + 1;
@@ -206,12 +201,12 @@ impl Simulation<'_> {
         }
         while self.decode[decode].swapped.is_empty() {
             let Some(&request) = self.decode[decode].waiting.front() else { break };
-            let input_tokens = self.scenario.workload.request(request).input_tokens;
-            let prefix = self.prefix(request);
+            let input_tokens = self.requests[request].own.input_tokens;
+            let prefix = self.requests.prefix(request);
             let Some(grant) = self.decode[decode].memory.admit(prefix, input_tokens, watermark) else { break };
             self.decode[decode].waiting.pop_front();
             self.decode[decode].queued_tokens -= u64::from(input_tokens);
-            self.requests[request.index()].decode_grant = grant;
+            self.requests[request].decode_grant = grant;
             self.start_transfer(request);
         }
         let instance = &mut self.decode[decode];
@@ -220,11 +215,11 @@ impl Simulation<'_> {
 
     /// A swapped-out request is back.
     pub(crate) fn return_swapped(&mut self, request: RequestId) {
-        let decode = self.requests[request.index()].decode.expect("it was decoding") as usize;
+        let decode = self.requests[request].decode.expect("it was decoding") as usize;
         let returning = &mut self.decode[decode].returning;
         let place = returning.iter().position(|member| member.request == request).expect("it is returning");
         let member = returning.remove(place);
-        let prefix = self.prefix(request);
+        let prefix = self.requests.prefix(request);
         self.decode[decode].memory.mark_ready(prefix);
         self.join_decode(decode, member);
     }
@@ -232,17 +227,14 @@ impl Simulation<'_> {
     /// A request has made its last token.
     pub(crate) fn finish_request(&mut self, member: &Member) {
         let record = self.record_of(member);
-        let state = &mut self.requests[member.request.index()];
-        assert!(!state.finished, "request {:?} finishes once", member.request);
-        state.finished = true;
         assert_eq!(record.parts.total(), record.ttft, "the parts of TTFT add up");
-        self.records.push(record);
+        self.requests.finish(member.request, record);
     }
 
     fn record_of(&self, member: &Member) -> RequestRecord {
         let scenario = self.scenario;
-        let own = scenario.workload.request(member.request);
-        let state = &self.requests[member.request.index()];
+        let state = &self.requests[member.request];
+        let own = &state.own;
         let first_token = member.first_token.expect("a finished request has a first token");
         let finish = member.last_token.expect("a finished request has a last token");
         let mut parts = TtftParts {
@@ -276,6 +268,7 @@ impl Simulation<'_> {
             prefill_hit_tokens: state.prefill_grant.hit_tokens,
             decode_hit_tokens: state.decode_grant.hit_tokens,
             transfer_bytes: state.transfer_bytes,
+            transfer_start: state.decode.map(|_| state.admitted),
             transfer,
             parts,
             ttft,

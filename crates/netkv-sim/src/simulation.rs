@@ -5,37 +5,19 @@ use crate::cluster::Cluster;
 use crate::competing::Competition;
 use crate::decode::{DecodeEngine, Member, StretchEnd};
 use crate::event::{Event, EventQueue};
-use crate::kv_memory::{Grant, KvMemory};
+use crate::kv_memory::KvMemory;
 use crate::oracle::LinkMonitor;
 use crate::prefill::PrefillEngine;
-use crate::record::{RequestRecord, RunOutput, RunTotals};
+use crate::record::{RequestRecord, RunEnd, RunOutput, RunTotals};
 use crate::scenario::{Scenario, TransferGranularity};
 use crate::transfers::FlowRoute;
+use crate::window::RequestWindow;
 use hdrhistogram::Histogram;
 use netkv_fabric::{Background, BackgroundChange, DegradedLinks, FabricConfig, FatTree, FlowNetwork, Path};
 use netkv_policy::{Candidate, IterationModel, Policy};
 use netkv_units::{BlockId, BytesPerSec, FlowId, LinkId, RequestId, SimDuration, SimTime};
-use netkv_workload::BLOCK_TOKENS;
+use netkv_workload::{BLOCK_TOKENS, Request, RequestStream};
 use std::collections::VecDeque;
-
-/// What is known of a request while it is served.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct RequestState {
-    /// Positions of its instances in their pools.
-    pub(crate) prefill: u32,
-    pub(crate) decode: Option<u32>,
-    pub(crate) prefill_start: SimTime,
-    pub(crate) prefill_end: SimTime,
-    pub(crate) admitted: SimTime,
-    pub(crate) transfer_end: SimTime,
-    pub(crate) prefill_grant: Grant,
-    pub(crate) decode_grant: Grant,
-    pub(crate) transfer_bytes: u64,
-    /// Flows of its transfer that have not ended.
-    pub(crate) flows_left: u32,
-    pub(crate) preemptions: u32,
-    pub(crate) finished: bool,
-}
 
 /// A prefill instance.
 pub(crate) struct PrefillInstance {
@@ -84,8 +66,7 @@ pub(crate) struct Simulation<'a> {
     pub(crate) policy: Box<dyn Policy>,
     pub(crate) prefill: Vec<PrefillInstance>,
     pub(crate) decode: Vec<DecodeInstance>,
-    pub(crate) requests: Vec<RequestState>,
-    pub(crate) records: Vec<RequestRecord>,
+    pub(crate) requests: RequestWindow,
     pub(crate) tbt: Histogram<u64>,
     /// By flow.
     pub(crate) flow_routes: Vec<FlowRoute>,
@@ -101,7 +82,9 @@ pub(crate) struct Simulation<'a> {
     pub(crate) next_prefill: usize,
     pub(crate) scratch: Scratch,
     background: Option<Background>,
-    next_arrival: usize,
+    arrivals: Arrivals<'a>,
+    /// Requests that have not left the window.
+    n_left: usize,
     network_wake: Option<SimTime>,
     network_generation: u32,
 }
@@ -132,9 +115,24 @@ pub fn run(scenario: &Scenario) -> RunOutput {
 /// # Panics
 /// As [`run`]; and if `max_stretch` is zero.
 pub fn run_with(scenario: &Scenario, max_stretch: u32) -> RunOutput {
+    let mut requests = Vec::with_capacity(scenario.workload.len());
+    let RunEnd { tbt_histogram, totals } = run_stretched(scenario, max_stretch, &mut |record| requests.push(record));
+    RunOutput { requests, tbt_histogram, totals }
+}
+
+/// Runs a scenario and hands each finished request to `sink` in order of arrival, as soon as those before it have
+/// ended: memory does not grow with the number of requests.
+///
+/// # Panics
+/// As [`run`].
+pub fn run_streamed(scenario: &Scenario, sink: &mut dyn FnMut(RequestRecord)) -> RunEnd {
+    run_stretched(scenario, u32::MAX, sink)
+}
+
+fn run_stretched(scenario: &Scenario, max_stretch: u32, sink: &mut dyn FnMut(RequestRecord)) -> RunEnd {
     let mut simulation = Simulation::new(scenario, max_stretch);
-    simulation.run_to_end();
-    simulation.into_output()
+    simulation.run_to_end(sink);
+    simulation.into_end()
 }
 
 /// An empty histogram of times between tokens: 1 ns to 1 h, three significant digits.
@@ -167,7 +165,6 @@ impl<'a> Simulation<'a> {
             per_request_s: decode.per_request_fs as f64 * femtos,
             per_token_s: decode.per_token_fs as f64 * femtos,
         };
-        let requests = scenario.workload.requests();
         let mut simulation = Self {
             scenario,
             now: SimTime::ZERO,
@@ -177,8 +174,7 @@ impl<'a> Simulation<'a> {
             policy: scenario.policy.build(iteration),
             prefill: cluster.prefill.iter().map(|_| PrefillInstance::new(scenario)).collect(),
             decode: cluster.decode.iter().map(|_| DecodeInstance::new(scenario, max_stretch)).collect(),
-            requests: vec![RequestState::default(); requests.len()],
-            records: Vec::with_capacity(requests.len()),
+            requests: RequestWindow::default(),
             tbt: tbt_histogram(),
             flow_routes: Vec::new(),
             degraded: Some(DegradedLinks::new(&scenario.degraded, &tree)).filter(|_| !scenario.degraded.is_empty()),
@@ -186,11 +182,12 @@ impl<'a> Simulation<'a> {
             transfers_in_flight: 0,
             entering: Vec::new(),
             totals: RunTotals::default(),
-            last_arrival: requests.last().map_or(SimTime::ZERO, |request| request.arrival),
+            last_arrival: scenario.workload.last_arrival(),
             next_prefill: 0,
             scratch: Scratch::default(),
             background: None,
-            next_arrival: 0,
+            arrivals: Arrivals::new(scenario),
+            n_left: scenario.workload.len(),
             network_wake: None,
             network_generation: 0,
             cluster,
@@ -213,25 +210,23 @@ impl<'a> Simulation<'a> {
         }
         self.push_competing();
         self.push_telemetry();
-        if let Some(first) = self.scenario.workload.requests().first() {
-            self.queue.push(first.arrival, Event::Arrival);
-        }
+        self.push_arrival();
         self.settle_network();
     }
 
-    fn run_to_end(&mut self) {
+    fn run_to_end(&mut self, sink: &mut dyn FnMut(RequestRecord)) {
         while !self.is_done() {
-            self.step();
+            self.step(sink);
         }
     }
 
     /// Every request has finished or was refused.
-    pub(crate) fn is_done(&self) -> bool {
-        self.records.len() as u64 + self.totals.rejected == self.requests.len() as u64
+    pub(crate) const fn is_done(&self) -> bool {
+        self.n_left == 0
     }
 
-    /// The next event.
-    pub(crate) fn step(&mut self) {
+    /// The next event; records of requests that leave with it go to `sink`, in order of arrival.
+    pub(crate) fn step(&mut self, sink: &mut dyn FnMut(RequestRecord)) {
         let (time, event) = self.queue.pop().expect("a request that is not finished has an event to come");
         assert!(time >= self.now, "time ran back from {} to {time}", self.now);
         self.now = time;
@@ -240,6 +235,7 @@ impl<'a> Simulation<'a> {
         if self.queue.next_time() != Some(self.now) {
             self.settle_network();
         }
+        self.n_left -= self.requests.retire(sink);
     }
 
     fn dispatch(&mut self, event: Event) {
@@ -301,31 +297,35 @@ impl<'a> Simulation<'a> {
 
     /// The next request of the workload arrives.
     fn arrive(&mut self) {
-        let request = RequestId::from_index(self.next_arrival);
-        self.next_arrival += 1;
-        if let Some(next) = self.scenario.workload.requests().get(self.next_arrival) {
-            self.queue.push(next.arrival, Event::Arrival);
-        }
-        if self.can_ever_fit(request) {
+        let own = self.arrivals.next.take().expect("it made this event");
+        let request = self.requests.push(own, &self.arrivals.blocks);
+        self.arrivals.advance();
+        self.push_arrival();
+        if self.can_ever_fit(&own) {
             self.enqueue_prefill(request);
         } else {
             self.totals.rejected += 1;
+            self.requests.refuse(request);
         }
     }
 
-    fn can_ever_fit(&self, request: RequestId) -> bool {
+    fn push_arrival(&mut self) {
+        if let Some(next) = &self.arrivals.next {
+            self.queue.push(next.arrival, Event::Arrival);
+        }
+    }
+
+    fn can_ever_fit(&self, own: &Request) -> bool {
         let kv = &self.scenario.kv;
-        let own = self.scenario.workload.request(request);
         let blocks = |tokens: u64| tokens.div_ceil(u64::from(kv.block_tokens));
         let whole = u64::from(own.input_tokens) + u64::from(own.output_tokens);
         blocks(u64::from(own.input_tokens)) <= u64::from(kv.prefill_blocks)
             && blocks(whole) + u64::from(self.scenario.decode.watermark_blocks) <= u64::from(kv.decode_blocks)
     }
 
-    pub(crate) fn into_output(mut self) -> RunOutput {
+    pub(crate) fn into_end(self) -> RunEnd {
         self.check_end();
         let end = self.now;
-        self.records.sort_unstable_by_key(|record| record.request);
         let span = self.last_arrival.as_secs_f64().max(1e-9);
         let share = |busy: SimDuration, n: usize| busy.as_secs_f64() / span / n as f64;
         let total = |busy: &mut dyn Iterator<Item = SimDuration>| busy.fold(SimDuration::ZERO, |sum, one| sum + one);
@@ -339,7 +339,7 @@ impl<'a> Simulation<'a> {
             (totals.link_utilisation_ratio, totals.background_ratio) =
                 self.monitor.means(end, &self.tree, &self.network);
         }
-        RunOutput { requests: self.records, tbt_histogram: self.tbt, totals }
+        RunEnd { tbt_histogram: self.tbt, totals }
     }
 
     /// Nothing of any request is left anywhere once all have finished; flows of other tenants go on.
@@ -358,21 +358,30 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// The blocks of a request's prompt that prefix caches may keep: the whole ones.
-    pub(crate) fn prefix(&self, request: RequestId) -> &'a [BlockId] {
-        prefix_of(self.scenario, request)
-    }
-
     /// The part of a span of time that lies before the last arrival: what utilisation counts.
     pub(crate) fn before_last_arrival(&self, from: SimTime, to: SimTime) -> SimDuration {
         to.min(self.last_arrival).since(from.min(self.last_arrival))
     }
 }
 
-/// The whole prefix blocks of a request's prompt.
-pub(crate) fn prefix_of(scenario: &Scenario, request: RequestId) -> &[BlockId] {
-    let whole = scenario.workload.request(request).input_tokens / BLOCK_TOKENS;
-    &scenario.workload.blocks(request)[..whole as usize]
+/// The requests to come, the next one drawn already.
+struct Arrivals<'a> {
+    stream: Box<dyn RequestStream + 'a>,
+    next: Option<Request>,
+    /// The blocks of the next one's prompt.
+    blocks: Vec<BlockId>,
+}
+
+impl<'a> Arrivals<'a> {
+    fn new(scenario: &'a Scenario) -> Self {
+        let mut arrivals = Self { stream: scenario.workload.draw(), next: None, blocks: Vec::new() };
+        arrivals.advance();
+        arrivals
+    }
+
+    fn advance(&mut self) {
+        self.next = self.stream.next(&mut self.blocks);
+    }
 }
 
 impl PrefillInstance {

@@ -33,22 +33,23 @@ impl Simulation<'_> {
     pub(crate) fn select_decode(&mut self, request: RequestId) {
         flow_hashes(self.scenario.seed, request.get(), self.cluster.tp, &mut self.scratch.hashes);
         let chosen = self.ask_policy(request);
-        let own = self.scenario.workload.request(request);
-        self.requests[request.index()].decode = Some(chosen as u32);
+        let state = &mut self.requests[request];
+        state.decode = Some(chosen as u32);
+        let input_tokens = u64::from(state.own.input_tokens);
         let now = self.now;
         let instance = &mut self.decode[chosen];
         instance.engine.catch_up(now, &mut instance.memory, &mut self.tbt);
         instance.outside += 1;
-        instance.outside_tokens += u64::from(own.input_tokens);
-        instance.queued_tokens += u64::from(own.input_tokens);
+        instance.outside_tokens += input_tokens;
+        instance.queued_tokens += input_tokens;
         instance.waiting.push_back(request);
         self.admit_waiting(chosen);
         self.schedule_decode(chosen);
     }
 
     fn ask_policy(&mut self, request: RequestId) -> usize {
-        let source = self.cluster.prefill[self.requests[request.index()].prefill as usize];
-        let input_tokens = self.scenario.workload.request(request).input_tokens;
+        let source = self.cluster.prefill[self.requests[request].prefill as usize];
+        let input_tokens = self.requests[request].own.input_tokens;
         let mut candidates = std::mem::take(&mut self.scratch.candidates);
         candidates.clear();
         let looks_at_state = self.policy.looks_at_state();
@@ -99,10 +100,10 @@ impl Simulation<'_> {
     /// What the scheduler knows about one decode instance.
     fn candidate(&self, request: RequestId, decode: usize) -> Candidate {
         let instance = &self.decode[decode];
-        let prefill = self.requests[request.index()].prefill as usize;
+        let prefill = self.requests[request].prefill as usize;
         let destination = self.cluster.decode[decode];
-        let input_tokens = self.scenario.workload.request(request).input_tokens;
-        let prefix = self.prefix(request);
+        let input_tokens = self.requests[request].own.input_tokens;
+        let prefix = self.requests.prefix(request);
         let hit_tokens = instance.memory.hit_tokens(prefix);
         let room = instance.memory.available_besides(prefix).saturating_sub(self.scenario.decode.watermark_blocks);
         let interface = interface(self.cluster.tier(self.cluster.prefill[prefill], destination));
@@ -135,7 +136,7 @@ impl Simulation<'_> {
         for index in 0..self.entering.len() {
             let other = self.entering[index];
             flow_hashes(self.scenario.seed, other.get(), self.cluster.tp, &mut self.scratch.hashes);
-            self.find_paths(other, self.requests[other.index()].decode.expect("it was chosen") as usize);
+            self.find_paths(other, self.requests[other].decode.expect("it was chosen") as usize);
             entering.append(&mut self.scratch.paths);
         }
         flow_hashes(self.scenario.seed, request.get(), self.cluster.tp, &mut self.scratch.hashes);
@@ -156,7 +157,7 @@ impl Simulation<'_> {
 
     /// Finds the ways of a transfer's flows, by rank.
     fn find_paths(&mut self, request: RequestId, decode: usize) {
-        let source = self.cluster.prefill[self.requests[request.index()].prefill as usize];
+        let source = self.cluster.prefill[self.requests[request].prefill as usize];
         let destination = self.cluster.decode[decode];
         let (cluster, tree, network) = (&self.cluster, &self.tree, &self.network);
         let way = |(rank, &hash): (usize, &u64)| {
@@ -168,9 +169,9 @@ impl Simulation<'_> {
 
     /// The decode instance has reserved memory: the transfer begins.
     pub(crate) fn start_transfer(&mut self, request: RequestId) {
-        let input_tokens = self.scenario.workload.request(request).input_tokens;
-        let bytes = self.bytes_to_move(input_tokens, self.requests[request.index()].decode_grant.hit_tokens);
-        let state = &mut self.requests[request.index()];
+        let input_tokens = self.requests[request].own.input_tokens;
+        let bytes = self.bytes_to_move(input_tokens, self.requests[request].decode_grant.hit_tokens);
+        let state = &mut self.requests[request];
         state.admitted = self.now;
         state.transfer_bytes = bytes;
         let (prefill, decode) = (state.prefill as usize, state.decode.expect("it was chosen") as usize);
@@ -188,14 +189,14 @@ impl Simulation<'_> {
 
     /// The transfer's flows enter the network: an even share of the bytes each, the first ones a byte more if need be.
     pub(crate) fn enter_transfer(&mut self, request: RequestId) {
-        let bytes = self.requests[request.index()].transfer_bytes;
+        let bytes = self.requests[request].transfer_bytes;
         if bytes == 0 {
             self.end_transfer(request);
             return;
         }
         self.entering.retain(|&other| other != request);
         flow_hashes(self.scenario.seed, request.get(), self.cluster.tp, &mut self.scratch.hashes);
-        let state = &mut self.requests[request.index()];
+        let state = &mut self.requests[request];
         state.flows_left = self.cluster.tp;
         let source = self.cluster.prefill[state.prefill as usize];
         let destination = self.cluster.decode[state.decode.expect("it was chosen") as usize];
@@ -257,7 +258,7 @@ impl Simulation<'_> {
                 self.competition.as_mut().expect("it started this flow").active -= 1;
                 continue;
             };
-            let state = &mut self.requests[request.index()];
+            let state = &mut self.requests[request];
             state.flows_left -= 1;
             if state.flows_left == 0 {
                 self.end_transfer(request);
@@ -268,9 +269,8 @@ impl Simulation<'_> {
 
     /// All of a request's KV cache is on its decode instance.
     fn end_transfer(&mut self, request: RequestId) {
-        let own = self.scenario.workload.request(request);
-        let prefix = self.prefix(request);
-        let state = &mut self.requests[request.index()];
+        let state = &mut self.requests[request];
+        let own = state.own;
         state.transfer_end = self.now;
         let (prefill, decode) = (state.prefill as usize, state.decode.expect("it was chosen") as usize);
         let tier = self.cluster.tier(self.cluster.prefill[prefill], self.cluster.decode[decode]);
@@ -283,7 +283,7 @@ impl Simulation<'_> {
         };
         let private_blocks = state.decode_grant.private_blocks;
         self.release_prefill(request);
-        self.decode[decode].memory.mark_ready(prefix);
+        self.decode[decode].memory.mark_ready(self.requests.prefix(request));
         let counted = is_counted(self.scenario, own.arrival);
         let member = Member::new(request, own.input_tokens, own.output_tokens - made, first, counted);
         let shared_blocks = self.decode[decode].memory.blocks_for(own.input_tokens) - private_blocks;

@@ -65,8 +65,8 @@ fn random_scenario(seed: u64) -> Scenario {
     scenario.decode.max_batch = [2, 64][stream.below(2) as usize];
     scenario.decode.watermark_blocks = [0, 1, 10][Stream::new(seed, "watermark").below(3) as usize];
     // The longest prompt and answer take 37 512-token blocks and 300 tokens at the most; often that is all there is.
-    let longest = scenario.workload.requests().iter().map(|own| own.input_tokens + own.output_tokens).max();
-    let least = longest.expect("there are requests").div_ceil(16) + scenario.decode.watermark_blocks;
+    let (_, longest) = scenario.workload.longest_tokens();
+    let least = longest.div_ceil(16) + scenario.decode.watermark_blocks;
     scenario.kv.decode_blocks = least + [0, 20, 100, 10_000][stream.below(4) as usize];
     scenario.kv.prefill_blocks = least + [0, 500][stream.below(2) as usize];
     scenario.kv.prefix_caching = stream.below(4) > 0;

@@ -11,6 +11,7 @@ mod inspect;
 mod kv_size;
 mod prefix;
 mod shape;
+mod source;
 mod synthetic;
 mod trace;
 mod workload;
@@ -20,6 +21,7 @@ pub use inspect::{
 };
 pub use kv_size::KvLayout;
 pub use shape::{Arrivals, Context, WorkloadSpec};
-pub use synthetic::{SyntheticKind, generate, generate_scaled};
+pub use source::{RequestSource, RequestStream};
+pub use synthetic::{EndlessConversations, SyntheticKind, generate, generate_scaled};
 pub use trace::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS, Trace, TraceError, TraceErrors, TraceRow};
 pub use workload::{Request, Workload};

@@ -13,10 +13,13 @@
 
 mod conversation;
 mod emit;
+mod endless;
 mod parameters;
 mod random;
 mod sessions;
 mod tool;
+
+pub use endless::EndlessConversations;
 
 use crate::trace::Trace;
 use parameters::Parameters;

@@ -161,7 +161,7 @@ pub struct CellArgs {
     #[arg(long)]
     pub timing: bool,
     /// Write one row for each request
-    #[arg(long, value_name = "FILE.csv", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE.csv", conflicts_with = "timing", value_hint = ValueHint::FilePath)]
     pub requests: Option<PathBuf>,
     /// What is watched.
     #[command(flatten)]

@@ -11,8 +11,8 @@ use crate::progress::Progress;
 use crate::provenance;
 use crate::results::{has_requests, keep_requests};
 use netkv_grid::{
-    Cell, Experiment, Outcome, Plan, Reason, Record, Segment, SegmentHeader, Status, Store, Workloads, failure,
-    run_cells,
+    Cell, CellRun, Experiment, Outcome, Plan, Reason, Record, Segment, SegmentHeader, Status, Store, Workloads,
+    failure, run_cells,
 };
 use netkv_sim::RunOutput;
 use netkv_units::Digest;
@@ -113,10 +113,7 @@ fn run_missing(
     let (sender, receiver) = channel();
     thread::scope(|scope| {
         let keeper = scope.spawn(|| keep(receiver, segment, progress, &stop));
-        let kept = |cell: &Cell, output: &RunOutput| match experiment.record() {
-            Record::Cells => Ok(()),
-            Record::Requests => keep_requests(folder, cell, output),
-        };
+        let kept = |cell: &Cell, output: &RunOutput| keep_requests(folder, cell, output);
         let n_run = send_outcomes(experiment, &cells, jobs(options), &stop, kept, sender);
         keeper.join().expect("the thread that keeps outcomes does not panic")?;
         assert_eq!(n_run, cells.len(), "every cell has an outcome");
@@ -136,7 +133,11 @@ fn send_outcomes(
     let workloads = Workloads::new();
     let runner = |cell: &Cell| {
         BEGAN.set(Some(Moment::now()));
-        netkv_sim::run(&workloads.scenario(cell))
+        let scenario = workloads.scenario(cell);
+        match experiment.record() {
+            Record::Cells => CellRun::streamed(&scenario),
+            Record::Requests => netkv_sim::run(&scenario).into(),
+        }
     };
     let on_done = |cell: &Cell, outcome: &Outcome, output: Option<&RunOutput>| {
         let wall_s = BEGAN.take().map_or(0.0, |began| began.elapsed_s());

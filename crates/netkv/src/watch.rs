@@ -50,7 +50,7 @@ pub fn config(args: &WatchArgs, scenario: &Scenario) -> Result<Option<ObserveCon
     let kinds = if args.all_links { LinkKind::ALL.to_vec() } else { vec![LinkKind::Rack, LinkKind::Pod] };
     let tree = FatTree::new(scenario.fabric);
     let n_links: usize = kinds.iter().map(|&kind| tree.links_of(kind).count()).sum();
-    let arrivals_s = scenario.workload.requests().last().map_or(0.0, |last| last.arrival.as_secs_f64());
+    let arrivals_s = scenario.workload.last_arrival().as_secs_f64();
     let every_s = args.every.unwrap_or(EVERY_S);
     let n_rows = n_links as f64 * arrivals_s / every_s;
     if n_rows > MAX_ROWS {

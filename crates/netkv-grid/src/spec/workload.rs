@@ -3,10 +3,12 @@
 use super::{MAX_SECONDS, SECONDS};
 use crate::library::Library;
 use crate::reader::{Range, Reader};
-use crate::trace_source::{LoadedTrace, TraceOrigin};
+use crate::trace_source::{LoadedRequests, LoadedTrace, TraceOrigin};
 use netkv_sim::{ClusterConfig, PrefillConfig, PrefillLatency};
 use netkv_units::{SimDuration, SimTime};
-use netkv_workload::{Arrivals, Context, MAX_TOKENS, Trace, Workload, WorkloadSpec};
+use netkv_workload::{
+    Arrivals, Context, EndlessConversations, MAX_TOKENS, RequestSource, Trace, Workload, WorkloadSpec,
+};
 use std::fmt;
 use std::sync::Arc;
 
@@ -43,14 +45,34 @@ pub(crate) enum Load {
 
 impl WorkloadRecipe {
     /// The requests for `seed`.
-    pub(crate) fn build(&self, seed: u64) -> Workload {
-        let workload = Workload::build(&self.source.trace, &self.spec, seed);
+    pub(crate) fn build(&self, seed: u64) -> Arc<dyn RequestSource> {
+        match &self.source.requests {
+            LoadedRequests::Trace(trace) => {
+                let workload = Workload::build(trace, &self.spec, seed);
+                match self.rate_rps(&workload) {
+                    None => Arc::new(workload),
+                    Some(rate_rps) => Arc::new(workload.scaled_to_rate(rate_rps)),
+                }
+            }
+            &LoadedRequests::Endless(own_seed) => {
+                let window = self.spec.window.expect("experiments have a window");
+                let limit = self.spec.limit.map(|limit| u32::try_from(limit).expect("the limit was read as 32 bits"));
+                let endless = EndlessConversations::new(own_seed.wrapping_add(seed), window, limit);
+                match self.rate_rps(&endless) {
+                    None => Arc::new(endless),
+                    Some(rate_rps) => Arc::new(endless.scaled_to_rate(rate_rps)),
+                }
+            }
+        }
+    }
+
+    /// The rate that time is to be scaled to, if it is.
+    fn rate_rps(&self, requests: &dyn RequestSource) -> Option<f64> {
         match self.load {
-            Load::Native => workload,
-            Load::Rate(rate_rps) => workload.scaled_to_rate(rate_rps),
+            Load::Native => None,
+            Load::Rate(rate_rps) => Some(rate_rps),
             Load::PrefillUtilisation { ratio, prefill_instances, latency, chunk_tokens } => {
-                let mean_s = mean_cold_prefill_s(&workload, &latency, chunk_tokens);
-                workload.scaled_to_rate(ratio * f64::from(prefill_instances) / mean_s)
+                Some(ratio * f64::from(prefill_instances) / mean_cold_prefill_s(requests, &latency, chunk_tokens))
             }
         }
     }
@@ -69,10 +91,12 @@ impl fmt::Debug for WorkloadRecipe {
 }
 
 /// Mean time to prefill a prompt alone and uncached, in seconds.
-fn mean_cold_prefill_s(workload: &Workload, latency: &PrefillLatency, chunk_tokens: u32) -> f64 {
-    let prompt = |input_tokens| u128::from(latency.prompt(input_tokens, 0, chunk_tokens).as_nanos());
-    let sum_ns: u128 = workload.requests().iter().map(|request| prompt(request.input_tokens)).sum();
-    sum_ns as f64 / workload.len() as f64 * 1e-9
+fn mean_cold_prefill_s(requests: &dyn RequestSource, latency: &PrefillLatency, chunk_tokens: u32) -> f64 {
+    let (mut stream, mut blocks, mut sum_ns) = (requests.draw(), Vec::new(), 0_u128);
+    while let Some(request) = stream.next(&mut blocks) {
+        sum_ns += u128::from(latency.prompt(request.input_tokens, 0, chunk_tokens).as_nanos());
+    }
+    sum_ns as f64 / requests.len() as f64 * 1e-9
 }
 
 /// Reads `[workload]`; the cluster and its speed are needed where load is a utilisation.
@@ -105,7 +129,10 @@ pub(super) fn read_recipe(
     let limit = Some(max_requests?).filter(|&limit| limit > 0).map(|limit| limit as usize);
     let spec = WorkloadSpec { window: Some(window?), context: context?, arrivals: arrivals?, limit };
     let source = source?;
-    check_requests(reader, &source.trace, &spec, load)?;
+    match &source.requests {
+        LoadedRequests::Trace(trace) => check_requests(reader, trace, &spec, load)?,
+        LoadedRequests::Endless(_) => check_endless(reader, &spec)?,
+    }
     Some(WorkloadRecipe { source, spec, load })
 }
 
@@ -137,6 +164,29 @@ fn read_context(reader: &mut Reader<'_>) -> Option<Context> {
         1 => Context::Fixed { tokens },
         _ => Context::Scaled { factor, max_tokens },
     })
+}
+
+/// Requests without end are never all there, so what needs that cannot be had.
+fn check_endless(reader: &mut Reader<'_>, spec: &WorkloadSpec) -> Option<()> {
+    let mut refuse = |key: &str, what: &str, allowed: &str| {
+        let message = format!("{key} = \"{what}\" needs a trace; allowed with endless requests: \"{allowed}\"");
+        reader.fail(key, &message);
+        None
+    };
+    match (spec.context, spec.arrivals) {
+        (Context::Native, Arrivals::Dejittered { .. }) => {}
+        (Context::Native, Arrivals::RawTicks) => return refuse("workload.arrivals", "raw_ticks", "dejittered"),
+        (Context::Fixed { .. }, _) => return refuse("workload.context", "fixed", "native"),
+        (Context::Scaled { .. }, _) => return refuse("workload.context", "scaled", "native"),
+    }
+    let (start, end) = spec.window.expect("experiments have a window");
+    // Two requests at the least, so that they have a rate; seeds differ, but none leaves a minute empty.
+    if end.since(start) < SimDuration::from_secs_f64(60.0) {
+        let message = "workload.window_s of endless requests is shorter than a minute; allowed: 60 s and more";
+        reader.fail("workload.window_s", message);
+        return None;
+    }
+    Some(())
 }
 
 /// The window must hold requests, and they must have a rate if it is to be changed.

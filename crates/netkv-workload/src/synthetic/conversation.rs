@@ -106,15 +106,18 @@ impl Continuation {
     }
 }
 
-struct SessionWriter<'a> {
-    parameters: &'a Parameters,
-    random: SplitMix64,
-    session: Session,
-    end_s: f64,
+/// Writes the turns of one session.
+pub(super) struct SessionWriter<'a> {
+    pub(super) parameters: &'a Parameters,
+    pub(super) random: SplitMix64,
+    pub(super) session: Session,
+    /// No turn comes after this.
+    pub(super) end_s: f64,
 }
 
 impl SessionWriter<'_> {
-    fn write(mut self, start_s: f64, first_input_u: f64, events: &mut Vec<Event>) {
+    /// Adds the turns of a session that starts at `start_s` with the quantile `first_input_u` of first prompts.
+    pub(super) fn write(mut self, start_s: f64, first_input_u: f64, events: &mut Vec<Event>) {
         let model = &self.parameters.conversation;
         let mut at_s = start_s;
         let mut input = self.parameters.length_quantile(&model.first_il, first_input_u);

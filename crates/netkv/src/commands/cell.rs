@@ -8,8 +8,8 @@ use crate::failure::{Ending, Failure};
 use crate::output::{print, write_file};
 use crate::sweep::CELLS;
 use crate::watch::{self, Watched};
-use netkv_grid::{Status, Store, Workloads};
-use netkv_sim::{METRICS, RequestRecord, RunOutput, TtftParts, Value, metrics};
+use netkv_grid::{CellRun, Status, Store, Workloads};
+use netkv_sim::{METRICS, RequestRecord, RunOutput, Scenario, TtftParts, Value};
 use std::fmt::Write as _;
 
 /// Runs the cell and prints its metrics, or its timing.
@@ -18,25 +18,26 @@ pub fn cell(args: &CellArgs) -> Result<Ending, Failure> {
     let experiment = load(&args.experiment, args.place.quick)?;
     let cell = find_cell(&experiment, args.cell)?;
     let scenario = Workloads::new().scenario(&cell);
-    let (output, sim_cpu_s) = match watch::config(&args.watch, &scenario)? {
-        None => cpu_timed(|| netkv_sim::run(&scenario)),
-        Some(config) => {
-            let ((output, seen), sim_cpu_s) = cpu_timed(|| netkv_sim::run_observed(&scenario, &config));
+    if args.timing {
+        print(&timing(&scenario))?;
+        return Ok(Ending::Done);
+    }
+    let run = match (watch::config(&args.watch, &scenario)?, &args.requests) {
+        (Some(config), _) => {
+            let (output, seen) = netkv_sim::run_observed(&scenario, &config);
             watch::write(
                 &args.watch,
                 &Watched { experiment: &experiment, cell: &cell, scenario: &scenario, output: &output, seen: &seen },
             )?;
-            (output, sim_cpu_s)
+            CellRun::from(output)
         }
+        (None, Some(_)) => netkv_sim::run(&scenario).into(),
+        (None, None) => CellRun::streamed(&scenario),
     };
-    if let Some(path) = &args.requests {
-        write_file(path, requests_csv(&output).as_bytes())?;
+    if let (Some(path), Some(output)) = (&args.requests, &run.output) {
+        write_file(path, requests_csv(output).as_bytes())?;
     }
-    if args.timing {
-        print(&timing(&output, sim_cpu_s))?;
-        return Ok(Ending::Done);
-    }
-    let digest = output.digest().to_string();
+    let digest = run.digest.to_string();
     let store = Store::open(&results_folder(&args.place, &experiment).join(CELLS))?;
     let compared = match store.get(cell.key).map(|stored| &stored.status) {
         Some(Status::Done { digest: stored, .. }) if *stored == digest => "the same as stored",
@@ -48,8 +49,8 @@ pub fn cell(args: &CellArgs) -> Result<Ending, Failure> {
     };
     let mut text = format!("cell {}: {}\n", cell.index, coordinates(&experiment, &cell));
     text.push_str(&format!("digest {digest} ({compared})\n"));
-    for (metric, value) in METRICS.iter().zip(metrics(&output)) {
-        text.push_str(&format!("{:32} {}\n", metric.name, shown(value)));
+    for (metric, value) in METRICS.iter().zip(&run.metrics) {
+        text.push_str(&format!("{:32} {}\n", metric.name, shown(*value)));
     }
     print(&text)?;
     Ok(Ending::Done)
@@ -64,13 +65,20 @@ fn shown(value: Value) -> String {
     }
 }
 
-fn timing(output: &RunOutput, sim_cpu_s: f64) -> String {
-    let output_tokens: u64 = output.requests.iter().map(|record| u64::from(record.output_tokens)).sum();
+/// Runs the cell for its time alone: requests are counted and let go.
+fn timing(scenario: &Scenario) -> String {
+    let (mut requests, mut output_tokens) = (0_u64, 0_u64);
+    let (end, sim_cpu_s) = cpu_timed(|| {
+        netkv_sim::run_streamed(scenario, &mut |record| {
+            requests += 1;
+            output_tokens += u64::from(record.output_tokens);
+        })
+    });
     let line = serde_json::json!({
         "sim_cpu_s": sim_cpu_s,
-        "requests": output.requests.len(),
+        "requests": requests,
         "output_tokens": output_tokens,
-        "events": output.totals.events,
+        "events": end.totals.events,
     });
     format!("{line}\n")
 }

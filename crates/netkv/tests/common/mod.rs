@@ -1,7 +1,7 @@
 //! Runs the smoke experiment in this process, as the command line does.
 
 use netkv_frames::{AxisValue, CellRow, CellStatus};
-use netkv_grid::{Cell, Experiment, LoadOptions, Outcome, Status, Workloads, run_cells};
+use netkv_grid::{Cell, CellRun, Experiment, LoadOptions, Outcome, Status, Workloads, run_cells};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -16,7 +16,7 @@ pub fn smoke() -> Experiment {
 pub fn run(cells: &[Cell], jobs: usize) -> Vec<Outcome> {
     let workloads = Workloads::new();
     let jobs = NonZeroUsize::new(jobs).expect("at least one job");
-    let runner = |cell: &Cell| netkv_sim::run(&workloads.scenario(cell));
+    let runner = |cell: &Cell| CellRun::streamed(&workloads.scenario(cell));
     run_cells(cells, jobs, &AtomicBool::new(false), runner, &|_, _, _| {})
 }
 

@@ -1,0 +1,76 @@
+//! Requests one after the other, so that a run need not hold all of them: what the simulation draws from.
+
+use crate::trace::n_blocks_of;
+use crate::workload::{Request, Workload};
+use netkv_units::{BlockId, RequestId, SimDuration, SimTime};
+use std::fmt::Debug;
+
+/// Requests that can be drawn in order of arrival, again and again, and are the same each time.
+pub trait RequestSource: Debug + Send + Sync {
+    /// How many requests there are.
+    fn len(&self) -> usize;
+
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// When the last one arrives; time 0 if there is none.
+    fn last_arrival(&self) -> SimTime;
+
+    /// How long requests arrive for; their mean rate is their number over this.
+    fn span(&self) -> SimDuration;
+
+    /// The longest prompt and the longest prompt with its answer, in tokens.
+    fn longest_tokens(&self) -> (u32, u32);
+
+    /// All of them, from the first on.
+    fn draw(&self) -> Box<dyn RequestStream + '_>;
+}
+
+/// Requests in order of arrival.
+pub trait RequestStream {
+    /// The next request; `blocks` is given the blocks of its prompt instead of what it holds. None if there are no more.
+    fn next(&mut self, blocks: &mut Vec<BlockId>) -> Option<Request>;
+}
+
+impl RequestSource for Workload {
+    fn len(&self) -> usize {
+        self.requests().len()
+    }
+
+    fn last_arrival(&self) -> SimTime {
+        self.requests().last().map_or(SimTime::ZERO, |request| request.arrival)
+    }
+
+    fn span(&self) -> SimDuration {
+        self.span()
+    }
+
+    fn longest_tokens(&self) -> (u32, u32) {
+        let prompt = self.requests().iter().map(|request| request.input_tokens).max();
+        let whole = self.requests().iter().map(|request| request.input_tokens + request.output_tokens).max();
+        (prompt.unwrap_or(0), whole.unwrap_or(0))
+    }
+
+    fn draw(&self) -> Box<dyn RequestStream + '_> {
+        Box::new(Listed { workload: self, next: 0 })
+    }
+}
+
+/// The requests of a workload that is in memory.
+struct Listed<'a> {
+    workload: &'a Workload,
+    next: usize,
+}
+
+impl RequestStream for Listed<'_> {
+    fn next(&mut self, blocks: &mut Vec<BlockId>) -> Option<Request> {
+        let request = *self.workload.requests().get(self.next)?;
+        blocks.clear();
+        blocks.extend_from_slice(self.workload.blocks(RequestId::from_index(self.next)));
+        debug_assert_eq!(blocks.len(), n_blocks_of(request.input_tokens), "a prompt has all its blocks");
+        self.next += 1;
+        Some(request)
+    }
+}
