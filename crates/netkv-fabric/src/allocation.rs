@@ -165,6 +165,11 @@ impl Allocation {
         Some(self.caps[slot as usize]).filter(|&cap| cap < UNBOUNDED).map(BytesPerSec::new)
     }
 
+    /// Whether a flow has been added since the last solve, and so has no rate yet.
+    pub(crate) fn is_fresh(&self, slot: u32) -> bool {
+        self.fresh.contains(&slot)
+    }
+
     /// The links of a flow, in order.
     pub(crate) fn path(&self, slot: u32) -> impl Iterator<Item = usize> {
         let start = slot as usize * self.stride;
@@ -201,21 +206,31 @@ impl Allocation {
     /// If the path is empty, too long or names a link twice.
     pub(crate) fn add(&mut self, slot: u32, path: &[LinkId], cap: Option<BytesPerSec>) {
         assert!((1..=self.stride).contains(&path.len()), "a path of {} links", path.len());
-        let cap = cap.map_or(UNBOUNDED, BytesPerSec::get);
         let flow = Flow { rate: UNBOUNDED, witness: NOBODY, hops: path.len() as u32 };
         if slot as usize == self.flows.len() {
             self.flows.push(flow);
-            self.caps.push(cap);
+            self.caps.push(UNBOUNDED);
             self.hops.resize(self.hops.len() + self.stride, Hop::default());
         } else {
             self.flows[slot as usize] = flow;
-            self.caps[slot as usize] = cap;
         }
         let start = slot as usize * self.stride;
         for (hop, link) in path.iter().enumerate() {
             assert!(!path[..hop].contains(link), "a path names a link once");
-            let members = &mut self.links[link.index()].members;
-            self.hops[start + hop] = Hop { link: link.get(), place: members.len() as u32 };
+            self.hops[start + hop].link = link.get();
+        }
+        self.add_again(slot, cap);
+    }
+
+    /// Adds a flow that was taken out, over the same links.
+    pub(crate) fn add_again(&mut self, slot: u32, cap: Option<BytesPerSec>) {
+        let flow = &mut self.flows[slot as usize];
+        (flow.rate, flow.witness) = (UNBOUNDED, NOBODY);
+        self.caps[slot as usize] = cap.map_or(UNBOUNDED, BytesPerSec::get);
+        let start = slot as usize * self.stride;
+        for (hop, state) in self.hops[start..start + flow.hops as usize].iter_mut().enumerate() {
+            let members = &mut self.links[state.link as usize].members;
+            state.place = members.len() as u32;
             members.push(Member { slot, hop: hop as u32 });
         }
         self.fresh.push(slot);

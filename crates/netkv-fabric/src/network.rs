@@ -80,13 +80,36 @@ impl FlowNetwork {
     /// # Panics
     /// As [`FlowNetwork::start_flow`].
     pub fn reroute(&mut self, now: SimTime, flow: FlowId, path: &[LinkId]) {
+        self.detach(now, flow);
+        let cap = self.allocation.cap(flow.get());
+        self.allocation.add(flow.get(), path, cap);
+    }
+
+    /// Lets a flow be no faster than `cap` from now on.
+    pub fn set_cap(&mut self, now: SimTime, flow: FlowId, cap: Option<BytesPerSec>) {
+        if self.allocation.cap(flow.get()) == cap {
+            return;
+        }
+        self.detach(now, flow);
+        self.allocation.add_again(flow.get(), cap);
+    }
+
+    /// What a flow has left to move at `now`.
+    pub fn remaining(&self, now: SimTime, flow: FlowId) -> Nanobytes {
+        let work = &self.work[flow.index()];
+        work.remaining.saturating_sub(self.rate(flow).over(now.since(work.settled)))
+    }
+
+    /// Takes a flow from its links, what it has moved accounted for; it is to be put on some again at once.
+    fn detach(&mut self, now: SimTime, flow: FlowId) {
         self.allocation.advance_to(now);
-        self.resolve();
-        let (slot, rate, cap) = (flow.get(), self.rate(flow), self.allocation.cap(flow.get()));
+        if self.allocation.is_fresh(flow.get()) {
+            self.resolve();
+        }
+        let (slot, rate) = (flow.get(), self.rate(flow));
         self.settle(slot, rate);
         self.count_background(slot, rate, BytesPerSec::ZERO);
         self.allocation.remove(slot);
-        self.allocation.add(slot, path, cap);
     }
 
     /// The flows that cross a link, in no particular order.

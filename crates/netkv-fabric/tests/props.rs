@@ -75,6 +75,12 @@ fn check_history(seed: u64) {
             let id = network.start_flow(now, &path, size, (cap < u64::MAX).then(|| BytesPerSec::new(cap)));
             flows.push(ReferenceFlow { id, path, cap });
         }
+        for flow in &mut flows {
+            if stream.below(6) == 0 {
+                flow.cap = [0, 1, 7, 20, u64::MAX][stream.below(5) as usize];
+                network.set_cap(now, flow.id, (flow.cap < u64::MAX).then(|| BytesPerSec::new(flow.cap)));
+            }
+        }
         if stream.below(5) == 0 {
             let link = stream.below(n_links as u64) as usize;
             capacities[link] = [0, 3, 7, 50, 1000][stream.below(5) as usize];
@@ -106,6 +112,22 @@ fn check_probe(
     assert_eq!(rates, [BytesPerSec::new(expected)], "seed {seed}: a probe");
     let after: Vec<u64> = flows.iter().map(|flow| network.rate(flow.id).get()).collect();
     assert_eq!(before, after, "seed {seed}: a probe changes nothing");
+}
+
+/// 100 bytes on a link of 10 bytes/s: 2 s at 10, 3 s at 4, 5 s at nothing, the other 68 at 10.
+#[test]
+fn a_cap_that_changes_loses_nothing() {
+    let mut network = FlowNetwork::new(&[BytesPerSec::new(10)], 1);
+    let second = |seconds: u64| SimTime::from_nanos(seconds * 1_000_000_000);
+    let flow = network.start_flow(second(0), &[LinkId::new(0)], Bytes::new(100), None);
+    network.resolve();
+    for (at, cap) in [(2, Some(4)), (5, Some(0)), (10, None)] {
+        network.set_cap(second(at), flow, cap.map(BytesPerSec::new));
+        network.resolve();
+        network.check_invariants();
+    }
+    assert_eq!(network.remaining(second(11), flow), Bytes::new(58).to_nanobytes());
+    assert_eq!(network.next_completion(), Some(SimTime::from_nanos(16_800_000_000)));
 }
 
 #[test]
