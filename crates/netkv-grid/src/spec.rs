@@ -23,7 +23,7 @@ use netkv_fabric::{BackgroundConfig, Degradation, FabricConfig, Wiring};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{
     ClusterConfig, DecodeConfig, FirstToken, GpuProfile, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity,
-    PrefillConfig, Scenario, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity,
+    PrefillConfig, Scenario, SelectionMoment, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity,
 };
 use netkv_units::SimDuration;
 use netkv_workload::RequestSource;
@@ -58,6 +58,7 @@ pub struct CellSpec {
     prefill: PrefillConfig,
     decode: DecodeConfig,
     transfer: TransferConfig,
+    selection: SelectionMoment,
     first_token: FirstToken,
     slo: SloConfig,
     policy: PolicyConfig,
@@ -82,6 +83,7 @@ impl CellSpec {
             prefill: self.prefill,
             decode: self.decode,
             transfer: self.transfer,
+            selection: self.selection,
             first_token: self.first_token,
             slo: self.slo,
             policy: self.policy,
@@ -123,9 +125,10 @@ fn read_sections(reader: &mut Reader<'_>, library: &mut Library) -> Option<CellS
     let oracle = network::read_oracle(reader);
     let oracle_bandwidth = network::read_oracle_bandwidth(reader);
     let kv = engine::read_kv(reader, profile.as_deref(), cluster.as_ref());
-    let prefill = engine::read_prefill(reader);
+    let prefill = engine::read_prefill(reader, kv.as_ref());
     let decode = engine::read_decode(reader, kv.as_ref());
-    let transfer = engine::read_transfer(reader);
+    let transfer = engine::read_transfer(reader, profile.as_deref());
+    let selection = engine::read_selection(reader, transfer.as_ref());
     check_granularity(reader, transfer.as_ref(), fabric.as_ref(), degraded.as_deref());
     let first_token = engine::read_first_token(reader);
     let slo = engine::read_slo(reader);
@@ -148,6 +151,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &mut Library) -> Option<CellS
         prefill: prefill?,
         decode: decode?,
         transfer: transfer?,
+        selection: selection?,
         first_token: first_token?,
         slo: slo?,
         policy: policy?,

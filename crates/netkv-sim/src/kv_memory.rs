@@ -1,11 +1,16 @@
 //! KV cache memory of one instance, in the engine's blocks.
 //!
 //! Every block is one of: private (the tail of a prompt and generated tokens), cached (part of a prefix block of
-//! the trace, referenced by running requests or not), or free; the three add up to the capacity after every
+//! the trace, referenced by running requests or not), or free. Private and cached blocks are *reserved* until their
+//! contents are there, and *used* from then on; free, used and reserved ones add up to the capacity after every
 //! change. Unreferenced cached blocks are evicted when room is needed, so they count as available. Only whole
 //! prefix blocks of the trace are cached: its ids say nothing about less. Generated tokens are freed at the end:
 //! the trace gives a continuation's blocks new ids, so no later prompt could hit them.
+//!
+//! With a tier in host memory, evicted blocks are kept there, and a prompt that finds them there is granted them as
+//! well; loading them takes time ([`HostTier`]).
 
+use crate::host_tier::HostTier;
 use crate::prefix_cache::PrefixCache;
 use netkv_units::BlockId;
 
@@ -14,6 +19,8 @@ use netkv_units::BlockId;
 pub struct Grant {
     /// Prompt tokens whose KV cache was there already.
     pub hit_tokens: u32,
+    /// Prompt tokens behind those whose KV cache is to be loaded from host memory.
+    pub host_tokens: u32,
     /// Blocks of its own.
     pub private_blocks: u32,
 }
@@ -22,12 +29,15 @@ pub struct Grant {
 #[derive(Clone, Debug)]
 pub struct KvMemory {
     capacity: u32,
-    private: u32,
+    /// Private blocks whose contents are there, and those whose contents are to come.
+    private_used: u32,
+    private_reserved: u32,
     block_tokens: u32,
     /// Engine blocks of one prefix block.
     blocks_per_prefix: u32,
     cache: PrefixCache,
     caching: bool,
+    host: Option<HostTier>,
 }
 
 impl KvMemory {
@@ -38,7 +48,22 @@ impl KvMemory {
     pub fn new(capacity: u32, block_tokens: u32, prefix_tokens: u32, caching: bool) -> Self {
         assert_eq!(prefix_tokens % block_tokens, 0, "engine blocks divide prefix blocks");
         let blocks_per_prefix = prefix_tokens / block_tokens;
-        Self { capacity, private: 0, block_tokens, blocks_per_prefix, cache: PrefixCache::new(), caching }
+        Self {
+            capacity,
+            private_used: 0,
+            private_reserved: 0,
+            block_tokens,
+            blocks_per_prefix,
+            cache: PrefixCache::new(),
+            caching,
+            host: None,
+        }
+    }
+
+    /// The same with a tier in host memory for `host_blocks` prefix blocks, if that is more than none.
+    pub fn with_host_tier(self, host_blocks: u32) -> Self {
+        let host = Some(HostTier::new(host_blocks)).filter(|_| host_blocks > 0 && self.caching);
+        Self { host, ..self }
     }
 
     /// Blocks in all.
@@ -48,7 +73,22 @@ impl KvMemory {
 
     /// Blocks that nothing holds.
     pub fn free(&self) -> u32 {
-        self.capacity - self.private - self.cached()
+        self.capacity - self.private_used - self.private_reserved - self.cached()
+    }
+
+    /// Blocks with contents: of requests, and of prefixes that are kept.
+    pub fn used(&self) -> u32 {
+        self.private_used + self.cache.n_ready() as u32 * self.blocks_per_prefix
+    }
+
+    /// Blocks that are held for contents to come.
+    pub fn reserved(&self) -> u32 {
+        self.private_reserved + (self.cache.len() - self.cache.n_ready()) as u32 * self.blocks_per_prefix
+    }
+
+    /// Private blocks, with contents or without.
+    pub const fn private(&self) -> u32 {
+        self.private_used + self.private_reserved
     }
 
     /// Blocks that can be had: free ones and those of evictable prefixes.
@@ -85,18 +125,25 @@ impl KvMemory {
         }
         // The hit blocks are referenced first, so that making room cannot evict them.
         self.cache.acquire(&shared[..found.present]);
+        // Blocks behind the hit that somebody else is computing are not loaded.
+        let absent = if found.present == found.ready { &shared[found.ready..] } else { &[] };
+        let loaded = self.host.as_mut().map_or(0, |host| host.load(absent));
         self.make_room(needed);
         self.cache.acquire(&shared[found.present..]);
-        self.private += private_blocks;
+        self.private_reserved += private_blocks;
         self.check();
-        Some(Grant { hit_tokens: found.ready as u32 * self.prefix_tokens(), private_blocks })
+        let tokens = |blocks: usize| blocks as u32 * self.prefix_tokens();
+        Some(Grant { hit_tokens: tokens(found.ready), host_tokens: tokens(loaded), private_blocks })
     }
 
-    /// The contents of a prompt's prefix blocks have arrived.
-    pub fn mark_ready(&mut self, prefix: &[BlockId]) {
+    /// The contents of a prompt have arrived: its prefix blocks are hits from now on, its private blocks used.
+    pub fn mark_ready(&mut self, prefix: &[BlockId], private_blocks: u32) {
+        self.private_reserved -= private_blocks;
+        self.private_used += private_blocks;
         if self.caching {
             self.cache.mark_ready(prefix);
         }
+        self.check();
     }
 
     /// Takes `blocks` more private blocks.
@@ -106,13 +153,14 @@ impl KvMemory {
     pub fn grow(&mut self, blocks: u32) {
         assert!(blocks <= self.available(), "{blocks} blocks of {} available", self.available());
         self.make_room(blocks);
-        self.private += blocks;
+        self.private_used += blocks;
+        self.check();
     }
 
-    /// Gives a request's room back; its prefix stays cached until it is evicted.
+    /// Gives the room of a request with contents back; its prefix stays cached until it is evicted.
     pub fn release(&mut self, prefix: &[BlockId], private_blocks: u32) {
-        assert!(private_blocks <= self.private, "{private_blocks} of {} private blocks", self.private);
-        self.private -= private_blocks;
+        assert!(private_blocks <= self.private_used, "{private_blocks} of {} private blocks", self.private_used);
+        self.private_used -= private_blocks;
         if self.caching {
             self.cache.release(prefix);
         }
@@ -121,7 +169,10 @@ impl KvMemory {
 
     fn make_room(&mut self, blocks: u32) {
         while self.free() < blocks {
-            assert!(self.cache.evict_oldest(), "what is available can be evicted");
+            let block = self.cache.evict_oldest().expect("what is available can be evicted");
+            if let Some(host) = &mut self.host {
+                host.keep(block);
+            }
         }
     }
 
@@ -133,10 +184,11 @@ impl KvMemory {
         self.blocks_per_prefix * self.block_tokens
     }
 
-    /// Free, private and cached blocks add up to the capacity.
+    /// Free, used and reserved blocks add up to the capacity.
     fn check(&self) {
-        assert!(self.private + self.cached() <= self.capacity, "{} + {}", self.private, self.cached());
-        assert_eq!(self.free() + self.private + self.cached(), self.capacity, "no block is lost");
+        let (used, reserved) = (self.used(), self.reserved());
+        assert!(used + reserved <= self.capacity, "{used} used and {reserved} reserved of {}", self.capacity);
+        assert_eq!(self.free() + used + reserved, self.capacity, "no block is lost");
     }
 }
 
@@ -152,9 +204,10 @@ mod tests {
     fn a_prompt_takes_whole_prefix_blocks_and_a_private_tail() {
         let mut memory = KvMemory::new(100, 16, 512, true);
         let grant = memory.admit(&blocks(&[1]), 512 + 17, 0).expect("there is room");
-        assert_eq!(grant, Grant { hit_tokens: 0, private_blocks: 2 });
-        assert_eq!(memory.free(), 100 - 32 - 2);
-        memory.mark_ready(&blocks(&[1]));
+        assert_eq!(grant, Grant { hit_tokens: 0, host_tokens: 0, private_blocks: 2 });
+        assert_eq!((memory.free(), memory.used(), memory.reserved()), (100 - 32 - 2, 0, 32 + 2));
+        memory.mark_ready(&blocks(&[1]), 2);
+        assert_eq!((memory.free(), memory.used(), memory.reserved()), (100 - 32 - 2, 32 + 2, 0));
         memory.release(&blocks(&[1]), 2);
         assert_eq!((memory.free(), memory.available()), (68, 100));
         assert_eq!(memory.hit_tokens(&blocks(&[1, 2])), 512);
@@ -165,7 +218,7 @@ mod tests {
         let mut memory = KvMemory::new(64, 16, 512, true);
         for ids in [[1], [2]] {
             memory.admit(&blocks(&ids), 512, 0).expect("there is room");
-            memory.mark_ready(&blocks(&ids));
+            memory.mark_ready(&blocks(&ids), 0);
             memory.release(&blocks(&ids), 0);
         }
         assert!(memory.admit(&blocks(&[1, 3, 4]), 1536, 0).is_none(), "three blocks do not fit two");
@@ -187,8 +240,26 @@ mod tests {
         let mut memory = KvMemory::new(64, 16, 512, false);
         let grant = memory.admit(&blocks(&[1]), 512, 0).expect("there is room");
         assert_eq!(grant.private_blocks, 32);
-        memory.mark_ready(&blocks(&[1]));
+        memory.mark_ready(&blocks(&[1]), 32);
         memory.release(&blocks(&[1]), 32);
         assert_eq!((memory.free(), memory.hit_tokens(&blocks(&[1]))), (64, 0));
+    }
+
+    /// Room for one prefix block on the GPU and for two on the host.
+    #[test]
+    fn evicted_blocks_are_found_in_host_memory_until_they_are_evicted_there() {
+        let mut memory = KvMemory::new(64, 16, 512, true).with_host_tier(2);
+        let mut serve = |ids: &[u32]| {
+            let grant = memory.admit(&blocks(ids), 512 * ids.len() as u32, 0).expect("there is room");
+            memory.mark_ready(&blocks(ids), 0);
+            memory.release(&blocks(ids), 0);
+            (grant.hit_tokens, grant.host_tokens)
+        };
+        assert_eq!(serve(&[1, 2]), (0, 0));
+        assert_eq!(serve(&[3, 4]), (0, 0), "2 and 1 go to the host");
+        assert_eq!(serve(&[1, 2]), (0, 1024), "they come back, 4 and 3 take their place");
+        assert_eq!(serve(&[1, 5]), (512, 0), "2 goes to the host, where 4 is evicted");
+        assert_eq!(serve(&[3]), (0, 512), "5 goes to the host; 3 is there, and newer than 2");
+        assert_eq!(serve(&[1, 2]), (512, 0), "1 never left, and 2 is gone");
     }
 }

@@ -7,10 +7,12 @@ mod cluster;
 mod competing;
 mod decode;
 mod event;
+mod host_tier;
 mod kv_memory;
 mod metrics;
 mod observe;
 mod oracle;
+mod overlap;
 mod prefill;
 mod prefix_cache;
 mod profile;
@@ -30,9 +32,9 @@ pub use prefix_cache::{PrefixCache, PrefixMatch};
 pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};
 pub use record::{OutputDigest, RequestRecord, RunEnd, RunOutput, RunTotals, TtftParts};
 pub use scenario::{
-    ClusterConfig, DecodeConfig, FirstToken, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity, Placement,
-    PrefillConfig, PrefillPolicy, SIM_EPOCH, Scenario, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity,
-    TtftLimit,
+    ClusterConfig, DecodeConfig, FirstToken, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity, Overlap,
+    Placement, PrefillConfig, PrefillPolicy, PrefillQueue, SIM_EPOCH, Scenario, SelectionMoment, SloConfig,
+    TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
 };
 pub use simulation::{run, run_streamed, run_with, tbt_histogram};
 pub use tally::Tally;

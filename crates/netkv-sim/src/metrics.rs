@@ -99,6 +99,8 @@ metrics_table! {
         |s| s.per_second(s.tally.attained);
     "prefill_hit_ratio", "1", float, "share of prompt tokens found in the prefill instance's prefix cache",
         |s| ratio(s.tally.prefill_hit_tokens, s.tally.input_tokens);
+    "prefill_host_hit_ratio", "1", float, "share of prompt tokens loaded from the prefill instance's host memory",
+        |s| ratio(s.tally.prefill_host_tokens, s.tally.input_tokens);
     "decode_hit_ratio", "1", float, "share of prompt tokens found in the decode instance's prefix cache",
         |s| ratio(s.tally.decode_hit_tokens, s.tally.input_tokens);
     "tier_node_ratio", "1", float, "share of transfers inside a node", |s| s.tier_share(Tier::Node);

@@ -1,16 +1,23 @@
-//! A prefill instance: prompts in order of arrival, computed in batches of a bounded number of tokens.
+//! A prefill instance: prompts in a queue, computed in batches of a bounded number of tokens.
 //!
 //! A batch takes tokens from the prompts at the head of the queue until it is full; a prompt that does not fit is
 //! computed in chunks, over several batches. A prompt holds its KV memory from its first batch until its transfer
 //! has ended, so a network that cannot keep up stops prefill. Source of chunking with a token budget: Sarathi-Serve
-//! (OSDI '24), as in vLLM. Leaves out: decode work mixed into prefill batches (the pools are separate).
+//! (OSDI '24), as in vLLM. Leaves out: decode work mixed into prefill batches (the pools are separate); loading from host
+//! memory at the same time as computing: a batch with prompts that are loaded takes that much longer.
+//!
+//! The queue is in order of arrival, or of work with ageing: a prompt of n tokens to compute that arrived at a comes
+//! before one of n' and a' if n + ageing a < n' + ageing a', which depends on no present time, so the order among those
+//! that wait never changes. A prompt whose computation has begun is not put back.
 //!
 //! A state machine: it says how long a batch takes and which prompts are done; it never sees the event queue.
 
 use crate::kv_memory::{Grant, KvMemory};
 use crate::profile::PrefillLatency;
-use netkv_units::{BlockId, RequestId, SimDuration};
-use std::collections::VecDeque;
+use crate::scenario::PrefillQueue;
+use netkv_units::{BlockId, Bytes, BytesPerSec, RequestId, SimDuration, SimTime};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 /// A prompt as the engine needs it.
 #[derive(Clone, Copy, Debug)]
@@ -23,23 +30,35 @@ pub struct Prompt<'a> {
 
 /// A prompt that was taken from the queue.
 #[derive(Clone, Copy, Debug)]
-struct Running {
-    request: RequestId,
-    input_tokens: u32,
+pub struct Running {
+    /// Which one.
+    pub request: RequestId,
+    /// Its length.
+    pub input_tokens: u32,
     /// Tokens whose KV cache is there.
-    present: u32,
+    pub present: u32,
     /// Tokens that the present batch computes.
-    computing: u32,
+    pub computing: u32,
 }
 
-/// What the start of a batch decided.
-#[derive(Clone, Debug, Default)]
-pub struct BatchStart {
-    /// How long the batch takes.
-    pub duration: SimDuration,
-    /// Prompts that were taken from the queue, with what they were granted.
-    pub taken: Vec<(RequestId, Grant)>,
+/// Loading KV caches from host memory.
+#[derive(Clone, Copy, Debug)]
+pub struct HostLoad {
+    /// Bytes of KV cache of a token.
+    pub bytes_per_token: u64,
+    /// How fast they are loaded.
+    pub rate: BytesPerSec,
 }
+
+impl HostLoad {
+    fn time(&self, tokens: u64) -> SimDuration {
+        let bytes = Bytes::new(tokens * self.bytes_per_token);
+        bytes.to_nanobytes().time_at(self.rate).expect("the host has bandwidth")
+    }
+}
+
+/// A prompt in the queue: its place, then the order of arrival.
+type Waiting = Reverse<(u128, u64, RequestId)>;
 
 /// One prefill instance.
 #[derive(Clone, Debug)]
@@ -47,7 +66,10 @@ pub struct PrefillEngine {
     latency: PrefillLatency,
     max_batch_tokens: u32,
     max_batch_requests: usize,
-    queue: VecDeque<RequestId>,
+    order: PrefillQueue,
+    host: HostLoad,
+    queue: BinaryHeap<Waiting>,
+    enqueued: u64,
     running: Vec<Running>,
     busy: bool,
     backlog_tokens: u64,
@@ -55,12 +77,21 @@ pub struct PrefillEngine {
 
 impl PrefillEngine {
     /// An idle engine.
-    pub const fn new(latency: PrefillLatency, max_batch_tokens: u32, max_batch_requests: usize) -> Self {
+    pub const fn new(
+        latency: PrefillLatency,
+        max_batch_tokens: u32,
+        max_batch_requests: usize,
+        order: PrefillQueue,
+        host: HostLoad,
+    ) -> Self {
         Self {
             latency,
             max_batch_tokens,
             max_batch_requests,
-            queue: VecDeque::new(),
+            order,
+            host,
+            queue: BinaryHeap::new(),
+            enqueued: 0,
             running: Vec::new(),
             busy: false,
             backlog_tokens: 0,
@@ -77,13 +108,28 @@ impl PrefillEngine {
         self.backlog_tokens
     }
 
-    /// Puts a prompt at the end of the queue.
-    pub fn enqueue(&mut self, request: RequestId, input_tokens: u32) {
-        self.queue.push_back(request);
+    /// The prompts that are being computed, in queue order.
+    pub fn running(&self) -> &[Running] {
+        &self.running
+    }
+
+    /// Puts a prompt that arrives at `now` into the queue; `cached_tokens` of it need not be computed as it seems now.
+    pub fn enqueue(&mut self, now: SimTime, request: RequestId, input_tokens: u32, cached_tokens: u32) {
+        let place = match self.order {
+            PrefillQueue::Fcfs => 0,
+            // In tokens x nanoseconds a second.
+            PrefillQueue::ShortestFirst { ageing_tokens_per_sec } => {
+                u128::from(input_tokens - cached_tokens) * 1_000_000_000
+                    + u128::from(ageing_tokens_per_sec) * u128::from(now.as_nanos())
+            }
+        };
+        self.queue.push(Reverse((place, self.enqueued, request)));
+        self.enqueued += 1;
         self.backlog_tokens += u64::from(input_tokens);
     }
 
-    /// Starts the next batch; none if there is nothing to compute or no memory for the head of the queue.
+    /// Starts the next batch and says how long it takes; none if there is nothing to compute or no memory for the head
+    /// of the queue. Adds the prompts that it takes from the queue to `taken`, with what they were granted.
     ///
     /// # Panics
     /// If a batch is being computed.
@@ -91,34 +137,37 @@ impl PrefillEngine {
         &mut self,
         memory: &mut KvMemory,
         prompt_of: impl Fn(RequestId) -> Prompt<'a>,
-    ) -> Option<BatchStart> {
+        taken: &mut Vec<(RequestId, Grant)>,
+    ) -> Option<SimDuration> {
         assert!(!self.busy, "one batch at a time");
         let mut budget = self.max_batch_tokens;
         for running in &mut self.running {
             running.computing = budget.min(running.input_tokens - running.present);
             budget -= running.computing;
         }
-        let mut start = BatchStart::default();
+        let mut loaded_tokens = 0;
         while budget > 0 && self.running.len() < self.max_batch_requests {
-            let Some(&request) = self.queue.front() else { break };
+            let Some(&Reverse((_, _, request))) = self.queue.peek() else { break };
             let prompt = prompt_of(request);
             let Some(grant) = memory.admit(prompt.prefix, prompt.input_tokens, 0) else { break };
-            self.queue.pop_front();
+            self.queue.pop();
             // The last token is always computed: its output is the first step of decoding.
-            let present = grant.hit_tokens.min(prompt.input_tokens - 1);
+            let present = (grant.hit_tokens + grant.host_tokens).min(prompt.input_tokens - 1);
+            let hit_tokens = grant.hit_tokens.min(present);
+            loaded_tokens += u64::from(grant.host_tokens);
             self.backlog_tokens -= u64::from(present);
             let computing = budget.min(prompt.input_tokens - present);
             budget -= computing;
             self.running.push(Running { request, input_tokens: prompt.input_tokens, present, computing });
-            start.taken.push((request, Grant { hit_tokens: present, ..grant }));
+            taken.push((request, Grant { hit_tokens, host_tokens: present - hit_tokens, ..grant }));
         }
         if self.running.is_empty() {
             return None;
         }
         self.busy = true;
         let work = self.running.iter().filter(|running| running.computing > 0);
-        start.duration = self.latency.batch(work.map(|running| (running.computing, running.present)));
-        Some(start)
+        let computing = self.latency.batch(work.map(|running| (running.computing, running.present)));
+        Some(computing + self.host.time(loaded_tokens))
     }
 
     /// Ends the batch; adds the prompts that are done to `done`, in queue order.
@@ -149,10 +198,14 @@ mod tests {
     const LATENCY: PrefillLatency =
         PrefillLatency { base_fs: 1_000_000_000, per_token_fs: 1_000_000, per_pair_fs: 0, floor_fs: 0 };
 
-    fn engine(prompts: &[u32], max_batch_tokens: u32) -> PrefillEngine {
-        let mut engine = PrefillEngine::new(LATENCY, max_batch_tokens, 8);
+    /// 10 ns a token.
+    const HOST: HostLoad = HostLoad { bytes_per_token: 1000, rate: BytesPerSec::new(100_000_000_000) };
+
+    /// An engine with these prompts, which arrived a second after each other.
+    fn engine(prompts: &[u32], max_batch_tokens: u32, order: PrefillQueue) -> PrefillEngine {
+        let mut engine = PrefillEngine::new(LATENCY, max_batch_tokens, 8, order, HOST);
         for (index, &tokens) in prompts.iter().enumerate() {
-            engine.enqueue(RequestId::from_index(index), tokens);
+            engine.enqueue(SimTime::from_secs_f64(index as f64), RequestId::from_index(index), tokens, 0);
         }
         engine
     }
@@ -162,10 +215,10 @@ mod tests {
         let mut memory = KvMemory::new(10_000, 16, 512, true);
         let mut batches = Vec::new();
         let prompt = |request: RequestId| Prompt { input_tokens: prompts[request.index()], prefix: &[] };
-        while let Some(start) = engine.start_batch(&mut memory, prompt) {
+        while let Some(duration) = engine.start_batch(&mut memory, prompt, &mut Vec::new()) {
             let mut done = Vec::new();
             engine.finish_batch(&mut done);
-            batches.push((start.duration.as_nanos(), done.iter().map(|request| request.get()).collect()));
+            batches.push((duration.as_nanos(), done.iter().map(|request| request.get()).collect()));
         }
         assert_eq!(engine.backlog_tokens(), 0);
         batches
@@ -174,16 +227,51 @@ mod tests {
     #[test]
     fn short_prompts_share_a_batch_and_long_ones_are_chunked() {
         let prompts = [100, 200, 2000, 50];
-        let batches = run(engine(&prompts, 1000), &prompts);
+        let batches = run(engine(&prompts, 1000, PrefillQueue::Fcfs), &prompts);
         assert_eq!(batches, [(2000, vec![0, 1]), (2000, vec![]), (1000 + 350, vec![2, 3])]);
     }
 
     #[test]
     fn a_prompt_without_memory_waits_and_blocks_those_behind_it() {
-        let mut engine = engine(&[160, 16], 1000);
+        let mut engine = engine(&[160, 16], 1000, PrefillQueue::Fcfs);
         let mut memory = KvMemory::new(9, 16, 512, true);
         let prompt = |request: RequestId| Prompt { input_tokens: [160, 16][request.index()], prefix: &[] };
-        assert!(engine.start_batch(&mut memory, prompt).is_none());
+        assert!(engine.start_batch(&mut memory, prompt, &mut Vec::new()).is_none());
         assert_eq!(engine.backlog_tokens(), 176);
+    }
+
+    #[test]
+    fn the_shortest_goes_first_unless_a_longer_one_has_waited_for_the_difference() {
+        let prompts = [900, 500, 100, 600];
+        let order_of = |ageing_tokens_per_sec| {
+            let order = PrefillQueue::ShortestFirst { ageing_tokens_per_sec };
+            run(engine(&prompts, 1, order), &prompts).into_iter().flat_map(|(_, done)| done).collect::<Vec<_>>()
+        };
+        assert_eq!(order_of(0), [2, 1, 3, 0]);
+        // 900, 500 + 150, 100 + 300, 600 + 450.
+        assert_eq!(order_of(150), [2, 1, 0, 3]);
+        assert_eq!(order_of(1000), [0, 1, 2, 3]);
+    }
+
+    /// 512 of 1,024 tokens come from the host, at 10 ns each; the others are computed in 1 us and 1 ns each.
+    #[test]
+    fn a_prompt_that_is_loaded_from_the_host_takes_that_time_and_not_the_computing() {
+        let blocks: Vec<BlockId> = (0..4).map(BlockId::new).collect();
+        let mut memory = KvMemory::new(64, 16, 512, true).with_host_tier(4);
+        let mut engine = PrefillEngine::new(LATENCY, 8192, 8, PrefillQueue::Fcfs, HOST);
+        let mut serve = |prefix: &[BlockId]| {
+            engine.enqueue(SimTime::ZERO, RequestId::new(0), 1024, 0);
+            let (mut taken, mut done) = (Vec::new(), Vec::new());
+            let prompt = |_| Prompt { input_tokens: 1024, prefix };
+            let duration = engine.start_batch(&mut memory, prompt, &mut taken).expect("there is room");
+            engine.finish_batch(&mut done);
+            memory.mark_ready(prefix, taken[0].1.private_blocks);
+            memory.release(prefix, taken[0].1.private_blocks);
+            (duration.as_nanos(), taken[0].1.hit_tokens, taken[0].1.host_tokens)
+        };
+        assert_eq!(serve(&blocks[..2]), (1000 + 1024, 0, 0));
+        assert_eq!(serve(&blocks[2..]), (1000 + 1024, 0, 0));
+        assert_eq!(serve(&[blocks[0], BlockId::new(9)]), (1000 + 512 + 5120, 0, 512));
+        assert_eq!(serve(&[blocks[0], BlockId::new(9)]), (1000 + 1, 1023, 0), "the last token is always computed");
     }
 }

@@ -4,7 +4,7 @@
 //! requests are referenced and cannot be evicted. Blocks nobody uses are evicted least recently used first, and
 //! a block is released before its parent, so a parent always outlives its children: what is held stays a set of
 //! whole prefixes. A block is *ready* once its contents are there; until then it takes room but is no hit.
-//! Leaves out: a second tier in host memory.
+//! A tier in host memory is another cache of the same kind, in which nothing is referenced (`host_tier`).
 
 use hashbrown::HashTable;
 use netkv_units::BlockId;
@@ -42,6 +42,7 @@ pub struct PrefixCache {
     oldest: Option<u32>,
     newest: Option<u32>,
     n_idle: usize,
+    n_ready: usize,
 }
 
 /// A fixed hash (the multiplicative one), so that the table is the same on every machine; its order is never seen.
@@ -68,6 +69,16 @@ impl PrefixCache {
     /// Blocks that nobody references: those that can be evicted.
     pub const fn n_idle(&self) -> usize {
         self.n_idle
+    }
+
+    /// Blocks whose contents are there.
+    pub const fn n_ready(&self) -> usize {
+        self.n_ready
+    }
+
+    /// Whether a block's contents are there.
+    pub fn has(&self, block: BlockId) -> bool {
+        self.find(block).is_some_and(|slot| self.nodes[slot as usize].ready)
     }
 
     /// What is held of a prompt.
@@ -107,7 +118,9 @@ impl PrefixCache {
     pub fn mark_ready(&mut self, blocks: &[BlockId]) {
         for &block in blocks {
             let slot = self.find(block).expect("a referenced block is held");
-            self.nodes[slot as usize].ready = true;
+            let node = &mut self.nodes[slot as usize];
+            self.n_ready += usize::from(!node.ready);
+            node.ready = true;
         }
     }
 
@@ -127,15 +140,16 @@ impl PrefixCache {
         }
     }
 
-    /// Drops the least recently used block that nobody references; false if there is none.
-    pub fn evict_oldest(&mut self) -> bool {
-        let Some(slot) = self.oldest else { return false };
+    /// Drops the least recently used block that nobody references, and says which; none if there is none.
+    pub fn evict_oldest(&mut self) -> Option<BlockId> {
+        let slot = self.oldest?;
         self.unlink(slot);
-        let block = self.nodes[slot as usize].block;
+        let Node { block, ready, .. } = self.nodes[slot as usize];
+        self.n_ready -= usize::from(ready);
         let entry = self.index.find_entry(hash(block), |&other| self.nodes[other as usize].block == block);
         entry.expect("a held block is in the index").remove();
         self.free.push(slot);
-        true
+        Some(block)
     }
 
     fn find(&self, block: BlockId) -> Option<u32> {
@@ -211,10 +225,9 @@ mod tests {
         cache.acquire(&blocks(&[1, 2]));
         cache.acquire(&blocks(&[1, 3, 4]));
         cache.release(&blocks(&[1, 3, 4]));
-        assert!(cache.evict_oldest());
-        assert_eq!(cache.lookup(&blocks(&[1, 3, 4])).present, 2, "the leaf 4 went first");
-        assert!(cache.evict_oldest());
-        assert!(!cache.evict_oldest(), "1 and 2 are in use");
+        assert_eq!(cache.evict_oldest(), Some(BlockId::new(4)), "the leaf goes first");
+        assert_eq!(cache.evict_oldest(), Some(BlockId::new(3)));
+        assert_eq!(cache.evict_oldest(), None, "1 and 2 are in use");
         assert_eq!(cache.len(), 2);
     }
 
@@ -237,8 +250,7 @@ mod tests {
                 list.push(block);
             }
             while cache.len() > capacity {
-                assert!(cache.evict_oldest());
-                list.remove(0);
+                assert_eq!(cache.evict_oldest(), Some(list.remove(0)));
             }
             assert_eq!(cache.len(), list.len());
         }

@@ -72,6 +72,8 @@ pub struct RequestRecord {
     pub tier: Option<Tier>,
     /// Prompt tokens found in the prefill instance's prefix cache.
     pub prefill_hit_tokens: u32,
+    /// Prompt tokens found in the prefill instance's host memory behind those, and loaded from there.
+    pub prefill_host_tokens: u32,
     /// Prompt tokens found in the decode instance's prefix cache.
     pub decode_hit_tokens: u32,
     /// Bytes of KV cache moved.
@@ -213,6 +215,10 @@ fn digest_request(digester: &mut Digester, record: &RequestRecord) {
         u64::from(record.counted),
     ] {
         digester.u64(value);
+    }
+    // None without a tier in host memory.
+    if record.prefill_host_tokens > 0 {
+        digester.u64(u64::from(record.prefill_host_tokens));
     }
     // Among the parts of TTFT already, unless the prefill side made the first token.
     if record.transfer != record.parts.transfer {

@@ -42,6 +42,8 @@ pub struct Scenario {
     pub decode: DecodeConfig,
     /// How KV caches are moved.
     pub transfer: TransferConfig,
+    /// When the decode instance of a request is chosen.
+    pub selection: SelectionMoment,
     /// Where the first token comes from.
     pub first_token: FirstToken,
     /// What a request is promised.
@@ -139,6 +141,24 @@ pub struct PrefillConfig {
     pub max_batch_tokens: u32,
     /// Requests in one batch.
     pub max_batch_requests: u32,
+    /// Which waiting prompt is computed next.
+    pub queue: PrefillQueue,
+    /// Prefix blocks of an instance's tier in host memory; none: evicted blocks are gone.
+    pub host_tier_blocks: u32,
+    /// Rate at which the KV cache of such blocks is loaded, in bytes per second.
+    pub host_load_bytes_per_sec: u64,
+}
+
+/// Which waiting prompt is computed next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrefillQueue {
+    /// The first that came.
+    Fcfs,
+    /// The one with the fewest tokens to compute, less what its wait is worth.
+    ShortestFirst {
+        /// Tokens that a second of waiting makes up for; zero: the longest may wait for ever.
+        ageing_tokens_per_sec: u64,
+    },
 }
 
 /// Choice of the prefill instance.
@@ -172,6 +192,31 @@ pub struct TransferConfig {
     pub skip_cached: bool,
     /// Time to set a transfer up, before its first byte leaves.
     pub setup: SimDuration,
+    /// Whether it goes on beside prefill.
+    pub overlap: Overlap,
+}
+
+/// Whether the KV cache of a prompt leaves while it is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlap {
+    /// When all of it is there.
+    None,
+    /// Layer by layer. The decode instance must have been chosen when prefill begins.
+    Layerwise {
+        /// Layers of the model, at least one: the last one cannot leave before prefill ends.
+        layers: u32,
+    },
+}
+
+/// When the decode instance of a request is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SelectionMoment {
+    /// When it arrives, after its prefill instance.
+    Arrival,
+    /// When the first batch with its prompt begins.
+    PrefillStart,
+    /// When its prompt is computed.
+    PrefillDone,
 }
 
 /// How a transfer is split into flows.

@@ -4,7 +4,7 @@ use crate::decode::Member;
 use crate::event::Event;
 use crate::prefill::Prompt;
 use crate::record::{RequestRecord, TtftParts};
-use crate::scenario::{FirstToken, PrefillPolicy, Scenario, TtftLimit};
+use crate::scenario::{FirstToken, PrefillPolicy, PrefillQueue, Scenario, SelectionMoment, TtftLimit};
 use crate::simulation::Simulation;
 use netkv_units::{Bytes, BytesPerSec, RequestId, SimDuration, SimTime};
 
@@ -14,8 +14,21 @@ impl Simulation<'_> {
         let chosen = self.choose_prefill(request);
         self.requests[request].prefill = chosen as u32;
         let input_tokens = self.requests[request].own.input_tokens;
-        self.prefill[chosen].engine.enqueue(request, input_tokens);
+        let instance = &mut self.prefill[chosen];
+        let cached_tokens = match self.scenario.prefill.queue {
+            PrefillQueue::Fcfs => 0,
+            PrefillQueue::ShortestFirst { .. } => instance.memory.hit_tokens(self.requests.prefix(request)),
+        };
+        instance.engine.enqueue(self.now, request, input_tokens, cached_tokens);
         self.wake_prefill(chosen);
+        if self.scenario.selection == SelectionMoment::Arrival && self.needs_decode(request) {
+            self.select_decode(request);
+        }
+    }
+
+    /// Whether a request has tokens left to make once its prompt is computed.
+    fn needs_decode(&self, request: RequestId) -> bool {
+        self.scenario.first_token == FirstToken::Decode || self.requests[request].own.output_tokens > 1
     }
 
     fn choose_prefill(&mut self, request: RequestId) -> usize {
@@ -66,16 +79,41 @@ impl Simulation<'_> {
         let instance = &mut self.prefill[index];
         let prompt =
             |request| Prompt { input_tokens: requests[request].own.input_tokens, prefix: requests.prefix(request) };
-        let Some(start) = instance.engine.start_batch(&mut instance.memory, prompt) else { return };
-        let end = self.now + start.duration;
+        let taken = &mut self.scratch.taken;
+        taken.clear();
+        let Some(duration) = instance.engine.start_batch(&mut instance.memory, prompt, taken) else { return };
+        let end = self.now + duration;
         let busy = self.before_last_arrival(self.now, end);
         self.prefill[index].busy += busy;
-        for (request, grant) in start.taken {
+        for &(request, grant) in &self.scratch.taken {
             let state = &mut self.requests[request];
             state.prefill_start = self.now;
             state.prefill_grant = grant;
         }
         self.queue.push(end, Event::PrefillWake { prefill });
+        self.begin_prompts();
+        if self.overlaps() {
+            self.pace_transfers(index, end);
+        }
+    }
+
+    /// The prompts that were just taken from a queue are computed from now on.
+    fn begin_prompts(&mut self) {
+        if self.scenario.selection == SelectionMoment::PrefillDone {
+            return;
+        }
+        for index in 0..self.scratch.taken.len() {
+            let (request, _) = self.scratch.taken[index];
+            if !self.needs_decode(request) {
+                continue;
+            }
+            if self.scenario.selection == SelectionMoment::PrefillStart {
+                self.select_decode(request);
+            }
+            if self.overlaps() {
+                self.hand_over(request);
+            }
+        }
     }
 
     /// A prompt's KV cache is complete.
@@ -83,14 +121,20 @@ impl Simulation<'_> {
         let state = &mut self.requests[request];
         state.prefill_end = self.now;
         let (own, prefill) = (state.own, state.prefill as usize);
-        self.prefill[prefill].memory.mark_ready(self.requests.prefix(request));
-        if self.scenario.first_token == FirstToken::Prefill && own.output_tokens == 1 {
+        let private_blocks = state.prefill_grant.private_blocks;
+        self.prefill[prefill].memory.mark_ready(self.requests.prefix(request), private_blocks);
+        if !self.needs_decode(request) {
             self.release_prefill(request);
             let mut member = Member::new(request, own.input_tokens, 0, Some(self.now), false);
             member.first_iteration = Some(self.now);
             self.finish_request(&member);
+        } else if self.overlaps() {
+            self.finish_overlap(request);
         } else {
-            self.select_decode(request);
+            if self.scenario.selection == SelectionMoment::PrefillDone {
+                self.select_decode(request);
+            }
+            self.hand_over(request);
         }
     }
 
@@ -220,7 +264,7 @@ impl Simulation<'_> {
         let place = returning.iter().position(|member| member.request == request).expect("it is returning");
         let member = returning.remove(place);
         let prefix = self.requests.prefix(request);
-        self.decode[decode].memory.mark_ready(prefix);
+        self.decode[decode].memory.mark_ready(prefix, member.private_blocks);
         self.join_decode(decode, member);
     }
 
@@ -243,10 +287,12 @@ impl Simulation<'_> {
             ..TtftParts::default()
         };
         let transfer = state.transfer_end.since(state.admitted);
+        // What goes on beside prefill is no part of TTFT.
+        let exposed = state.admitted.max(state.prefill_end);
         if scenario.first_token == FirstToken::Decode {
             let joined = member.first_iteration.expect("it was in an iteration");
-            parts.admission_wait = state.admitted.since(state.prefill_end);
-            parts.transfer = transfer;
+            parts.admission_wait = exposed.since(state.prefill_end);
+            parts.transfer = state.transfer_end.since(exposed);
             parts.decode_wait = joined.since(state.transfer_end);
             parts.first_iteration = first_token.since(joined);
         }
@@ -266,6 +312,7 @@ impl Simulation<'_> {
             decode_instance,
             tier: decode_instance.map(|decode| self.cluster.tier(prefill_instance, decode)),
             prefill_hit_tokens: state.prefill_grant.hit_tokens,
+            prefill_host_tokens: state.prefill_grant.host_tokens,
             decode_hit_tokens: state.decode_grant.hit_tokens,
             transfer_bytes: state.transfer_bytes,
             transfer_start: state.decode.map(|_| state.admitted),

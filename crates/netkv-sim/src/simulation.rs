@@ -5,9 +5,9 @@ use crate::cluster::Cluster;
 use crate::competing::Competition;
 use crate::decode::{DecodeEngine, Member, StretchEnd};
 use crate::event::{Event, EventQueue};
-use crate::kv_memory::KvMemory;
+use crate::kv_memory::{Grant, KvMemory};
 use crate::oracle::LinkMonitor;
-use crate::prefill::PrefillEngine;
+use crate::prefill::{HostLoad, PrefillEngine};
 use crate::record::{RequestRecord, RunEnd, RunOutput, RunTotals};
 use crate::scenario::{Scenario, TransferGranularity};
 use crate::transfers::FlowRoute;
@@ -94,6 +94,7 @@ pub(crate) struct Simulation<'a> {
 pub(crate) struct Scratch {
     pub(crate) ended: Vec<FlowId>,
     pub(crate) done: Vec<RequestId>,
+    pub(crate) taken: Vec<(RequestId, Grant)>,
     pub(crate) hashes: Vec<u64>,
     pub(crate) paths: Vec<Path>,
     pub(crate) exact_rate: Vec<f64>,
@@ -392,8 +393,14 @@ impl PrefillInstance {
                 scenario.gpu.prefill,
                 config.max_batch_tokens,
                 config.max_batch_requests as usize,
+                config.queue,
+                HostLoad {
+                    bytes_per_token: kv.bytes_per_token,
+                    rate: BytesPerSec::new(config.host_load_bytes_per_sec),
+                },
             ),
-            memory: KvMemory::new(kv.prefill_blocks, kv.block_tokens, BLOCK_TOKENS, kv.prefix_caching),
+            memory: KvMemory::new(kv.prefill_blocks, kv.block_tokens, BLOCK_TOKENS, kv.prefix_caching)
+                .with_host_tier(config.host_tier_blocks),
             woken: false,
             busy: SimDuration::ZERO,
             sending: [0; 2],

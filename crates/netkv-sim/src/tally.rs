@@ -90,6 +90,7 @@ pub struct Tally {
     pub(crate) attained: u64,
     pub(crate) ttft_attained: u64,
     pub(crate) prefill_hit_tokens: u64,
+    pub(crate) prefill_host_tokens: u64,
     pub(crate) decode_hit_tokens: u64,
     pub(crate) by_tier: [u64; Tier::ALL.len()],
     first_arrival: Option<SimTime>,
@@ -123,6 +124,7 @@ impl Tally {
         self.attained += u64::from(record.slo_attained);
         self.ttft_attained += u64::from(record.ttft <= record.ttft_limit);
         self.prefill_hit_tokens += u64::from(record.prefill_hit_tokens);
+        self.prefill_host_tokens += u64::from(record.prefill_host_tokens);
         self.decode_hit_tokens += u64::from(record.decode_hit_tokens);
         if let Some(tier) = record.tier {
             self.by_tier[tier.index()] += 1;

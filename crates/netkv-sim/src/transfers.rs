@@ -7,7 +7,7 @@ use crate::scenario::{FirstToken, OracleGranularity};
 use crate::serving::is_counted;
 use crate::simulation::Simulation;
 use netkv_policy::{Candidate, RequestView};
-use netkv_units::{Bytes, BytesPerSec, FlowId, GpuId, LinkId, RequestId, SimDuration, Tier};
+use netkv_units::{Bytes, BytesPerSec, FlowId, GpuId, LinkId, RequestId, SimDuration, SimTime, Tier};
 
 /// The ledger's kinds of interface: NVLink inside a node, NICs elsewhere.
 const fn interface(tier: Tier) -> usize {
@@ -29,19 +29,25 @@ pub(crate) struct FlowRoute {
 }
 
 impl Simulation<'_> {
-    /// Has the policy choose a decode instance for a request whose prefill is done.
+    /// Has the policy choose a decode instance for a request.
     pub(crate) fn select_decode(&mut self, request: RequestId) {
         flow_hashes(self.scenario.seed, request.get(), self.cluster.tp, &mut self.scratch.hashes);
         let chosen = self.ask_policy(request);
         let state = &mut self.requests[request];
         state.decode = Some(chosen as u32);
         let input_tokens = u64::from(state.own.input_tokens);
-        let now = self.now;
         let instance = &mut self.decode[chosen];
-        instance.engine.catch_up(now, &mut instance.memory, &mut self.tbt);
         instance.outside += 1;
         instance.outside_tokens += input_tokens;
-        instance.queued_tokens += input_tokens;
+    }
+
+    /// A request waits for memory on its decode instance from now on, and is moved when it has it.
+    pub(crate) fn hand_over(&mut self, request: RequestId) {
+        let state = &self.requests[request];
+        let chosen = state.decode.expect("it was chosen") as usize;
+        let instance = &mut self.decode[chosen];
+        instance.engine.catch_up(self.now, &mut instance.memory, &mut self.tbt);
+        instance.queued_tokens += u64::from(state.own.input_tokens);
         instance.waiting.push_back(request);
         self.admit_waiting(chosen);
         self.schedule_decode(chosen);
@@ -125,8 +131,12 @@ impl Simulation<'_> {
     }
 
     fn bytes_to_move(&self, input_tokens: u32, hit_tokens: u32) -> u64 {
-        let skipped = if self.scenario.transfer.skip_cached { hit_tokens } else { 0 };
-        u64::from(input_tokens - skipped) * self.scenario.kv.bytes_per_token
+        u64::from(input_tokens - self.skipped_tokens(hit_tokens)) * self.scenario.kv.bytes_per_token
+    }
+
+    /// Tokens of a prompt that are not sent to an instance that has `hit_tokens` of it.
+    pub(crate) const fn skipped_tokens(&self, hit_tokens: u32) -> u32 {
+        if self.scenario.transfer.skip_cached { hit_tokens } else { 0 }
     }
 
     /// Finds the rate that the transfer would really get to each decode instance if it started now, beside those in
@@ -190,8 +200,12 @@ impl Simulation<'_> {
     /// The transfer's flows enter the network: an even share of the bytes each, the first ones a byte more if need be.
     pub(crate) fn enter_transfer(&mut self, request: RequestId) {
         let bytes = self.requests[request].transfer_bytes;
+        self.requests[request].is_set_up = true;
+        let is_computed = !self.overlaps() || self.requests[request].prefill_end > SimTime::ZERO;
         if bytes == 0 {
-            self.end_transfer(request);
+            if is_computed {
+                self.end_transfer(request);
+            }
             return;
         }
         self.entering.retain(|&other| other != request);
@@ -209,12 +223,18 @@ impl Simulation<'_> {
                 destination: self.cluster.gpu(destination, rank),
                 hash: self.scratch.hashes[rank as usize],
             };
-            self.launch(route, Bytes::new(size));
+            let flow = self.launch(route, Bytes::new(size));
+            if !is_computed && size > 0 {
+                self.requests[request].flows.push((flow, Bytes::new(size)));
+            }
+        }
+        if !is_computed {
+            self.pace_transfer(request);
         }
     }
 
     /// A flow enters the network.
-    pub(crate) fn launch(&mut self, route: FlowRoute, size: Bytes) {
+    pub(crate) fn launch(&mut self, route: FlowRoute, size: Bytes) -> FlowId {
         let path = self.tree.route(route.source, route.destination, route.hash, &self.network);
         let flow = match route.owner {
             Some(_) => self.network.start_flow(self.now, path.links(), size, None),
@@ -224,6 +244,7 @@ impl Simulation<'_> {
             self.flow_routes.resize(flow.index() + 1, route);
         }
         self.flow_routes[flow.index()] = route;
+        flow
     }
 
     /// The capacities of degraded links change; flows over a link that is down take another way.
@@ -268,7 +289,7 @@ impl Simulation<'_> {
     }
 
     /// All of a request's KV cache is on its decode instance.
-    fn end_transfer(&mut self, request: RequestId) {
+    pub(crate) fn end_transfer(&mut self, request: RequestId) {
         let state = &mut self.requests[request];
         let own = state.own;
         state.transfer_end = self.now;
@@ -283,7 +304,7 @@ impl Simulation<'_> {
         };
         let private_blocks = state.decode_grant.private_blocks;
         self.release_prefill(request);
-        self.decode[decode].memory.mark_ready(self.requests.prefix(request));
+        self.decode[decode].memory.mark_ready(self.requests.prefix(request), private_blocks);
         let counted = is_counted(self.scenario, own.arrival);
         let member = Member::new(request, own.input_tokens, own.output_tokens - made, first, counted);
         let shared_blocks = self.decode[decode].memory.blocks_for(own.input_tokens) - private_blocks;

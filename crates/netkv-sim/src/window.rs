@@ -5,8 +5,9 @@
 //! has arrived; what ends inside waits for those before it, so that records leave in order of their numbers.
 
 use crate::kv_memory::Grant;
+use crate::overlap::Progress;
 use crate::record::RequestRecord;
-use netkv_units::{BlockId, RequestId, SimTime};
+use netkv_units::{BlockId, Bytes, FlowId, RequestId, SimTime};
 use netkv_workload::{BLOCK_TOKENS, Request};
 use std::collections::VecDeque;
 use std::ops::{Index, IndexMut};
@@ -30,6 +31,12 @@ pub(crate) struct RequestState {
     pub(crate) transfer_bytes: u64,
     /// Flows of its transfer that have not ended.
     pub(crate) flows_left: u32,
+    /// The flows, with their sizes, if they go on beside prefill: none of them ends before that.
+    pub(crate) flows: Vec<(FlowId, Bytes)>,
+    /// Its transfer has been set up.
+    pub(crate) is_set_up: bool,
+    /// How far its prefill is, if its transfer goes on beside that.
+    pub(crate) progress: Progress,
     pub(crate) preemptions: u32,
     end: End,
 }
@@ -49,15 +56,16 @@ pub(crate) struct RequestWindow {
     /// Number of the first one.
     first: usize,
     states: VecDeque<RequestState>,
-    /// Memory for prefixes, of requests that have left.
-    spare: Vec<Vec<BlockId>>,
+    /// Memory for prefixes and flows, of requests that have left.
+    spare: Vec<(Vec<BlockId>, Vec<(FlowId, Bytes)>)>,
 }
 
 impl RequestWindow {
     /// A request arrives; `blocks` are those of its prompt.
     pub(crate) fn push(&mut self, own: Request, blocks: &[BlockId]) -> RequestId {
-        let mut prefix = self.spare.pop().unwrap_or_default();
+        let (mut prefix, mut flows) = self.spare.pop().unwrap_or_default();
         prefix.clear();
+        flows.clear();
         prefix.extend_from_slice(&blocks[..(own.input_tokens / BLOCK_TOKENS) as usize]);
         self.states.push_back(RequestState {
             own,
@@ -72,6 +80,9 @@ impl RequestWindow {
             decode_grant: Grant::default(),
             transfer_bytes: 0,
             flows_left: 0,
+            flows,
+            is_set_up: false,
+            progress: Progress::default(),
             preemptions: 0,
             end: End::None,
         });
@@ -108,7 +119,7 @@ impl RequestWindow {
         let before = self.first;
         while let Some(front) = self.states.pop_front_if(|front| !matches!(front.end, End::None)) {
             self.first += 1;
-            self.spare.push(front.prefix);
+            self.spare.push((front.prefix, front.flows));
             if let End::Finished(record) = front.end {
                 sink(record);
             }

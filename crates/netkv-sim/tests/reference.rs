@@ -5,7 +5,10 @@
 mod common;
 
 use common::{BACKGROUND, POLICIES, flows, millis, scenario};
-use netkv_sim::{FirstToken, OracleGranularity, RunOutput, Scenario, run, run_with};
+use netkv_sim::{
+    FirstToken, OracleGranularity, Overlap, PrefillQueue, RequestRecord, RunOutput, Scenario, SelectionMoment, run,
+    run_with,
+};
 use netkv_units::{BlockId, SimTime, Stream};
 use netkv_workload::Workload;
 
@@ -74,7 +77,23 @@ fn random_scenario(seed: u64) -> Scenario {
     if stream.below(3) == 0 {
         scenario.first_token = FirstToken::Prefill;
     }
+    draw_order(&mut scenario, &mut Stream::new(seed, "order"));
     scenario
+}
+
+/// When things are done: the queue, the choice of the decode instance, the transfer.
+fn draw_order(scenario: &mut Scenario, stream: &mut Stream) {
+    if stream.below(2) == 0 {
+        let ageing_tokens_per_sec = [0, 100, 5000][stream.below(3) as usize];
+        scenario.prefill.queue = PrefillQueue::ShortestFirst { ageing_tokens_per_sec };
+    }
+    scenario.prefill.host_tier_blocks = [0, 0, 3, 50][stream.below(4) as usize];
+    scenario.prefill.max_batch_tokens = [300, 8192][stream.below(2) as usize];
+    scenario.selection = [SelectionMoment::Arrival, SelectionMoment::PrefillStart, SelectionMoment::PrefillDone]
+        [stream.below(3) as usize];
+    if scenario.selection < SelectionMoment::PrefillDone && stream.below(3) > 0 {
+        scenario.transfer.overlap = Overlap::Layerwise { layers: [1, 2, 80][stream.below(3) as usize] };
+    }
 }
 
 fn check_laws(output: &RunOutput, scenario: &Scenario) {
@@ -91,7 +110,7 @@ fn check_laws(output: &RunOutput, scenario: &Scenario) {
 
 #[test]
 fn stretches_of_iterations_equal_one_at_a_time_to_the_last_bit() {
-    let (mut preemptions, mut hits) = (0, 0);
+    let (mut preemptions, mut hits, mut loaded, mut overlapped) = (0, 0, 0, 0);
     for seed in 0..400 {
         let scenario = random_scenario(seed);
         let (fast, slow) = (run(&scenario), run_with(&scenario, 1));
@@ -102,10 +121,16 @@ fn stretches_of_iterations_equal_one_at_a_time_to_the_last_bit() {
         assert!(fast.tbt_histogram == slow.tbt_histogram, "seed {seed}: another histogram");
         assert_eq!(fast.totals.end, slow.totals.end, "seed {seed}");
         preemptions += fast.totals.preemptions;
+        loaded += fast.requests.iter().map(|record| u64::from(record.prefill_host_tokens)).sum::<u64>();
+        let beside = |record: &&RequestRecord| record.transfer > record.parts.transfer;
+        overlapped +=
+            usize::from(scenario.transfer.overlap != Overlap::None) * fast.requests.iter().filter(beside).count();
         hits += fast.requests.iter().map(|record| u64::from(record.decode_hit_tokens)).sum::<u64>();
     }
-    println!("{preemptions} preemptions, {hits} tokens hit on decode instances");
+    println!("{preemptions} preemptions, {hits} tokens hit on decode instances, {loaded} loaded from the host");
+    println!("{overlapped} transfers went on beside prefill");
     assert!(preemptions > 300 && hits > 100_000, "the scenarios exercise preemption and hits");
+    assert!(loaded > 10_000 && overlapped > 1_000, "and host tiers and layerwise transfer");
 }
 
 #[test]

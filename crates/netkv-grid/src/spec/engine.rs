@@ -5,8 +5,8 @@ use super::{POSITIVE_SECONDS, SECONDS};
 use crate::reader::{Range, Reader, one_of};
 use netkv_policy::{NetKvWeights, PolicyConfig};
 use netkv_sim::{
-    ClusterConfig, DecodeConfig, FirstToken, KvConfig, PrefillConfig, PrefillPolicy, SloConfig, TransferConfig,
-    TransferGranularity, TtftLimit,
+    ClusterConfig, DecodeConfig, FirstToken, KvConfig, Overlap, PrefillConfig, PrefillPolicy, PrefillQueue,
+    SelectionMoment, SloConfig, TransferConfig, TransferGranularity, TtftLimit,
 };
 use netkv_units::SimDuration;
 use netkv_workload::BLOCK_TOKENS;
@@ -58,7 +58,7 @@ pub(super) fn read_kv(
 }
 
 /// The prefill pool.
-pub(super) fn read_prefill(reader: &mut Reader<'_>) -> Option<PrefillConfig> {
+pub(super) fn read_prefill(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Option<PrefillConfig> {
     let policy = reader.choice(
         "prefill.policy",
         &[
@@ -69,10 +69,19 @@ pub(super) fn read_prefill(reader: &mut Reader<'_>) -> Option<PrefillConfig> {
     );
     let max_batch_tokens = reader.count("prefill.max_batch_tokens", 1, MAX_BATCH);
     let max_batch_requests = reader.count("prefill.max_batch_requests", 1, MAX_BATCH);
+    let is_fcfs = reader.choice("prefill.queue", &[("fcfs", true), ("shortest_first", false)]);
+    let ageing_tokens_per_sec = reader.integer("prefill.ageing_tokens_per_s", 0, 1_000_000_000);
+    let host_gb = reader.float("prefill.host_cache_gb", Range::closed(0.0, 1e6));
+    let host_gbytes = reader.float("prefill.host_load_gbytes_per_s", Range::closed(1e-6, 1e6));
+    let ageing_tokens_per_sec = ageing_tokens_per_sec?;
+    let block_bytes = kv?.bytes_per_token * u64::from(BLOCK_TOKENS);
     Some(PrefillConfig {
         policy: policy?,
         max_batch_tokens: max_batch_tokens?,
         max_batch_requests: max_batch_requests?,
+        queue: if is_fcfs? { PrefillQueue::Fcfs } else { PrefillQueue::ShortestFirst { ageing_tokens_per_sec } },
+        host_tier_blocks: (host_gb? * 1e9 / block_bytes as f64) as u32,
+        host_load_bytes_per_sec: (host_gbytes? * 1e9) as u64,
     })
 }
 
@@ -90,18 +99,41 @@ pub(super) fn read_decode(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Opt
 }
 
 /// How KV caches are moved.
-pub(super) fn read_transfer(reader: &mut Reader<'_>) -> Option<TransferConfig> {
+pub(super) fn read_transfer(reader: &mut Reader<'_>, profile: Option<&Profile>) -> Option<TransferConfig> {
     let granularity = reader.choice(
         "transfer.granularity",
         &[("rank", TransferGranularity::Rank), ("instance", TransferGranularity::Instance)],
     );
     let skip_cached = reader.flag("transfer.skip_cached");
     let setup_us = reader.float("transfer.setup_us", SECONDS);
+    let is_layerwise = reader.choice("transfer.overlap", &[("none", false), ("layerwise", true)]);
+    let layers = profile?.layers;
     Some(TransferConfig {
         granularity: granularity?,
         skip_cached: skip_cached?,
         setup: SimDuration::from_secs_f64(setup_us? * 1e-6),
+        overlap: if is_layerwise? { Overlap::Layerwise { layers } } else { Overlap::None },
     })
+}
+
+/// When the decode instance is chosen: before prefill if the transfer is to go on beside it.
+pub(super) fn read_selection(reader: &mut Reader<'_>, transfer: Option<&TransferConfig>) -> Option<SelectionMoment> {
+    let at = reader.choice(
+        "selection.at",
+        &[
+            ("arrival", SelectionMoment::Arrival),
+            ("prefill_start", SelectionMoment::PrefillStart),
+            ("prefill_done", SelectionMoment::PrefillDone),
+        ],
+    )?;
+    let overlaps = transfer.is_some_and(|transfer| transfer.overlap != Overlap::None);
+    if overlaps && at == SelectionMoment::PrefillDone {
+        let message = "selection.at = \"prefill_done\" comes too late for transfer.overlap = \"layerwise\"; allowed \
+                       with it: \"arrival\", \"prefill_start\"";
+        reader.fail("selection.at", message);
+        return None;
+    }
+    Some(at)
 }
 
 /// Which side emits the first token.

@@ -35,6 +35,8 @@ pub(crate) struct Profile {
     pub(crate) gpu: GpuProfile,
     /// GPUs of the instance that was measured.
     pub(crate) tp: u32,
+    /// Layers of the model.
+    pub(crate) layers: u32,
     /// Bytes of KV cache of one token.
     pub(crate) bytes_per_token: u64,
     /// Memory taken by the weights, all GPUs of an instance together.
@@ -58,6 +60,7 @@ pub(crate) fn read_profile(path: &Path, label: &str, text: &str) -> Result<Profi
     let tp = reader.count("tp", 1, 65_536);
     let weights_gb = reader.float("memory.weights_gb", Range::above(0.0, 1e7));
     let bytes_per_token = read_bytes_per_token(&mut reader);
+    let layers = reader.quietly(|reader| reader.count("kv.layers", 1, 10_000));
     let prefill = read_prefill(&mut reader);
     let decode = read_decode(&mut reader);
     let issues = reader.finish();
@@ -72,6 +75,7 @@ pub(crate) fn read_profile(path: &Path, label: &str, text: &str) -> Result<Profi
         canonical: Content::Table(tree).canonical().into(),
         gpu: GpuProfile { prefill: prefill.expect(complete), decode: decode.expect(complete) },
         tp: tp.expect(complete),
+        layers: layers.expect(complete),
         bytes_per_token: bytes_per_token.expect(complete),
         weights_gb: weights_gb.expect(complete),
     })

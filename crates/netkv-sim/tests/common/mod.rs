@@ -8,8 +8,8 @@ use netkv_fabric::{
 use netkv_policy::{NetKvWeights, PolicyConfig};
 use netkv_sim::{
     ClusterConfig, DecodeConfig, DecodeLatency, FirstToken, GpuProfile, KvConfig, MeasureConfig, OracleBandwidth,
-    OracleGranularity, Placement, PrefillConfig, PrefillLatency, PrefillPolicy, Scenario, SloConfig, TelemetryConfig,
-    TransferConfig, TransferGranularity, TtftLimit,
+    OracleGranularity, Overlap, Placement, PrefillConfig, PrefillLatency, PrefillPolicy, PrefillQueue, Scenario,
+    SelectionMoment, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
 };
 use netkv_units::{BytesPerSec, SimDuration};
 use netkv_workload::Workload;
@@ -81,13 +81,22 @@ pub fn scenario(workload: Workload) -> Scenario {
             decode_blocks: 100_000,
             prefix_caching: true,
         },
-        prefill: PrefillConfig { policy: PrefillPolicy::LeastTokens, max_batch_tokens: 8192, max_batch_requests: 64 },
+        prefill: PrefillConfig {
+            policy: PrefillPolicy::LeastTokens,
+            max_batch_tokens: 8192,
+            max_batch_requests: 64,
+            queue: PrefillQueue::Fcfs,
+            host_tier_blocks: 0,
+            host_load_bytes_per_sec: 50_000_000_000,
+        },
         decode: DecodeConfig { max_batch: 64, watermark_blocks: 10, host_bytes_per_sec: 50_000_000_000 },
         transfer: TransferConfig {
             granularity: TransferGranularity::Rank,
             skip_cached: true,
             setup: SimDuration::ZERO,
+            overlap: Overlap::None,
         },
+        selection: SelectionMoment::PrefillDone,
         first_token: FirstToken::Decode,
         slo: SloConfig { ttft: TtftLimit::Slowdown(1.25), tbt: millis(50) },
         policy: PolicyConfig::RoundRobin,
