@@ -41,6 +41,9 @@ pub(crate) struct RequestState {
     end: End,
 }
 
+/// Memory of a request that can be used again: for its prefix and for its flows.
+type Memory = (Vec<BlockId>, Vec<(FlowId, Bytes)>);
+
 /// How a request has ended.
 #[derive(Clone, Debug)]
 enum End {
@@ -57,7 +60,7 @@ pub(crate) struct RequestWindow {
     first: usize,
     states: VecDeque<RequestState>,
     /// Memory for prefixes and flows, of requests that have left.
-    spare: Vec<(Vec<BlockId>, Vec<(FlowId, Bytes)>)>,
+    spare: Vec<Memory>,
 }
 
 impl RequestWindow {
