@@ -65,7 +65,8 @@ impl Simulation<'_> {
     /// A prefill batch ends, or an idle instance was woken: hands over what is done, and starts the next batch.
     pub(crate) fn turn_prefill(&mut self, prefill: u32) {
         let index = prefill as usize;
-        self.prefill[index].woken = false;
+        // What ends here frees memory, but nobody need wake the engine: its next batch starts below.
+        self.prefill[index].woken = true;
         if self.prefill[index].engine.is_busy() {
             let mut done = std::mem::take(&mut self.scratch.done);
             done.clear();
@@ -75,6 +76,7 @@ impl Simulation<'_> {
             }
             self.scratch.done = done;
         }
+        self.prefill[index].woken = false;
         let requests = &self.requests;
         let instance = &mut self.prefill[index];
         let prompt =

@@ -70,30 +70,6 @@ fn pooled_interfaces_move_a_transfer_as_fast_as_its_ranks() {
     assert_eq!(run(&scenario).requests[0].parts.transfer, ranks.parts.transfer);
 }
 
-/// Mean wait of M/D/1: rho / (2 (1 - rho)) of the service time.
-#[test]
-fn prefill_waits_as_long_as_queueing_theory_says() {
-    for rho in [0.3, 0.6, 0.8] {
-        let (service_s, tokens) = (0.01, 10);
-        let workload = Workload::poisson(rho / service_s, 400_000, tokens, 1, 11);
-        let mut scenario = scenario(workload);
-        scenario.cluster.prefill_instances = 1;
-        scenario.cluster.placement = Placement::Listed(vec![0]);
-        scenario.prefill.max_batch_tokens = tokens;
-        scenario.kv.prefix_caching = false;
-        let output = run(&scenario);
-        let waits: f64 = output.requests.iter().map(|record| record.parts.prefill_queue.as_secs_f64()).sum();
-        let mean = waits / output.requests.len() as f64;
-        let theory = service_s * rho / (2.0 * (1.0 - rho));
-        println!(
-            "M/D/1 at rho {rho}: waited {mean:.6} s, theory {theory:.6} s, off {:+.2} %",
-            100.0 * (mean / theory - 1.0)
-        );
-        assert!((mean / theory - 1.0).abs() < 0.02, "rho {rho}: {mean} against {theory}");
-        assert!((output.totals.prefill_utilisation_ratio / rho - 1.0).abs() < 0.01);
-    }
-}
-
 /// The same prompt twice: the second finds all of it, and only what is left is computed and moved.
 #[test]
 fn a_full_cache_saves_the_prefill_and_the_transfer() {
@@ -164,6 +140,19 @@ fn a_first_token_from_the_prefill_side_does_not_wait_for_the_transfer() {
     scenario.workload = std::sync::Arc::new(single(1000, 1));
     let alone = run(&scenario).requests[0].clone();
     assert_eq!((alone.decode_instance, alone.transfer_bytes, alone.decoding), (None, 0, SimDuration::ZERO));
+}
+
+/// One prompt at a time: what the end of one frees does not end the next.
+#[test]
+fn prompts_with_a_single_token_from_the_prefill_side_are_computed_one_after_the_other() {
+    let parts = (0..3).map(|n| (SimTime::ZERO, 1000, 1, blocks(2 * n, 2))).collect();
+    let mut scenario = scenario(Workload::from_parts(parts));
+    scenario.cluster.prefill_instances = 1;
+    scenario.cluster.placement = Placement::Listed(vec![0]);
+    scenario.first_token = FirstToken::Prefill;
+    scenario.prefill.max_batch_requests = 1;
+    let ttfts: Vec<_> = run(&scenario).requests.iter().map(|record| record.ttft).collect();
+    assert_eq!(ttfts, [1000, 2000, 3000].map(millis));
 }
 
 fn metric(output: &RunOutput, name: &str) -> Value {
