@@ -155,6 +155,11 @@ impl DecodeEngine {
         self.joining.len()
     }
 
+    /// The requests in the batch, and those that wait for the next iteration or a place.
+    pub fn held(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().chain(&self.joining)
+    }
+
     /// Whether iterations are running.
     pub const fn is_busy(&self) -> bool {
         self.stretch.is_some()

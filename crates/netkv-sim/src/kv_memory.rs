@@ -86,9 +86,14 @@ impl KvMemory {
         self.private_reserved + (self.cache.len() - self.cache.n_ready()) as u32 * self.blocks_per_prefix
     }
 
-    /// Private blocks, with contents or without.
-    pub const fn private(&self) -> u32 {
-        self.private_used + self.private_reserved
+    /// Private blocks, used and reserved.
+    pub const fn private(&self) -> (u32, u32) {
+        (self.private_used, self.private_reserved)
+    }
+
+    /// References to cached blocks, of all requests together.
+    pub fn references(&self) -> usize {
+        self.cache.references()
     }
 
     /// Blocks that can be had: free ones and those of evictable prefixes.

@@ -3,6 +3,7 @@
 //! No files, clock, environment, threads or printing. Once a [`Scenario`] exists nothing can fail: a run ends with
 //! a [`RunOutput`], or with a panic that is a bug.
 
+mod check;
 mod cluster;
 mod competing;
 mod decode;
@@ -25,6 +26,7 @@ mod transfers;
 mod window;
 mod zones;
 
+pub use check::run_checked;
 pub use kv_memory::{Grant, KvMemory};
 pub use metrics::{METRICS, Metric, Value, metrics};
 pub use observe::{Crossed, Observations, ObserveConfig, ObservedLink, TransferRecord, run_observed};

@@ -113,6 +113,11 @@ impl PrefillEngine {
         &self.running
     }
 
+    /// The prompts that wait, in no particular order.
+    pub fn queued(&self) -> impl Iterator<Item = RequestId> {
+        self.queue.iter().map(|Reverse((_, _, request))| *request)
+    }
+
     /// Puts a prompt that arrives at `now` into the queue; `cached_tokens` of it need not be computed as it seems now.
     pub fn enqueue(&mut self, now: SimTime, request: RequestId, input_tokens: u32, cached_tokens: u32) {
         let place = match self.order {

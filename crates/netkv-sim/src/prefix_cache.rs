@@ -76,6 +76,11 @@ impl PrefixCache {
         self.n_ready
     }
 
+    /// References to all blocks together, counted anew.
+    pub fn references(&self) -> usize {
+        self.nodes.iter().map(|node| node.refs as usize).sum()
+    }
+
     /// Whether a block's contents are there.
     pub fn has(&self, block: BlockId) -> bool {
         self.find(block).is_some_and(|slot| self.nodes[slot as usize].ready)

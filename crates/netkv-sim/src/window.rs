@@ -92,6 +92,17 @@ impl RequestWindow {
         RequestId::from_index(self.first + self.states.len() - 1)
     }
 
+    /// Every request in the window.
+    pub(crate) fn states(&self) -> impl Iterator<Item = &RequestState> {
+        self.states.iter()
+    }
+
+    /// The requests that have not ended, in order of arrival.
+    pub(crate) fn unended(&self) -> impl Iterator<Item = RequestId> {
+        let unended = self.states.iter().enumerate().filter(|(_, state)| matches!(state.end, End::None));
+        unended.map(|(offset, _)| RequestId::from_index(self.first + offset))
+    }
+
     /// The whole blocks of a request's prompt.
     pub(crate) fn prefix(&self, request: RequestId) -> &[BlockId] {
         &self[request].prefix

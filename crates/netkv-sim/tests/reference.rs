@@ -7,7 +7,7 @@ mod common;
 use common::{BACKGROUND, POLICIES, flows, millis, scenario};
 use netkv_sim::{
     FirstToken, OracleGranularity, Overlap, PrefillQueue, RequestRecord, RunOutput, Scenario, SelectionMoment, run,
-    run_with,
+    run_checked, run_with,
 };
 use netkv_units::{BlockId, SimTime, Stream};
 use netkv_workload::Workload;
@@ -131,6 +131,14 @@ fn stretches_of_iterations_equal_one_at_a_time_to_the_last_bit() {
     println!("{overlapped} transfers went on beside prefill");
     assert!(preemptions > 300 && hits > 100_000, "the scenarios exercise preemption and hits");
     assert!(loaded > 10_000 && overlapped > 1_000, "and host tiers and layerwise transfer");
+}
+
+#[test]
+fn conservation_laws_hold_after_every_event() {
+    for seed in 0..120 {
+        let scenario = random_scenario(seed);
+        assert_eq!(run_checked(&scenario).requests, run(&scenario).requests, "seed {seed}");
+    }
 }
 
 #[test]
