@@ -12,7 +12,8 @@
 //! iteration does not find room, the newest members are swapped out to the host until it does.
 
 use crate::kv_memory::KvMemory;
-use crate::profile::{DecodeLatency, FEMTOS_PER_NANO};
+use crate::profile::DecodeLatency;
+use crate::stretch::{Stretch, record};
 use hdrhistogram::Histogram;
 use netkv_units::{BlockId, RequestId, SimDuration, SimTime};
 
@@ -76,51 +77,6 @@ pub struct StretchEnd {
     pub finished: Vec<Member>,
     /// Members that were swapped out.
     pub preempted: Vec<Member>,
-}
-
-/// A running stretch: `planned` iterations, the first of which began at `start` plus `fraction_fs`.
-#[derive(Clone, Copy, Debug)]
-struct Stretch {
-    start: SimTime,
-    fraction_fs: u64,
-    first_fs: u64,
-    growth_fs: u64,
-    planned: u32,
-}
-
-impl Stretch {
-    /// Femtoseconds from `start` to the end of the `n`-th iteration.
-    fn elapsed_fs(&self, n: u32) -> u64 {
-        let n = u64::from(n);
-        self.fraction_fs + n * self.first_fs + self.growth_fs * (n * n.saturating_sub(1) / 2)
-    }
-
-    /// When the `n`-th iteration ends; the nanosecond in which it does.
-    fn end_of(&self, n: u32) -> SimTime {
-        self.start + SimDuration::from_nanos(self.elapsed_fs(n) / FEMTOS_PER_NANO)
-    }
-
-    /// How many iterations end before `now`.
-    fn ended_before(&self, now: SimTime) -> u32 {
-        let (mut ended, mut beyond) = (0, self.planned + 1);
-        while beyond - ended > 1 {
-            let middle = ended + (beyond - ended) / 2;
-            if self.end_of(middle) < now { ended = middle } else { beyond = middle }
-        }
-        ended
-    }
-
-    /// The rest of the stretch after its first `n` iterations.
-    fn after(&self, n: u32) -> Self {
-        let elapsed = self.elapsed_fs(n);
-        Self {
-            start: self.start + SimDuration::from_nanos(elapsed / FEMTOS_PER_NANO),
-            fraction_fs: elapsed % FEMTOS_PER_NANO,
-            first_fs: self.first_fs + self.growth_fs * u64::from(n),
-            growth_fs: self.growth_fs,
-            planned: self.planned - n,
-        }
-    }
 }
 
 /// The batch of one decode instance.
@@ -331,22 +287,12 @@ impl DecodeEngine {
 
     /// The first `n` iterations of `stretch` have ended: every member has made `n` tokens.
     fn credit(&mut self, stretch: Stretch, n: u32, tbt: &mut Histogram<u64>) {
-        let first_end = stretch.end_of(1);
+        let (first_end, last_end) = (stretch.end_of(1), stretch.end_of(n));
         let gap = |from: SimTime, to: SimTime| to.since(from).as_nanos();
-        let mut longest = 0;
-        let counted = self.members.iter().filter(|member| member.counted).count() as u64;
-        let mut previous = first_end;
-        let mut run = Run::default();
-        for iteration in 2..=n {
-            let end = stretch.end_of(iteration);
-            let nanos = gap(previous, end);
-            longest = longest.max(nanos);
-            run.add(nanos, counted, tbt);
-            previous = end;
-        }
-        run.record(counted, tbt);
-        let settled = self.members.iter().filter(|member| member.counted && !member.fresh).count() as u64;
         let first_gap = gap(stretch.start, first_end);
+        let counted = self.members.iter().filter(|member| member.counted).count() as u64;
+        let longest = stretch.record_gaps(n, counted, tbt);
+        let settled = self.members.iter().filter(|member| member.counted && !member.fresh).count() as u64;
         record(tbt, first_gap, settled);
         for member in &mut self.members {
             let own_first =
@@ -357,7 +303,7 @@ impl DecodeEngine {
             let worst = longest.max(own_first.unwrap_or(0));
             member.tbt_max = member.tbt_max.max(SimDuration::from_nanos(worst));
             member.first_token = member.first_token.or(Some(first_end));
-            member.last_token = Some(previous);
+            member.last_token = Some(last_end);
             member.context_tokens += n;
             member.remaining_tokens -= n;
             member.fresh = false;
@@ -367,42 +313,4 @@ impl DecodeEngine {
 
 fn context_tokens(members: &[Member]) -> u64 {
     members.iter().map(|member| u64::from(member.context_tokens)).sum()
-}
-
-/// Records `count` gaps of `nanos`; gaps of an hour and more count as an hour.
-/// Gaps one after the other that fall into one bucket of the histogram, as those of a stretch mostly do: finding the
-/// bucket of each by itself was a fifth of a run's instructions.
-#[derive(Default)]
-struct Run {
-    /// The bucket's largest value.
-    end: u64,
-    shortest: u64,
-    longest: u64,
-    gaps: u64,
-}
-
-impl Run {
-    fn add(&mut self, nanos: u64, counted: u64, tbt: &mut Histogram<u64>) {
-        // Gaps of a stretch do not get shorter, but for a nanosecond that rounding may take.
-        if self.gaps == 0 || nanos < self.shortest || nanos > self.end {
-            self.record(counted, tbt);
-            *self = Self { end: tbt.highest_equivalent(nanos), shortest: nanos, longest: nanos, gaps: 0 };
-        }
-        self.longest = self.longest.max(nanos);
-        self.gaps += 1;
-    }
-
-    /// Records the run with its least and its greatest gap, which is all of it that the histogram can tell.
-    fn record(&self, counted: u64, tbt: &mut Histogram<u64>) {
-        if self.gaps > 0 {
-            record(tbt, self.shortest, (self.gaps - 1) * counted);
-            record(tbt, self.longest, counted);
-        }
-    }
-}
-
-fn record(tbt: &mut Histogram<u64>, nanos: u64, count: u64) {
-    if count > 0 {
-        tbt.saturating_record_n(nanos.max(1), count);
-    }
 }

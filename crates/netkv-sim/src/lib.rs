@@ -21,6 +21,7 @@ mod record;
 mod scenario;
 mod serving;
 mod simulation;
+mod stretch;
 mod tally;
 mod transfers;
 mod window;
