@@ -163,14 +163,32 @@ impl FabricShape {
     }
 
     /// The lowest level that connects two GPUs.
-    pub fn tier(&self, a: GpuId, b: GpuId) -> Tier {
-        let node = |gpu: GpuId| gpu.get() / self.gpus_per_node;
-        let pod = |gpu: GpuId| gpu.get() / self.gpus_per_pod();
-        if node(a) == node(b) {
+    pub const fn tier(&self, a: GpuId, b: GpuId) -> Tier {
+        self.position(a).tier(self.position(b))
+    }
+
+    /// Where a GPU is, from which tiers follow without a division.
+    pub const fn position(&self, gpu: GpuId) -> GpuPosition {
+        GpuPosition { node: gpu.get() / self.gpus_per_node, leaf: self.leaf(gpu), pod: gpu.get() / self.gpus_per_pod() }
+    }
+}
+
+/// Where a GPU is: its node, its leaf switch and its pod, each counted through the whole fabric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GpuPosition {
+    node: u32,
+    leaf: u32,
+    pod: u32,
+}
+
+impl GpuPosition {
+    /// The lowest level that connects GPUs at two positions.
+    pub const fn tier(self, other: Self) -> Tier {
+        if self.node == other.node {
             Tier::Node
-        } else if self.leaf(a) == self.leaf(b) {
+        } else if self.leaf == other.leaf {
             Tier::Rack
-        } else if pod(a) == pod(b) {
+        } else if self.pod == other.pod {
             Tier::Pod
         } else {
             Tier::Core

@@ -1,7 +1,7 @@
 //! Which GPUs form which instance, what each does, and how far apart they are.
 
 use crate::scenario::{ClusterConfig, Placement};
-use netkv_fabric::FabricShape;
+use netkv_fabric::{FabricShape, GpuPosition};
 use netkv_units::{GpuId, InstanceId, Stream, Tier};
 
 /// The instances of a run.
@@ -13,7 +13,8 @@ pub struct Cluster {
     pub prefill: Vec<InstanceId>,
     /// The decode instances, ascending.
     pub decode: Vec<InstanceId>,
-    shape: FabricShape,
+    /// By instance: where its first GPU is.
+    positions: Vec<GpuPosition>,
 }
 
 impl Cluster {
@@ -41,7 +42,8 @@ impl Cluster {
         let decode = (0..n_instances).filter(|instance| prefill.binary_search(instance).is_err());
         let decode = decode.map(InstanceId::new).collect();
         let prefill = prefill.into_iter().map(InstanceId::new).collect();
-        Self { tp: config.tp, prefill, decode, shape }
+        let positions = (0..n_instances).map(|instance| shape.position(GpuId::new(instance * config.tp))).collect();
+        Self { tp: config.tp, prefill, decode, positions }
     }
 
     /// The GPU of an instance that holds rank `rank`.
@@ -51,7 +53,7 @@ impl Cluster {
 
     /// How far apart two instances are.
     pub fn tier(&self, a: InstanceId, b: InstanceId) -> Tier {
-        self.shape.tier(self.gpu(a, 0), self.gpu(b, 0))
+        self.positions[a.index()].tier(self.positions[b.index()])
     }
 }
 

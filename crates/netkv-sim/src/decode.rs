@@ -11,11 +11,11 @@
 //! Memory: while an iteration runs, each member holds room for its context and the token being made. If the next
 //! iteration does not find room, the newest members are swapped out to the host until it does.
 
-use crate::kv_memory::KvMemory;
+use crate::kv_memory::{Holding, KvMemory};
 use crate::profile::DecodeLatency;
 use crate::stretch::{Stretch, record};
 use hdrhistogram::Histogram;
-use netkv_units::{BlockId, RequestId, SimDuration, SimTime};
+use netkv_units::{RequestId, SimDuration, SimTime};
 
 /// A request in the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Member {
     pub shared_blocks: u32,
     /// Memory blocks of its own.
     pub private_blocks: u32,
+    /// Its prefix blocks.
+    pub holding: Holding,
     /// When its first token came, if it has.
     pub first_token: Option<SimTime>,
     /// When its last token came.
@@ -60,6 +62,7 @@ impl Member {
             remaining_tokens,
             shared_blocks: 0,
             private_blocks: 0,
+            holding: Holding::EMPTY,
             first_token: last_token,
             last_token,
             tbt_max: SimDuration::ZERO,
@@ -175,14 +178,7 @@ impl DecodeEngine {
 
     /// The engine's wake time has come, or it was idle and requests have joined: ends the stretch, lets finished
     /// members go and waiting ones in, and begins the next stretch.
-    pub fn turn<'a>(
-        &mut self,
-        now: SimTime,
-        memory: &mut KvMemory,
-        prefix_of: impl Fn(RequestId) -> &'a [BlockId],
-        tbt: &mut Histogram<u64>,
-        end: &mut StretchEnd,
-    ) {
+    pub fn turn(&mut self, now: SimTime, memory: &mut KvMemory, tbt: &mut Histogram<u64>, end: &mut StretchEnd) {
         end.finished.clear();
         end.preempted.clear();
         let mut fraction_fs = 0;
@@ -207,11 +203,11 @@ impl DecodeEngine {
             fraction_fs = 0;
         }
         for member in &end.finished {
-            memory.release(prefix_of(member.request), member.private_blocks);
+            memory.release(member.holding, member.private_blocks);
         }
         let places = self.max_batch - self.members.len();
         self.members.extend(self.joining.drain(..places.min(self.joining.len())));
-        self.preempt_until_room(memory, prefix_of, end);
+        self.preempt_until_room(memory, end);
         // Only now: one that was swapped out again at once is in no iteration.
         for member in self.members.iter_mut().rev().take_while(|member| member.fresh) {
             member.first_iteration = member.first_iteration.or(Some(now));
@@ -220,16 +216,11 @@ impl DecodeEngine {
     }
 
     /// Swaps out the newest members until each one left has room for its next token.
-    fn preempt_until_room<'a>(
-        &mut self,
-        memory: &mut KvMemory,
-        prefix_of: impl Fn(RequestId) -> &'a [BlockId],
-        end: &mut StretchEnd,
-    ) {
+    fn preempt_until_room(&mut self, memory: &mut KvMemory, end: &mut StretchEnd) {
         while self.growth(memory, 1) > memory.available() {
             let newest = self.members.pop().expect("members without growth always have room");
-            memory.release(prefix_of(newest.request), newest.private_blocks);
-            end.preempted.push(Member { shared_blocks: 0, private_blocks: 0, ..newest });
+            memory.release(newest.holding, newest.private_blocks);
+            end.preempted.push(Member { shared_blocks: 0, private_blocks: 0, holding: Holding::EMPTY, ..newest });
         }
     }
 

@@ -1,12 +1,12 @@
 //! Events and their order: by time, then rank (the order of the variants), then the order in which they were made.
 
 use netkv_units::{RequestId, SimTime};
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 /// Everything that can happen. At one instant the network comes first and the ends of decode iterations last, so
 /// that a request whose KV cache arrives with the end of an iteration is in the next one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// Links begin or cease to be degraded.
     Degradation,
@@ -30,10 +30,52 @@ pub(crate) enum Event {
     DecodeWake { decode: u32, generation: u32 },
 }
 
+/// An event to come. Its place in the order is one number: time, rank and sequence, from the highest bit down.
+struct Entry {
+    place: u128,
+    event: Event,
+}
+
+/// Bits of the sequence number: more events than any run has.
+const SEQUENCE_BITS: u32 = 56;
+
+impl Entry {
+    fn new(time: SimTime, sequence: u64, event: Event) -> Self {
+        assert!(sequence < 1 << SEQUENCE_BITS, "a run has fewer than 2^56 events");
+        let within = u64::from(rank(event)) << SEQUENCE_BITS | sequence;
+        Self { place: u128::from(time.as_nanos()) << 64 | u128::from(within), event }
+    }
+
+    const fn time(&self) -> SimTime {
+        SimTime::from_nanos((self.place >> 64) as u64)
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.place == other.place
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    /// The first event is the greatest: that is what a heap gives first.
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.place.cmp(&self.place)
+    }
+}
+
 /// The events to come.
 #[derive(Default)]
 pub(crate) struct EventQueue {
-    heap: BinaryHeap<Reverse<(SimTime, u8, u64, Event)>>,
+    heap: BinaryHeap<Entry>,
     pushed: u64,
 }
 
@@ -41,17 +83,17 @@ impl EventQueue {
     /// Adds an event.
     pub(crate) fn push(&mut self, time: SimTime, event: Event) {
         self.pushed += 1;
-        self.heap.push(Reverse((time, rank(event), self.pushed, event)));
+        self.heap.push(Entry::new(time, self.pushed, event));
     }
 
     /// Takes the next event.
     pub(crate) fn pop(&mut self) -> Option<(SimTime, Event)> {
-        self.heap.pop().map(|Reverse((time, _, _, event))| (time, event))
+        self.heap.pop().map(|entry| (entry.time(), entry.event))
     }
 
     /// When the next event is.
     pub(crate) fn next_time(&self) -> Option<SimTime> {
-        self.heap.peek().map(|Reverse((time, ..))| *time)
+        self.heap.peek().map(Entry::time)
     }
 }
 

@@ -6,7 +6,7 @@
 //! Writing to the host takes no time: it needs no place in the critical path. Source: the offloading of vLLM and
 //! Mooncake's store, as far as a cache of whole prefix blocks goes.
 
-use crate::prefix_cache::PrefixCache;
+use crate::prefix_cache::{PrefixCache, Slot};
 use netkv_units::BlockId;
 
 /// The blocks that an instance keeps in host memory.
@@ -14,12 +14,14 @@ use netkv_units::BlockId;
 pub struct HostTier {
     cache: PrefixCache,
     capacity: usize,
+    /// Memory that is used again and again.
+    slots: Vec<Slot>,
 }
 
 impl HostTier {
     /// An empty tier for `capacity` blocks.
     pub fn new(capacity: u32) -> Self {
-        Self { cache: PrefixCache::new(), capacity: capacity as usize }
+        Self { cache: PrefixCache::new(), capacity: capacity as usize, slots: Vec::new() }
     }
 
     /// Keeps a block that was evicted.
@@ -40,9 +42,14 @@ impl HostTier {
     }
 
     fn touch(&mut self, block: BlockId) {
-        let one = std::slice::from_ref(&block);
-        self.cache.acquire(one);
-        self.cache.mark_ready(one);
-        self.cache.release(one);
+        let slots = &mut self.slots;
+        slots.clear();
+        if self.cache.locate(&[block], slots).present == 1 {
+            self.cache.hold(slots);
+        } else {
+            self.cache.enter(&[block], slots);
+            self.cache.mark_ready(slots);
+        }
+        self.cache.release(slots);
     }
 }

@@ -11,11 +11,11 @@
 //! well; loading them takes time ([`HostTier`]).
 
 use crate::host_tier::HostTier;
-use crate::prefix_cache::PrefixCache;
+use crate::prefix_cache::{PrefixCache, Slot};
 use netkv_units::BlockId;
 
 /// What a request was granted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// Prompt tokens whose KV cache was there already.
     pub hit_tokens: u32,
@@ -23,6 +23,22 @@ pub struct Grant {
     pub host_tokens: u32,
     /// Blocks of its own.
     pub private_blocks: u32,
+    /// Its prefix blocks.
+    pub holding: Holding,
+}
+
+impl Grant {
+    /// Nothing.
+    pub(crate) const NONE: Self = Self { hit_tokens: 0, host_tokens: 0, private_blocks: 0, holding: Holding::EMPTY };
+}
+
+/// The prefix blocks that a request references; valid until they are released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding(u32);
+
+impl Holding {
+    /// That of a request without memory.
+    pub(crate) const EMPTY: Self = Self(u32::MAX);
 }
 
 /// The memory of one instance.
@@ -38,6 +54,9 @@ pub struct KvMemory {
     cache: PrefixCache,
     caching: bool,
     host: Option<HostTier>,
+    /// By holding: where its blocks are. And holdings that were released.
+    holdings: Vec<Vec<Slot>>,
+    spare: Vec<Holding>,
 }
 
 impl KvMemory {
@@ -57,6 +76,8 @@ impl KvMemory {
             cache: PrefixCache::new(),
             caching,
             host: None,
+            holdings: Vec::new(),
+            spare: Vec::new(),
         }
     }
 
@@ -121,33 +142,39 @@ impl KvMemory {
     /// available afterwards; none if there is not enough.
     pub fn admit(&mut self, prefix: &[BlockId], input_tokens: u32, reserve: u32) -> Option<Grant> {
         let shared = if self.caching { prefix } else { &[] };
-        let found = self.cache.lookup(shared);
+        let holding = self.spare.pop().unwrap_or_else(|| {
+            self.holdings.push(Vec::new());
+            Holding(self.holdings.len() as u32 - 1)
+        });
+        let slots = &mut self.holdings[holding.0 as usize];
+        slots.clear();
+        let found = self.cache.locate(shared, slots);
         let fresh = (shared.len() - found.present) as u32 * self.blocks_per_prefix;
         let private_blocks = self.blocks_for(input_tokens) - shared.len() as u32 * self.blocks_per_prefix;
         let needed = fresh + private_blocks;
-        if needed + reserve > self.available_besides(prefix) {
+        // Its own cached prefix is not evicted for it.
+        if needed + reserve > self.available() - found.idle as u32 * self.blocks_per_prefix {
+            self.spare.push(holding);
             return None;
         }
         // The hit blocks are referenced first, so that making room cannot evict them.
-        self.cache.acquire(&shared[..found.present]);
+        self.cache.hold(&self.holdings[holding.0 as usize]);
         // Blocks behind the hit that somebody else is computing are not loaded.
         let absent = if found.present == found.ready { &shared[found.ready..] } else { &[] };
         let loaded = self.host.as_mut().map_or(0, |host| host.load(absent));
         self.make_room(needed);
-        self.cache.acquire(&shared[found.present..]);
+        self.cache.enter(&shared[found.present..], &mut self.holdings[holding.0 as usize]);
         self.private_reserved += private_blocks;
         self.check();
         let tokens = |blocks: usize| blocks as u32 * self.prefix_tokens();
-        Some(Grant { hit_tokens: tokens(found.ready), host_tokens: tokens(loaded), private_blocks })
+        Some(Grant { hit_tokens: tokens(found.ready), host_tokens: tokens(loaded), private_blocks, holding })
     }
 
     /// The contents of a prompt have arrived: its prefix blocks are hits from now on, its private blocks used.
-    pub fn mark_ready(&mut self, prefix: &[BlockId], private_blocks: u32) {
+    pub fn mark_ready(&mut self, holding: Holding, private_blocks: u32) {
         self.private_reserved -= private_blocks;
         self.private_used += private_blocks;
-        if self.caching {
-            self.cache.mark_ready(prefix);
-        }
+        self.cache.mark_ready(&self.holdings[holding.0 as usize]);
         self.check();
     }
 
@@ -163,12 +190,11 @@ impl KvMemory {
     }
 
     /// Gives the room of a request with contents back; its prefix stays cached until it is evicted.
-    pub fn release(&mut self, prefix: &[BlockId], private_blocks: u32) {
+    pub fn release(&mut self, holding: Holding, private_blocks: u32) {
         assert!(private_blocks <= self.private_used, "{private_blocks} of {} private blocks", self.private_used);
         self.private_used -= private_blocks;
-        if self.caching {
-            self.cache.release(prefix);
-        }
+        self.cache.release(&self.holdings[holding.0 as usize]);
+        self.spare.push(holding);
         self.check();
     }
 
@@ -209,11 +235,11 @@ mod tests {
     fn a_prompt_takes_whole_prefix_blocks_and_a_private_tail() {
         let mut memory = KvMemory::new(100, 16, 512, true);
         let grant = memory.admit(&blocks(&[1]), 512 + 17, 0).expect("there is room");
-        assert_eq!(grant, Grant { hit_tokens: 0, host_tokens: 0, private_blocks: 2 });
+        assert_eq!(grant, Grant { hit_tokens: 0, host_tokens: 0, private_blocks: 2, holding: Holding(0) });
         assert_eq!((memory.free(), memory.used(), memory.reserved()), (100 - 32 - 2, 0, 32 + 2));
-        memory.mark_ready(&blocks(&[1]), 2);
+        memory.mark_ready(grant.holding, 2);
         assert_eq!((memory.free(), memory.used(), memory.reserved()), (100 - 32 - 2, 32 + 2, 0));
-        memory.release(&blocks(&[1]), 2);
+        memory.release(grant.holding, 2);
         assert_eq!((memory.free(), memory.available()), (68, 100));
         assert_eq!(memory.hit_tokens(&blocks(&[1, 2])), 512);
     }
@@ -222,9 +248,9 @@ mod tests {
     fn room_is_made_by_evicting_idle_prefixes_but_not_those_being_hit() {
         let mut memory = KvMemory::new(64, 16, 512, true);
         for ids in [[1], [2]] {
-            memory.admit(&blocks(&ids), 512, 0).expect("there is room");
-            memory.mark_ready(&blocks(&ids), 0);
-            memory.release(&blocks(&ids), 0);
+            let grant = memory.admit(&blocks(&ids), 512, 0).expect("there is room");
+            memory.mark_ready(grant.holding, 0);
+            memory.release(grant.holding, 0);
         }
         assert!(memory.admit(&blocks(&[1, 3, 4]), 1536, 0).is_none(), "three blocks do not fit two");
         assert_eq!((memory.available(), memory.available_besides(&blocks(&[1, 3, 4]))), (64, 32));
@@ -245,8 +271,8 @@ mod tests {
         let mut memory = KvMemory::new(64, 16, 512, false);
         let grant = memory.admit(&blocks(&[1]), 512, 0).expect("there is room");
         assert_eq!(grant.private_blocks, 32);
-        memory.mark_ready(&blocks(&[1]), 32);
-        memory.release(&blocks(&[1]), 32);
+        memory.mark_ready(grant.holding, 32);
+        memory.release(grant.holding, 32);
         assert_eq!((memory.free(), memory.hit_tokens(&blocks(&[1]))), (64, 0));
     }
 
@@ -256,8 +282,8 @@ mod tests {
         let mut memory = KvMemory::new(64, 16, 512, true).with_host_tier(2);
         let mut serve = |ids: &[u32]| {
             let grant = memory.admit(&blocks(ids), 512 * ids.len() as u32, 0).expect("there is room");
-            memory.mark_ready(&blocks(ids), 0);
-            memory.release(&blocks(ids), 0);
+            memory.mark_ready(grant.holding, 0);
+            memory.release(grant.holding, 0);
             (grant.hit_tokens, grant.host_tokens)
         };
         assert_eq!(serve(&[1, 2]), (0, 0));

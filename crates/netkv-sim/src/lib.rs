@@ -28,10 +28,10 @@ mod window;
 mod zones;
 
 pub use check::run_checked;
-pub use kv_memory::{Grant, KvMemory};
+pub use kv_memory::{Grant, Holding, KvMemory};
 pub use metrics::{METRICS, Metric, Value, metrics};
 pub use observe::{Crossed, Observations, ObserveConfig, ObservedLink, TransferRecord, run_observed};
-pub use prefix_cache::{PrefixCache, PrefixMatch};
+pub use prefix_cache::{PrefixCache, PrefixMatch, Slot};
 pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};
 pub use record::{OutputDigest, RequestRecord, RunEnd, RunOutput, RunTotals, TtftParts};
 pub use scenario::{

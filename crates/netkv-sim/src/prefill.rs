@@ -270,8 +270,8 @@ mod tests {
             let prompt = |_| Prompt { input_tokens: 1024, prefix };
             let duration = engine.start_batch(&mut memory, prompt, &mut taken).expect("there is room");
             engine.finish_batch(&mut done);
-            memory.mark_ready(prefix, taken[0].1.private_blocks);
-            memory.release(prefix, taken[0].1.private_blocks);
+            memory.mark_ready(taken[0].1.holding, taken[0].1.private_blocks);
+            memory.release(taken[0].1.holding, taken[0].1.private_blocks);
             (duration.as_nanos(), taken[0].1.hit_tokens, taken[0].1.host_tokens)
         };
         assert_eq!(serve(&blocks[..2]), (1000 + 1024, 0, 0));

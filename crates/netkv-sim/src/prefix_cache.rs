@@ -33,10 +33,15 @@ pub struct PrefixMatch {
     pub idle: usize,
 }
 
+/// Where a block that is referenced is kept: of use until it is released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(u32);
+
 /// The blocks of one instance.
 #[derive(Clone, Debug, Default)]
 pub struct PrefixCache {
-    index: HashTable<u32>,
+    /// Blocks and their slots.
+    index: HashTable<(BlockId, u32)>,
     nodes: Vec<Node>,
     free: Vec<u32>,
     oldest: Option<u32>,
@@ -88,9 +93,19 @@ impl PrefixCache {
 
     /// What is held of a prompt.
     pub fn lookup(&self, blocks: &[BlockId]) -> PrefixMatch {
+        self.find_prefix(blocks, |_| {})
+    }
+
+    /// What is held of a prompt, and where: adds the slots of the blocks that are present.
+    pub fn locate(&self, blocks: &[BlockId], slots: &mut Vec<Slot>) -> PrefixMatch {
+        self.find_prefix(blocks, |slot| slots.push(Slot(slot)))
+    }
+
+    fn find_prefix(&self, blocks: &[BlockId], mut see: impl FnMut(u32)) -> PrefixMatch {
         let mut found = PrefixMatch { present: 0, ready: 0, idle: 0 };
         for &block in blocks {
             let Some(slot) = self.find(block) else { break };
+            see(slot);
             let node = &self.nodes[slot as usize];
             if node.ready && found.ready == found.present {
                 found.ready += 1;
@@ -101,28 +116,33 @@ impl PrefixCache {
         found
     }
 
-    /// References every block of a prompt; those that were not held are entered, not ready yet.
-    pub fn acquire(&mut self, blocks: &[BlockId]) {
-        for &block in blocks {
-            match self.find(block) {
-                Some(slot) => {
-                    if self.nodes[slot as usize].refs == 0 {
-                        self.unlink(slot);
-                    }
-                    self.nodes[slot as usize].refs += 1;
-                }
-                None => self.insert(block),
+    /// References blocks that are present.
+    pub fn hold(&mut self, slots: &[Slot]) {
+        for &Slot(slot) in slots {
+            if self.nodes[slot as usize].refs == 0 {
+                self.unlink(slot);
             }
+            self.nodes[slot as usize].refs += 1;
         }
     }
 
-    /// Marks a prompt's blocks as ready.
-    ///
-    /// # Panics
-    /// If one of them is not held.
-    pub fn mark_ready(&mut self, blocks: &[BlockId]) {
-        for &block in blocks {
-            let slot = self.find(block).expect("a referenced block is held");
+    /// Enters blocks that are not present, referenced and not ready yet; adds their slots.
+    pub fn enter(&mut self, blocks: &[BlockId], slots: &mut Vec<Slot>) {
+        slots.extend(blocks.iter().map(|&block| Slot(self.insert(block))));
+    }
+
+    /// References every block of a prompt, and says where they are; those that were not present are entered.
+    pub fn acquire(&mut self, blocks: &[BlockId]) -> Vec<Slot> {
+        let mut slots = Vec::with_capacity(blocks.len());
+        let present = self.locate(blocks, &mut slots).present;
+        self.hold(&slots);
+        self.enter(&blocks[present..], &mut slots);
+        slots
+    }
+
+    /// Marks blocks as ready.
+    pub fn mark_ready(&mut self, slots: &[Slot]) {
+        for &Slot(slot) in slots {
             let node = &mut self.nodes[slot as usize];
             self.n_ready += usize::from(!node.ready);
             node.ready = true;
@@ -133,11 +153,10 @@ impl PrefixCache {
     ///
     /// # Panics
     /// If one of them is not referenced.
-    pub fn release(&mut self, blocks: &[BlockId]) {
-        for &block in blocks.iter().rev() {
-            let slot = self.find(block).expect("a referenced block is held");
+    pub fn release(&mut self, slots: &[Slot]) {
+        for &Slot(slot) in slots.iter().rev() {
             let node = &mut self.nodes[slot as usize];
-            assert!(node.refs > 0, "block {block:?} is released more often than acquired");
+            assert!(node.refs > 0, "block {:?} is released more often than acquired", node.block);
             node.refs -= 1;
             if node.refs == 0 {
                 self.link_newest(slot);
@@ -151,17 +170,17 @@ impl PrefixCache {
         self.unlink(slot);
         let Node { block, ready, .. } = self.nodes[slot as usize];
         self.n_ready -= usize::from(ready);
-        let entry = self.index.find_entry(hash(block), |&other| self.nodes[other as usize].block == block);
+        let entry = self.index.find_entry(hash(block), |&(other, _)| other == block);
         entry.expect("a held block is in the index").remove();
         self.free.push(slot);
         Some(block)
     }
 
     fn find(&self, block: BlockId) -> Option<u32> {
-        self.index.find(hash(block), |&slot| self.nodes[slot as usize].block == block).copied()
+        self.index.find(hash(block), |&(other, _)| other == block).map(|&(_, slot)| slot)
     }
 
-    fn insert(&mut self, block: BlockId) {
+    fn insert(&mut self, block: BlockId) -> u32 {
         let node = Node { block, refs: 1, ready: false, older: NONE, newer: NONE };
         let slot = match self.free.pop() {
             Some(slot) => {
@@ -173,8 +192,8 @@ impl PrefixCache {
                 (self.nodes.len() - 1) as u32
             }
         };
-        let nodes = &self.nodes;
-        self.index.insert_unique(hash(block), slot, |&other| hash(nodes[other as usize].block));
+        self.index.insert_unique(hash(block), (block, slot), |&(other, _)| hash(other));
+        slot
     }
 
     fn link_newest(&mut self, slot: u32) {
@@ -215,12 +234,12 @@ mod tests {
     #[test]
     fn a_hit_is_a_run_of_leading_ready_blocks() {
         let mut cache = PrefixCache::new();
-        cache.acquire(&blocks(&[1, 2, 3]));
+        let slots = cache.acquire(&blocks(&[1, 2, 3]));
         assert_eq!(cache.lookup(&blocks(&[1, 2, 9])), PrefixMatch { present: 2, ready: 0, idle: 0 });
-        cache.mark_ready(&blocks(&[1]));
+        cache.mark_ready(&slots[..1]);
         assert_eq!(cache.lookup(&blocks(&[1, 2, 9])), PrefixMatch { present: 2, ready: 1, idle: 0 });
         assert_eq!(cache.lookup(&blocks(&[2, 3])).ready, 0, "block 2 is not ready");
-        cache.release(&blocks(&[1, 2, 3]));
+        cache.release(&slots);
         assert_eq!(cache.lookup(&blocks(&[1, 2, 3])), PrefixMatch { present: 3, ready: 1, idle: 3 });
     }
 
@@ -228,8 +247,8 @@ mod tests {
     fn referenced_blocks_are_never_evicted_and_leaves_go_before_parents() {
         let mut cache = PrefixCache::new();
         cache.acquire(&blocks(&[1, 2]));
-        cache.acquire(&blocks(&[1, 3, 4]));
-        cache.release(&blocks(&[1, 3, 4]));
+        let slots = cache.acquire(&blocks(&[1, 3, 4]));
+        cache.release(&slots);
         assert_eq!(cache.evict_oldest(), Some(BlockId::new(4)), "the leaf goes first");
         assert_eq!(cache.evict_oldest(), Some(BlockId::new(3)));
         assert_eq!(cache.evict_oldest(), None, "1 and 2 are in use");
@@ -247,9 +266,9 @@ mod tests {
                 (0..1 + stream.below(8) as u32).map(|depth| BlockId::new(session * 8 + depth)).collect();
             let expected = prompt.iter().take_while(|block| list.contains(block)).count();
             assert_eq!(cache.lookup(&prompt).ready, expected);
-            cache.acquire(&prompt);
-            cache.mark_ready(&prompt);
-            cache.release(&prompt);
+            let slots = cache.acquire(&prompt);
+            cache.mark_ready(&slots);
+            cache.release(&slots);
             for &block in prompt.iter().rev() {
                 list.retain(|&other| other != block);
                 list.push(block);

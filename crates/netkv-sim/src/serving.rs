@@ -2,6 +2,7 @@
 
 use crate::decode::Member;
 use crate::event::Event;
+use crate::kv_memory::Grant;
 use crate::prefill::Prompt;
 use crate::record::{RequestRecord, TtftParts};
 use crate::scenario::{FirstToken, PrefillPolicy, PrefillQueue, Scenario, SelectionMoment, TtftLimit};
@@ -123,8 +124,8 @@ impl Simulation<'_> {
         let state = &mut self.requests[request];
         state.prefill_end = self.now;
         let (own, prefill) = (state.own, state.prefill as usize);
-        let private_blocks = state.prefill_grant.private_blocks;
-        self.prefill[prefill].memory.mark_ready(self.requests.prefix(request), private_blocks);
+        let Grant { private_blocks, holding, .. } = state.prefill_grant;
+        self.prefill[prefill].memory.mark_ready(holding, private_blocks);
         if !self.needs_decode(request) {
             self.release_prefill(request);
             let mut member = Member::new(request, own.input_tokens, 0, Some(self.now), false);
@@ -143,9 +144,9 @@ impl Simulation<'_> {
     /// Gives back the memory that a request held where it was prefilled.
     pub(crate) fn release_prefill(&mut self, request: RequestId) {
         let state = &self.requests[request];
-        let (prefill, private) = (state.prefill as usize, state.prefill_grant.private_blocks);
-        let prefix = self.requests.prefix(request);
-        self.prefill[prefill].memory.release(prefix, private);
+        let prefill = state.prefill as usize;
+        let Grant { private_blocks, holding, .. } = state.prefill_grant;
+        self.prefill[prefill].memory.release(holding, private_blocks);
         self.wake_prefill(prefill);
     }
 
@@ -181,9 +182,9 @@ impl Simulation<'_> {
             return;
         }
         let mut end = std::mem::take(&mut self.scratch.stretch_end);
-        let (requests, instance) = (&self.requests, &mut self.decode[index]);
+        let instance = &mut self.decode[index];
         instance.wake = None;
-        instance.engine.turn(self.now, &mut instance.memory, |id| requests.prefix(id), &mut self.tbt, &mut end);
+        instance.engine.turn(self.now, &mut instance.memory, &mut self.tbt, &mut end);
         self.count_busy(index);
         for member in &end.finished {
             self.finish_request(member);
@@ -241,7 +242,8 @@ impl Simulation<'_> {
             let shared_blocks = instance.memory.blocks_for(tokens) - grant.private_blocks;
             instance.swapped.pop_front();
             instance.queued_tokens -= u64::from(member.context_tokens);
-            instance.returning.push(Member { shared_blocks, private_blocks: grant.private_blocks, ..member });
+            let Grant { private_blocks, holding, .. } = grant;
+            instance.returning.push(Member { shared_blocks, private_blocks, holding, ..member });
             let back = away.max(now) + self.host_time(member.context_tokens);
             self.queue.push(back, Event::SwappedIn { request: member.request });
         }
@@ -265,8 +267,7 @@ impl Simulation<'_> {
         let returning = &mut self.decode[decode].returning;
         let place = returning.iter().position(|member| member.request == request).expect("it is returning");
         let member = returning.remove(place);
-        let prefix = self.requests.prefix(request);
-        self.decode[decode].memory.mark_ready(prefix, member.private_blocks);
+        self.decode[decode].memory.mark_ready(member.holding, member.private_blocks);
         self.join_decode(decode, member);
     }
 

@@ -2,6 +2,7 @@
 
 use crate::decode::Member;
 use crate::event::Event;
+use crate::kv_memory::Grant;
 use crate::oracle::{DecisionOracle, flow_hashes};
 use crate::scenario::{FirstToken, OracleGranularity};
 use crate::serving::is_counted;
@@ -302,12 +303,12 @@ impl Simulation<'_> {
             FirstToken::Decode => (0, None),
             FirstToken::Prefill => (1, Some(state.prefill_end)),
         };
-        let private_blocks = state.decode_grant.private_blocks;
+        let Grant { private_blocks, holding, .. } = state.decode_grant;
         self.release_prefill(request);
-        self.decode[decode].memory.mark_ready(self.requests.prefix(request), private_blocks);
+        self.decode[decode].memory.mark_ready(holding, private_blocks);
         let counted = is_counted(self.scenario, own.arrival);
         let member = Member::new(request, own.input_tokens, own.output_tokens - made, first, counted);
         let shared_blocks = self.decode[decode].memory.blocks_for(own.input_tokens) - private_blocks;
-        self.join_decode(decode, Member { shared_blocks, private_blocks, ..member });
+        self.join_decode(decode, Member { shared_blocks, private_blocks, holding, ..member });
     }
 }

@@ -16,9 +16,9 @@ fn hit_rate(trace: &Trace, capacity: usize) -> f64 {
             let block = std::slice::from_ref(block);
             hits += cache.lookup(block).ready;
             references += 1;
-            cache.acquire(block);
-            cache.mark_ready(block);
-            cache.release(block);
+            let slots = cache.acquire(block);
+            cache.mark_ready(&slots);
+            cache.release(&slots);
             if cache.len() > capacity {
                 cache.evict_oldest().expect("nothing is referenced");
             }
