@@ -10,6 +10,8 @@
 use crate::competing::FlowBackground;
 use crate::fat_tree::{FatTree, LinkKind};
 use netkv_units::{LinkId, SimDuration, SimTime, Stream};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 /// Traffic of other tenants.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +68,7 @@ pub struct Background {
     config: ModulatedBackground,
     links: Vec<ModulatedLink>,
     /// Time of each link's next change, soonest first.
-    next: std::collections::BTreeSet<(SimTime, usize)>,
+    next: BinaryHeap<Reverse<(SimTime, usize)>>,
 }
 
 #[derive(Clone, Debug)]
@@ -84,7 +86,7 @@ impl Background {
         let BackgroundConfig::Modulated(config) = *config else { return None };
         let factors = pod_factors(tree.config().shape.pods, config.pod_spread_ratio, seed);
         let kinds = [LinkKind::Rack, LinkKind::Pod];
-        let mut background = Self { config, links: Vec::new(), next: std::collections::BTreeSet::new() };
+        let mut background = Self { config, links: Vec::new(), next: BinaryHeap::new() };
         let mut initial = Vec::new();
         for link in kinds.into_iter().flat_map(|kind| tree.links_of(kind)) {
             let mut stream = Stream::indexed(seed, "background", u64::from(link.get()));
@@ -101,7 +103,7 @@ impl Background {
 
     /// When the next change comes.
     pub fn next_change(&self) -> SimTime {
-        self.next.first().expect("a fabric has rack and pod links").0
+        self.next.peek().expect("a fabric has rack and pod links").0.0
     }
 
     /// The change that is due at `now`.
@@ -109,7 +111,7 @@ impl Background {
     /// # Panics
     /// If the next change is at another time.
     pub fn advance(&mut self, now: SimTime) -> BackgroundChange {
-        let (time, index) = self.next.pop_first().expect("a fabric has rack and pod links");
+        let Reverse((time, index)) = self.next.pop().expect("a fabric has rack and pod links");
         assert_eq!(time, now, "a background change is due at its own time");
         self.links[index].busy = !self.links[index].busy;
         self.enter_state(index, now)
@@ -124,7 +126,7 @@ impl Background {
         };
         let ratio = state.stream.uniform(range.0, range.1) * state.pod_factor;
         let until = now + SimDuration::from_secs_f64(state.stream.exponential(dwell.as_secs_f64()));
-        self.next.insert((until, index));
+        self.next.push(Reverse((until, index)));
         BackgroundChange { link: state.link, ratio }
     }
 }

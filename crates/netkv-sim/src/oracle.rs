@@ -42,6 +42,8 @@ pub(crate) struct LinkMonitor {
     /// Mean uses by zone of what is seen, once they are asked for.
     zones: Option<ZoneUse>,
     underway: VecDeque<Sample>,
+    /// Memory of samples that are seen no more.
+    spare: Vec<Vec<f64>>,
     stream: Stream,
 }
 
@@ -68,6 +70,7 @@ impl LinkMonitor {
             seen: none,
             zones: None,
             underway: VecDeque::new(),
+            spare: Vec::new(),
             stream: Stream::new(seed, "telemetry"),
         }
     }
@@ -95,10 +98,8 @@ impl LinkMonitor {
 
     /// Takes a sample of the window since the last one.
     pub(crate) fn sample(&mut self, now: SimTime, network: &FlowNetwork) {
-        let mut used_ratio = match self.underway.back() {
-            Some(previous) => previous.used_ratio.clone(),
-            None => self.seen.used_ratio.clone(),
-        };
+        let mut used_ratio = self.spare.pop().unwrap_or_default();
+        used_ratio.clone_from(&self.underway.back().unwrap_or(&self.seen).used_ratio);
         for &link in &self.sampled {
             let counters = (self.counter(link, now, network), self.carries[link.index()].until(now));
             let last = std::mem::replace(&mut self.last[link.index()], counters);
@@ -130,7 +131,7 @@ impl LinkMonitor {
             return SimDuration::ZERO;
         }
         while let Some(sample) = self.underway.pop_front_if(|sample| sample.visible <= now) {
-            self.seen = sample;
+            self.spare.push(std::mem::replace(&mut self.seen, sample).used_ratio);
             self.zones = None;
         }
         now.since(self.seen.taken)
