@@ -8,10 +8,8 @@ mod cluster;
 mod degraded;
 mod engine;
 mod network;
-mod profile;
 mod workload;
 
-pub(crate) use profile::{Profile, read_profile};
 pub(crate) use workload::WorkloadRecipe;
 
 use crate::header;

@@ -343,26 +343,6 @@ fn too_many_cells_are_refused_before_they_are_read() {
 }
 
 #[test]
-fn a_wrong_profile_is_reported_where_it_is_wrong() {
-    let real = fs::read_to_string(experiments().join("profiles/llama-3.1-70b-bf16-h100-tp4.toml")).unwrap();
-    let wrong = real
-        .replace("per_token_us = 60.56", "per_token_ns = 60560")
-        .replace("base_ms = 15.24", "base_ms = -15.24")
-        .replace("valid_batch = [1, 128]", "valid_batch = [128, 128]");
-    let found = errors_beside("[model]\nprofile = 'p.toml'\n", &[("p.toml", &wrong)]);
-    let found: Vec<_> = found.iter().map(|line| line.rsplit_once("/p.toml").unwrap().1).collect();
-    assert_eq!(
-        found,
-        [
-            ": prefill.per_token_us is missing; a profile has no default values",
-            ":20:1: prefill.per_token_ns is not a known key; did you mean prefill.per_token_us?",
-            ":27:11: decode.base_ms = -15.24 is not allowed; allowed: at least 0 and at most 10000",
-            ":30:15: decode.valid_batch = [128, 128] is an empty range; allowed: [low, high]",
-        ]
-    );
-}
-
-#[test]
 fn a_missing_key_is_told_where_all_keys_are() {
     let folder = common::folder(&[("x.toml", "name = 'x'\n")]);
     let text = Experiment::load(&folder.path().join("x.toml"), &LoadOptions::default()).unwrap_err().to_string();

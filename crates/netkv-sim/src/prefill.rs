@@ -145,9 +145,10 @@ impl PrefillEngine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use netkv_units::LatencyCurve;
 
     const LATENCY: PrefillLatency =
-        PrefillLatency { base_fs: 1_000_000_000, per_token_fs: 1_000_000, per_pair_fs: 0, floor_fs: 0 };
+        PrefillLatency { tokens: LatencyCurve::linear(1_000_000_000, 1_000_000), per_pair_fs: 0 };
 
     fn engine(prompts: &[u32], max_batch_tokens: u32) -> PrefillEngine {
         let mut engine = PrefillEngine::new(LATENCY, max_batch_tokens, 8);
