@@ -3,6 +3,11 @@
 //!
 //! A unit is the end of a key's name, so a wrong unit is an unknown key. Coefficients become whole femtoseconds.
 
+mod write;
+
+pub use write::FittedProfile;
+pub(crate) use write::round_to_written;
+
 use crate::issue::{InputErrors, Origin};
 use crate::library::sha256_hex;
 use crate::reader::{Range, Reader, list};
@@ -18,10 +23,10 @@ use std::sync::Arc;
 pub(crate) const FORMAT: &str = "netkv-profile/2";
 
 /// Femtoseconds of a millisecond, a microsecond and a nanosecond.
-pub(crate) const FEMTOS: [f64; 3] = [1e12, 1e9, 1e6];
+const FEMTOS: [f64; 3] = [1e12, 1e9, 1e6];
 
 /// Coefficients, in the unit of their key. Chosen by us: a hundred times what GPUs need; beyond it lies a wrong unit.
-pub(crate) const COEFFICIENT: Range = Range::closed(0.0, 1e4);
+const COEFFICIENT: Range = Range::closed(0.0, 1e4);
 
 /// Errors of a fit, in percent.
 const PERCENT: Range = Range::closed(0.0, 1e4);
@@ -138,6 +143,19 @@ pub struct FitErrors {
     pub left_out: Errors,
     /// On all measurements of one batch size (prefill: of as many tokens computed) when all others are fitted.
     pub level_out: Errors,
+}
+
+impl Errors {
+    /// Of relative errors.
+    pub(crate) fn of(errors: impl Iterator<Item = f64>) -> Self {
+        let (mut n, mut sum, mut worst) = (0_u32, 0.0, 0.0_f64);
+        for error in errors.map(f64::abs) {
+            n += 1;
+            sum += error;
+            worst = worst.max(error);
+        }
+        Self { mape_percent: 100.0 * sum / f64::from(n.max(1)), worst_percent: 100.0 * worst }
+    }
 }
 
 impl ProfiledModel {
@@ -279,7 +297,7 @@ fn read_femtos(reader: &mut Reader<'_>, key: &str, femtos_per_unit: f64) -> Opti
 }
 
 /// The nearest number of femtoseconds.
-pub(crate) fn femtos(value: f64, femtos_per_unit: f64) -> u64 {
+fn femtos(value: f64, femtos_per_unit: f64) -> u64 {
     (value * femtos_per_unit).round() as u64
 }
 

@@ -4,6 +4,7 @@ pub mod cell;
 pub mod figures;
 pub mod flows;
 pub mod plan;
+pub mod profile;
 pub mod reproduce;
 pub mod run;
 pub mod schema;

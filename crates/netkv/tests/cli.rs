@@ -62,7 +62,8 @@ fn stamps(folder: &Path) -> Vec<(PathBuf, std::time::Duration, u64)> {
 fn every_command_explains_itself_with_an_example() {
     let here = tempfile::tempdir().expect("a temporary folder");
     let commands = ["run", "plan", "cell", "figures", "schema", "reproduce", "flows", "tune", "completions"];
-    let nested = [vec!["trace", "inspect"], vec!["trace", "generate"]];
+    let nested = [["trace", "inspect"], ["trace", "generate"], ["profile", "fit"], ["profile", "show"]]
+        .map(|names| names.to_vec());
     for command in commands.map(|name| vec![name]).into_iter().chain(nested) {
         let arguments: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
         let help = check(here.path(), &arguments, 0).stdout;

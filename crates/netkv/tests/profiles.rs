@@ -1,0 +1,126 @@
+//! `netkv profile` as its users see it.
+
+use netkv_grid::Profile;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the project is there")
+}
+
+/// Runs a command that must end with this code; returns what it printed and what it said.
+#[track_caller]
+fn check(folder: &Path, arguments: &[&str], code: i32) -> (String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netkv"));
+    let output = command.current_dir(folder).args(arguments).output().expect("the binary runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{arguments:?} said:\n{stdout}{stderr}");
+    (stdout, stderr)
+}
+
+const TABLE: &str = "experiments/profiles/data/llama-3.1-70b-bf16-h100.csv";
+
+#[test]
+fn a_fit_is_printed_drawn_and_written() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = |name: &str| folder.path().join(name).to_str().expect("a path in words").to_owned();
+    let (svg, png, out) = (at("fit.svg"), at("fit.png"), at("p.toml"));
+    let fit = ["profile", "fit", TABLE, "--tp", "8", "--prefill-bends", "256,2048"];
+    let (printed, said) = check(&root(), &[&fit[..], &["--figure", &svg]].concat(), 0);
+    assert!(said.is_empty(), "{said}");
+    for line in [
+        "prefill: 158 points",
+        "per_token_us from 2048",
+        "prompt lengths left out",
+        "decode: 110 points",
+        "batch sizes left out",
+        "worst: 1 x 131072 tokens: 13.27 ms measured",
+    ] {
+        assert!(printed.contains(line), "{printed}");
+    }
+    let drawn = fs::read_to_string(&svg).expect("a figure");
+    assert!(drawn.starts_with("<svg") && drawn.contains("Latency profile: tp 8"), "{}", &drawn[..200]);
+    let described = [
+        "--model",
+        "It's a model",
+        "--precision",
+        "bf16",
+        "--gpu",
+        "G",
+        "--kv",
+        "latent:61,512,64,2",
+        "--kv-copies",
+        "8",
+        "--weights-gb",
+        "671",
+        "--source",
+        "S",
+        "--licence",
+        "L",
+        "--out",
+        &out,
+        "--figure",
+        &png,
+    ];
+    let (_, said) = check(&root(), &[&fit[..], &described].concat(), 0);
+    assert!(said.contains("562176 bytes of KV cache per token"), "{said}");
+    assert!(fs::read(&png).expect("a figure").starts_with(b"\x89PNG"));
+    let command = Profile::load(Path::new(&out)).unwrap_or_else(|errors| panic!("{errors}")).origin.command;
+    assert_eq!(
+        command,
+        format!(
+            r"netkv profile fit {TABLE} --tp 8 --prefill-bends 256,2048 --model 'It'\''s a model' --precision bf16 --gpu G --kv latent:61,512,64,2 --kv-copies 8 --weights-gb 671 --source S --licence L"
+        )
+    );
+    let (shown, _) = check(&root(), &["profile", "show", &out], 0);
+    for part in [
+        "p.toml: It's a model, bf16, G, tp 8",
+        "70272 bytes per token x 8 copies (latent:61,512,64,2)",
+        "computed tokens          1 to 32768",
+        " us a token, ",
+        " us a token beyond 256, ",
+        " ns a token of context\n",
+        "points left out          MAPE",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+}
+
+#[test]
+fn wrong_options_and_wrong_tables_are_told_apart() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("t.csv"), "phase,tp,batch,ctx,sm\n").expect("a table is written");
+    fs::write(folder.path().join("p.toml"), "format = 'netkv-profile/3'\n").expect("a profile is written");
+    let table = root().join(TABLE);
+    let table = table.to_str().expect("a path in words");
+    let described =
+        ["--model", "M", "--precision", "bf16", "--gpu", "G", "--source", "S", "--licence", "L", "--out", "out.toml"];
+    let full = |more: &[&'static str]| -> Vec<String> {
+        let all = ["profile", "fit", table, "--tp", "8"].into_iter().chain(described).chain(more.iter().copied());
+        all.map(str::to_owned).collect()
+    };
+    let words = |words: &[&str]| -> Vec<String> { words.iter().copied().map(str::to_owned).collect() };
+    for (arguments, code, told) in [
+        (words(&["profile", "fit"]), 64, "<DATA.csv>"),
+        (words(&["profile", "fit", "t.csv", "--out", "out.toml"]), 64, "--weights-gb <GB>"),
+        (words(&["profile", "fit", "t.csv", "--figure", "fit.jpg"]), 64, "--figure fit.jpg must end in .png or .svg"),
+        (words(&["profile", "fit", "t.csv", "--kv", "head:80,8,128,2"]), 64, "a KV cache is heads:LAYERS"),
+        (words(&["profile", "fit", "t.csv", "--kv", "heads:80,8,128"]), 64, "a KV cache is heads:LAYERS"),
+        (words(&["profile", "fit", "t.csv", "--prefill-bends", "a"]), 64, "--prefill-bends"),
+        (full(&["--kv", "heads:80,8,128,2", "--weights-gb", "0"]), 64, "--weights-gb 0 must be above 0"),
+        (full(&["--kv", "heads:80,8,128,2", "--weights-gb", "1", "--kv-copies", "9"]), 64, "holds 1 to 8 copies"),
+        (words(&["profile", "fit", "none.csv"]), 65, "none.csv: cannot read it"),
+        (words(&["profile", "fit", "t.csv"]), 65, "t.csv:1:20: \"sm\" is not a known column"),
+        (words(&["profile", "fit", table]), 65, "choose one with --tp"),
+        (words(&["profile", "show", "p.toml"]), 65, "p.toml:1:10: format = \"netkv-profile/3\" is not allowed"),
+        (words(&["profile", "show", "none.toml"]), 65, "none.toml: cannot read it"),
+    ] {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let (printed, said) = check(folder.path(), &arguments, code);
+        assert!(said.contains(told), "{said}");
+        assert!(printed.is_empty() || code == 64, "{printed}");
+    }
+    assert!(!folder.path().join("out.toml").exists(), "a refused profile is not written");
+}
