@@ -1,6 +1,7 @@
-//! `netkv profile` as its users see it.
+//! `netkv profile` as its users see it, and the profiles of the project: each is what its own command writes.
 
 use netkv_grid::Profile;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,7 +21,67 @@ fn check(folder: &Path, arguments: &[&str], code: i32) -> (String, String) {
     (stdout, stderr)
 }
 
+/// The words of a command, of which some are in single quotes.
+fn words(command: &str) -> Vec<String> {
+    let (mut words, mut word, mut is_quoted) = (Vec::new(), String::new(), false);
+    for character in command.chars() {
+        match character {
+            '\'' => is_quoted = !is_quoted,
+            ' ' if !is_quoted => words.push(std::mem::take(&mut word)),
+            other => word.push(other),
+        }
+    }
+    words.push(word);
+    words
+}
+
 const TABLE: &str = "experiments/profiles/data/llama-3.1-70b-bf16-h100.csv";
+
+/// The profile whose coefficients stand as they were when the committed results were made.
+const BY_HAND: &str = "llama-3.1-70b-bf16-h100-tp4";
+
+#[test]
+fn every_profile_of_the_project_is_what_its_command_writes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let read = |path: &Path| fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut n_profiles = 0;
+    for entry in fs::read_dir(root().join("experiments/profiles")).expect("the profiles are there") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_stem().and_then(OsStr::to_str).expect("a name in words").to_owned();
+        if path.extension().is_none_or(|extension| extension != "toml") || name == BY_HAND {
+            continue;
+        }
+        let profile = Profile::load(&path).unwrap_or_else(|errors| panic!("{errors}"));
+        let (written, drawn) = (folder.path().join("p.toml"), folder.path().join("fit.svg"));
+        let command = words(&profile.origin.command);
+        let mut arguments: Vec<&str> = command.iter().skip(1).map(String::as_str).collect();
+        let [out, figure] = [&written, &drawn].map(|path| path.to_str().expect("a path in words"));
+        arguments.extend(["--out", out, "--figure", figure]);
+        check(&root(), &arguments, 0);
+        let again = format!(
+            "write it again: {} --out {} --figure docs/profiles/{name}.svg",
+            profile.origin.command,
+            path.display()
+        );
+        assert_eq!(read(&written), read(&path), "{again}");
+        assert!(read(&drawn) == read(&root().join(format!("docs/profiles/{name}.svg"))), "{again}");
+        let row = row(&name, &profile);
+        assert!(read(&root().join("docs/profiles.md")).contains(&row), "docs/profiles.md lacks\n{row}");
+        n_profiles += 1;
+    }
+    assert!(n_profiles >= 6, "{n_profiles} profiles");
+}
+
+/// A profile's row in the table of errors.
+fn row(name: &str, profile: &Profile) -> String {
+    let mut cells = vec![format!("[{name}](profiles/{name}.svg)")];
+    for fit in [&profile.prefill_fit, &profile.decode_fit] {
+        cells.push(fit.n_points.to_string());
+        let errors = [fit.in_sample, fit.left_out, fit.level_out];
+        cells.extend(errors.map(|errors| format!("{:.2} ({:.2})", errors.mape_percent, errors.worst_percent)));
+    }
+    format!("| {} |\n", cells.join(" | "))
+}
 
 #[test]
 fn a_fit_is_printed_drawn_and_written() {
