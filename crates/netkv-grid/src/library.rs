@@ -52,11 +52,6 @@ impl Library {
     pub(crate) fn traces(&self) -> impl Iterator<Item = &LoadedTrace> {
         self.traces.values().filter_map(|loaded| loaded.as_ref().ok()).map(Arc::as_ref)
     }
-
-    /// Every profile that was loaded.
-    pub(crate) fn profiles(&self) -> impl Iterator<Item = &Profile> {
-        self.profiles.values().filter_map(|loaded| loaded.as_ref().ok()).map(Arc::as_ref)
-    }
 }
 
 /// SHA-256 in hexadecimal.

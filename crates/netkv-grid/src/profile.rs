@@ -3,8 +3,10 @@
 //!
 //! A unit is the end of a key's name, so a wrong unit is an unknown key. Coefficients become whole femtoseconds.
 
+mod range;
 mod write;
 
+pub use range::{LatencyRange, Span};
 pub use write::FittedProfile;
 pub(crate) use write::round_to_written;
 
@@ -62,7 +64,7 @@ pub struct Profile {
     /// Latencies.
     pub gpu: GpuProfile,
     /// Where the latencies hold.
-    pub valid: ValidRange,
+    pub valid: LatencyRange,
     /// Where the measurements come from.
     pub origin: ProfileOrigin,
     /// How well prefill fits them.
@@ -99,28 +101,6 @@ pub struct ProfileOrigin {
     pub licence: String,
     /// The command that writes the profile from them.
     pub command: String,
-}
-
-/// The smallest and the largest value that was measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// The smallest.
-    pub low: u64,
-    /// The largest.
-    pub high: u64,
-}
-
-/// What was measured: beyond it latencies are extrapolated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ValidRange {
-    /// Tokens computed in a prefill batch.
-    pub prefill_batch_tokens: Span,
-    /// Tokens of a prompt, those computed earlier included.
-    pub prefill_context_tokens: Span,
-    /// Requests in a decode batch.
-    pub decode_batch: Span,
-    /// Context of a decoding request, in tokens.
-    pub decode_context_tokens: Span,
 }
 
 /// How far a fit is from measurements, in percent of them.
@@ -301,12 +281,12 @@ fn femtos(value: f64, femtos_per_unit: f64) -> u64 {
     (value * femtos_per_unit).round() as u64
 }
 
-fn read_valid(reader: &mut Reader<'_>) -> Option<ValidRange> {
+fn read_valid(reader: &mut Reader<'_>) -> Option<LatencyRange> {
     let prefill_batch_tokens = read_span(reader, "prefill.valid_batch_tokens");
     let prefill_context_tokens = read_span(reader, "prefill.valid_context_tokens");
     let decode_batch = read_span(reader, "decode.valid_batch");
     let decode_context_tokens = read_span(reader, "decode.valid_context_tokens");
-    Some(ValidRange {
+    Some(LatencyRange {
         prefill_batch_tokens: prefill_batch_tokens?,
         prefill_context_tokens: prefill_context_tokens?,
         decode_batch: decode_batch?,

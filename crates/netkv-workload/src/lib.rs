@@ -19,7 +19,7 @@ pub use inspect::{
     ArrivalStatistics, ContinuationStatistics, Distribution, LruPoint, PrefixStatistics, SessionCount, TraceStatistics,
 };
 pub use kv_size::KvLayout;
-pub use shape::{Arrivals, Context, WorkloadSpec};
+pub use shape::{Arrivals, Context, Lengths, WorkloadSpec};
 pub use synthetic::{SyntheticKind, generate, generate_scaled};
 pub use trace::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS, Trace, TraceError, TraceErrors, TraceRow};
 pub use workload::{Request, Workload};

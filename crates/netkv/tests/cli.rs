@@ -164,7 +164,8 @@ fn the_same_command_twice_does_nothing_the_second_time() {
     let expect = ["segment-000001.jsonl", "cells.parquet", "manifest.toml", "provenance.parquet", "summary.parquet"];
     assert_eq!(names, expect);
     let second = check(here.path(), &["run", "x.toml"], 0);
-    assert_eq!(second.stderr, "x.toml: nothing to do, 12 done before; results in results/x\n");
+    let said = "x.toml: nothing to do, 12 done before; results in results/x\n";
+    assert!(second.stderr.ends_with(said), "{}", second.stderr);
     assert_eq!(stamps(&here.path().join("results/x")), before);
 }
 
@@ -255,7 +256,7 @@ fn a_panic_fails_its_cell_alone_and_tells_how_to_see_it_again() {
     check(here.path(), &["run", "x.toml"], 1);
 
     let alone = check(here.path(), &["cell", "x.toml", "3"], 70);
-    assert!(alone.stderr.starts_with("This is a bug of netkv"), "{}", alone.stderr);
+    assert!(alone.stderr.contains("This is a bug of netkv"), "{}", alone.stderr);
     assert!(alone.stderr.contains("netkv-sim/src/") && alone.stderr.contains("cell x.toml 3"), "{}", alone.stderr);
 }
 

@@ -185,3 +185,84 @@ fn wrong_options_and_wrong_tables_are_told_apart() {
     }
     assert!(!folder.path().join("out.toml").exists(), "a refused profile is not written");
 }
+
+/// A folder with an experiment on a profile that was measured over short prompts and few requests alone.
+fn narrow() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let experiments = root().join("experiments");
+    let real = fs::read_to_string(experiments.join("profiles/llama-3.1-70b-bf16-h100-tp8.toml")).expect("a profile");
+    let narrow = real
+        .replace("valid_batch_tokens = [1, 32768]", "valid_batch_tokens = [1, 4096]")
+        .replace("valid_batch = [1, 256]", "valid_batch = [4, 64]");
+    for (name, text) in [("real.toml", &real), ("narrow.toml", &narrow)] {
+        fs::write(folder.path().join(name), text).expect("a profile is written");
+    }
+    let smoke = experiments.join("smoke.toml");
+    let body = format!(
+        "extends = '{}'\nname = 'x'\nseeds = [1]\n[cluster]\ntp = 8\nprefill_instances = 4\n[workload]\ntrace = \
+         'synthetic:conversation:1'\nwindow_s = [0.0, 3540.0]\nmax_requests = 20\ncontext = 'fixed'\ncontext_tokens = 6000\n\
+         load = 'rate'\n",
+        smoke.display()
+    );
+    for name in ["real", "narrow"] {
+        let text = format!("{body}[model]\nprofile = '{name}.toml'\n");
+        fs::write(folder.path().join(format!("{name}-experiment.toml")), text).expect("an experiment is written");
+    }
+    folder
+}
+
+#[test]
+fn a_run_outside_the_measured_range_is_told_once_and_its_manifest_says_so() {
+    let here = narrow();
+    let outside = [
+        "prefill batches of 1 to 8,192 tokens (measured: 1 to 4,096)",
+        "decode batches of 1 to 128 requests (measured: 4 to 64)",
+    ];
+    let (_, said) = check(here.path(), &["run", "narrow-experiment.toml"], 0);
+    let warning =
+        format!("warning: narrow-experiment.toml extrapolates latencies of narrow.toml: {}\n", outside.join("; "));
+    assert_eq!(said.matches(&warning).count(), 1, "{said}");
+    assert_eq!(said.matches("warning").count(), 1, "{said}");
+    let manifest = || -> toml::Table {
+        let text = fs::read_to_string(here.path().join("results/x/manifest.toml")).expect("a manifest");
+        toml::from_str(&text).expect("valid TOML")
+    };
+    let profile = |manifest: &toml::Table| manifest["profile"].as_array().expect("a list")[0].clone();
+    let found = profile(&manifest());
+    assert_eq!(found["name"].as_str(), Some("narrow.toml"));
+    let found: Vec<&str> =
+        found["outside_valid_range"].as_array().expect("a list").iter().flat_map(|one| one.as_str()).collect();
+    assert_eq!(found, outside);
+
+    let (_, said) = check(here.path(), &["run", "real-experiment.toml"], 0);
+    assert!(!said.contains("warning"), "{said}");
+    assert_eq!(profile(&manifest())["outside_valid_range"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn every_profile_of_the_project_can_be_run() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let experiments = root().join("experiments");
+    let mut n_run = 0;
+    for entry in fs::read_dir(experiments.join("profiles")).expect("the profiles are there") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let profile = Profile::load(&path).unwrap_or_else(|errors| panic!("{errors}"));
+        let hbm_gb = if profile.model.gpu.starts_with("H200") { 141 } else { 80 };
+        let text = format!(
+            "extends = '{}'\nname = 'x{n_run}'\nseeds = [1]\n[cluster]\ntp = {}\nprefill_instances = 4\n[kv]\n\
+             hbm_gb_per_gpu = {hbm_gb}\n[workload]\ntrace = 'synthetic:conversation:1'\nwindow_s = [0.0, 600.0]\n\
+             max_requests = 40\n[measure]\nwarmup_s = 0\n[model]\nprofile = '{}'\n",
+            experiments.join("base.toml").display(),
+            profile.model.tp,
+            path.display()
+        );
+        fs::write(here.path().join("x.toml"), text).expect("an experiment is written");
+        let (printed, _) = check(here.path(), &["cell", "x.toml", "0"], 0);
+        assert!(printed.lines().any(|line| line.starts_with("requests ") && line.ends_with(" 40")), "{printed}");
+        n_run += 1;
+    }
+    assert!(n_run >= 7, "{n_run} profiles");
+}

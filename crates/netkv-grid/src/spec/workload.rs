@@ -6,7 +6,7 @@ use crate::reader::{Range, Reader};
 use crate::trace_source::{LoadedTrace, TraceOrigin};
 use netkv_sim::{ClusterConfig, PrefillConfig, PrefillLatency};
 use netkv_units::{SimDuration, SimTime};
-use netkv_workload::{Arrivals, Context, MAX_TOKENS, Trace, Workload, WorkloadSpec};
+use netkv_workload::{Arrivals, Context, Lengths, MAX_TOKENS, Trace, Workload, WorkloadSpec};
 use std::fmt;
 use std::sync::Arc;
 
@@ -53,6 +53,11 @@ impl WorkloadRecipe {
                 workload.scaled_to_rate(ratio * f64::from(prefill_instances) / mean_s)
             }
         }
+    }
+
+    /// How long the requests are, whatever the seed.
+    pub(crate) fn lengths(&self) -> Lengths {
+        self.spec.lengths(&self.source.trace).expect("the window holds requests")
     }
 
     /// Where the requests come from.
