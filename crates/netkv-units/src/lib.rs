@@ -1,4 +1,4 @@
-//! Time, quantities, ids, named random streams and digests: the words every other crate speaks.
+//! Time, quantities, ids, latency curves, named random streams and digests: the words every other crate speaks.
 //!
 //! All of them are integers inside. Floats appear only where a number enters (a TOML file) or leaves
 //! (a column of a table), so that results do not depend on the order of additions.
