@@ -461,8 +461,9 @@ fn prefill_utilisation_sets_the_rate_by_the_mean_cold_prefill() {
     let body = "[workload]\nmax_requests = 200\ncontext = 'fixed'\ncontext_tokens = 8192\n";
     let experiment = load(body).unwrap();
     let workload = netkv_grid::Workloads::new().of(&experiment.cell(0).unwrap());
-    // 8.188 ms + 60.56 us x 8192 + 1.0524 ns x 8192^2 / 2, in one chunk; eight instances, utilisation 0.6.
-    let prefill_s = 8.188e-3 + 60.56e-6 * 8192.0 + 1.0524e-9 * 8192.0 * 8192.0 / 2.0;
+    // The slopes from 0, 256 and 2,048 tokens, and 8192^2 / 2 pairs, in one chunk; eight instances, utilisation 0.6.
+    let tokens_s = 29.853e-6 * 256.0 + 56.7297e-6 * 1792.0 + 66.6031e-6 * 6144.0;
+    let prefill_s = 15.3733e-3 + tokens_s + 0.99297e-9 * 8192.0 * 8192.0 / 2.0;
     let rate = workload.native_rate_rps();
     assert!((rate * prefill_s / 8.0 - 0.6).abs() < 1e-6, "{rate}");
 }

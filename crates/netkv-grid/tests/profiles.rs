@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic like the tests themselves")]
 
-use netkv_grid::{Profile, Span};
+use netkv_grid::{Experiment, LoadOptions, Profile, Span};
 use netkv_workload::KvLayout;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+fn experiments() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments")
+}
 
 const TEXT: &str = "\
 format = 'netkv-profile/2'
@@ -195,11 +199,27 @@ fn every_mistake_is_told_at_once() {
 #[test]
 fn the_profiles_of_the_project_are_valid() {
     let mut labels = Vec::new();
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/profiles")).unwrap() {
+    for entry in fs::read_dir(experiments().join("profiles")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "toml") {
             labels.push(Profile::load(&path).unwrap_or_else(|errors| panic!("{errors}")).label);
         }
     }
     assert!(labels.iter().any(|label| label.ends_with("llama-3.1-70b-bf16-h100-tp4.toml")), "{labels:?}");
+}
+
+#[test]
+fn no_experiment_of_the_project_leaves_what_was_measured() {
+    let mut n_experiments = 0;
+    for entry in fs::read_dir(experiments()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let experiment =
+                Experiment::load(&path, &LoadOptions::default()).unwrap_or_else(|errors| panic!("{errors}"));
+            let outside: Vec<_> = experiment.profiles().iter().flat_map(|used| &used.outside_valid_range).collect();
+            assert!(outside.is_empty(), "{}: {outside:?}", path.display());
+            n_experiments += 1;
+        }
+    }
+    assert!(n_experiments >= 8, "{n_experiments} experiments");
 }
