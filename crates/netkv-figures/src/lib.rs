@@ -1,4 +1,5 @@
-//! Figures and the report page, drawn from the summaries in parquet alone; and the heat map of one run's links.
+//! Figures and the report page, drawn from the summaries in parquet alone; the heat map of one run's links; and the
+//! figure of a latency profile's fit.
 //!
 //! Each figure is written as SVG and as PNG of twice its size. Every byte depends on the tables only: no time, no
 //! host, no font of the machine. Leaves out anything interactive: the tables are there for that.
@@ -8,6 +9,7 @@ mod bars;
 mod canvas;
 mod catalog;
 mod data;
+mod fit;
 mod heat;
 mod lines;
 mod load;
@@ -18,6 +20,7 @@ mod words;
 
 pub use canvas::png;
 pub use catalog::{Figure, catalog, missing};
+pub use fit::{FitColumn, FitPoint, FitSeries, fit_figure};
 pub use heat::heat_map;
 
 use anyhow::{Context, Result, ensure};

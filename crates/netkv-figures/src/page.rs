@@ -78,7 +78,7 @@ impl Page {
             canvas.text((MARGIN, y), &line, TITLE, Align::Left);
             y += 28.0;
         }
-        y = draw_keys(&mut canvas, &head.keys, y + 6.0, width - 2.0 * MARGIN) + 40.0;
+        y = draw_keys(&mut canvas, &head.keys, (MARGIN, y + 6.0), width - 2.0 * MARGIN) + 40.0;
         let titled = head.regimes.iter().any(|regime| !regime.is_empty());
         let top = y + if titled { 40.0 } else { 0.0 } + if head.y_title.is_empty() { 0.0 } else { 22.0 };
         let rooms = head.label_room.0 + head.label_room.1 * (n - 1) as f64;
@@ -122,17 +122,17 @@ pub(crate) fn draw_caption(canvas: &mut Canvas, caption: &str, top: f64, width: 
     y + MARGIN - 14.0
 }
 
-/// Draws the keys in as many rows as it takes; returns the last row's height.
-fn draw_keys(canvas: &mut Canvas, keys: &[Key], top: f64, room: f64) -> f64 {
-    let (mut x, mut y) = (MARGIN, top);
+/// Draws the keys in as many rows as it takes, from the upper left; returns the last row's height.
+pub(crate) fn draw_keys(canvas: &mut Canvas, keys: &[Key], (left, top): Point, room: f64) -> f64 {
+    let (mut x, mut y) = (left, top);
     for key in keys {
         let (label, sample) = match key {
             Key::Policy(policy) => (style::policy(policy).label, 32.0),
             Key::Patch(label, _) => (label.clone(), 14.0),
         };
         let width = sample + 7.0 + text_width(&label, LABEL);
-        if x + width > MARGIN + room && x > MARGIN {
-            (x, y) = (MARGIN, y + 24.0);
+        if x + width > left + room && x > left {
+            (x, y) = (left, y + 24.0);
         }
         match key {
             Key::Policy(policy) => draw_policy_sample(canvas, policy, (x, y)),

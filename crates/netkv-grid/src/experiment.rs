@@ -4,12 +4,14 @@ use crate::axes::{Axis, AxisValue, Grid};
 use crate::header::{Header, OWN_KEYS, Record};
 use crate::issue::{InputErrors, Issue, IssueTally, Origin, nearest, with_suggestion};
 use crate::library::Library;
+use crate::profile::{LatencyRange, Profile};
 use crate::source;
 use crate::spec::CellSpec;
 use crate::trace_source::TraceOrigin;
 use crate::tree::{self, Content, Node, Table};
 use netkv_sim::SIM_EPOCH;
 use netkv_units::{Digest, Digester};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -71,6 +73,17 @@ impl Cell {
     }
 }
 
+/// A profile that cells use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedProfile {
+    /// Its name in the experiment file.
+    pub label: String,
+    /// SHA-256 of its file.
+    pub sha256: String,
+    /// What cells ask of it that was not measured, in words: there latencies are extrapolated.
+    pub outside_valid_range: Vec<String>,
+}
+
 /// An experiment without errors.
 #[derive(Debug)]
 pub struct Experiment {
@@ -80,6 +93,7 @@ pub struct Experiment {
     grid: Grid,
     library: Library,
     points: Vec<Arc<Point>>,
+    profiles: Vec<UsedProfile>,
     notices: Vec<String>,
 }
 
@@ -113,7 +127,9 @@ impl Experiment {
         if let Some(reduction) = options.reduction {
             header.seeds.truncate(reduction.max_seeds);
         }
-        let mut experiment = Self { path: path.to_owned(), header, base, grid, library, points, notices: Vec::new() };
+        let profiles = used_profiles(&points);
+        let path = path.to_owned();
+        let mut experiment = Self { path, header, base, grid, library, points, profiles, notices: Vec::new() };
         experiment.notices = experiment.find_notices();
         Ok(experiment)
     }
@@ -200,13 +216,9 @@ impl Experiment {
         origins
     }
 
-    /// The profiles of its cells: name in the experiment file and SHA-256.
-    pub fn profiles(&self) -> Vec<(&str, &str)> {
-        let mut profiles: Vec<_> =
-            self.library.profiles().map(|profile| (profile.label.as_str(), &*profile.sha256)).collect();
-        profiles.sort_unstable();
-        profiles.dedup();
-        profiles
+    /// The profiles of its cells, by name.
+    pub fn profiles(&self) -> &[UsedProfile] {
+        &self.profiles
     }
 
     /// Every key of a cell with its value and its place in the files: the resolved tree.
@@ -336,13 +348,29 @@ fn point_key(mut tree: Table, spec: &CellSpec) -> Digest {
     for key in OWN_KEYS.iter().chain(&["workload.trace", "model.profile"]) {
         tree::remove(&mut tree, key);
     }
-    let parts = [&Content::Table(tree).canonical(), &*spec.recipe.origin().sha256, &*spec.profile_canonical];
+    let parts = [&Content::Table(tree).canonical(), &*spec.recipe.origin().sha256, &*spec.profile.canonical];
     let mut digester = Digester::new();
     digester.u64(u64::from(SIM_EPOCH));
     for part in parts {
         digester.u64(part.len() as u64).bytes(part.as_bytes());
     }
     digester.finish()
+}
+
+/// The profiles of all points, and what these ask of them together.
+fn used_profiles(points: &[Arc<Point>]) -> Vec<UsedProfile> {
+    let mut used: BTreeMap<(&str, &str), (&Profile, LatencyRange)> = BTreeMap::new();
+    for point in points {
+        let (profile, asked) = (&*point.spec.profile, point.spec.asked_latencies());
+        let entry = used.entry((&profile.label, &profile.sha256)).or_insert((profile, asked));
+        entry.1 = entry.1.joined(asked);
+    }
+    let named = |(profile, asked): (&Profile, LatencyRange)| UsedProfile {
+        label: profile.label.clone(),
+        sha256: profile.sha256.to_string(),
+        outside_valid_range: profile.valid.lacks(&asked),
+    };
+    used.into_values().map(named).collect()
 }
 
 /// Fewer requests, as if the file said so. Seeds and axes are cut where they are read.

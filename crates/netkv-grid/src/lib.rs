@@ -7,9 +7,11 @@
 mod axes;
 mod execute;
 mod experiment;
+mod fit;
 mod header;
 mod issue;
 mod library;
+mod profile;
 mod reader;
 mod source;
 mod spec;
@@ -20,9 +22,11 @@ mod workloads;
 
 pub use axes::{Axis, AxisValue, RESERVED_COLUMNS};
 pub use execute::{CellRun, OnDone, Outcome, Status, failure, run_cells};
-pub use experiment::{Cell, Experiment, LoadOptions, Point, Reduction};
+pub use experiment::{Cell, Experiment, LoadOptions, Point, Reduction, UsedProfile};
+pub use fit::{Coefficient, Fit, FitOptions, FittedPoint, Phase, PhaseFit, fit};
 pub use header::Record;
 pub use issue::{InputErrors, Issue, Origin, nearest};
+pub use profile::{Errors, FitErrors, FittedProfile, LatencyRange, Profile, ProfileOrigin, ProfiledModel, Span};
 pub use spec::CellSpec;
 pub use store::{Plan, Reason, Segment, SegmentHeader, Store, StoreError, Stored};
 pub use trace_source::TraceOrigin;

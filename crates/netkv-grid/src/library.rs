@@ -1,9 +1,9 @@
 //! Files that cells share: each trace and each profile is read once for an experiment.
 
 use crate::issue::InputErrors;
+use crate::profile::Profile;
 use crate::reader::Reader;
 use crate::source;
-use crate::spec::{Profile, read_profile};
 use crate::trace_source::{self, LoadedTrace};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ impl Library {
         let path = source::beside(&named_at.file, label);
         let load = || {
             let text = source::read(&path, named_at)?;
-            read_profile(&path, label, &text).map(Arc::new)
+            Profile::read(&path, label, &text).map(Arc::new)
         };
         let loaded = self.profiles.entry(path.clone()).or_insert_with(load);
         loaded.as_ref().map_err(|errors| reader.extend(errors.issues())).ok().cloned()
@@ -51,11 +51,6 @@ impl Library {
     /// Every trace that was loaded.
     pub(crate) fn traces(&self) -> impl Iterator<Item = &LoadedTrace> {
         self.traces.values().filter_map(|loaded| loaded.as_ref().ok()).map(Arc::as_ref)
-    }
-
-    /// Every profile that was loaded.
-    pub(crate) fn profiles(&self) -> impl Iterator<Item = &Profile> {
-        self.profiles.values().filter_map(|loaded| loaded.as_ref().ok()).map(Arc::as_ref)
     }
 }
 

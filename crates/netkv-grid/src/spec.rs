@@ -8,21 +8,20 @@ mod cluster;
 mod degraded;
 mod engine;
 mod network;
-mod profile;
 mod workload;
 
-pub(crate) use profile::{Profile, read_profile};
 pub(crate) use workload::WorkloadRecipe;
 
 use crate::header;
 use crate::issue::{Issue, Origin};
 use crate::library::Library;
+use crate::profile::{LatencyRange, Profile, Span};
 use crate::reader::{Range, Reader};
 use crate::tree::Table;
 use netkv_fabric::{BackgroundConfig, Degradation, FabricConfig, Wiring};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{
-    ClusterConfig, DecodeConfig, FirstToken, GpuProfile, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity,
+    ClusterConfig, DecodeConfig, FirstToken, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity,
     PrefillConfig, Scenario, SelectionMoment, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity,
 };
 use netkv_units::SimDuration;
@@ -45,7 +44,7 @@ const POSITIVE_SECONDS: Range = Range::above(0.0, MAX_SECONDS);
 #[derive(Clone, Debug)]
 pub struct CellSpec {
     pub(crate) recipe: WorkloadRecipe,
-    pub(crate) profile_canonical: Arc<str>,
+    pub(crate) profile: Arc<Profile>,
     cluster: ClusterConfig,
     fabric: FabricConfig,
     degraded: Vec<Degradation>,
@@ -53,7 +52,6 @@ pub struct CellSpec {
     telemetry: TelemetryConfig,
     oracle: OracleGranularity,
     oracle_bandwidth: OracleBandwidth,
-    gpu: GpuProfile,
     kv: KvConfig,
     prefill: PrefillConfig,
     decode: DecodeConfig,
@@ -78,7 +76,7 @@ impl CellSpec {
             telemetry: self.telemetry,
             oracle: self.oracle,
             oracle_bandwidth: self.oracle_bandwidth,
-            gpu: self.gpu,
+            gpu: self.profile.gpu,
             kv: self.kv,
             prefill: self.prefill,
             decode: self.decode,
@@ -99,6 +97,22 @@ impl CellSpec {
     /// KV cache memory of an instance.
     pub const fn kv(&self) -> &KvConfig {
         &self.kv
+    }
+
+    /// What it asks of the profile's latencies, whatever the seed. A batch may be as small as one; how large, the limits
+    /// of the engines say.
+    pub(crate) fn asked_latencies(&self) -> LatencyRange {
+        let lengths = self.recipe.lengths();
+        let [shortest, longest, total] =
+            [lengths.shortest_input, lengths.longest_input, lengths.longest_total].map(u64::from);
+        let PrefillConfig { max_batch_tokens, max_batch_requests, .. } = self.prefill;
+        let most_tokens = u64::from(max_batch_tokens).min(u64::from(max_batch_requests) * longest);
+        LatencyRange {
+            prefill_batch_tokens: Span { low: 1, high: most_tokens },
+            prefill_context_tokens: Span { low: shortest, high: longest },
+            decode_batch: Span { low: 1, high: u64::from(self.decode.max_batch) },
+            decode_context_tokens: Span { low: shortest, high: total },
+        }
     }
 
     /// Reads a grid point, or says all that is wrong with it.
@@ -146,7 +160,6 @@ fn read_sections(reader: &mut Reader<'_>, library: &mut Library) -> Option<CellS
         telemetry: telemetry?,
         oracle: oracle?,
         oracle_bandwidth: oracle_bandwidth?,
-        gpu: profile.gpu,
         kv: kv?,
         prefill: prefill?,
         decode: decode?,
@@ -156,7 +169,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &mut Library) -> Option<CellS
         slo: slo?,
         policy: policy?,
         measure: MeasureConfig { warmup: SimDuration::from_secs_f64(warmup_s?) },
-        profile_canonical: profile.canonical.clone(),
+        profile,
     })
 }
 

@@ -6,22 +6,24 @@ use crate::load_aware::LoadAware;
 use crate::netkv::{NetKv, NetKvWeights};
 use crate::policy::Policy;
 use crate::round_robin::RoundRobin;
+use netkv_units::LatencyCurve;
 
-/// Predicted time of one decode iteration: base + per request in the batch + per token of context.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Femtoseconds in a second.
+const FEMTOS_PER_SEC: f64 = 1e15;
+
+/// Predicted time of one decode iteration: a curve over the batch + per token of context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IterationModel {
-    /// Seconds of an iteration whatever its batch.
-    pub base_s: f64,
-    /// Seconds added by each request in the batch.
-    pub per_request_s: f64,
-    /// Seconds added by each token of context in the batch.
-    pub per_token_s: f64,
+    /// Time of an iteration over so many requests, their context left out.
+    pub requests: LatencyCurve,
+    /// Femtoseconds added by each token of context in the batch.
+    pub per_token_fs: u64,
 }
 
 impl IterationModel {
     /// Seconds of an iteration over `requests` requests with `tokens` tokens of context in all.
     pub fn seconds(&self, requests: u32, tokens: u64) -> f64 {
-        self.base_s + self.per_request_s * f64::from(requests) + self.per_token_s * tokens as f64
+        (self.requests.at(u64::from(requests)) + self.per_token_fs * tokens) as f64 / FEMTOS_PER_SEC
     }
 }
 

@@ -1,9 +1,10 @@
 //! Each policy on cases worked out by hand.
 
 use netkv_policy::{Candidate, CostOracle, IterationModel, NetKvWeights, PathCost, PolicyConfig, RequestView};
-use netkv_units::{Bytes, InstanceId, SimDuration, Tier};
+use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, Tier};
 
-const ITERATION: IterationModel = IterationModel { base_s: 0.010, per_request_s: 0.0, per_token_s: 1e-6 };
+const ITERATION: IterationModel =
+    IterationModel { requests: LatencyCurve::linear(10_000_000_000_000, 0), per_token_fs: 1_000_000_000 };
 const WEIGHTS: NetKvWeights =
     NetKvWeights { max_congestion_ratio: 0.95, tbt_limit_s: 0.05, drain_tokens_per_sec: 10_000.0 };
 

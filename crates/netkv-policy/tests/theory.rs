@@ -2,9 +2,10 @@
 //! holds, and just beyond their conditions it does not.
 
 use netkv_policy::{Candidate, CostOracle, IterationModel, NetKvWeights, PathCost, PolicyConfig, RequestView};
-use netkv_units::{Bytes, InstanceId, SimDuration, Stream, Tier};
+use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, Stream, Tier};
 
-const ITERATION: IterationModel = IterationModel { base_s: 0.015, per_request_s: 3e-5, per_token_s: 3e-8 };
+const ITERATION: IterationModel =
+    IterationModel { requests: LatencyCurve::linear(15_000_000_000_000, 30_000_000_000), per_token_fs: 30_000_000 };
 const WEIGHTS: NetKvWeights =
     NetKvWeights { max_congestion_ratio: 0.95, tbt_limit_s: 1e9, drain_tokens_per_sec: 20_000.0 };
 

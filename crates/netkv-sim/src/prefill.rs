@@ -199,9 +199,10 @@ impl PrefillEngine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use netkv_units::LatencyCurve;
 
     const LATENCY: PrefillLatency =
-        PrefillLatency { base_fs: 1_000_000_000, per_token_fs: 1_000_000, per_pair_fs: 0, floor_fs: 0 };
+        PrefillLatency { tokens: LatencyCurve::linear(1_000_000_000, 1_000_000), per_pair_fs: 0 };
 
     /// 10 ns a token.
     const HOST: HostLoad = HostLoad { bytes_per_token: 1000, rate: BytesPerSec::new(100_000_000_000) };

@@ -159,13 +159,8 @@ impl<'a> Simulation<'a> {
         let (fabric, cluster) = flow_view(scenario);
         let tree = FatTree::new(fabric);
         let capacities: Vec<_> = (0..tree.n_links()).map(|link| tree.capacity(LinkId::from_index(link))).collect();
-        let femtos = 1e-15;
         let decode = scenario.gpu.decode;
-        let iteration = IterationModel {
-            base_s: decode.base_fs as f64 * femtos,
-            per_request_s: decode.per_request_fs as f64 * femtos,
-            per_token_s: decode.per_token_fs as f64 * femtos,
-        };
+        let iteration = IterationModel { requests: decode.requests, per_token_fs: decode.per_token_fs };
         let mut simulation = Self {
             scenario,
             now: SimTime::ZERO,

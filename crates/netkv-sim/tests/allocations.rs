@@ -5,7 +5,7 @@ mod common;
 use common::{BACKGROUND, POLICIES, WEIGHTS, scenario};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{Overlap, Scenario, SelectionMoment, run_streamed};
-use netkv_units::{BlockId, SimTime, Stream};
+use netkv_units::{BlockId, LatencyCurve, SimTime, Stream};
 use netkv_workload::Workload;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -67,7 +67,7 @@ fn base(n: u32) -> Scenario {
     scenario.background = BACKGROUND;
     scenario.telemetry.interval = common::millis(500);
     (scenario.kv.decode_blocks, scenario.kv.prefill_blocks) = (700, 1500);
-    scenario.gpu.prefill.per_token_fs = 100_000_000_000;
+    scenario.gpu.prefill.tokens = LatencyCurve::linear(0, 100_000_000_000);
     scenario
 }
 

@@ -11,7 +11,7 @@ mod common;
 use common::{BACKGROUND, scenario};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{DecodeLatency, FirstToken, Placement, PrefillLatency, RunOutput, Scenario, run};
-use netkv_units::{BlockId, SimTime, Stream};
+use netkv_units::{BlockId, LatencyCurve, SimTime, Stream};
 use netkv_workload::{BLOCK_TOKENS, Workload};
 
 const MICRO_FS: u64 = 1_000_000_000;
@@ -167,7 +167,7 @@ fn check_prefill(what: &str, rho: f64, prompts: &Lengths, latency: PrefillLatenc
     assert!((used / rho - 1.0).abs() < 0.01, "{what}: utilisation {used} at rho {rho}");
 }
 
-const LINEAR: PrefillLatency = PrefillLatency { base_fs: 0, per_token_fs: 500 * MICRO_FS, per_pair_fs: 0, floor_fs: 0 };
+const LINEAR: PrefillLatency = PrefillLatency { tokens: LatencyCurve::linear(0, 500 * MICRO_FS), per_pair_fs: 0 };
 
 #[test]
 fn prompts_of_one_length_wait_as_in_m_d_1() {
@@ -187,12 +187,8 @@ fn prompts_of_any_lengths_wait_as_in_m_g_1() {
     check_prefill("M/G/1 of two lengths", 0.6, &two, LINEAR, 1_000_000);
     let uniform = Lengths::new((1..=1000).map(|tokens| (tokens, 1e-3)).collect());
     // At the mean length, two thirds of the time are attention's.
-    let quadratic = PrefillLatency {
-        base_fs: 1000 * MICRO_FS,
-        per_token_fs: 5 * MICRO_FS,
-        per_pair_fs: MICRO_FS / 25,
-        floor_fs: 0,
-    };
+    let quadratic =
+        PrefillLatency { tokens: LatencyCurve::linear(1000 * MICRO_FS, 5 * MICRO_FS), per_pair_fs: MICRO_FS / 25 };
     check_prefill("M/G/1 of uniform lengths, with attention", 0.7, &uniform, quadratic, 400_000);
 }
 
@@ -201,8 +197,8 @@ fn decode(workload: Workload, max_batch: u32) -> Scenario {
     let mut scenario = scenario(workload);
     scenario.cluster.prefill_instances = 7;
     scenario.cluster.placement = Placement::Listed((0..7).collect());
-    scenario.gpu.prefill = PrefillLatency { base_fs: 0, per_token_fs: 0, per_pair_fs: 0, floor_fs: 0 };
-    scenario.gpu.decode = DecodeLatency { base_fs: 1000 * MICRO_FS, per_request_fs: 0, per_token_fs: 0 };
+    scenario.gpu.prefill = PrefillLatency { tokens: LatencyCurve::linear(0, 0), per_pair_fs: 0 };
+    scenario.gpu.decode = DecodeLatency { requests: LatencyCurve::linear(1000 * MICRO_FS, 0), per_token_fs: 0 };
     scenario.kv.bytes_per_token = 1;
     scenario.kv.prefix_caching = false;
     scenario.decode.max_batch = max_batch;

@@ -9,7 +9,7 @@ use netkv_sim::{
     FirstToken, OracleGranularity, Overlap, PrefillQueue, RequestRecord, RunOutput, Scenario, SelectionMoment, run,
     run_checked, run_with,
 };
-use netkv_units::{BlockId, SimTime, Stream};
+use netkv_units::{BlockId, LatencyCurve, SimTime, Stream};
 use netkv_workload::Workload;
 
 /// Sessions whose prompts grow, interleaved; arrivals on a coarse grid so that many events fall on one instant.
@@ -62,13 +62,23 @@ fn random_scenario(seed: u64) -> Scenario {
     }
     scenario.telemetry.interval = millis([0, 30, 1000][stream.below(3) as usize]);
     scenario.telemetry.delay = millis([0, 500][stream.below(2) as usize]);
-    scenario.gpu.prefill.per_token_fs = [10_000_000_000, 100_000_000_000][stream.below(2) as usize];
-    scenario.gpu.decode.per_request_fs = [0, 1_234_567_891][stream.below(2) as usize];
+    scenario.gpu.prefill.tokens = [
+        LatencyCurve::linear(0, 10_000_000_000),
+        LatencyCurve::new(3, &[(0, 100_000_000_000), (200, 7_000_000_001), (900, 50_000_000_000)]),
+    ][stream.below(2) as usize];
+    scenario.gpu.decode.requests = [
+        LatencyCurve::linear(10_000_000_000_000, 0),
+        LatencyCurve::new(10_000_000_000_000, &[(0, 1_234_567_891), (3, 0), (5, 2_345_678_912)]),
+    ][stream.below(2) as usize];
     scenario.gpu.decode.per_token_fs = [0, 26_470_001][stream.below(2) as usize];
     scenario.decode.max_batch = [2, 64][stream.below(2) as usize];
     scenario.decode.watermark_blocks = [0, 1, 10][Stream::new(seed, "watermark").below(3) as usize];
     // The longest prompt and answer take 37 512-token blocks and 300 tokens at the most; often that is all there is.
-    let (_, longest) = scenario.workload.longest_tokens();
+    let (mut requests, mut longest) = (scenario.workload.draw(), 0);
+    while let Some(own) = requests.next(&mut Vec::new()) {
+        longest = longest.max(own.input_tokens + own.output_tokens);
+    }
+    drop(requests);
     let least = longest.div_ceil(16) + scenario.decode.watermark_blocks;
     scenario.kv.decode_blocks = least + [0, 20, 100, 10_000][stream.below(4) as usize];
     scenario.kv.prefill_blocks = least + [0, 500][stream.below(2) as usize];

@@ -40,6 +40,13 @@ impl KvLayout {
     /// DeepSeek-V3 in 16 bits (`config.json` of deepseek-ai/DeepSeek-V3: `kv_lora_rank`, `qk_rope_head_dim`).
     pub const DEEPSEEK_V3: Self = Self::Latent { layers: 61, latent_dim: 512, rope_dim: 64, dtype_bytes: 2 };
 
+    /// Attention layers.
+    pub const fn layers(self) -> u32 {
+        match self {
+            Self::Heads { layers, .. } | Self::Latent { layers, .. } => layers,
+        }
+    }
+
     /// Bytes of KV cache that one token takes over all layers.
     pub fn bytes_per_token(self) -> Bytes {
         let (layers, elements, dtype_bytes) = match self {

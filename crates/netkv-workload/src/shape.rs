@@ -68,11 +68,9 @@ impl Workload {
     /// If the window ends before it starts, a length or a tick is zero, or a factor is not positive and finite.
     pub fn build(trace: &Trace, spec: &WorkloadSpec, seed: u64) -> Self {
         spec.check();
-        let (start, end) = spec.window.unwrap_or((SimTime::ZERO, SimTime::NEVER));
+        let start = spec.window.map_or(SimTime::ZERO, |(start, _)| start);
         let rows = trace.rows();
-        let first_idx = rows.partition_point(|row| stamp(row) < start);
-        let end_idx = rows.partition_point(|row| stamp(row) < end);
-        let kept_idx = spec.limit.map_or(end_idx, |limit| end_idx.min(first_idx.saturating_add(limit)));
+        let Kept { first_idx, kept_idx, end_idx } = spec.kept(trace);
 
         let mut jitters = Jitters::new(spec.arrivals, seed);
         for _ in 0..first_idx {
@@ -100,7 +98,48 @@ impl Workload {
     }
 }
 
+/// The lengths of a workload's requests at their extremes, in tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lengths {
+    /// The shortest prompt.
+    pub shortest_input: u32,
+    /// The longest prompt.
+    pub longest_input: u32,
+    /// The longest prompt together with its answer.
+    pub longest_total: u32,
+}
+
+/// Rows of a trace: those from `first_idx` to `kept_idx` are kept, those up to `end_idx` are in the window.
+struct Kept {
+    first_idx: usize,
+    kept_idx: usize,
+    end_idx: usize,
+}
+
 impl WorkloadSpec {
+    /// How long the requests are that it makes of `trace`, whatever the seed; none if there are none.
+    pub fn lengths(&self, trace: &Trace) -> Option<Lengths> {
+        self.check();
+        let Kept { first_idx, kept_idx, .. } = self.kept(trace);
+        let rows = &trace.rows()[first_idx..kept_idx];
+        let inputs = rows.iter().map(|row| self.context.apply(row.input_tokens));
+        let totals = inputs.clone().zip(rows).map(|(input, row)| input + row.output_tokens);
+        Some(Lengths {
+            shortest_input: inputs.clone().min()?,
+            longest_input: inputs.max()?,
+            longest_total: totals.max()?,
+        })
+    }
+
+    fn kept(&self, trace: &Trace) -> Kept {
+        let (start, end) = self.window.unwrap_or((SimTime::ZERO, SimTime::NEVER));
+        let rows = trace.rows();
+        let first_idx = rows.partition_point(|row| stamp(row) < start);
+        let end_idx = rows.partition_point(|row| stamp(row) < end);
+        let kept_idx = self.limit.map_or(end_idx, |limit| end_idx.min(first_idx.saturating_add(limit)));
+        Kept { first_idx, kept_idx, end_idx }
+    }
+
     fn check(&self) {
         if let Some((start, end)) = self.window {
             assert!(start <= end, "a window from {start} to {end} ends before it starts");

@@ -21,9 +21,6 @@ pub trait RequestSource: Debug + Send + Sync {
     /// How long requests arrive for; their mean rate is their number over this.
     fn span(&self) -> SimDuration;
 
-    /// The longest prompt and the longest prompt with its answer, in tokens.
-    fn longest_tokens(&self) -> (u32, u32);
-
     /// All of them, from the first on.
     fn draw(&self) -> Box<dyn RequestStream + '_>;
 }
@@ -45,12 +42,6 @@ impl RequestSource for Workload {
 
     fn span(&self) -> SimDuration {
         self.span()
-    }
-
-    fn longest_tokens(&self) -> (u32, u32) {
-        let prompt = self.requests().iter().map(|request| request.input_tokens).max();
-        let whole = self.requests().iter().map(|request| request.input_tokens + request.output_tokens).max();
-        (prompt.unwrap_or(0), whole.unwrap_or(0))
     }
 
     fn draw(&self) -> Box<dyn RequestStream + '_> {

@@ -1,7 +1,7 @@
 //! From a trace to a workload: windows, limits, ticks and rates.
 
 use netkv_units::{RequestId, SimDuration, SimTime};
-use netkv_workload::{Arrivals, Context, SyntheticKind, Trace, Workload, WorkloadSpec, generate};
+use netkv_workload::{Arrivals, Context, Lengths, SyntheticKind, Trace, Workload, WorkloadSpec, generate};
 
 const TICK: SimDuration = SimDuration::from_nanos(3_000_000_000);
 const RAW: WorkloadSpec =
@@ -114,4 +114,31 @@ fn every_context_keeps_a_prefix_tree() {
     for context in contexts {
         Workload::build(&trace, &WorkloadSpec { context, ..DEJITTERED }, 1).check_invariants();
     }
+}
+
+#[test]
+fn lengths_are_those_of_the_requests_that_are_built() {
+    let trace = conversation();
+    let window = Some((secs(600), secs(900)));
+    for context in [
+        Context::Native,
+        Context::Fixed { tokens: 3_000 },
+        Context::Scaled { factor: 2.5, max_tokens: 40_000 },
+        Context::Scaled { factor: 0.01, max_tokens: 40_000 },
+    ] {
+        for (window, limit) in [(None, None), (window, None), (window, Some(7))] {
+            let spec = WorkloadSpec { window, context, limit, ..DEJITTERED };
+            let workload = Workload::build(&trace, &spec, 3);
+            let inputs = || workload.requests().iter().map(|request| request.input_tokens);
+            let totals = workload.requests().iter().map(|request| request.input_tokens + request.output_tokens);
+            let expected = Lengths {
+                shortest_input: inputs().min().unwrap(),
+                longest_input: inputs().max().unwrap(),
+                longest_total: totals.max().unwrap(),
+            };
+            assert_eq!(spec.lengths(&trace), Some(expected), "{spec:?}");
+        }
+    }
+    let nothing = WorkloadSpec { limit: Some(0), ..RAW };
+    assert_eq!(nothing.lengths(&trace), None);
 }

@@ -1,5 +1,9 @@
 //! The command line.
 
+mod profile;
+
+pub use profile::{ProfileCommand, ProfileFitArgs};
+
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
@@ -70,6 +74,9 @@ To be called where experiments/ is: in the root of the project.")]
     /// Describe a trace, or generate one
     #[command(subcommand)]
     Trace(TraceCommand),
+    /// Fit a latency profile to measurements, or show one
+    #[command(subcommand)]
+    Profile(ProfileCommand),
     /// Run a flowref/1 flow set through the fabric model
     #[command(after_help = "\
 Examples:

@@ -4,6 +4,7 @@ pub mod cell;
 pub mod figures;
 pub mod flows;
 pub mod plan;
+pub mod profile;
 pub mod reproduce;
 pub mod run;
 pub mod schema;
@@ -42,7 +43,17 @@ fn load_all(paths: &[PathBuf], is_quick: bool) -> Result<Vec<Experiment>, Failur
     }
     let notices: BTreeSet<&String> = experiments.iter().flat_map(Experiment::notices).collect();
     notices.iter().for_each(|notice| tell(&format!("note: {notice}")));
+    experiments.iter().filter_map(extrapolation).for_each(|warning| tell(&format!("warning: {warning}")));
     Ok(experiments)
+}
+
+/// What an experiment asks of its profiles that was not measured, on one line; nothing if all was.
+fn extrapolation(experiment: &Experiment) -> Option<String> {
+    let outside = experiment.profiles().iter().filter(|profile| !profile.outside_valid_range.is_empty());
+    let listed: Vec<String> =
+        outside.map(|profile| format!("{}: {}", profile.label, profile.outside_valid_range.join("; "))).collect();
+    let path = experiment.path().display();
+    (!listed.is_empty()).then(|| format!("{path} extrapolates latencies of {}", listed.join("; of ")))
 }
 
 /// Loads one experiment.

@@ -5,6 +5,7 @@ mod clock;
 mod commands;
 mod failure;
 mod output;
+mod picture;
 mod progress;
 mod provenance;
 mod results;
@@ -45,6 +46,7 @@ fn run() -> Result<Ending, Failure> {
         Command::Figures(args) => commands::figures::figures(&args),
         Command::Schema(args) => commands::schema::schema(&args),
         Command::Reproduce(args) => commands::reproduce::reproduce(&args),
+        Command::Profile(args) => commands::profile::profile(&args),
         Command::Trace(args) => commands::trace::trace(&args),
         Command::Flows(args) => commands::flows::flows(&args),
         Command::Tune(args) => commands::tune::tune(&args),

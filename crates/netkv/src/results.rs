@@ -98,8 +98,13 @@ fn manifest(experiment: &Experiment, rows: &[CellRow], folder: &Path, files: &[&
         ])
     });
     manifest.insert("trace".to_owned(), Value::Array(traces.collect()));
-    let profiles = experiment.profiles().into_iter();
-    let profiles = profiles.map(|(name, sha)| table([("name", Value::from(name)), ("sha256", Value::from(sha))]));
+    let profiles = experiment.profiles().iter().map(|profile| {
+        table([
+            ("name", Value::from(profile.label.as_str())),
+            ("sha256", Value::from(profile.sha256.as_str())),
+            ("outside_valid_range", Value::from(profile.outside_valid_range.clone())),
+        ])
+    });
     manifest.insert("profile".to_owned(), Value::Array(profiles.collect()));
     let mut sums = Toml::new();
     for name in files {

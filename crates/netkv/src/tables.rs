@@ -68,7 +68,7 @@ pub fn cell_metadata(experiment: &Experiment, cell: &Cell, scenario: &Scenario) 
 /// What every table says about itself.
 pub fn metadata(experiment: &Experiment) -> Metadata {
     let origins = experiment.trace_origins();
-    let profiles: Vec<&str> = experiment.profiles().iter().map(|(name, _)| *name).collect();
+    let profiles: Vec<&str> = experiment.profiles().iter().map(|profile| profile.label.as_str()).collect();
     let traces: Vec<&str> = origins.iter().map(|origin| origin.label.as_str()).collect();
     let sums: Vec<&str> = origins.iter().map(|origin| origin.sha256.as_str()).collect();
     let seeds: Vec<String> = experiment.seeds().iter().map(u64::to_string).collect();

@@ -2,20 +2,21 @@
 
 use crate::args::WatchArgs;
 use crate::failure::{Blame, Failure};
-use crate::output::{write_file, write_with};
+use crate::output::write_with;
+use crate::picture::{check_picture, write_picture};
 use crate::tables::{axis_names, axis_values, cell_metadata, cell_number};
 use crate::timeline;
 use netkv_fabric::{FatTree, LinkKind};
-use netkv_figures::{heat_map, png};
+use netkv_figures::heat_map;
 use netkv_frames::{Table, links_tables, merge_tables};
 use netkv_grid::{Cell, Experiment};
 use netkv_sim::{Observations, ObserveConfig, RunOutput, Scenario};
 use netkv_units::SimDuration;
-use std::ffi::OsStr;
-use std::path::Path;
 
 /// Length of a window if none is asked for, in seconds. Chosen by us: that of the telemetry of `experiments/base.toml`.
 const EVERY_S: f64 = 1.0;
+/// The option that asks for a heat map.
+const HEATMAP: &str = "--heatmap";
 /// Most windows times links. Chosen by us: they take about 1 GB of memory.
 const MAX_ROWS: f64 = 2e7;
 
@@ -39,7 +40,7 @@ pub fn check(args: &WatchArgs) -> Result<(), Failure> {
     if !is_watched && (args.every.is_some() || args.all_links) {
         return Err(Failure::usage("--every and --all-links need --timeline, --links or --heatmap"));
     }
-    args.heatmap.as_deref().map_or(Ok(()), |path| Picture::of(path).map(|_| ()))
+    args.heatmap.as_deref().map_or(Ok(()), |path| check_picture(HEATMAP, path))
 }
 
 /// What is to be watched of a run; none if nothing is.
@@ -82,29 +83,7 @@ pub fn write(args: &WatchArgs, watched: &Watched<'_>) -> Result<(), Failure> {
         // What was seen is always complete: if it cannot be drawn, that is a bug.
         let bug = |error| Failure::new(Blame::Bug, error);
         let svg = heat_map(tables(), &metadata).map_err(bug)?;
-        match Picture::of(path)? {
-            Picture::Svg => write_file(path, svg.as_bytes())?,
-            Picture::Png => write_file(path, &png(&svg).map_err(bug)?)?,
-        }
+        write_picture(HEATMAP, path, &svg)?;
     }
     Ok(())
-}
-
-/// Kinds of pictures.
-enum Picture {
-    Svg,
-    Png,
-}
-
-impl Picture {
-    /// The kind that a file's name asks for.
-    fn of(path: &Path) -> Result<Self, Failure> {
-        match path.extension().and_then(OsStr::to_str) {
-            Some("svg") => Ok(Self::Svg),
-            Some("png") => Ok(Self::Png),
-            Some(_) | None => {
-                Err(Failure::usage(format_args!("--heatmap {} must end in .png or .svg", path.display())))
-            }
-        }
-    }
 }

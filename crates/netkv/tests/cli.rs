@@ -62,7 +62,8 @@ fn stamps(folder: &Path) -> Vec<(PathBuf, std::time::Duration, u64)> {
 fn every_command_explains_itself_with_an_example() {
     let here = tempfile::tempdir().expect("a temporary folder");
     let commands = ["run", "plan", "cell", "figures", "schema", "reproduce", "flows", "tune", "completions"];
-    let nested = [vec!["trace", "inspect"], vec!["trace", "generate"]];
+    let nested = [["trace", "inspect"], ["trace", "generate"], ["profile", "fit"], ["profile", "show"]]
+        .map(|names| names.to_vec());
     for command in commands.map(|name| vec![name]).into_iter().chain(nested) {
         let arguments: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
         let help = check(here.path(), &arguments, 0).stdout;
@@ -163,7 +164,8 @@ fn the_same_command_twice_does_nothing_the_second_time() {
     let expect = ["segment-000001.jsonl", "cells.parquet", "manifest.toml", "provenance.parquet", "summary.parquet"];
     assert_eq!(names, expect);
     let second = check(here.path(), &["run", "x.toml"], 0);
-    assert_eq!(second.stderr, "x.toml: nothing to do, 12 done before; results in results/x\n");
+    let said = "x.toml: nothing to do, 12 done before; results in results/x\n";
+    assert!(second.stderr.ends_with(said), "{}", second.stderr);
     assert_eq!(stamps(&here.path().join("results/x")), before);
 }
 
@@ -235,8 +237,9 @@ fn overflowing() -> TempDir {
     let long = "[workload]\ncontext = 'fixed'\ncontext_tokens = 1000000\n[model]\nprofile = 'slow.toml'\n";
     let here = folder(long);
     let real = fs::read_to_string(experiments().join("profiles/llama-3.1-70b-bf16-h100-tp4.toml")).expect("readable");
-    let slow = real.replace("per_pair_ns = 1.0524", "per_pair_ns = 10000");
-    fs::write(here.path().join("slow.toml"), slow).expect("a profile is written");
+    let slow: Vec<&str> =
+        real.lines().map(|line| if line.starts_with("per_pair_ns") { "per_pair_ns = 10000" } else { line }).collect();
+    fs::write(here.path().join("slow.toml"), slow.join("\n")).expect("a profile is written");
     here
 }
 
@@ -253,7 +256,7 @@ fn a_panic_fails_its_cell_alone_and_tells_how_to_see_it_again() {
     check(here.path(), &["run", "x.toml"], 1);
 
     let alone = check(here.path(), &["cell", "x.toml", "3"], 70);
-    assert!(alone.stderr.starts_with("This is a bug of netkv"), "{}", alone.stderr);
+    assert!(alone.stderr.contains("This is a bug of netkv"), "{}", alone.stderr);
     assert!(alone.stderr.contains("netkv-sim/src/") && alone.stderr.contains("cell x.toml 3"), "{}", alone.stderr);
 }
 

@@ -1,6 +1,6 @@
 //! Instances: which GPUs form one, and which of them prefill.
 
-use super::profile::Profile;
+use crate::profile::Profile;
 use crate::reader::{Reader, list};
 use crate::tree::Content;
 use netkv_sim::{ClusterConfig, Placement};
@@ -30,8 +30,8 @@ pub(super) fn read_cluster(reader: &mut Reader<'_>, profile: Option<&Profile>) -
     let prefill_instances = reader.count("cluster.prefill_instances", 1, 1 << 20);
     let placement = read_placement(reader);
     let (tp, prefill_instances) = (tp?, prefill_instances?);
-    if let Some(profile) = profile.filter(|profile| profile.tp != tp) {
-        let message = format!("cluster.tp = {tp}, but the profile {} is for tp = {}", profile.label, profile.tp);
+    if let Some(profile) = profile.filter(|profile| profile.model.tp != tp) {
+        let message = format!("cluster.tp = {tp}, but the profile {} is for tp = {}", profile.label, profile.model.tp);
         reader.fail("cluster.tp", &message);
     }
     // Errors of the shape are reported with the fabric; a second reading must not report them again.

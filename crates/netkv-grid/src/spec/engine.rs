@@ -1,7 +1,7 @@
 //! The serving engine: memory, batches, transfers, objectives, and the policy under test.
 
-use super::profile::Profile;
 use super::{POSITIVE_SECONDS, SECONDS};
+use crate::profile::Profile;
 use crate::reader::{Range, Reader, one_of};
 use netkv_policy::{NetKvWeights, PolicyConfig};
 use netkv_sim::{
@@ -38,18 +38,20 @@ pub(super) fn read_kv(
     }
     let (profile, cluster) = (profile?, cluster?);
     let usable_gb = f64::from(cluster.tp) * hbm_gb? * utilisation?;
-    let free_gb = usable_gb - profile.weights_gb;
-    let blocks = (free_gb * 1e9 / profile.bytes_per_token as f64 / f64::from(block_tokens)).floor();
+    let (weights_gb, bytes_per_token) = (profile.model.weights_gb, profile.model.bytes_per_token());
+    let free_gb = usable_gb - weights_gb;
+    let blocks = (free_gb * 1e9 / bytes_per_token as f64 / f64::from(block_tokens)).floor();
     if blocks < 1.0 || blocks > f64::from(u32::MAX) {
         let message = format!(
-            "no KV memory that can be used: {usable_gb:.1} GB of {} GPUs less {:.1} GB of weights is {free_gb:.1} GB",
-            cluster.tp, profile.weights_gb
+            "no KV memory that can be used: {usable_gb:.1} GB of {} GPUs less {weights_gb:.1} GB of weights is \
+             {free_gb:.1} GB",
+            cluster.tp
         );
         reader.fail("kv.hbm_gb_per_gpu", &message);
         return None;
     }
     Some(KvConfig {
-        bytes_per_token: profile.bytes_per_token,
+        bytes_per_token,
         block_tokens,
         prefill_blocks: blocks as u32,
         decode_blocks: blocks as u32,
@@ -107,7 +109,7 @@ pub(super) fn read_transfer(reader: &mut Reader<'_>, profile: Option<&Profile>) 
     let skip_cached = reader.flag("transfer.skip_cached");
     let setup_us = reader.float("transfer.setup_us", SECONDS);
     let is_layerwise = reader.choice("transfer.overlap", &[("none", false), ("layerwise", true)]);
-    let layers = profile?.layers;
+    let layers = profile?.model.kv.layers();
     Some(TransferConfig {
         granularity: granularity?,
         skip_cached: skip_cached?,

@@ -7,7 +7,7 @@ use crate::trace_source::{LoadedRequests, LoadedTrace, TraceOrigin};
 use netkv_sim::{ClusterConfig, PrefillConfig, PrefillLatency};
 use netkv_units::{SimDuration, SimTime};
 use netkv_workload::{
-    Arrivals, Context, EndlessConversations, MAX_TOKENS, RequestSource, Trace, Workload, WorkloadSpec,
+    Arrivals, Context, EndlessConversations, Lengths, MAX_TOKENS, RequestSource, Trace, Workload, WorkloadSpec,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -74,6 +74,14 @@ impl WorkloadRecipe {
             Load::PrefillUtilisation { ratio, prefill_instances, latency, chunk_tokens } => {
                 Some(ratio * f64::from(prefill_instances) / mean_cold_prefill_s(requests, &latency, chunk_tokens))
             }
+        }
+    }
+
+    /// How long the requests are, whatever the seed.
+    pub(crate) fn lengths(&self) -> Lengths {
+        match &self.source.requests {
+            LoadedRequests::Trace(trace) => self.spec.lengths(trace).expect("the window holds requests"),
+            LoadedRequests::Endless(_) => EndlessConversations::lengths(),
         }
     }
 

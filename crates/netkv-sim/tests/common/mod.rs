@@ -11,7 +11,7 @@ use netkv_sim::{
     OracleGranularity, Overlap, Placement, PrefillConfig, PrefillLatency, PrefillPolicy, PrefillQueue, Scenario,
     SelectionMoment, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
 };
-use netkv_units::{BytesPerSec, SimDuration};
+use netkv_units::{BytesPerSec, LatencyCurve, SimDuration};
 use netkv_workload::Workload;
 use std::sync::Arc;
 
@@ -71,8 +71,8 @@ pub fn scenario(workload: Workload) -> Scenario {
         oracle: OracleGranularity::Tier,
         oracle_bandwidth: OracleBandwidth::Share,
         gpu: GpuProfile {
-            prefill: PrefillLatency { base_fs: 0, per_token_fs: 1_000_000_000_000, per_pair_fs: 0, floor_fs: 0 },
-            decode: DecodeLatency { base_fs: 10_000_000_000_000, per_request_fs: 0, per_token_fs: 0 },
+            prefill: PrefillLatency { tokens: LatencyCurve::linear(0, 1_000_000_000_000), per_pair_fs: 0 },
+            decode: DecodeLatency { requests: LatencyCurve::linear(10_000_000_000_000, 0), per_token_fs: 0 },
         },
         kv: KvConfig {
             bytes_per_token: 1_000_000,

@@ -58,7 +58,7 @@ pub(crate) fn reshape(trace: &Trace, kept: Range<usize>, context: Context) -> Re
 
 impl Context {
     /// The new length of a prompt.
-    fn apply(self, input_tokens: u32) -> u32 {
+    pub(super) fn apply(self, input_tokens: u32) -> u32 {
         match self {
             Self::Native => input_tokens,
             Self::Fixed { tokens } => tokens,

@@ -9,6 +9,7 @@ use super::conversation::SessionWriter;
 use super::emit::{Event, Session};
 use super::parameters::Parameters;
 use super::random::SplitMix64;
+use crate::shape::Lengths;
 use crate::source::{RequestSource, RequestStream};
 use crate::trace::n_blocks_of;
 use crate::workload::Request;
@@ -27,7 +28,6 @@ pub struct EndlessConversations {
     span: SimDuration,
     /// The last arrival, in the model's time from the start.
     last: SimDuration,
-    longest_tokens: (u32, u32),
     /// What a second of the model takes.
     time_factor: f64,
 }
@@ -39,20 +39,28 @@ impl EndlessConversations {
         let (start, end) = window;
         let n_requests = limit.unwrap_or(u32::MAX);
         let (span, last) = (SimDuration::ZERO, SimDuration::ZERO);
-        let mut found = Self { seed, start, n_requests, span, last, longest_tokens: (0, 0), time_factor: 1.0 };
-        let (mut n, mut last, mut longest) = (0, SimDuration::ZERO, (0, 0));
+        let mut found = Self { seed, start, n_requests, span, last, time_factor: 1.0 };
+        let (mut n, mut last) = (0, SimDuration::ZERO);
         let (mut stream, mut blocks) = (found.draw(), Vec::new());
         let in_window = |request: &Request| request.arrival < SimTime::ZERO + end.since(start);
         while let Some(request) = stream.next(&mut blocks).filter(in_window) {
             n += 1;
             last = request.arrival.since(SimTime::ZERO);
-            longest.0 = longest.0.max(request.input_tokens);
-            longest.1 = longest.1.max(request.input_tokens + request.output_tokens);
         }
         drop(stream);
-        (found.n_requests, found.last, found.longest_tokens) = (n, last, longest);
+        (found.n_requests, found.last) = (n, last);
         found.span = if limit == Some(n) { last } else { end.since(start) };
         found
+    }
+
+    /// Bounds of the lengths of all requests, of every seed: those of the model.
+    pub fn lengths() -> Lengths {
+        let model = Parameters::load().conversation;
+        let at_most = |table: &[f64]| table.last().map_or(0, |&last| last.ceil() as u32);
+        let shortest = model.first_il.first().map_or(1, |&first| first.floor() as u32);
+        let longest_input = at_most(&model.first_il).max(model.il_max as u32);
+        let longest_total = longest_input + at_most(&model.ol);
+        Lengths { shortest_input: shortest.max(1), longest_input, longest_total }
     }
 
     /// The same requests with times multiplied so that they come at this rate: requests over span, which is the window,
@@ -83,10 +91,6 @@ impl RequestSource for EndlessConversations {
 
     fn span(&self) -> SimDuration {
         self.arrival(self.span).since(SimTime::ZERO)
-    }
-
-    fn longest_tokens(&self) -> (u32, u32) {
-        self.longest_tokens
     }
 
     fn draw(&self) -> Box<dyn RequestStream + '_> {
@@ -272,7 +276,11 @@ mod tests {
         workload.check_invariants();
         assert_eq!(workload.len(), 5_000);
         assert_eq!(RequestSource::last_arrival(&workload), source.last_arrival());
-        assert_eq!(RequestSource::longest_tokens(&workload), source.longest_tokens());
+        let known = EndlessConversations::lengths();
+        for request in workload.requests() {
+            assert!((known.shortest_input..=known.longest_input).contains(&request.input_tokens), "{request:?}");
+            assert!(request.input_tokens + request.output_tokens <= known.longest_total, "{request:?}");
+        }
     }
 
     #[test]
