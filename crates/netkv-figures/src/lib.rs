@@ -1,4 +1,4 @@
-//! Figures and the report page, drawn from the summaries in parquet alone; and the heat map of one run's links.
+//! Figures and the report page, drawn from the summaries in parquet and their manifests alone; and the heat map of one run's links.
 //!
 //! Each figure is written as SVG and as PNG of twice its size. Every byte depends on the tables only: no time, no
 //! host, no font of the machine. Leaves out anything interactive: the tables are there for that.
@@ -7,6 +7,7 @@ mod axis;
 mod bars;
 mod canvas;
 mod catalog;
+mod closed_form;
 mod data;
 mod heat;
 mod lines;
