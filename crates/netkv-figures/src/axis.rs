@@ -42,7 +42,11 @@ impl Scale {
 
     /// Where a value stands: 0 at the low end, 1 at the high end. What lies outside is put at the end.
     pub(crate) fn place(self, value: f64) -> f64 {
-        let value = value.clamp(self.low, self.high);
+        self.place_beyond(value.clamp(self.low, self.high))
+    }
+
+    /// Where a value stands, below 0 or above 1 if it lies outside.
+    pub(crate) fn place_beyond(self, value: f64) -> f64 {
         if self.log { libm::log2(value / self.low) / self.span() } else { (value - self.low) / self.span() }
     }
 

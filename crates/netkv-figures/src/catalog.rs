@@ -4,7 +4,7 @@ use crate::axis::Spacing;
 use crate::bars::Bars;
 use crate::data::{Results, summary_path};
 use crate::lines::{Across, Lines, Logarithm};
-use crate::{style, words};
+use crate::{closed_form, style, words};
 use anyhow::{Context, Result};
 use std::path::Path;
 
@@ -80,12 +80,14 @@ const TTFT: Lines = Lines {
     logarithm: Logarithm::Wide,
     bounds: (0.0, f64::INFINITY),
     ratio: false,
+    metrics: &[],
+    closed_form: None,
 };
 
 const RATIO: Lines =
     Lines { factor: 1.0, y_title: "Mean TTFT, ratio to {baseline}", logarithm: Logarithm::Always, ratio: true, ..TTFT };
 
-static FIGURES: [Figure; 9] = [
+static FIGURES: [Figure; 11] = [
     Figure {
         name: "ttft_vs_context",
         experiment: "context",
@@ -169,6 +171,37 @@ static FIGURES: [Figure; 9] = [
             factor: 100.0,
             x_title: "Share of transfers (%)",
             shares: true,
+        }),
+    },
+    Figure {
+        name: "theory_context",
+        experiment: "theory_context",
+        title: "Cache-aware-only selection against NetKV where the cached prefix is behind an uplink",
+        shows: "Simulation against the closed form of the first theorem: the cached prefix draws every request over one \
+                way, whose transfers take ever longer as the context nears what it carries, and pile up beyond.",
+        kind: Kind::Lines(Lines {
+            across: CONTEXT,
+            logarithm: Logarithm::Always,
+            closed_form: Some(closed_form::context),
+            ..TTFT
+        }),
+    },
+    Figure {
+        name: "theory_staleness",
+        experiment: "theory_staleness",
+        title: "How often old telemetry ranks the ways wrongly",
+        shows: "Decisions whose first-ranked way is not first at present, against the bound of the second theorem: \
+                those in which congestion has drifted as far as the margin.",
+        kind: Kind::Lines(Lines {
+            across: STALENESS,
+            metric: "rank_inversion_ratio",
+            metrics: &["rank_inversion_ratio", "rank_drift_ratio", "choice_change_ratio"],
+            factor: 100.0,
+            y_title: "Share of decisions",
+            suffix: " %",
+            logarithm: Logarithm::Never,
+            bounds: (0.0, 100.0),
+            ..TTFT
         }),
     },
 ];

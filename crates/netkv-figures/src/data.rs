@@ -50,6 +50,8 @@ pub(crate) struct Results {
     pub(crate) policies: Vec<String>,
     /// Ascending.
     pub(crate) xs: Vec<f64>,
+    /// Where its manifest lies.
+    manifest: PathBuf,
 }
 
 /// Where an experiment's summary lies.
@@ -62,10 +64,11 @@ impl Results {
     pub(crate) fn read(results: &Path, experiment: &str, x_axis: &str) -> Result<Self> {
         let path = summary_path(results, experiment);
         let (table, metadata) = read_table(&path)?;
-        Self::from_table(&table, metadata, x_axis).with_context(|| format!("cannot draw {}", path.display()))
+        let manifest = path.with_file_name("manifest.toml");
+        Self::from_table(&table, metadata, x_axis, manifest).with_context(|| format!("cannot draw {}", path.display()))
     }
 
-    fn from_table(table: &Table, metadata: Metadata, x_axis: &str) -> Result<Self> {
+    fn from_table(table: &Table, metadata: Metadata, x_axis: &str, manifest: PathBuf) -> Result<Self> {
         check_axes(table, x_axis)?;
         let optional =
             |name: &str| if table.has(name) { table.words(name) } else { Ok(vec![String::new(); table.n_rows()]) };
@@ -99,7 +102,14 @@ impl Results {
         let mut xs = distinct(rows.iter().map(|row| row.x));
         xs.sort_by(f64::total_cmp);
         let regimes = distinct(rows.iter().map(|row| row.regime.clone()));
-        Ok(Self { regimes, policies, xs, rows, metadata })
+        Ok(Self { regimes, policies, xs, rows, metadata, manifest })
+    }
+
+    /// What the tables were made from.
+    pub(crate) fn manifest(&self) -> Result<toml::Table> {
+        let place = || format!("cannot read {}", self.manifest.display());
+        let text = std::fs::read_to_string(&self.manifest).with_context(place)?;
+        toml::from_str(&text).with_context(place)
     }
 
     /// The row of a point and metric.

@@ -1,5 +1,5 @@
-//! Figures and the report page, drawn from the summaries in parquet alone; the heat map of one run's links; and the
-//! figure of a latency profile's fit.
+//! Figures and the report page, drawn from the summaries in parquet and their manifests alone; the heat map of one run's
+//! links; and the figure of a latency profile's fit.
 //!
 //! Each figure is written as SVG and as PNG of twice its size. Every byte depends on the tables only: no time, no
 //! host, no font of the machine. Leaves out anything interactive: the tables are there for that.
@@ -8,6 +8,7 @@ mod axis;
 mod bars;
 mod canvas;
 mod catalog;
+mod closed_form;
 mod data;
 mod fit;
 mod heat;

@@ -1,4 +1,5 @@
-//! Figures with a line for each policy: a metric, or its ratio to the baseline policy, against an axis of the grid.
+//! Figures with a line for each policy (a metric, or its ratio to the baseline policy) or for each of several metrics,
+//! against an axis of the grid.
 
 use crate::axis::{Scale, Spacing, places};
 use crate::canvas::{Canvas, Point};
@@ -45,6 +46,23 @@ pub(crate) struct Lines {
     pub(crate) bounds: (f64, f64),
     /// Draw the paired ratio to the baseline policy.
     pub(crate) ratio: bool,
+    /// Metrics that get a line each, of the one policy that there is; if none, every policy gets one, of `metric`.
+    pub(crate) metrics: &'static [&'static str],
+    /// What theory says of policies: lines, while the runs are points.
+    pub(crate) closed_form: Option<ClosedForm>,
+}
+
+/// Computes the closed forms of an experiment.
+pub(crate) type ClosedForm = fn(&Results) -> Result<Vec<Curve>>;
+
+/// A closed form.
+pub(crate) struct Curve {
+    /// The policy that it is of.
+    pub(crate) policy: &'static str,
+    /// Whether it is a limit rather than exact.
+    pub(crate) dashed: bool,
+    /// In ascending order of x, in the axes' units.
+    pub(crate) points: Vec<(f64, f64)>,
 }
 
 impl Lines {
@@ -52,20 +70,30 @@ impl Lines {
         if self.ratio { row.ratio } else { row.value.scaled(self.factor) }
     }
 
-    /// The policies that get a line: a ratio leaves out the baseline.
-    fn policies<'a>(&self, results: &'a Results) -> Vec<&'a str> {
+    /// Whether runs are points with bars rather than lines with bands.
+    const fn as_points(&self) -> bool {
+        self.ratio || self.closed_form.is_some()
+    }
+
+    /// What gets a line: metrics, or policies, of which a ratio leaves out the baseline.
+    fn series<'a>(&self, results: &'a Results) -> Vec<&'a str> {
+        if !self.metrics.is_empty() {
+            return self.metrics.to_vec();
+        }
         let baseline = results.baseline();
         let drawn = |policy: &&str| !self.ratio || *policy != baseline;
         results.policies.iter().map(String::as_str).filter(drawn).collect()
     }
 
-    fn rows<'a>(&self, results: &'a Results, regime: &str, policy: &str) -> Vec<Option<&'a Row>> {
-        results.xs.iter().map(|&x| results.row(regime, policy, x, self.metric)).collect()
+    fn rows<'a>(&self, results: &'a Results, regime: &str, series: &str) -> Vec<Option<&'a Row>> {
+        let (policy, metric) =
+            if self.metrics.is_empty() { (series, self.metric) } else { (results.policies[0].as_str(), series) };
+        results.xs.iter().map(|&x| results.row(regime, policy, x, metric)).collect()
     }
 
     /// All means in a regime.
     fn means(&self, results: &Results, regime: &str) -> Vec<f64> {
-        let rows = self.policies(results).into_iter().flat_map(|policy| self.rows(results, regime, policy));
+        let rows = self.series(results).into_iter().flat_map(|policy| self.rows(results, regime, policy));
         rows.flatten().filter_map(|row| self.estimate(row).mean).collect()
     }
 
@@ -98,7 +126,7 @@ impl Lines {
     /// Makes room for intervals, but never more than 60 % of what the means need, on either side.
     fn widened(&self, core: Scale, results: &Results, regime: &str) -> Scale {
         let mut wide = core;
-        for policy in self.policies(results) {
+        for policy in self.series(results) {
             for row in self.rows(results, regime, policy).into_iter().flatten() {
                 let Estimate { low: Some(low), high: Some(high), .. } = self.estimate(row) else { continue };
                 wide = wide.joined(Scale { low, high, ..core });
@@ -117,7 +145,7 @@ impl Lines {
     /// Whether an interval leaves its panel.
     fn cut(&self, results: &Results, scales: &[Scale]) -> bool {
         results.regimes.iter().zip(scales).any(|(regime, scale)| {
-            self.policies(results).into_iter().flat_map(|policy| self.rows(results, regime, policy)).flatten().any(
+            self.series(results).into_iter().flat_map(|policy| self.rows(results, regime, policy)).flatten().any(
                 |row| {
                     let estimate = self.estimate(row);
                     let impossible = estimate.low.is_some_and(|low| low < scale.low && low >= self.bounds.0);
@@ -130,7 +158,7 @@ impl Lines {
     /// Whether an interval holds values that a logarithmic axis has no place for.
     fn reaches_below_zero(&self, results: &Results, scales: &[Scale]) -> bool {
         results.regimes.iter().zip(scales).filter(|(_, scale)| scale.log).any(|(regime, _)| {
-            let rows = self.policies(results).into_iter().flat_map(|policy| self.rows(results, regime, policy));
+            let rows = self.series(results).into_iter().flat_map(|policy| self.rows(results, regime, policy));
             rows.flatten().any(|row| self.estimate(row).low.is_some_and(|low| low <= 0.0))
         })
     }
@@ -146,12 +174,13 @@ impl Lines {
             })
             .collect();
         let room = widest(ticks.iter().flatten().map(|tick| tick.1.as_str()), TICK) + 12.0;
-        let policies = self.policies(results);
-        ensure!(!policies.is_empty(), "there is no policy but the baseline");
+        let series = self.series(results);
+        ensure!(!series.is_empty(), "there is no policy but the baseline");
+        let curves = self.closed_form.map_or_else(|| Ok(Vec::new()), |closed_form| closed_form(results))?;
         let y_title = self.y_title.replace("{baseline}", &words::baseline_label(results));
         let mut page = Page::new(&Head {
             title: title.replace("the baseline", &words::baseline_label(results)),
-            keys: policies.iter().map(|&policy| Key::Policy(policy.to_owned())).collect(),
+            keys: series.iter().map(|&series| Key::Policy(series.to_owned())).collect(),
             regimes: results.regimes.clone(),
             y_title,
             x_title: self.across.title.to_owned(),
@@ -184,13 +213,23 @@ impl Lines {
             }
             let labels = results.xs.iter().map(|&x| (self.across.label)(x));
             lower_axis(canvas, &panel, &across.iter().copied().zip(labels).collect::<Vec<_>>());
+            for curve in &curves {
+                let across = places_between(curve, &results.xs, spacing, margin);
+                draw_curve(canvas, &panel, curve, scales[index], &across);
+            }
             self.draw_panel(canvas, &panel, results, index, scales[index], &across);
         }
         page.finished(&self.caption(results, &scales, shared))
     }
 
     fn caption(&self, results: &Results, scales: &[Scale], shared: bool) -> String {
-        let mut sentences = vec![words::provenance(results, Some(if self.ratio { "Bars" } else { "Bands" }))];
+        let mut sentences = vec![words::provenance(results, Some(if self.as_points() { "Bars" } else { "Bands" }))];
+        if self.closed_form.is_some() {
+            sentences.push(
+                "Markers: simulation. Lines: closed form (docs/theory.md); dashed: its limit for many requests."
+                    .to_owned(),
+            );
+        }
         if self.ratio {
             sentences.push(format!(
                 "Each seed is compared with {} on the same requests; below 1 is better. Shaded: within ±{} of equal.",
@@ -198,7 +237,7 @@ impl Lines {
                 words::percent(EQUIVALENCE)
             ));
         }
-        if !self.ratio && self.policies(results).contains(&"netkv") {
+        if !self.as_points() && self.series(results).contains(&"netkv") {
             sentences.push("NetKV is drawn over lines that it coincides with.".to_owned());
         }
         if !shared {
@@ -227,7 +266,7 @@ impl Lines {
         scale: Scale,
         across: &[f64],
     ) {
-        let mut policies = self.policies(results);
+        let mut policies = self.series(results);
         let n = policies.len();
         // NetKV is drawn over the others.
         let offsets: Vec<(usize, &str)> = policies.drain(..).enumerate().collect();
@@ -257,7 +296,7 @@ impl Lines {
             let estimate = self.estimate(row);
             estimate.low.zip(estimate.high)
         };
-        if self.ratio {
+        if self.as_points() {
             for (place, (low, high)) in places.iter().zip(rows).filter_map(|(place, row)| Some((place, ends((*row)?)?)))
             {
                 let (from, to) = (panel.at(*place, scale.place(low)), panel.at(*place, scale.place(high)));
@@ -312,7 +351,7 @@ impl Lines {
     }
 
     fn connect(&self, canvas: &mut Canvas, look: &PolicyStyle, stretch: &mut Vec<Point>) {
-        if stretch.len() > 1 && !self.ratio {
+        if stretch.len() > 1 && !self.as_points() {
             if look.dashed {
                 canvas.dashed(stretch, look.colour, look.width, DASH);
             } else {
@@ -321,6 +360,55 @@ impl Lines {
         }
         stretch.clear();
     }
+}
+
+/// Draws a closed form where it is within the panel.
+fn draw_curve(canvas: &mut Canvas, panel: &Panel, curve: &Curve, scale: Scale, across: &[f64]) {
+    let look = style::policy(curve.policy);
+    let ups = curve.points.iter().map(|point| scale.place_beyond(point.1));
+    let points: Vec<Point> = across.iter().copied().zip(ups).collect();
+    for piece in clipped(&points) {
+        let piece: Vec<Point> = piece.into_iter().map(|(across, up)| panel.at(across, up)).collect();
+        if curve.dashed {
+            canvas.dashed(&piece, look.colour, 1.6, DASH);
+        } else {
+            canvas.line(&piece, look.colour, 1.6);
+        }
+    }
+}
+
+/// Where the points of a curve stand across on an axis for `xs`.
+fn places_between(curve: &Curve, xs: &[f64], spacing: Spacing, margin: f64) -> Vec<f64> {
+    let (first, last) = (xs[0], xs[xs.len() - 1]);
+    let inner = curve.points.iter().map(|point| point.0);
+    let all: Vec<f64> = [first].into_iter().chain(inner).chain([last]).collect();
+    let mut across = places(&all, spacing, margin);
+    across.pop();
+    across.split_off(1)
+}
+
+/// The pieces of a line whose second coordinate is between 0 and 1.
+fn clipped(points: &[Point]) -> Vec<Vec<Point>> {
+    let mut pieces: Vec<Vec<Point>> = Vec::new();
+    let mut inside = false;
+    for pair in points.windows(2) {
+        let (from, to) = (pair[0], pair[1]);
+        let at = |level: f64| if to.1 == from.1 { 0.0 } else { (level - from.1) / (to.1 - from.1) };
+        let (enters, leaves) = (at(0.0).min(at(1.0)).max(0.0), at(0.0).max(at(1.0)).min(1.0));
+        let flat_inside = to.1 == from.1 && (0.0..=1.0).contains(&from.1);
+        let (enters, leaves) = if flat_inside { (0.0, 1.0) } else { (enters, leaves) };
+        if enters >= leaves {
+            inside = false;
+            continue;
+        }
+        let point = |share: f64| (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));
+        if !inside || enters > 0.0 {
+            pieces.push(vec![point(enters)]);
+        }
+        pieces.last_mut().expect("it was pushed").push(point(leaves));
+        inside = leaves == 1.0;
+    }
+    pieces
 }
 
 fn draw_equivalence(canvas: &mut Canvas, panel: &Panel, scale: Scale) {
@@ -343,4 +431,19 @@ fn cross(canvas: &mut Canvas, at: Point, colour: style::RGBColor) {
     const ARM: f64 = 4.5;
     canvas.line(&[(at.0 - ARM, at.1 - ARM), (at.0 + ARM, at.1 + ARM)], colour, 1.4);
     canvas.line(&[(at.0 - ARM, at.1 + ARM), (at.0 + ARM, at.1 - ARM)], colour, 1.4);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_clipped_where_it_leaves_and_enters() {
+        let points =
+            [(0.0, 0.5), (1.0, 0.75), (2.0, 1.25), (3.0, 2.0), (4.0, -2.0), (5.0, -2.0), (6.0, 0.0), (7.0, 0.0)];
+        let pieces =
+            [vec![(0.0, 0.5), (1.0, 0.75), (1.5, 1.0)], vec![(3.25, 1.0), (3.5, 0.0)], vec![(6.0, 0.0), (7.0, 0.0)]];
+        assert_eq!(clipped(&points), pieces);
+        assert!(clipped(&[(0.0, 1.5), (1.0, 1.5)]).is_empty());
+    }
 }

@@ -175,13 +175,18 @@ pub(crate) fn grid_line(canvas: &mut Canvas, panel: &Panel, up: f64, label: Opti
     }
 }
 
-/// The lower axis, with ticks at shares of its width.
+/// The lower axis, with ticks at shares of its width; a label that would touch the one before is left out.
 pub(crate) fn lower_axis(canvas: &mut Canvas, panel: &Panel, ticks: &[(f64, String)]) {
     canvas.line(&[panel.at(0.0, 0.0), panel.at(1.0, 0.0)], AXIS, 1.25);
+    let mut free_from = f64::NEG_INFINITY;
     for (across, label) in ticks {
         let (x, y) = panel.at(*across, 0.0);
         canvas.line(&[(x, y), (x, y + 5.0)], AXIS, 1.25);
-        canvas.text((x, y + 17.0), label, TICK, Align::Centre);
+        let half = text_width(label, TICK) / 2.0;
+        if x - half >= free_from {
+            canvas.text((x, y + 17.0), label, TICK, Align::Centre);
+            free_from = x + half + 4.0;
+        }
     }
 }
 

@@ -87,8 +87,9 @@ pub(crate) struct PolicyStyle {
     pub(crate) dashed: bool,
 }
 
-/// Key, label, colour and marker of each policy, in the order of legends; NetKV is drawn last but one.
-const POLICIES: [(&str, &str, RGBColor, Marker); 7] = [
+/// Key, label, colour and marker of each policy, in the order of legends; NetKV is drawn last but one. Metrics that are
+/// drawn beside each other have a look as well.
+const POLICIES: [(&str, &str, RGBColor, Marker); 10] = [
     ("round_robin", "Round-robin", PURPLE, Marker::Square),
     ("load_aware", "Load-aware", GREEN, Marker::Down),
     ("cache_aware", "Cache-aware", SKY, Marker::Up),
@@ -96,6 +97,9 @@ const POLICIES: [(&str, &str, RGBColor, Marker); 7] = [
     ("netkv_static", "NetKV static", ORANGE, Marker::Plus),
     ("netkv", "NetKV", VERMILLION, Marker::Disc),
     ("clairvoyant", "Clairvoyant (exact oracle)", BLACK, Marker::Star),
+    ("rank_inversion_ratio", "Another way is first at present", VERMILLION, Marker::Disc),
+    ("rank_drift_ratio", "Bound: drift reaches the margin", BLACK, Marker::Square),
+    ("choice_change_ratio", "NetKV would choose otherwise", BLUE, Marker::Diamond),
 ];
 
 /// Rank of a policy in legends; unknown ones come last.
@@ -114,7 +118,7 @@ pub(crate) fn policy(key: &str) -> PolicyStyle {
         colour,
         marker,
         width: if key == "netkv" { 3.0 } else { 1.8 },
-        dashed: key == "clairvoyant",
+        dashed: ["clairvoyant", "rank_drift_ratio"].contains(&key),
     }
 }
 
@@ -124,6 +128,9 @@ pub(crate) fn regime(key: &str) -> (String, String) {
         "null" => ("Null", "400 Gb/s, 1:1, no background"),
         "base" => ("Base", "100 Gb/s, 2:1 / 4:1, background 0.3"),
         "congested" => ("Congested", "100 Gb/s, 4:1 / 8:1, background 0.5"),
+        "tier_equal" => ("A figure for each tier", "pod and core tier equally wide"),
+        "zone_equal" => ("A figure for each pair of racks", "pod and core tier equally wide"),
+        "zone_half" => ("A figure for each pair of racks", "core tier half as wide as pod tier"),
         other => (other, ""),
     };
     (title.to_owned(), description.to_owned())

@@ -33,6 +33,11 @@ fn invented(metric: &str, policy: usize, harm: f64, x: f64, seed: u64) -> f64 {
         "tier_rack_ratio" => 0.1 + 0.03 * policy as f64,
         "tier_pod_ratio" => 0.3 + 0.01 * policy as f64,
         "tier_core_ratio" => 0.55 - 0.09 * policy as f64,
+        "requests" => 2000.0,
+        "transfer_mean_bytes" => 1e9,
+        "rank_inversion_ratio" => 0.1 * harm * x,
+        "rank_drift_ratio" => 0.3 * harm * x,
+        "choice_change_ratio" => 0.08 * harm * x,
         _ => 0.0,
     }
 }
@@ -40,8 +45,8 @@ fn invented(metric: &str, policy: usize, harm: f64, x: f64, seed: u64) -> f64 {
 /// The x of the made-up load experiment that a grid's x stands for.
 fn as_load(experiment: &str, x: f64) -> f64 {
     match experiment {
-        "context" => 0.3 + 0.6 * x / 65536.0,
-        "staleness" => 0.6 + x / 800.0,
+        "context" | "theory_context" => 0.3 + 0.6 * x / 65536.0,
+        "staleness" | "theory_staleness" => 0.6 + x / 800.0,
         _ => x,
     }
 }
@@ -104,9 +109,9 @@ fn invent(folder: &Path, experiment: &str, axis: &str, xs: &[AxisValue], regimes
 }
 
 fn metrics(experiment: &str, policy: usize, harm: f64, x: f64, seed: u64) -> Vec<Value> {
-    let length = if experiment == "context" { x / 16384.0 } else { 1.0 };
+    let length = if experiment.ends_with("context") { x / 16384.0 } else { 1.0 };
     let value = |metric: &netkv_sim::Metric| {
-        let grows = metric.name.starts_with("ttft");
+        let grows = metric.name.starts_with("ttft") || metric.name == "transfer_mean_bytes";
         let value =
             invented(metric.name, policy, harm, as_load(experiment, x), seed) * if grows { length } else { 1.0 };
         if metric.integer { Value::Integer(value as u64) } else { Value::Float(value) }
@@ -127,7 +132,21 @@ fn invent_all(folder: &Path) {
     invent(folder, "load", "workload.prefill_utilisation_ratio", &loads, &regimes, 5);
     let intervals = floats(&[0.0, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0]);
     invent(folder, "staleness", "telemetry.interval_s", &intervals, &regimes, 5);
+    let rankings = [("tier_equal", 0.02), ("zone_equal", 0.5), ("zone_half", 1.6)];
+    invent(folder, "theory_staleness", "telemetry.interval_s", &intervals, &rankings, 5);
+    invent(folder, "theory_context", "workload.context_tokens", &contexts, &[("", 0.5)], 5);
+    std::fs::write(folder.join("theory_context/manifest.toml"), MANIFEST).unwrap();
 }
+
+/// MADE UP: a way between pods of 3 GB/s, that is offered more from some 12,000 tokens on.
+const MANIFEST: &str = "
+[experiment]
+workload = { tick_s = 500.0 }
+cluster = { racks_per_pod = 1, nodes_per_rack = 8, gpus_per_node = 8, tp = 4 }
+fabric = { nic_gbps = 100.0, nic_efficiency_ratio = 0.75, nvlink_gbytes_per_s = 450.0, pod_oversubscription = 200.0, \
+cores = 1, latency_us = [2.0, 4.0, 8.0, 15.0] }
+transfer = { setup_us = 100.0 }
+";
 
 #[test]
 fn every_figure_and_the_report_are_drawn_with_the_same_bytes_twice() {
@@ -147,7 +166,7 @@ fn every_figure_and_the_report_are_drawn_with_the_same_bytes_twice() {
     }
     let page = std::fs::read_to_string(first.join("report.html")).unwrap();
     assert_eq!(page.matches("<svg").count(), catalog().len());
-    assert_eq!(page.matches("class=\"warning\"").count(), 3, "one for each experiment");
+    assert_eq!(page.matches("class=\"warning\"").count(), 5, "one for each experiment");
     assert!(page.contains("stand in for the recorded trace"));
     assert!(page.contains("90 % t intervals over seeds") && !page.contains("95 %"), "coverage is that of the results");
     assert!(!page.contains("<not a trace>"));
@@ -179,6 +198,12 @@ fn errors_say_what_can_be_done() {
     assert!(error(&["fig4"]).contains("there is no figure \"fig4\"; there are ttft_vs_context, "));
     assert!(error(&["tier_mix"]).contains("run experiment load first"));
     assert!(error(&[]).contains("there is nothing to draw"));
+    invent_all(folder.path());
+    std::fs::write(folder.path().join("theory_context/manifest.toml"), "[experiment]\nworkload = {}\n").unwrap();
+    assert!(error(&["theory_context"]).contains("the manifest has no workload.tick_s"));
+    std::fs::remove_file(folder.path().join("theory_context/manifest.toml")).unwrap();
+    assert!(error(&["theory_context"]).contains("cannot read"));
+    std::fs::remove_dir_all(folder.path()).unwrap();
     assert!(report(folder.path(), folder.path()).is_err());
 }
 

@@ -148,6 +148,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &mut Library) -> Option<CellS
     let slo = engine::read_slo(reader);
     let policy = engine::read_policy(reader);
     let warmup_s = reader.float("measure.warmup_s", SECONDS);
+    let rankings = reader.flag("measure.rankings");
     let latency = profile.as_ref().map(|profile| profile.gpu.prefill);
     let recipe = workload::read_recipe(reader, library, latency, prefill.as_ref(), cluster.as_ref());
     let profile = profile?;
@@ -168,7 +169,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &mut Library) -> Option<CellS
         first_token: first_token?,
         slo: slo?,
         policy: policy?,
-        measure: MeasureConfig { warmup: SimDuration::from_secs_f64(warmup_s?) },
+        measure: MeasureConfig { warmup: SimDuration::from_secs_f64(warmup_s?), rankings: rankings? },
         profile,
     })
 }

@@ -8,7 +8,6 @@ use common::load;
 use hdrhistogram::Histogram;
 use netkv_grid::{Cell, Outcome, Plan, Reason, Segment, SegmentHeader, Status, Store, failure, run_cells};
 use netkv_sim::{RunOutput, RunTotals, Value};
-use netkv_units::SimTime;
 use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroUsize;
@@ -24,17 +23,7 @@ fn cells() -> Vec<Cell> {
 
 /// An output that differs from cell to cell.
 fn fake_output(cell: &Cell) -> RunOutput {
-    let totals = RunTotals {
-        events: cell.index as u64,
-        end: SimTime::ZERO,
-        prefill_utilisation_ratio: 0.1 + 0.2,
-        decode_utilisation_ratio: 0.0,
-        link_utilisation_ratio: [0.0; 4],
-        background_ratio: [0.0; 4],
-        transfers_in_flight_max: 0,
-        preemptions: 0,
-        rejected: 0,
-    };
+    let totals = RunTotals { events: cell.index as u64, prefill_utilisation_ratio: 0.1 + 0.2, ..RunTotals::default() };
     RunOutput { requests: Vec::new(), tbt_histogram: Histogram::new(3).unwrap(), totals }
 }
 

@@ -306,7 +306,7 @@ fn cache_aware_alone_is_as_many_times_slower_as_one_likes() {
         let critical = family.critical_tokens();
         // At the critical context the near way must carry whole KV caches with room to spare.
         let near_load = family.requests_per_sec * critical * family.bytes_per_token / family.near_bytes_per_sec;
-        if near_load > 0.9 || critical > 5e6 || critical < 1e3 {
+        if near_load > 0.9 || !(1e3..=5e6).contains(&critical) {
             continue;
         }
         families += 1;

@@ -17,6 +17,7 @@ mod overlap;
 mod prefill;
 mod prefix_cache;
 mod profile;
+mod rankings;
 mod record;
 mod scenario;
 mod serving;
@@ -33,6 +34,7 @@ pub use metrics::{METRICS, Metric, Value, metrics};
 pub use observe::{Crossed, Observations, ObserveConfig, ObservedLink, TransferRecord, run_observed};
 pub use prefix_cache::{PrefixCache, PrefixMatch, Slot};
 pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};
+pub use rankings::RankingCounts;
 pub use record::{OutputDigest, RequestRecord, RunEnd, RunOutput, RunTotals, TtftParts};
 pub use scenario::{
     ClusterConfig, DecodeConfig, FirstToken, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity, Overlap,

@@ -125,6 +125,17 @@ metrics_table! {
         |s| Value::Integer(u64::from(s.totals.transfers_in_flight_max));
     "preemptions", "preemptions", int, "requests swapped out of decode memory",
         |s| Value::Integer(s.totals.preemptions);
+    "rank_inversion_ratio", "1", float,
+        "share of decisions in which the way that the oracle ranks first is not first at present (measure.rankings)",
+        |s| s.of_decisions(s.totals.rankings.inverted as f64);
+    "rank_drift_ratio", "1", float,
+        "share of decisions in which congestion has drifted as far as the margin of the way that the oracle ranks first",
+        |s| s.of_decisions(s.totals.rankings.beyond_margin as f64);
+    "rank_loss_ratio", "1", float,
+        "bandwidth that the way ranked first lacks, at present, of that of the best one, mean over decisions",
+        |s| s.of_decisions(s.totals.rankings.lost);
+    "choice_change_ratio", "1", float, "share of decisions that would be others if the oracle showed the present",
+        |s| s.of_decisions(s.totals.rankings.changed as f64);
     "duration_ns", "ns", int, "simulated time until the last request finished",
         |s| Value::Integer(s.totals.end.as_nanos());
     "events", "events", int, "events that the simulation handled", |s| Value::Integer(s.totals.events);

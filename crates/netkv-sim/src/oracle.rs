@@ -40,7 +40,7 @@ pub(crate) struct LinkMonitor {
     last_taken: SimTime,
     seen: Sample,
     /// Mean uses by zone of what is seen, once they are asked for.
-    zones: Option<ZoneUse>,
+    pub(crate) zones: Option<ZoneUse>,
     underway: VecDeque<Sample>,
     /// Memory of samples that are seen no more.
     spare: Vec<Vec<f64>>,
@@ -143,30 +143,18 @@ impl LinkMonitor {
 
     /// The share of a link that the scheduler believes is used.
     fn used_ratio(&self, link: LinkId, network: &FlowNetwork) -> f64 {
-        if self.is_live() {
-            let used = self.background[link.index()].rate() + network.allocated(link);
-            share(used.get() as f64, self.carries[link.index()].rate().get() as f64)
-        } else {
-            self.seen.used_ratio[link.index()]
-        }
+        if self.is_live() { self.present_ratio(link, network) } else { self.seen.used_ratio[link.index()] }
+    }
+
+    /// The share of a link that is used at this moment.
+    fn present_ratio(&self, link: LinkId, network: &FlowNetwork) -> f64 {
+        let used = self.background[link.index()].rate() + network.allocated(link);
+        share(used.get() as f64, self.carries[link.index()].rate().get() as f64)
     }
 
     /// By tier: the congestion that the scheduler believes in.
     pub(crate) fn tier_congestion(&self, tree: &FatTree, network: &FlowNetwork) -> [f64; 4] {
-        let mean_use = |kind: LinkKind| {
-            let (mut sum, mut n) = (0.0, 0.0);
-            for link in tree.links_of(kind) {
-                sum += self.used_ratio(link, network);
-                n += 1.0;
-            }
-            sum / n
-        };
-        let (rack, pod) = (mean_use(LinkKind::Rack), mean_use(LinkKind::Pod));
-        Tier::ALL.map(|tier| match tier {
-            Tier::Node | Tier::Rack => 0.0,
-            Tier::Pod => rack,
-            Tier::Core => rack.max(pod),
-        })
+        tier_means(tree, |link| self.used_ratio(link, network))
     }
 
     /// Brings the mean uses by zone up to what the scheduler believes: after a refresh, before congestion of zones is
@@ -196,7 +184,26 @@ impl LinkMonitor {
     }
 }
 
+/// By tier: its congestion, given the use of each link.
+fn tier_means(tree: &FatTree, used_ratio: impl Fn(LinkId) -> f64) -> [f64; 4] {
+    let mean_use = |kind: LinkKind| {
+        let (mut sum, mut n) = (0.0, 0.0);
+        for link in tree.links_of(kind) {
+            sum += used_ratio(link);
+            n += 1.0;
+        }
+        sum / n
+    };
+    let (rack, pod) = (mean_use(LinkKind::Rack), mean_use(LinkKind::Pod));
+    Tier::ALL.map(|tier| match tier {
+        Tier::Node | Tier::Rack => 0.0,
+        Tier::Pod => rack,
+        Tier::Core => rack.max(pod),
+    })
+}
+
 /// The oracle as it stands at one decision.
+#[derive(Clone, Copy)]
 pub(crate) struct DecisionOracle<'a> {
     pub(crate) granularity: OracleGranularity,
     pub(crate) bandwidth: OracleBandwidth,
@@ -207,6 +214,10 @@ pub(crate) struct DecisionOracle<'a> {
     pub(crate) age: SimDuration,
     /// By tier: its congestion, from [`LinkMonitor::tier_congestion`].
     pub(crate) tier_congestion: [f64; 4],
+    /// With zones: their mean uses.
+    pub(crate) zones: Option<&'a ZoneUse>,
+    /// Whether it shows the present, however old the samples are.
+    pub(crate) shows_present: bool,
     /// Hashes of the transfer's flows, by rank.
     pub(crate) hashes: &'a [u64],
     /// With the exact granularity, by instance: the rate that the transfer would get now.
@@ -216,7 +227,26 @@ pub(crate) struct DecisionOracle<'a> {
 /// The largest congestion that an oracle tells: a path that is wholly taken still has a cost.
 const LARGEST_CONGESTION: f64 = 1.0 - 1e-9;
 
-impl DecisionOracle<'_> {
+impl<'a> DecisionOracle<'a> {
+    /// What it would tell if it showed the present; `zones` are those of the present.
+    pub(crate) fn of_the_present(&self, zones: &'a ZoneUse) -> Self {
+        let tier_congestion = tier_means(self.tree, |link| self.monitor.present_ratio(link, self.network));
+        Self { shows_present: true, age: SimDuration::ZERO, tier_congestion, zones: Some(zones), ..*self }
+    }
+
+    /// The mean uses by zone at this moment.
+    pub(crate) fn present_zones(&self) -> ZoneUse {
+        ZoneUse::new(self.tree, |link| self.monitor.present_ratio(link, self.network))
+    }
+
+    fn used_ratio(&self, link: LinkId) -> f64 {
+        if self.shows_present {
+            self.monitor.present_ratio(link, self.network)
+        } else {
+            self.monitor.used_ratio(link, self.network)
+        }
+    }
+
     /// What an instance's own interfaces carry towards `tier`.
     fn interface_bandwidth(&self, tier: Tier) -> f64 {
         let config = self.tree.config();
@@ -252,7 +282,7 @@ impl DecisionOracle<'_> {
     }
 
     fn zone_congestion(&self, source: InstanceId, destination: InstanceId) -> f64 {
-        let zones = self.monitor.zones.as_ref().expect("zones are refreshed before a decision that needs them");
+        let zones = self.zones.expect("zones are refreshed before a decision that needs them");
         zones.congestion(self.cluster.gpu(source, 0), self.cluster.gpu(destination, 0))
     }
 
@@ -262,7 +292,7 @@ impl DecisionOracle<'_> {
             let gpu = |instance| self.cluster.gpu(instance, rank as u32);
             let path = self.tree.route(gpu(source), gpu(destination), hash, self.network);
             let upper = path.links().iter().filter(|&&link| self.tree.kind(link) >= LinkKind::Rack);
-            worst = upper.fold(worst, |worst, &link| worst.max(self.monitor.used_ratio(link, self.network)));
+            worst = upper.fold(worst, |worst, &link| worst.max(self.used_ratio(link)));
         }
         worst
     }

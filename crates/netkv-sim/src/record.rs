@@ -1,5 +1,6 @@
 //! What a run leaves: one record per request, and the figures of the run as a whole.
 
+use crate::rankings::RankingCounts;
 use hdrhistogram::Histogram;
 use netkv_units::{Digest, Digester, InstanceId, RequestId, SimDuration, SimTime, Tier};
 
@@ -130,6 +131,8 @@ pub struct RunTotals {
     pub transfers_in_flight_max: u32,
     /// Decode preemptions.
     pub preemptions: u64,
+    /// What old telemetry did to the ranking of the ways, if the scenario asked for it.
+    pub rankings: RankingCounts,
     /// Requests left out because their prompt and output can never fit a decode instance.
     pub rejected: u64,
 }

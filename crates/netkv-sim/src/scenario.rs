@@ -260,4 +260,7 @@ pub enum TtftLimit {
 pub struct MeasureConfig {
     /// Requests that arrive earlier warm the caches and are left out of every metric.
     pub warmup: SimDuration,
+    /// Whether each decision is compared with what it would be if the oracle showed the present. No request's outcome
+    /// depends on it.
+    pub rankings: bool,
 }

@@ -8,6 +8,7 @@ use crate::event::{Event, EventQueue};
 use crate::kv_memory::{Grant, KvMemory};
 use crate::oracle::LinkMonitor;
 use crate::prefill::{HostLoad, PrefillEngine};
+use crate::rankings::Rankings;
 use crate::record::{RequestRecord, RunEnd, RunOutput, RunTotals};
 use crate::scenario::{Scenario, TransferGranularity};
 use crate::transfers::FlowRoute;
@@ -64,6 +65,8 @@ pub(crate) struct Simulation<'a> {
     pub(crate) network: FlowNetwork,
     pub(crate) monitor: LinkMonitor,
     pub(crate) policy: Box<dyn Policy>,
+    /// What is counted of the policy's decisions, if the experiment asks for it.
+    pub(crate) rankings: Option<Rankings>,
     pub(crate) prefill: Vec<PrefillInstance>,
     pub(crate) decode: Vec<DecodeInstance>,
     pub(crate) requests: RequestWindow,
@@ -168,6 +171,7 @@ impl<'a> Simulation<'a> {
             network: FlowNetwork::new(&capacities, Path::MAX),
             monitor: LinkMonitor::new(scenario.telemetry, &tree, scenario.seed),
             policy: scenario.policy.build(iteration),
+            rankings: Rankings::new(scenario, iteration),
             prefill: cluster.prefill.iter().map(|_| PrefillInstance::new(scenario)).collect(),
             decode: cluster.decode.iter().map(|_| DecodeInstance::new(scenario, max_stretch)).collect(),
             requests: RequestWindow::default(),
@@ -330,6 +334,7 @@ impl<'a> Simulation<'a> {
         let total = |busy: &mut dyn Iterator<Item = SimDuration>| busy.fold(SimDuration::ZERO, |sum, one| sum + one);
         let mut totals = self.totals;
         totals.end = end;
+        totals.rankings = self.rankings.map(Rankings::into_counts).unwrap_or_default();
         totals.prefill_utilisation_ratio =
             share(total(&mut self.prefill.iter().map(|instance| instance.busy)), self.prefill.len());
         totals.decode_utilisation_ratio =

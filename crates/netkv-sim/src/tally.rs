@@ -166,6 +166,12 @@ impl Whole<'_> {
         Value::Float(n as f64 / self.tally.last_finish.since(first).as_secs_f64().max(1e-9))
     }
 
+    /// A sum over the decisions whose rankings were compared, as their mean.
+    pub(crate) fn of_decisions(&self, sum: f64) -> Value {
+        let decisions = self.totals.rankings.decisions;
+        if decisions == 0 { Value::Missing } else { Value::Float(sum / decisions as f64) }
+    }
+
     pub(crate) fn tbt_quantile(&self, q: f64) -> Value {
         let histogram = self.tbt_histogram;
         if histogram.is_empty() { Value::Missing } else { Value::Integer(histogram.value_at_quantile(q)) }

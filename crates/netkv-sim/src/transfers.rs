@@ -56,7 +56,8 @@ impl Simulation<'_> {
 
     fn ask_policy(&mut self, request: RequestId) -> usize {
         let source = self.cluster.prefill[self.requests[request].prefill as usize];
-        let input_tokens = self.requests[request].own.input_tokens;
+        let own = self.requests[request].own;
+        let input_tokens = own.input_tokens;
         let mut candidates = std::mem::take(&mut self.scratch.candidates);
         candidates.clear();
         let looks_at_state = self.policy.looks_at_state();
@@ -95,11 +96,17 @@ impl Simulation<'_> {
             } else {
                 [0.0; 4]
             },
+            zones: self.monitor.zones.as_ref(),
+            shows_present: false,
             hashes: &self.scratch.hashes,
             exact_rate: &self.scratch.exact_rate,
         };
-        let chosen = self.policy.select(&RequestView { source, input_tokens }, &candidates, &oracle);
+        let view = RequestView { source, input_tokens };
+        let chosen = self.policy.select(&view, &candidates, &oracle);
         assert!(chosen < candidates.len(), "the policy chose {chosen} of {}", candidates.len());
+        if let Some(rankings) = &mut self.rankings {
+            rankings.compare(&view, &candidates, &oracle, chosen, is_counted(self.scenario, own.arrival));
+        }
         self.scratch.candidates = candidates;
         chosen
     }

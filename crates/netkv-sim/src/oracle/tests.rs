@@ -55,6 +55,8 @@ fn oracle<'a>(
         monitor,
         age: SimDuration::ZERO,
         tier_congestion: monitor.tier_congestion(tree, network),
+        zones: monitor.zones.as_ref(),
+        shows_present: false,
         hashes: &[],
         exact_rate: &[],
     }
