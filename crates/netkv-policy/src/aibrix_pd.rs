@@ -2,12 +2,12 @@
 //!
 //! A roleset is a group of prefill and decode instances; those without one of either take no part. Then, in turn:
 //!
-//! 1. If the requests in prefill of two instances differ by more than `prefill_spread_requests`, one of those with
-//!    the fewest is taken, and the decode instances of its roleset.
+//! 1. If the requests in prefill of two instances differ by more than `prefill_spread_requests`, one of those with the
+//!    fewest is taken, and the decode instances of its roleset.
 //! 2. If the requests in flight of two decode instances differ by at least `decode_spread_requests`, one with the
-//!    fewest; else if their generation rates differ by more than `throughput_spread_tokens_per_sec`, one with the lowest; else if all have
-//!    a drain rate and the largest in flight / drain rate is more than `drain_ratio` times the smallest, one with the
-//!    smallest. If so, the prefill instances of its roleset.
+//!    fewest; else if their generation rates differ by more than `throughput_spread_tokens_per_sec`, one with the
+//!    lowest; else if all have a drain rate and the largest in flight / drain rate is more than `drain_ratio` times the
+//!    smallest, one with the smallest. If so, the prefill instances of its roleset.
 //! 3. Of what is left, the roleset with the least prefill / max prefill + decode / max decode, where
 //!
 //! prefill = 0.1 * (100 - match %) + requests / max requests, instances with more requests than mean + `deviations` *
@@ -16,9 +16,9 @@
 //! free % rounded, at least 0.1; each max at least 1, max decode at least 0.01.
 //!
 //! Requests are the gateway's own live counts, pending ones included; rates and use of KV caches come from metrics
-//! polled every 50 ms. Equals are drawn from uniformly (instances are shuffled, rolesets come in map order). Source: AIBrix, commit
-//! e3e10f9, `pkg/plugins/gateway/algorithms/pd_disaggregation.go`, `pd/prefill_scorer.go` (prefix_cache), `pd/decode_scorer.go`
-//! (load_balancing), with their defaults (16, 16, 2,048, 1.5, 1, 1, 1).
+//! polled every 50 ms. Equals are drawn from uniformly (instances are shuffled, rolesets come in map order). Source:
+//! AIBrix, commit e3e10f9, `pkg/plugins/gateway/algorithms/pd_disaggregation.go`, `pd/prefill_scorer.go`
+//! (prefix_cache), `pd/decode_scorer.go` (load_balancing), with their defaults (16, 16, 2,048, 1.5, 1, 1, 1).
 //!
 //! Ours: rolesets are the instances within a tier of each other, where AIBrix reads labels; if none is complete,
 //! all are one. The true prefix caches stand in for its prefix index. The generation rate is that of the present

@@ -2,10 +2,10 @@
 //!
 //! cost(d) = blocks(d) + transfer_blocks_per_sec * (latency + kv_bytes / bandwidth)
 //!
-//! blocks(d) as in `dynamo_decode`; latency and bandwidth of the way's tier, from a table that never changes: no congestion,
-//! no count of transfers in flight; kv_bytes of the whole prompt, whatever prefix d holds. Source:
-//! https://github.com/ai-dynamo/dynamo/issues/9118, "Future directions"; announced, not built. It is the nearest
-//! cousin of NetKV in production.
+//! blocks(d) as in `dynamo_decode`; latency and bandwidth of the way's tier, from a table that never changes: no
+//! congestion, no count of transfers in flight; kv_bytes of the whole prompt, whatever prefix d holds. Source:
+//! <https://github.com/ai-dynamo/dynamo/issues/9118>, its future directions; announced, not built. It is the nearest cousin
+//! of NetKV in production.
 //!
 //! Ours: the proposal gives no weight. By default one second of transfer counts as many blocks as an instance frees
 //! in one second by `netkv`'s own figure (20,000 tokens, 1,250 blocks). Ties are Dynamo's: drawn uniformly.

@@ -8,8 +8,8 @@
 //! Source: Dynamo 1.6.1, `lib/kv-router/src/protocols.rs` (`preferred_taint_multiplier`) and
 //! `selector/reference.rs` (`worker_cost`), since pull request 9893.
 //!
-//! Ours: Dynamo names domains by labels, here a domain is the instances within a tier of each other; and where Dynamo fails a
-//! request because its domain has no decode instance, here every instance is then allowed.
+//! Ours: Dynamo names domains by labels, here a domain is the instances within a tier of each other; and where Dynamo
+//! fails a request because its domain has no decode instance, here every instance is then allowed.
 
 use crate::candidate::Candidate;
 use crate::dynamo_decode::DynamoConfig;

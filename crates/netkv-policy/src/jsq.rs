@@ -2,8 +2,8 @@
 //! of equals.
 //!
 //! Splitwise's simulator (commit 3780880, `scheduler.py`, `KVJSQScheduler`: `min` over `len(pending_requests)`, which
-//! counts a request from its assignment to its end). It chooses the prefill instance by the same rule; here that is left to
-//! the prefill policy, the same for all.
+//! counts a request from its assignment to its end). It chooses the prefill instance by the same rule; here that is
+//! left to the prefill policy, the same for all.
 
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;

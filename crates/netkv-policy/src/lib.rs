@@ -6,13 +6,13 @@
 //! through a [`CostOracle`]. What is *true* of the network lives elsewhere and cannot be reached from here. A
 //! [`PairPolicy`] chooses the prefill instance as well.
 //!
-//! Each policy is one file, which opens with its formula and its source; [`PolicyConfig`] lists them. A policy allocates
-//! nothing when it decides, once it has seen the largest number of instances.
+//! Each policy is one file, which opens with its formula and its source; [`PolicyConfig`] lists them. A policy
+//! allocates nothing when it decides, once it has seen the largest number of instances.
 //!
 //! # In a router
 //!
-//! The operator provides the oracle: here a table of the fabric's tiers, and the share of each that switch counters say is
-//! in use. The router fills in what it knows of each instance; a policy says in its file what it looks at.
+//! The operator provides the oracle: here a table of the fabric's tiers, and the share of each that switch counters say
+//! is in use. The router fills in what it knows of each instance; a policy says in its file what it looks at.
 //!
 //! ```
 //! use netkv_policy::{

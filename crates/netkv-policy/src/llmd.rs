@@ -3,10 +3,11 @@
 //!
 //! score(d) = prefix_weight * hit(d) / prompt + queue_weight * (Qmax - Q(d)) / (Qmax - Qmin) + kv_weight * (1 - k(d))
 //!
-//! Q(d), waiting requests, and k(d), the share of the KV cache in use, are d's own metrics, polled every 50 ms; with equal queues the
-//! second factor is 1. The router adds no count of its own to them: these scorers read metrics alone. Source:
-//! llm-d-router, commit ebab687, `pkg/epp/framework/plugins/scheduling/{scorer/prefix,scorer/queuedepth,scorer/kvcacheutilization,
-//! picker/maxscore}`, the default profile of its Helm chart, `pkg/epp/server/options.go`.
+//! Q(d), waiting requests, and k(d), the share of the KV cache in use, are d's own metrics, polled every 50 ms; with
+//! equal queues the second factor is 1. The router adds no count of its own to them: these scorers read metrics alone.
+//! Source: llm-d-router, commit ebab687, `pkg/epp/framework/plugins/scheduling`: `scorer/prefix`, `scorer/queuedepth`,
+//! `scorer/kvcacheutilization` and `picker/maxscore`, with the default profile of its Helm chart and the interval of
+//! `pkg/epp/server/options.go`.
 //!
 //! Ours: its default prefix index remembers what was sent where; here the instance's true prefix cache stands in for
 //! it, in tokens instead of blocks.

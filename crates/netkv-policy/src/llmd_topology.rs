@@ -2,8 +2,8 @@
 //! the prefill instance: 1 on its host, 0.2 in its rack, 0.05 in its zone, 0.02 in its region.
 //!
 //! Source: llm-d-router, commit ebab687, `pkg/epp/framework/plugins/scheduling/scorer/topologyaffinity/scorer.go`
-//! (`levelScores`, fixed there), since pull request 2299; weight 1 as in its sample. The scorer rates the leg that is chosen
-//! second, so it rates decode instances only with `stageOrder: prefill-first` (pull request 2342).
+//! (`levelScores`, fixed there), since pull request 2299; weight 1 as in its sample. The scorer rates the leg that is
+//! chosen second, so it rates decode instances only with `stageOrder: prefill-first` (pull request 2342).
 //!
 //! Ours: node, rack, pod and core stand for host, rack, zone and region.
 

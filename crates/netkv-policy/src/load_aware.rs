@@ -1,7 +1,7 @@
 //! Load-aware: the decode instance with the fewest committed KV tokens (running and promised).
 //!
-//! Our reading of the paper's load-aware baseline. Dynamo's rule (`dynamo_decode`) is its cousin in the field: it counts
-//! the blocks of prompts alone.
+//! Our reading of the paper's load-aware baseline. Dynamo's rule (`dynamo_decode`) is its cousin in the field: it
+//! counts the blocks of prompts alone.
 
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;

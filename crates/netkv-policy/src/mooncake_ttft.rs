@@ -1,17 +1,18 @@
 //! Mooncake's Conductor: prefill and decode instance by predicted TTFT, extended to the decode side.
 //!
 //! p = argmin T_queue(p) + T_prefill(prompt - hit(p), hit(p)), the first of equals; then, from p,
-//! d = argmin T_transfer(p, d) + T_wait(d) + T_iteration(d), over instances whose predicted iteration keeps the TBT limit (over all
-//! if none does), the first of equals.
+//! d = argmin T_transfer(p, d) + T_wait(d) + T_iteration(d), over instances whose predicted iteration keeps the TBT
+//! limit (over all if none does), the first of equals.
 //!
 //! Source: Qin et al., Mooncake, FAST '25, section 4.1, Algorithm 1, for p; both are chosen by the Conductor when the
-//! request arrives. Its SelectDecodingInstance has no body in the paper, which says of it only that the predicted TBT must keep the SLO.
+//! request arrives. Its SelectDecodingInstance has no body in the paper, which says of it only that the predicted TBT
+//! must keep the SLO.
 //!
-//! Ours: the whole second line. T_transfer is latency plus the bytes that d lacks over the bandwidth of the way, as the paper estimates
-//! transfers by size; congestion, which it calls hard to predict, plays no part. T_wait is the memory that d lacks over
-//! the rate at which a full instance frees it. T_queue is the predicted time of the prompts queued on p, taken as
-//! equally long. Left out: fetching a prefix from another prefill instance (the branch with the balancing threshold), replicating hot
-//! prefixes, rejecting requests.
+//! Ours: the whole second line. T_transfer is latency plus the bytes that d lacks over the bandwidth of the way, as the
+//! paper estimates transfers by size; congestion, which it calls hard to predict, plays no part. T_wait is the memory
+//! that d lacks over the rate at which a full instance frees it. T_queue is the predicted time of the prompts queued on
+//! p, taken as equally long. Left out: fetching a prefix from another prefill instance (the branch with the balancing
+//! threshold), replicating hot prefixes, rejecting requests.
 
 use crate::candidate::{Candidate, PrefillCandidate};
 use crate::estimates::Estimates;

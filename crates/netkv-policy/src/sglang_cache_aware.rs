@@ -1,11 +1,11 @@
 //! SGLang's cache-aware rule: the longest prefix while loads are even, the shortest queue when they are not.
 //!
-//! Load is the number of requests in flight, the router's own live count. If max - min > `balance_abs_requests` and max >
-//! `balance_rel_ratio` * min, the least loaded instance. Else, if the longest prefix that an instance holds is more than
-//! `cache_threshold_ratio` of the prompt, that instance; else the least loaded. Source: sglang_router 0.3.2,
-//! `router_args.py` (64, 1.5, 0.3) and `sgl-model-gateway/src/policies/cache_aware.rs`, commit 053b63f. Older releases take the
-//! instance with the smallest tree where no prefix is long enough (`sgl-router/src/policies/cache_aware.rs`, commit
-//! b6f2064).
+//! Load is the number of requests in flight, the router's own live count. If it is uneven, with max - min above
+//! `balance_abs_requests` and max above `balance_rel_ratio` * min, the least loaded instance. Else, if the longest prefix that an instance holds is more
+//! than `cache_threshold_ratio` of the prompt, that instance; else the least loaded. Source: sglang_router 0.3.2,
+//! `router_args.py` (64, 1.5, 0.3) and `sgl-model-gateway/src/policies/cache_aware.rs`, commit 053b63f. Older releases
+//! take the instance with the smallest tree where no prefix is long enough (`sgl-router/src/policies/cache_aware.rs`,
+//! commit b6f2064).
 //!
 //! Ours: the router matches against an approximate tree of the texts that it has sent; here the instance's true prefix
 //! cache stands in for it. Where several hold the longest prefix the tree names one of them, here it is the least

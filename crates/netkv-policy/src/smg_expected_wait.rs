@@ -1,12 +1,12 @@
 //! SMG's expected wait: least estimated time to drain, plus a barrier against full KV caches.
 //!
-//! wait(d) = (queued(d) + (running(d) + unaccounted(d)) * p + dispatched(d)) / throughput(d) + w * k(d) / (1 - k(d)), in seconds
+//! wait(d) = (queued(d) + (running(d) + unaccounted(d)) * p + dispatched(d)) / throughput(d) + w * k(d) / (1 - k(d))
 //!
 //! From d's last report: queued, the tokens of its waiting requests (p for each if it tells only their number); running
-//! requests; throughput, its generation rate (`default_tokens_per_sec` while it has none); k, the share of its KV cache in use, at most
-//! 0.999. Kept by the router: dispatched, the tokens sent since that report; unaccounted, its live count of requests in
-//! flight less those that the report and the dispatches since tell of. p = 1,024 tokens, w = 0.15 s, a report every 10 s;
-//! waits within 1 us of the least are drawn from uniformly. Source: SMG 1.13.0 (crate smg),
+//! requests; throughput, its generation rate (`default_tokens_per_sec` while it has none); k, the share of its KV cache
+//! in use, at most 0.999. Kept by the router: dispatched, the tokens sent since that report; unaccounted, its live
+//! count of requests in flight less those that the report and the dispatches since tell of. p = 1,024 tokens, w = 0.15
+//! s, a report every 10 s; waits within 1 us of the least are drawn from uniformly. Source: SMG 1.13.0 (crate smg),
 //! `src/policies/least_load.rs` and `src/worker/expected_wait.rs`; the same rule serves its prefill and decode legs.
 //!
 //! Left out: the cap on waiting requests (off by default), workers that do not report (here all do).

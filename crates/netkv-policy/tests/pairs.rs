@@ -6,8 +6,8 @@ use common::{AIBRIX, MOONCAKE, PROMPT, idle, idle_prefill, pair_policy};
 use netkv_policy::{AibrixConfig, Candidate, CostOracle, PathCost, PolicyConfig, PrefillCandidate, Report};
 use netkv_units::{Bytes, InstanceId, SimDuration, Tier};
 
-/// Ten instances to a rack, two racks to a pod; 10 GB/s in a rack, 5 in a pod, 2.5 between pods, instances of equal number
-/// in the same node.
+/// Ten instances to a rack, two racks to a pod; 10 GB/s in a rack, 5 in a pod, 2.5 between pods, instances of equal
+/// number in the same node.
 struct Racks;
 
 impl CostOracle for Racks {
@@ -110,14 +110,15 @@ fn aibrix_scores_decode_by_load_rate_and_free_memory() {
 
 #[test]
 fn aibrix_leaves_the_most_loaded_prefill_instances_out() {
-    // Requests 0, 0, 3 in one roleset, the last holding the whole prompt: mean 1, standard deviation sqrt(3) = 1.73: 3 > 2.73.
+    // Requests 0, 0, 3 in one roleset, the last holding the whole prompt: mean 1, standard deviation sqrt(3) = 1.73: 3
+    // > 2.73.
     let (_, decode) = rolesets();
     let mut prefill = [0, 3, 4].map(idle_prefill);
     prefill[2] = PrefillCandidate { requests: 3, hit_tokens: 1000, ..prefill[2] };
     let chosen = counts(PD, &prefill, &decode[..1], 300);
     assert_eq!(chosen[2][0], 0, "{chosen:?}");
-    // With 1, 1, 3: mean 1.67, standard deviation 1.15: 3 > 2.82, but not 3 > 3.97: with two deviations it stays, and its
-    // prefix wins.
+    // With 1, 1, 3: mean 1.67, standard deviation 1.15: 3 > 2.82, but not 3 > 3.97: with two deviations it stays, and
+    // its prefix wins.
     (prefill[0].requests, prefill[1].requests) = (1, 1);
     let chosen = counts(PD, &prefill, &decode[..1], 300);
     assert_eq!(chosen[2][0], 0, "{chosen:?}");
@@ -133,8 +134,8 @@ fn aibrix_takes_a_far_less_loaded_prefill_instance_first() {
     decode.iter_mut().skip(2).for_each(|candidate| candidate.running = 15);
     decode[3].running = 14;
     check(PD, &prefill, &decode, (1, 3));
-    // 16 is not more than 16, nor more than mean + one deviation (8 + 11.3). Prefill 0 + 1 and 10 + 0, of 10: 0.1 and 1;
-    // decode 1 and 14 / 15 + 1 = 1.93, of 2: 0.5 and 0.97.
+    // 16 is not more than 16, nor more than mean + one deviation (8 + 11.3). Prefill 0 + 1 and 10 + 0, of 10: 0.1 and
+    // 1; decode 1 and 14 / 15 + 1 = 1.93, of 2: 0.5 and 0.97.
     prefill[0].requests = 16;
     let counts = counts(PD, &prefill, &decode, 100);
     assert_eq!(counts[0][0] + counts[0][1], 100, "{counts:?}");
@@ -200,7 +201,8 @@ const TTFT: PolicyConfig = PolicyConfig::MooncakeTtft(MOONCAKE);
 
 #[test]
 fn mooncake_prefills_where_queue_and_computation_end_first() {
-    // 0.1 s a batch and 0.1 ms a token. 1,000 tokens: 0.2 s. Queue of 2 requests with 3,000 tokens: 2 * (0.1 + 0.15) = 0.5 s.
+    // 0.1 s a batch and 0.1 ms a token. 1,000 tokens: 0.2 s. Queue of 2 requests with 3,000 tokens: 2 * (0.1 + 0.15) =
+    // 0.5 s.
     let (mut prefill, decode) = rolesets();
     prefill[0] = PrefillCandidate { requests: 2, backlog_tokens: 3000, ..prefill[0] };
     check(TTFT, &prefill, &decode, (1, 2));
