@@ -13,7 +13,7 @@
 //! prefill = 0.1 * (100 - match %) + requests / max requests, instances with more requests than mean + `deviations` *
 //! standard deviation left out, and
 //! decode = (running_weight * in flight / max + throughput_weight * (1 - rate / max rate)) / (free % / max free %),
-//! free % rounded, at least 0.1; each max at least 1, max decode at least 0.01.
+//! free % rounded, at least 0.1; each max at least 1, max decode at least 0.01. Drain rates are at least 0.1 a second.
 //!
 //! Requests are the gateway's own live counts, pending ones included; rates and use of KV caches come from metrics
 //! polled every 50 ms. Equals are drawn from uniformly (instances are shuffled, rolesets come in map order). Source:
@@ -34,6 +34,8 @@ use netkv_units::{InstanceId, SimDuration, Tier};
 const MISS_WEIGHT: f64 = 0.1;
 /// Least free share of a KV cache, in per cent.
 const LEAST_FREE_PERCENT: f64 = 0.1;
+/// Drain rates below this count as this, in requests per second (`defaultDrainRateEpsilon`).
+const LEAST_DRAIN_PER_SEC: f64 = 0.1;
 /// Least maximum of the decode scores.
 const LEAST_DECODE_MAX: f64 = 0.01;
 
@@ -166,7 +168,7 @@ impl AibrixPd {
         let count = |position: usize| f64::from(decode[position].in_flight());
         let rate = |position: usize| decode[position].report.generated_tokens_per_sec;
         let drain = |position: usize| decode[position].report.finished_requests_per_sec;
-        let drain_time = |position: usize| count(position) / drain(position);
+        let drain_time = |position: usize| count(position) / drain(position).max(LEAST_DRAIN_PER_SEC);
         let (least, most) = extremes(left().map(count));
         if most - least >= f64::from(self.config.decode_spread_requests) {
             return self.ties.least(0.0, left().map(|position| (position, count(position))));

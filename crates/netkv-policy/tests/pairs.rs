@@ -178,6 +178,15 @@ fn aibrix_takes_the_shortest_drain_time_if_they_differ_by_more_than_half() {
     // 8 / 2 = 4 s and 6 / 1 = 6 s differ by 1.5 and no more: scores (8 / 8 + 0) and (6 / 8 + 0).
     decode[1].report.finished_requests_per_sec = 1.0;
     check(PD, &prefill[..1], &decode[..2], (0, 1));
+    // Rates below 0.1 count as 0.1: 3 / 0.1 = 30 s and 2 / 0.1 = 20 s differ by 1.5 and no more, 3 / 0.05 = 60 s would.
+    // With 70 and 35 % free the scores are 3 / 3 and (2 / 3) / (35 / 70) = 1.33.
+    let slow = |running, rate, used| Candidate { running, report: report(rate, used), ..decode[0] };
+    check(
+        PD,
+        &prefill[..1],
+        &[slow(3, 0.05, 30_000), Candidate { instance: decode[1].instance, ..slow(2, 0.1, 65_000) }],
+        (0, 0),
+    );
     // Without a rate anywhere the check is skipped.
     decode[1].report.finished_requests_per_sec = 0.0;
     check(PD, &prefill[..1], &decode[..2], (0, 1));
