@@ -1,5 +1,8 @@
-//! Transfers over a fat tree, as the benchmarks and the scale table run them.
+//! Transfers over a fat tree, as the benchmarks and the scale table run them, and decisions of policies.
 
+mod decisions;
+
+pub use decisions::{Table, candidates, netkv, request};
 use netkv_fabric::{FabricConfig, FabricShape, FatTree, FlowNetwork, Path, RouteChoice, Wiring, ecmp_hash};
 use netkv_units::{Bytes, BytesPerSec, GpuId, LinkId, SimDuration, SimTime, Stream};
 

@@ -87,14 +87,31 @@ pub(crate) struct PolicyStyle {
     pub(crate) dashed: bool,
 }
 
-/// Key, label, colour and marker of each policy, in the order of legends; NetKV is drawn last but one. Metrics that are
-/// drawn beside each other have a look as well.
-const POLICIES: [(&str, &str, RGBColor, Marker); 10] = [
+/// Key, label, colour and marker of each policy, in the order of legends; NetKV is drawn last but one. Colours tell
+/// families: what balances load is grey, Dynamo's green, SGLang's sky, llm-d's blue, the ones that choose pairs purple,
+/// NetKV's variants orange. Metrics that are drawn beside each other have a look as well.
+const POLICIES: [(&str, &str, RGBColor, Marker); 26] = [
     ("round_robin", "Round-robin", PURPLE, Marker::Square),
+    ("random", "Random", MUTED, Marker::Plus),
+    ("power_of_two", "Power of two choices", MUTED, Marker::Diamond),
+    ("jsq", "Shortest queue", MUTED, Marker::Down),
     ("load_aware", "Load-aware", GREEN, Marker::Down),
     ("cache_aware", "Cache-aware", SKY, Marker::Up),
     ("cache_load_aware", "Cache+load-aware (tuned)", BLUE, Marker::Diamond),
+    ("dynamo_decode", "Dynamo", GREEN, Marker::Square),
+    ("dynamo_topology_required", "Dynamo, domain required", GREEN, Marker::Up),
+    ("dynamo_topology_preferred", "Dynamo, domain preferred", GREEN, Marker::Disc),
+    ("dep9118_static", "Dynamo DEP 9118 (static cost)", GREEN, Marker::Star),
+    ("sglang_cache_aware", "SGLang cache-aware", SKY, Marker::Square),
+    ("smg_expected_wait", "SMG expected wait", SKY, Marker::Disc),
+    ("llmd", "llm-d 3:2:2", BLUE, Marker::Square),
+    ("llmd_topology", "llm-d 3:2:2 + topology", BLUE, Marker::Up),
+    ("aibrix_pd", "AIBrix pd", PURPLE, Marker::Up),
+    ("mooncake_ttft", "Mooncake TTFT", PURPLE, Marker::Disc),
     ("netkv_static", "NetKV static", ORANGE, Marker::Plus),
+    ("netkv_no_ledger", "NetKV without ledger", ORANGE, Marker::Square),
+    ("netkv_no_cache", "NetKV without cache term", ORANGE, Marker::Up),
+    ("netkv_no_load", "NetKV without load term", ORANGE, Marker::Down),
     ("netkv", "NetKV", VERMILLION, Marker::Disc),
     ("clairvoyant", "Clairvoyant (exact oracle)", BLACK, Marker::Star),
     ("rank_inversion_ratio", "Another way is first at present", VERMILLION, Marker::Disc),
@@ -180,4 +197,22 @@ pub(crate) fn shade(ratio: f64) -> RGBColor {
     let (from, to, share) = (SHADES[lower], SHADES[lower + 1], place - lower as f64);
     let mix = |one: u8, two: u8| libm::round(f64::from(one) + (f64::from(two) - f64::from(one)) * share) as u8;
     RGBColor(mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netkv_policy::PolicyConfig;
+
+    #[test]
+    fn every_policy_has_a_look_of_its_own() {
+        for name in PolicyConfig::NAMES {
+            assert!(policy_rank(name) < POLICIES.len(), "{name} has no style");
+        }
+        for (index, (key, label, colour, marker)) in POLICIES.iter().enumerate() {
+            let same =
+                POLICIES[..index].iter().find(|other| (other.2, other.3) == (*colour, *marker) || other.1 == *label);
+            assert!(same.is_none(), "{key} looks like {same:?}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod cluster;
 mod degraded;
 mod engine;
 mod network;
+mod policy;
 mod workload;
 
 pub(crate) use workload::WorkloadRecipe;
@@ -146,7 +147,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &mut Library) -> Option<CellS
     check_granularity(reader, transfer.as_ref(), fabric.as_ref(), degraded.as_deref());
     let first_token = engine::read_first_token(reader);
     let slo = engine::read_slo(reader);
-    let policy = engine::read_policy(reader);
+    let policy = policy::read_policy(reader, kv.as_ref());
     let warmup_s = reader.float("measure.warmup_s", SECONDS);
     let rankings = reader.flag("measure.rankings");
     let latency = profile.as_ref().map(|profile| profile.gpu.prefill);

@@ -6,9 +6,10 @@
 //! prompt begins with the same system prompt, as in the Mooncake traces, "longest prefix" alone sends every request
 //! to the first instance that ever saw it. Among equals the least loaded, then the lowest id.
 
+use crate::candidate::Candidate;
 use crate::load_aware::least_loaded;
 use crate::oracle::CostOracle;
-use crate::policy::{Candidate, Policy, RequestView};
+use crate::policy::{Policy, RequestView};
 
 /// The rule.
 pub(crate) struct CacheAware {
@@ -25,7 +26,7 @@ impl CacheAware {
 impl Policy for CacheAware {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
         let longest = candidates.iter().map(|candidate| candidate.hit_tokens).max().unwrap_or(0);
-        let worth_it = f64::from(longest) > self.threshold_ratio * f64::from(request.input_tokens);
+        let worth_it = f64::from(longest) > self.threshold_ratio * f64::from(request.prompt.input_tokens);
         let admits = |candidate: &Candidate| !worth_it || candidate.hit_tokens == longest;
         least_loaded(candidates, admits).expect("there is a candidate")
     }

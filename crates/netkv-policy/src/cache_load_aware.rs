@@ -4,8 +4,9 @@
 //! lowest id. Load is committed KV tokens. The weights are tuned by `netkv tune` on seeds and a part of the
 //! trace that no comparison uses, so that the baseline is as strong as it can be.
 
+use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
-use crate::policy::{Candidate, Policy, RequestView};
+use crate::policy::{Policy, RequestView};
 
 /// The two weights; only their ratio matters.
 pub(crate) struct CacheLoadAware {
@@ -23,7 +24,7 @@ impl CacheLoadAware {
 impl Policy for CacheLoadAware {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
         let most_loaded = candidates.iter().map(Candidate::committed_tokens).max().unwrap_or(0).max(1) as f64;
-        let prompt = f64::from(request.input_tokens.max(1));
+        let prompt = f64::from(request.prompt.input_tokens.max(1));
         let mut best = (0, f64::NEG_INFINITY);
         for (index, candidate) in candidates.iter().enumerate() {
             let cached = f64::from(candidate.hit_tokens) / prompt;

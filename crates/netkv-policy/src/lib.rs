@@ -3,20 +3,104 @@
 //!
 //! The crate is what a real router would embed. It knows no simulator: a [`Policy`] sees the request
 //! ([`RequestView`]), what the scheduler knows about each decode instance ([`Candidate`]), and the network only
-//! through a [`CostOracle`]. What is *true* of the network lives elsewhere and cannot be reached from here.
+//! through a [`CostOracle`]. What is *true* of the network lives elsewhere and cannot be reached from here. A
+//! [`PairPolicy`] chooses the prefill instance as well.
 //!
-//! Each policy is one file, which opens with its formula and its source.
+//! Each policy is one file, which opens with its formula and its source; [`PolicyConfig`] lists them. A policy
+//! allocates nothing when it decides, once it has seen the largest number of instances.
+//!
+//! # In a router
+//!
+//! The operator provides the oracle: here a table of the fabric's tiers, and the share of each that switch counters say
+//! is in use. The router fills in what it knows of each instance; a policy says in its file what it looks at.
+//!
+//! ```
+//! use netkv_policy::{
+//!     Candidate, CostOracle, IterationModel, NetKv, NetKvTerms, NetKvWeights, PathCost, PromptView, RequestView,
+//! };
+//! use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, Tier};
+//!
+//! struct Operator {
+//!     /// By instance: its rack.
+//!     rack: Vec<u32>,
+//!     /// Share of the links between racks that is in use, from switch counters.
+//!     uplinks_used_ratio: f64,
+//! }
+//!
+//! impl CostOracle for Operator {
+//!     fn path(&self, source: InstanceId, destination: InstanceId) -> PathCost {
+//!         let near = self.rack[source.index()] == self.rack[destination.index()];
+//!         PathCost {
+//!             tier: if near { Tier::Rack } else { Tier::Pod },
+//!             bandwidth_bytes_per_sec: if near { 50e9 } else { 25e9 },
+//!             latency: SimDuration::from_nanos(if near { 4_000 } else { 8_000 }),
+//!             congestion_ratio: if near { 0.0 } else { self.uplinks_used_ratio },
+//!             counts_in_flight: false,
+//!             age: SimDuration::from_nanos(1_000_000_000),
+//!         }
+//!     }
+//! }
+//!
+//! let weights = NetKvWeights { max_congestion_ratio: 0.95, tbt_limit_s: 0.05, drain_tokens_per_sec: 20_000.0 };
+//! // 12 ms, 10 us for each request and 50 ns for each token of context.
+//! let iteration = IterationModel {
+//!     requests: LatencyCurve::linear(12_000_000_000_000, 10_000_000_000),
+//!     per_token_fs: 50_000_000,
+//! };
+//! let policy = NetKv::new(weights, NetKvTerms::ALL, iteration);
+//!
+//! // A prompt of 8,000 tokens, 2.6 GB of KV cache, was prefilled on instance 0; instances 1 (same rack) and 2 decode.
+//! let prompt = PromptView { input_tokens: 8_000, kv_bytes: Bytes::new(2_621_440_000) };
+//! let request = RequestView { source: InstanceId::new(0), prompt };
+//! let candidate = |instance, sharing_transfers| Candidate {
+//!     max_batch: 128,
+//!     free_tokens: 400_000,
+//!     transfer_bytes: prompt.kv_bytes,
+//!     sharing_transfers,
+//!     ..Candidate::unknown(InstanceId::new(instance))
+//! };
+//! let operator = Operator { rack: vec![0, 0, 1], uplinks_used_ratio: 0.5 };
+//!
+//! // 52 ms in the rack, 210 ms over uplinks that are half taken.
+//! assert_eq!(policy.choose(&request, &[candidate(1, 0), candidate(2, 0)], &operator), 0);
+//! // Four transfers in flight into instance 1: a fifth of its interfaces is left, 262 ms.
+//! assert_eq!(policy.choose(&request, &[candidate(1, 4), candidate(2, 0)], &operator), 1);
+//! ```
 
+mod aibrix_pd;
 mod cache_aware;
 mod cache_load_aware;
+mod candidate;
 mod config;
+mod dep9118_static;
+mod dynamo_decode;
+mod dynamo_topology;
+mod estimates;
+mod jsq;
+mod llmd;
+mod llmd_topology;
 mod load_aware;
+mod mooncake_ttft;
 mod netkv;
 mod oracle;
 mod policy;
+mod power_of_two;
+mod random;
 mod round_robin;
+mod sglang_cache_aware;
+mod smg_expected_wait;
+mod ties;
 
-pub use config::{IterationModel, PolicyConfig};
-pub use netkv::NetKvWeights;
+pub use aibrix_pd::AibrixConfig;
+pub use candidate::{Candidate, Dispatched, PrefillCandidate, Report};
+pub use config::PolicyConfig;
+pub use dep9118_static::Dep9118Config;
+pub use dynamo_decode::DynamoConfig;
+pub use estimates::{Estimates, IterationModel, PrefillModel};
+pub use llmd::LlmdConfig;
+pub use mooncake_ttft::MooncakeConfig;
+pub use netkv::{NetKv, NetKvTerms, NetKvWeights};
 pub use oracle::{CostOracle, PathCost};
-pub use policy::{Candidate, Policy, RequestView};
+pub use policy::{PairPolicy, Policy, PromptView, RequestView, Selector};
+pub use sglang_cache_aware::SglangConfig;
+pub use smg_expected_wait::SmgConfig;

@@ -1,10 +1,11 @@
 //! Load-aware: the decode instance with the fewest committed KV tokens (running and promised).
 //!
-//! Our reading of the paper's load-aware baseline. It is also the default decode rule of NVIDIA Dynamo 1.6.1
-//! (`lib/kv-router/src/scheduling/selector/reference.rs`: least active KV blocks), with ties to the lowest id.
+//! Our reading of the paper's load-aware baseline. Dynamo's rule (`dynamo_decode`) is its cousin in the field: it
+//! counts the blocks of prompts alone.
 
+use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
-use crate::policy::{Candidate, Policy, RequestView};
+use crate::policy::{Policy, RequestView};
 
 /// The rule; it has no state.
 pub(crate) struct LoadAware;

@@ -1,20 +1,27 @@
 //! NetKV's greedy, in our reconstruction: the abstract of arXiv 2606.03910 says that it is an O(|D|) per-request
 //! greedy over the network cost oracle; the formula is ours.
 //!
-//! Over the decode instances d that have room for the prompt, in memory and in the batch, and whose predicted iteration stays within the TBT
-//! limit (if none does, over those with room; if none has room, over all), the least of, in seconds,
+//! Over the decode instances d that have room for the prompt, in memory and in the batch, and whose predicted
+//! iteration stays within the TBT limit (if none does, over those with room; if none has room, over all), the least
+//! of, in seconds,
 //!
 //! cost(d) = latency + transfer_bytes(d) / (B * (1 - c) / (1 + k(d))) + wait(d) + iteration(d)
 //!
 //! B, c and latency are the oracle's for the way from the request's prefill instance to d; k(d) is the number of
 //! the scheduler's own transfers in flight that share an interface with this one (its ledger), left out where
 //! the oracle's c counts them already; wait(d) is the predicted wait for KV memory, the missing tokens, those of
-//! requests that wait there already included, over the rate at which a full instance frees them; iteration(d) is the predicted first decode iteration. Ties go to
-//! the lowest id.
+//! requests that wait there already included, over the rate at which a full instance frees them; iteration(d) is the
+//! predicted first decode iteration. Ties go to the lowest id.
+//!
+//! Ablations take one term away each: the congestion (`netkv_static`, c = 0), the ledger (k = 0), the caches (every
+//! instance lacks the whole prompt), the load (wait and iteration are not in the cost; room and TBT limit are still
+//! kept).
 
-use crate::config::IterationModel;
+use crate::candidate::Candidate;
+use crate::estimates::IterationModel;
 use crate::oracle::CostOracle;
-use crate::policy::{Candidate, Policy, RequestView};
+use crate::policy::{Policy, RequestView};
+use netkv_units::{Bytes, SimDuration};
 
 /// Parameters of the greedy.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,54 +35,141 @@ pub struct NetKvWeights {
     pub drain_tokens_per_sec: f64,
 }
 
+/// Which terms are in the cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetKvTerms {
+    /// The scheduler's own transfers in flight.
+    pub ledger: bool,
+    /// What the decode instances' prefix caches hold.
+    pub cache: bool,
+    /// Wait for memory and first iteration.
+    pub load: bool,
+}
+
+impl NetKvTerms {
+    /// All of them.
+    pub const ALL: Self = Self { ledger: true, cache: true, load: true };
+}
+
 /// The rule.
-pub(crate) struct NetKv {
+#[derive(Clone, Copy, Debug)]
+pub struct NetKv {
     weights: NetKvWeights,
+    terms: NetKvTerms,
     iteration: IterationModel,
 }
 
 impl NetKv {
-    /// The rule with these parameters.
-    pub(crate) const fn new(weights: NetKvWeights, iteration: IterationModel) -> Self {
-        Self { weights, iteration }
+    /// The rule with these parameters and terms.
+    pub const fn new(weights: NetKvWeights, terms: NetKvTerms, iteration: IterationModel) -> Self {
+        Self { weights, terms, iteration }
     }
 
-    /// Seconds until the first token, as far as the choice of `candidate` decides it.
-    fn cost_s(&self, request: &RequestView, candidate: &Candidate, oracle: &dyn CostOracle, iteration_s: f64) -> f64 {
-        let path = oracle.path(request.source, candidate.instance);
-        let congestion = path.congestion_ratio.min(self.weights.max_congestion_ratio);
-        let sharing = if path.counts_in_flight { 0 } else { candidate.sharing_transfers };
-        let bandwidth = path.bandwidth_bytes_per_sec * (1.0 - congestion) / (1.0 + f64::from(sharing));
-        let network = path.latency.as_secs_f64() + candidate.transfer_bytes.get() as f64 / bandwidth;
-        let missing = candidate.missing_tokens(request.input_tokens);
-        network + missing as f64 / self.weights.drain_tokens_per_sec + iteration_s
-    }
-
-    /// How acceptable a candidate is before cost: 2 has room and keeps the TBT limit, 1 has room, 0 neither.
-    fn standing(&self, request: &RequestView, candidate: &Candidate, iteration_s: f64) -> u8 {
-        match (candidate.has_room(request.input_tokens), iteration_s <= self.weights.tbt_limit_s) {
-            (true, true) => 2,
-            (true, false) => 1,
-            (false, _) => 0,
+    /// The position in `candidates` of the instance that takes `request`, as [`Policy::select`] gives it; for a known
+    /// type of oracle the compiler can do without a call for each candidate.
+    pub fn choose<O: CostOracle + ?Sized>(&self, request: &RequestView, candidates: &[Candidate], oracle: &O) -> usize {
+        let input_tokens = request.prompt.input_tokens;
+        let mut best = Best { index: 0, standing: 0, cost_s: f64::INFINITY };
+        for (index, candidate) in candidates.iter().enumerate() {
+            let way = self.way(request, candidate, oracle);
+            // A bound that needs one division tells most candidates to be worse, before anything else is looked at.
+            let at_least_s = way.at_least_s();
+            if best.standing == BEST_STANDING && best.is_beyond(at_least_s) {
+                continue;
+            }
+            let tokens = candidate.committed_tokens() + u64::from(input_tokens);
+            let iteration_s = self.iteration.seconds(candidate.in_flight() + 1, tokens);
+            let missing = candidate.missing_beside(self.lacking_tokens(request, candidate));
+            let has_room = candidate.has_place() && candidate.queued_tokens == 0 && missing == 0;
+            let standing = match (has_room, iteration_s <= self.weights.tbt_limit_s) {
+                (true, true) => BEST_STANDING,
+                (true, false) => 1,
+                (false, _) => 0,
+            };
+            let load_s = if self.terms.load { iteration_s } else { 0.0 };
+            if standing < best.standing || (standing == best.standing && best.is_beyond(at_least_s + load_s)) {
+                continue;
+            }
+            let wait_s = if self.terms.load { missing as f64 / self.weights.drain_tokens_per_sec } else { 0.0 };
+            let cost_s = way.seconds() + wait_s + load_s;
+            if standing > best.standing || cost_s < best.cost_s {
+                best = Best { index, standing, cost_s };
+            }
         }
+        best.index
+    }
+
+    /// Prompt tokens that the candidate has to find room for, as far as the scheduler knows.
+    const fn lacking_tokens(&self, request: &RequestView, candidate: &Candidate) -> u32 {
+        let hit_tokens = if self.terms.cache { candidate.hit_tokens } else { 0 };
+        request.prompt.input_tokens.saturating_sub(hit_tokens)
+    }
+
+    /// The way to the candidate, as the scheduler sees it.
+    fn way<O: CostOracle + ?Sized>(&self, request: &RequestView, candidate: &Candidate, oracle: &O) -> Way {
+        let path = oracle.path(request.source, candidate.instance);
+        let congestion = if path.congestion_ratio < self.weights.max_congestion_ratio {
+            path.congestion_ratio
+        } else {
+            self.weights.max_congestion_ratio
+        };
+        let counts = self.terms.ledger && !path.counts_in_flight;
+        let sharing = if counts { candidate.sharing_transfers } else { 0 };
+        Way {
+            latency: path.latency,
+            bytes: if self.terms.cache { candidate.transfer_bytes } else { request.prompt.kv_bytes },
+            uncongested: path.bandwidth_bytes_per_sec * (1.0 - congestion),
+            shares: 1.0 + f64::from(sharing),
+        }
+    }
+}
+
+/// How acceptable a candidate is before cost: 2 has room and keeps the TBT limit, 1 has room, 0 neither.
+const BEST_STANDING: u8 = 2;
+
+/// How much more than the cost its bound may be, relatively: far more than rounding makes.
+const BOUND_ERROR: f64 = 1e-9;
+
+/// The best candidate so far.
+struct Best {
+    index: usize,
+    standing: u8,
+    cost_s: f64,
+}
+
+impl Best {
+    /// Whether a candidate of the same standing and at least this cost is worse.
+    fn is_beyond(&self, at_least_s: f64) -> bool {
+        at_least_s > self.cost_s * (1.0 + BOUND_ERROR)
+    }
+}
+
+/// The way to a candidate, and what has to go over it.
+struct Way {
+    latency: SimDuration,
+    bytes: Bytes,
+    /// Bandwidth that congestion leaves, in bytes per second.
+    uncongested: f64,
+    /// By how many transfers it is shared.
+    shares: f64,
+}
+
+impl Way {
+    /// Seconds that the transfer takes.
+    fn seconds(&self) -> f64 {
+        self.latency.as_secs_f64() + self.bytes.get() as f64 / (self.uncongested / self.shares)
+    }
+
+    /// The same but for rounding.
+    fn at_least_s(&self) -> f64 {
+        // Below 2^63, as sizes and times are, signed numbers are the same and quicker to convert.
+        let float = |number: u64| number as i64 as f64;
+        float(self.latency.as_nanos()) * 1e-9 + float(self.bytes.get()) * (self.shares / self.uncongested)
     }
 }
 
 impl Policy for NetKv {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> usize {
-        let mut best = (0, 0, f64::INFINITY);
-        for (index, candidate) in candidates.iter().enumerate() {
-            let tokens = candidate.committed_tokens() + u64::from(request.input_tokens);
-            let iteration_s = self.iteration.seconds(candidate.running + candidate.pending + 1, tokens);
-            let standing = self.standing(request, candidate, iteration_s);
-            if standing < best.1 {
-                continue;
-            }
-            let cost = self.cost_s(request, candidate, oracle, iteration_s);
-            if standing > best.1 || cost < best.2 {
-                best = (index, standing, cost);
-            }
-        }
-        best.0
+        self.choose(request, candidates, oracle)
     }
 }

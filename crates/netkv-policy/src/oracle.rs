@@ -28,4 +28,9 @@ pub struct PathCost {
 pub trait CostOracle {
     /// The cost of the way from `source` to `destination`.
     fn path(&self, source: InstanceId, destination: InstanceId) -> PathCost;
+
+    /// How far apart two instances are: for policies that look at distance alone, which this may tell with less work.
+    fn tier(&self, one: InstanceId, other: InstanceId) -> Tier {
+        self.path(one, other).tier
+    }
 }

@@ -3,8 +3,9 @@
 //! The paper's first baseline (its abstract), and what vLLM's production stack does for disaggregated prefill
 //! (`routing_logic.py`, disaggregated_prefill_orchestrated, commit a6c01db: a counter over the sorted list).
 
+use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
-use crate::policy::{Candidate, Policy, RequestView};
+use crate::policy::{Policy, RequestView};
 
 /// The next position to use.
 pub(crate) struct RoundRobin {

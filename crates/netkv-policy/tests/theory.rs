@@ -1,11 +1,16 @@
 //! The theorems of docs/theory.md on random instances, with the policies as they are implemented: what they promise
 //! holds, and just beyond their conditions it does not.
 
-use netkv_policy::{Candidate, CostOracle, IterationModel, NetKvWeights, PathCost, PolicyConfig, RequestView};
+use netkv_policy::{
+    Candidate, CostOracle, Estimates, IterationModel, NetKvWeights, PathCost, PolicyConfig, PrefillModel, PromptView,
+    RequestView, Selector,
+};
 use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, Stream, Tier};
 
 const ITERATION: IterationModel =
     IterationModel { requests: LatencyCurve::linear(15_000_000_000_000, 30_000_000_000), per_token_fs: 30_000_000 };
+const ESTIMATES: Estimates =
+    Estimates { prefill: PrefillModel { tokens: LatencyCurve::linear(0, 0), per_pair_fs: 0 }, iteration: ITERATION };
 const WEIGHTS: NetKvWeights =
     NetKvWeights { max_congestion_ratio: 0.95, tbt_limit_s: 1e9, drain_tokens_per_sec: 20_000.0 };
 
@@ -39,7 +44,8 @@ struct Instance {
 
 impl Instance {
     fn choice(&self, config: PolicyConfig, oracle: &Oracle) -> usize {
-        config.build(ITERATION).select(&self.request, &self.candidates, oracle)
+        let Selector::Decode(mut policy) = config.build(ESTIMATES, 1) else { panic!("{} picks both", config.name()) };
+        policy.select(&self.request, &self.candidates, oracle)
     }
 
     /// Seconds of the transfer to a candidate, by the formula.
@@ -53,7 +59,7 @@ impl Instance {
     /// The cost of a candidate, by the formula. Every one has room.
     fn cost_s(&self, at: usize, congestion: f64) -> f64 {
         let (path, candidate) = (self.oracle.0[at], self.candidates[at]);
-        let tokens = candidate.committed_tokens() + u64::from(self.request.input_tokens);
+        let tokens = candidate.committed_tokens() + u64::from(self.request.prompt.input_tokens);
         let iteration_s = ITERATION.seconds(candidate.running + candidate.pending + 1, tokens);
         path.latency.as_secs_f64() + self.transfer_s(at, congestion) + iteration_s
     }
@@ -78,7 +84,10 @@ fn alike(stream: &mut Stream, n: u32) -> Instance {
         ..Candidate::unknown(InstanceId::new(number))
     };
     Instance {
-        request: RequestView { source: InstanceId::new(n), input_tokens: 10_000 },
+        request: RequestView {
+            source: InstanceId::new(n),
+            prompt: PromptView { input_tokens: 10_000, kv_bytes: bytes },
+        },
         candidates: (0..n).map(candidate).collect(),
         oracle: Oracle((0..n).map(|_| path(stream)).collect()),
     }
@@ -280,7 +289,7 @@ impl Family {
     /// The decision on a request, with far instances first.
     fn decision(&self, stream: &mut Stream, tokens: u32) -> Instance {
         let mut instance = alike(stream, 4);
-        instance.request.input_tokens = tokens;
+        instance.request.prompt.input_tokens = tokens;
         for at in 0..4 {
             let (far, holds) = (at < 2, at == 0);
             let hit_tokens = if holds { (f64::from(tokens) * self.shared_ratio) as u32 } else { 0 };
@@ -336,8 +345,8 @@ fn a_lone_request_loses_no_more_than_the_ratio_of_bandwidths() {
     for _ in 0..5_000 {
         let mut instance = alike(&mut stream, 5);
         for candidate in &mut instance.candidates {
-            candidate.hit_tokens = stream.below(u64::from(instance.request.input_tokens)) as u32;
-            let missing = u64::from(instance.request.input_tokens - candidate.hit_tokens);
+            candidate.hit_tokens = stream.below(u64::from(instance.request.prompt.input_tokens)) as u32;
+            let missing = u64::from(instance.request.prompt.input_tokens - candidate.hit_tokens);
             candidate.transfer_bytes = Bytes::new(missing * 327_680);
         }
         let told = instance.oracle.congestion();

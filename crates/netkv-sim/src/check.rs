@@ -116,13 +116,21 @@ impl<'a, 'b> Check<'a, 'b> {
     fn counts_of(&self, decode: usize) {
         let instance = &self.simulation.decode[decode];
         let (mut outside, mut outside_tokens, mut queued_tokens) = (0, 0, 0);
+        let (mut unseen, mut unseen_tokens, mut in_flight_prompt_tokens) = (0, 0, 0);
         for request in self.simulation.requests.unended() {
             let state = self.state(request);
+            if state.decode == Some(decode as u32) {
+                in_flight_prompt_tokens += self.simulation.in_blocks(state.own.input_tokens);
+            }
             let is_member = self.members(decode).any(|member| member.request == request);
             if state.decode == Some(decode as u32) && !is_member {
                 outside += 1;
                 outside_tokens += u64::from(state.own.input_tokens);
                 queued_tokens += u64::from(state.own.input_tokens) * u64::from(self.waiting.contains(&request));
+                if !self.waiting.contains(&request) && !self.moving.contains(&request) {
+                    unseen += 1;
+                    unseen_tokens += u64::from(state.own.input_tokens);
+                }
             }
         }
         for (member, _) in &instance.swapped {
@@ -135,6 +143,12 @@ impl<'a, 'b> Check<'a, 'b> {
         assert_eq!(instance.outside, outside, "requests outside the engine of {decode}");
         assert_eq!(instance.outside_tokens, outside_tokens, "their tokens");
         assert_eq!(instance.queued_tokens, queued_tokens, "tokens that wait for memory of {decode}");
+        assert_eq!(
+            (instance.unseen, instance.unseen_tokens),
+            (unseen, unseen_tokens),
+            "not yet handed over to {decode}"
+        );
+        assert_eq!(instance.in_flight_prompt_tokens, in_flight_prompt_tokens, "prompts in flight of {decode}");
         let made_before = u32::from(self.simulation.scenario.first_token == FirstToken::Prefill);
         for member in self.members(decode) {
             let own = &self.state(member.request).own;

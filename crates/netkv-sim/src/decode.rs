@@ -134,6 +134,16 @@ impl DecodeEngine {
         context_tokens(&self.joining)
     }
 
+    /// Tokens that it generates each second, at the pace of its present iteration; 0 while it is idle.
+    pub fn tokens_per_sec(&self) -> f64 {
+        let requests = self.members.len();
+        if requests == 0 {
+            return 0.0;
+        }
+        let iteration_fs = self.latency.iteration_fs(requests as u64, self.running_tokens());
+        requests as f64 / (iteration_fs as f64 * 1e-15)
+    }
+
     /// When the engine has to be woken next; none while it is idle.
     pub fn wake_time(&self) -> Option<SimTime> {
         self.stretch.as_ref().map(|stretch| stretch.end_of(stretch.planned))

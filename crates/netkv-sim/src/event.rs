@@ -20,6 +20,8 @@ pub(crate) enum Event {
     TransferEnter { request: RequestId },
     /// The links' counters are sampled.
     Telemetry,
+    /// The scheduler polls the decode instances.
+    Poll,
     /// The next request of the workload arrives.
     Arrival,
     /// A swapped-out request is back in GPU memory.
@@ -105,9 +107,10 @@ const fn rank(event: Event) -> u8 {
         Event::CompetingFlow => 3,
         Event::TransferEnter { .. } => 4,
         Event::Telemetry => 5,
-        Event::Arrival => 6,
-        Event::SwappedIn { .. } => 7,
-        Event::PrefillWake { .. } => 8,
-        Event::DecodeWake { .. } => 9,
+        Event::Poll => 6,
+        Event::Arrival => 7,
+        Event::SwappedIn { .. } => 8,
+        Event::PrefillWake { .. } => 9,
+        Event::DecodeWake { .. } => 10,
     }
 }

@@ -299,6 +299,10 @@ impl<'a> DecisionOracle<'a> {
 }
 
 impl CostOracle for DecisionOracle<'_> {
+    fn tier(&self, one: InstanceId, other: InstanceId) -> Tier {
+        self.cluster.tier(one, other)
+    }
+
     fn path(&self, source: InstanceId, destination: InstanceId) -> PathCost {
         let tier = self.cluster.tier(source, destination);
         let told = match self.bandwidth {

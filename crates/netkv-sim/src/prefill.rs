@@ -108,6 +108,11 @@ impl PrefillEngine {
         self.backlog_tokens
     }
 
+    /// Prompts that wait or are being computed.
+    pub fn n_requests(&self) -> usize {
+        self.queue.len() + self.running.len()
+    }
+
     /// The prompts that are being computed, in queue order.
     pub fn running(&self) -> &[Running] {
         &self.running

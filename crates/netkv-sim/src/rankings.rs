@@ -7,7 +7,7 @@
 
 use crate::oracle::DecisionOracle;
 use crate::scenario::{OracleGranularity, Scenario};
-use netkv_policy::{Candidate, CostOracle, IterationModel, PathCost, Policy, RequestView};
+use netkv_policy::{Candidate, CostOracle, Estimates, PathCost, Policy, RequestView, Selector};
 
 /// Sums over the decisions on requests that count.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -33,9 +33,10 @@ pub(crate) struct Rankings {
 }
 
 impl Rankings {
-    /// Nothing counted yet; none if the scenario does not ask for it, or its policy is not told sampled figures.
-    pub(crate) fn new(scenario: &Scenario, iteration: IterationModel) -> Option<Self> {
-        let policy = scenario.policy.build(iteration);
+    /// Nothing counted yet; none if the scenario does not ask for it, or its policy is not told sampled figures or picks
+    /// prefill instances as well.
+    pub(crate) fn new(scenario: &Scenario, estimates: Estimates) -> Option<Self> {
+        let Selector::Decode(policy) = scenario.policy.build(estimates, scenario.seed) else { return None };
         let exact = scenario.policy.wants_exact_oracle() || scenario.oracle == OracleGranularity::Exact;
         let asked = scenario.measure.rankings && policy.looks_at_state() && !exact;
         asked.then(|| Self { policy, counts: RankingCounts::default(), ways: Vec::new() })

@@ -12,7 +12,7 @@ use netkv_units::{Bytes, BytesPerSec, RequestId, SimDuration, SimTime};
 impl Simulation<'_> {
     /// Gives an arriving request to a prefill instance.
     pub(crate) fn enqueue_prefill(&mut self, request: RequestId) {
-        let chosen = self.choose_prefill(request);
+        let chosen = self.select_pair(request).unwrap_or_else(|| self.choose_prefill(request));
         self.requests[request].prefill = chosen as u32;
         let input_tokens = self.requests[request].own.input_tokens;
         let instance = &mut self.prefill[chosen];
@@ -22,13 +22,13 @@ impl Simulation<'_> {
         };
         instance.engine.enqueue(self.now, request, input_tokens, cached_tokens);
         self.wake_prefill(chosen);
-        if self.scenario.selection == SelectionMoment::Arrival && self.needs_decode(request) {
+        if self.selects_at(SelectionMoment::Arrival) && self.needs_decode(request) {
             self.select_decode(request);
         }
     }
 
     /// Whether a request has tokens left to make once its prompt is computed.
-    fn needs_decode(&self, request: RequestId) -> bool {
+    pub(crate) fn needs_decode(&self, request: RequestId) -> bool {
         self.scenario.first_token == FirstToken::Decode || self.requests[request].own.output_tokens > 1
     }
 
@@ -110,7 +110,7 @@ impl Simulation<'_> {
             if !self.needs_decode(request) {
                 continue;
             }
-            if self.scenario.selection == SelectionMoment::PrefillStart {
+            if self.selects_at(SelectionMoment::PrefillStart) {
                 self.select_decode(request);
             }
             if self.overlaps() {
@@ -134,7 +134,7 @@ impl Simulation<'_> {
         } else if self.overlaps() {
             self.finish_overlap(request);
         } else {
-            if self.scenario.selection == SelectionMoment::PrefillDone {
+            if self.selects_at(SelectionMoment::PrefillDone) {
                 self.select_decode(request);
             }
             self.hand_over(request);
@@ -275,6 +275,13 @@ impl Simulation<'_> {
     pub(crate) fn finish_request(&mut self, member: &Member) {
         let record = self.record_of(member);
         assert_eq!(record.parts.total(), record.ttft, "the parts of TTFT add up");
+        let state = &self.requests[member.request];
+        if let Some(decode) = state.decode.map(|decode| decode as usize) {
+            self.decode[decode].in_flight_prompt_tokens -= self.in_blocks(state.own.input_tokens);
+            if let Some(signals) = &mut self.signals {
+                signals.finish(decode, self.now);
+            }
+        }
         self.requests.finish(member.request, record);
     }
 

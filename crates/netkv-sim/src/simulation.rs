@@ -8,14 +8,16 @@ use crate::event::{Event, EventQueue};
 use crate::kv_memory::{Grant, KvMemory};
 use crate::oracle::LinkMonitor;
 use crate::prefill::{HostLoad, PrefillEngine};
+use crate::profile::GpuProfile;
 use crate::rankings::Rankings;
 use crate::record::{RequestRecord, RunEnd, RunOutput, RunTotals};
 use crate::scenario::{Scenario, TransferGranularity};
+use crate::signals::Signals;
 use crate::transfers::FlowRoute;
 use crate::window::RequestWindow;
 use hdrhistogram::Histogram;
 use netkv_fabric::{Background, BackgroundChange, DegradedLinks, FabricConfig, FatTree, FlowNetwork, Path};
-use netkv_policy::{Candidate, IterationModel, Policy};
+use netkv_policy::{Candidate, Estimates, IterationModel, PrefillCandidate, PrefillModel, Selector};
 use netkv_units::{BlockId, BytesPerSec, FlowId, LinkId, RequestId, SimDuration, SimTime};
 use netkv_workload::{BLOCK_TOKENS, Request, RequestStream};
 use std::collections::VecDeque;
@@ -44,6 +46,11 @@ pub(crate) struct DecodeInstance {
     /// Requests that it was given and that are not in its engine, and their tokens.
     pub(crate) outside: u32,
     pub(crate) outside_tokens: u64,
+    /// Of these, the ones that its engine does not know of yet: they are still prefilled.
+    pub(crate) unseen: u32,
+    pub(crate) unseen_tokens: u64,
+    /// Prompt tokens of all requests that it was given and that have not finished, in whole blocks.
+    pub(crate) in_flight_prompt_tokens: u64,
     /// Tokens of those that wait for memory: waiting or swapped out.
     pub(crate) queued_tokens: u64,
     /// The wake that is in the queue, and its generation.
@@ -64,7 +71,9 @@ pub(crate) struct Simulation<'a> {
     pub(crate) tree: FatTree,
     pub(crate) network: FlowNetwork,
     pub(crate) monitor: LinkMonitor,
-    pub(crate) policy: Box<dyn Policy>,
+    pub(crate) policy: Selector,
+    /// Reports of the decode instances, if the policy looks at them.
+    pub(crate) signals: Option<Signals>,
     /// What is counted of the policy's decisions, if the experiment asks for it.
     pub(crate) rankings: Option<Rankings>,
     pub(crate) prefill: Vec<PrefillInstance>,
@@ -102,6 +111,7 @@ pub(crate) struct Scratch {
     pub(crate) paths: Vec<Path>,
     pub(crate) exact_rate: Vec<f64>,
     pub(crate) candidates: Vec<Candidate>,
+    pub(crate) prefill_candidates: Vec<PrefillCandidate>,
     pub(crate) stretch_end: StretchEnd,
 }
 
@@ -157,21 +167,30 @@ fn flow_view(scenario: &Scenario) -> (FabricConfig, Cluster) {
     (fabric, Cluster::new(&cluster, fabric.shape, scenario.seed))
 }
 
+/// The GPUs' latencies as the scheduler predicts them: exactly, but for chunks of prefill.
+fn estimates(gpu: GpuProfile) -> Estimates {
+    let (prefill, decode) = (gpu.prefill, gpu.decode);
+    Estimates {
+        prefill: PrefillModel { tokens: prefill.tokens, per_pair_fs: prefill.per_pair_fs },
+        iteration: IterationModel { requests: decode.requests, per_token_fs: decode.per_token_fs },
+    }
+}
+
 impl<'a> Simulation<'a> {
     pub(crate) fn new(scenario: &'a Scenario, max_stretch: u32) -> Self {
         let (fabric, cluster) = flow_view(scenario);
         let tree = FatTree::new(fabric);
         let capacities: Vec<_> = (0..tree.n_links()).map(|link| tree.capacity(LinkId::from_index(link))).collect();
-        let decode = scenario.gpu.decode;
-        let iteration = IterationModel { requests: decode.requests, per_token_fs: decode.per_token_fs };
+        let estimates = estimates(scenario.gpu);
         let mut simulation = Self {
             scenario,
             now: SimTime::ZERO,
             queue: EventQueue::default(),
             network: FlowNetwork::new(&capacities, Path::MAX),
             monitor: LinkMonitor::new(scenario.telemetry, &tree, scenario.seed),
-            policy: scenario.policy.build(iteration),
-            rankings: Rankings::new(scenario, iteration),
+            policy: scenario.policy.build(estimates, scenario.seed),
+            signals: scenario.policy.poll_interval().map(|interval| Signals::new(interval, cluster.decode.len())),
+            rankings: Rankings::new(scenario, estimates),
             prefill: cluster.prefill.iter().map(|_| PrefillInstance::new(scenario)).collect(),
             decode: cluster.decode.iter().map(|_| DecodeInstance::new(scenario, max_stretch)).collect(),
             requests: RequestWindow::default(),
@@ -210,6 +229,7 @@ impl<'a> Simulation<'a> {
         }
         self.push_competing();
         self.push_telemetry();
+        self.push_poll();
         self.push_arrival();
         self.settle_network();
     }
@@ -251,6 +271,7 @@ impl<'a> Simulation<'a> {
             Event::CompetingFlow => self.enter_competing(),
             Event::TransferEnter { request } => self.enter_transfer(request),
             Event::Telemetry => self.sample_links(),
+            Event::Poll => self.poll(),
             Event::Arrival => self.arrive(),
             Event::SwappedIn { request } => self.return_swapped(request),
             Event::PrefillWake { prefill } => self.turn_prefill(prefill),
@@ -357,6 +378,8 @@ impl<'a> Simulation<'a> {
         }
         for instance in &self.decode {
             assert_eq!(instance.outside, 0, "no request is left outside");
+            assert_eq!(instance.unseen, 0, "no request is still to be handed over");
+            assert_eq!(instance.in_flight_prompt_tokens, 0, "no prompt is in flight");
             assert_eq!(instance.queued_tokens, 0, "nobody waits for memory");
             assert_eq!(instance.memory.available(), instance.memory.capacity(), "decode memory is given back");
         }
@@ -422,6 +445,9 @@ impl DecodeInstance {
             returning: Vec::new(),
             outside: 0,
             outside_tokens: 0,
+            unseen: 0,
+            unseen_tokens: 0,
+            in_flight_prompt_tokens: 0,
             queued_tokens: 0,
             wake: None,
             generation: 0,

@@ -1,17 +1,16 @@
-//! Handlers between the two pools: choosing the decode instance, and moving the KV cache there.
+//! Handlers between the two pools: moving the KV cache to the decode instance that was chosen.
 
 use crate::decode::Member;
 use crate::event::Event;
 use crate::kv_memory::Grant;
-use crate::oracle::{DecisionOracle, flow_hashes};
-use crate::scenario::{FirstToken, OracleGranularity};
+use crate::oracle::flow_hashes;
+use crate::scenario::FirstToken;
 use crate::serving::is_counted;
 use crate::simulation::Simulation;
-use netkv_policy::{Candidate, RequestView};
-use netkv_units::{Bytes, BytesPerSec, FlowId, GpuId, LinkId, RequestId, SimDuration, SimTime, Tier};
+use netkv_units::{Bytes, FlowId, GpuId, RequestId, SimDuration, SimTime, Tier};
 
 /// The ledger's kinds of interface: NVLink inside a node, NICs elsewhere.
-const fn interface(tier: Tier) -> usize {
+pub(crate) const fn interface(tier: Tier) -> usize {
     match tier {
         Tier::Node => 0,
         Tier::Rack | Tier::Pod | Tier::Core => 1,
@@ -30,159 +29,28 @@ pub(crate) struct FlowRoute {
 }
 
 impl Simulation<'_> {
-    /// Has the policy choose a decode instance for a request.
-    pub(crate) fn select_decode(&mut self, request: RequestId) {
-        flow_hashes(self.scenario.seed, request.get(), self.cluster.tp, &mut self.scratch.hashes);
-        let chosen = self.ask_policy(request);
-        let state = &mut self.requests[request];
-        state.decode = Some(chosen as u32);
-        let input_tokens = u64::from(state.own.input_tokens);
-        let instance = &mut self.decode[chosen];
-        instance.outside += 1;
-        instance.outside_tokens += input_tokens;
-    }
-
     /// A request waits for memory on its decode instance from now on, and is moved when it has it.
     pub(crate) fn hand_over(&mut self, request: RequestId) {
         let state = &self.requests[request];
         let chosen = state.decode.expect("it was chosen") as usize;
         let instance = &mut self.decode[chosen];
         instance.engine.catch_up(self.now, &mut instance.memory, &mut self.tbt);
+        instance.unseen -= 1;
+        instance.unseen_tokens -= u64::from(state.own.input_tokens);
         instance.queued_tokens += u64::from(state.own.input_tokens);
         instance.waiting.push_back(request);
         self.admit_waiting(chosen);
         self.schedule_decode(chosen);
     }
 
-    fn ask_policy(&mut self, request: RequestId) -> usize {
-        let source = self.cluster.prefill[self.requests[request].prefill as usize];
-        let own = self.requests[request].own;
-        let input_tokens = own.input_tokens;
-        let mut candidates = std::mem::take(&mut self.scratch.candidates);
-        candidates.clear();
-        let looks_at_state = self.policy.looks_at_state();
-        for decode in 0..self.decode.len() {
-            if !looks_at_state {
-                candidates.push(Candidate::unknown(self.cluster.decode[decode]));
-                continue;
-            }
-            let instance = &mut self.decode[decode];
-            instance.engine.catch_up(self.now, &mut instance.memory, &mut self.tbt);
-            candidates.push(self.candidate(request, decode));
-        }
-        let exact = self.scenario.policy.wants_exact_oracle();
-        let granularity = if exact { OracleGranularity::Exact } else { self.scenario.oracle };
-        if granularity == OracleGranularity::Exact {
-            self.probe_candidates(request);
-        }
-        if looks_at_state {
-            // What is seen live is what holds after all changes of this instant so far.
-            self.network.resolve();
-        }
-        let age = self.monitor.refresh(self.now);
-        if granularity == OracleGranularity::Zone {
-            self.monitor.refresh_zones(&self.tree, &self.network);
-        }
-        let oracle = DecisionOracle {
-            granularity,
-            bandwidth: self.scenario.oracle_bandwidth,
-            cluster: &self.cluster,
-            tree: &self.tree,
-            network: &self.network,
-            monitor: &self.monitor,
-            age,
-            tier_congestion: if looks_at_state {
-                self.monitor.tier_congestion(&self.tree, &self.network)
-            } else {
-                [0.0; 4]
-            },
-            zones: self.monitor.zones.as_ref(),
-            shows_present: false,
-            hashes: &self.scratch.hashes,
-            exact_rate: &self.scratch.exact_rate,
-        };
-        let view = RequestView { source, input_tokens };
-        let chosen = self.policy.select(&view, &candidates, &oracle);
-        assert!(chosen < candidates.len(), "the policy chose {chosen} of {}", candidates.len());
-        if let Some(rankings) = &mut self.rankings {
-            rankings.compare(&view, &candidates, &oracle, chosen, is_counted(self.scenario, own.arrival));
-        }
-        self.scratch.candidates = candidates;
-        chosen
-    }
-
-    /// What the scheduler knows about one decode instance.
-    fn candidate(&self, request: RequestId, decode: usize) -> Candidate {
-        let instance = &self.decode[decode];
-        let prefill = self.requests[request].prefill as usize;
-        let destination = self.cluster.decode[decode];
-        let input_tokens = self.requests[request].own.input_tokens;
-        let prefix = self.requests.prefix(request);
-        let hit_tokens = instance.memory.hit_tokens(prefix);
-        let room = instance.memory.available_besides(prefix).saturating_sub(self.scenario.decode.watermark_blocks);
-        let interface = interface(self.cluster.tier(self.cluster.prefill[prefill], destination));
-        let tokens = |blocks: u32| u64::from(blocks) * u64::from(self.scenario.kv.block_tokens);
-        Candidate {
-            instance: destination,
-            running: instance.engine.n_running() as u32,
-            pending: instance.outside + instance.engine.n_joining() as u32,
-            max_batch: self.scenario.decode.max_batch,
-            running_tokens: instance.engine.running_tokens(),
-            pending_tokens: instance.outside_tokens + instance.engine.joining_tokens(),
-            capacity_tokens: tokens(instance.memory.capacity()),
-            free_tokens: tokens(room),
-            queued_tokens: instance.queued_tokens,
-            hit_tokens,
-            transfer_bytes: Bytes::new(self.bytes_to_move(input_tokens, hit_tokens)),
-            sharing_transfers: instance.receiving[interface].max(self.prefill[prefill].sending[interface]),
-        }
-    }
-
-    fn bytes_to_move(&self, input_tokens: u32, hit_tokens: u32) -> u64 {
+    /// What has to be moved to an instance that has `hit_tokens` of a prompt.
+    pub(crate) fn bytes_to_move(&self, input_tokens: u32, hit_tokens: u32) -> u64 {
         u64::from(input_tokens - self.skipped_tokens(hit_tokens)) * self.scenario.kv.bytes_per_token
     }
 
     /// Tokens of a prompt that are not sent to an instance that has `hit_tokens` of it.
     pub(crate) const fn skipped_tokens(&self, hit_tokens: u32) -> u32 {
         if self.scenario.transfer.skip_cached { hit_tokens } else { 0 }
-    }
-
-    /// Finds the rate that the transfer would really get to each decode instance if it started now, beside those in
-    /// flight: the ones that are being set up send as soon as it would.
-    fn probe_candidates(&mut self, request: RequestId) {
-        let mut entering = Vec::new();
-        for index in 0..self.entering.len() {
-            let other = self.entering[index];
-            flow_hashes(self.scenario.seed, other.get(), self.cluster.tp, &mut self.scratch.hashes);
-            self.find_paths(other, self.requests[other].decode.expect("it was chosen") as usize);
-            entering.append(&mut self.scratch.paths);
-        }
-        flow_hashes(self.scenario.seed, request.get(), self.cluster.tp, &mut self.scratch.hashes);
-        self.scratch.exact_rate.clear();
-        self.scratch.exact_rate.resize(self.cluster.prefill.len() + self.cluster.decode.len(), 0.0);
-        let mut rates = Vec::new();
-        for decode in 0..self.decode.len() {
-            self.find_paths(request, decode);
-            let paths: Vec<&[LinkId]> = self.scratch.paths.iter().chain(&entering).map(|path| path.links()).collect();
-            self.network.probe(&paths, &mut rates);
-            rates.truncate(self.scratch.paths.len());
-            // The transfer ends with its slowest flow.
-            let slowest = rates.iter().copied().min().unwrap_or(BytesPerSec::ZERO);
-            let rate = slowest.get() as f64 * rates.len() as f64;
-            self.scratch.exact_rate[self.cluster.decode[decode].index()] = rate;
-        }
-    }
-
-    /// Finds the ways of a transfer's flows, by rank.
-    fn find_paths(&mut self, request: RequestId, decode: usize) {
-        let source = self.cluster.prefill[self.requests[request].prefill as usize];
-        let destination = self.cluster.decode[decode];
-        let (cluster, tree, network) = (&self.cluster, &self.tree, &self.network);
-        let way = |(rank, &hash): (usize, &u64)| {
-            tree.route(cluster.gpu(source, rank as u32), cluster.gpu(destination, rank as u32), hash, network)
-        };
-        self.scratch.paths.clear();
-        self.scratch.paths.extend(self.scratch.hashes.iter().enumerate().map(way));
     }
 
     /// The decode instance has reserved memory: the transfer begins.

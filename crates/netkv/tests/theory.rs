@@ -84,7 +84,7 @@ fn below_the_critical_context_ttft_is_that_of_processor_sharing() {
 /// However the way is shared, the k-th transfer is not done before k of them have crossed it.
 #[test]
 fn beyond_the_critical_context_the_backlog_is_no_less_than_the_bytes_that_cannot_have_crossed() {
-    let tokens = 131_072;
+    let tokens = 130_048;
     let scenario = &scenarios(i64::from(tokens), "cache_aware")[0];
     let output = run(scenario);
     let alone_s = alone_s(scenario, tokens, Tier::Core);

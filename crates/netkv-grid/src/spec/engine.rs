@@ -1,9 +1,8 @@
-//! The serving engine: memory, batches, transfers, objectives, and the policy under test.
+//! The serving engine: memory, batches, transfers, and objectives.
 
 use super::{POSITIVE_SECONDS, SECONDS};
 use crate::profile::Profile;
-use crate::reader::{Range, Reader, one_of};
-use netkv_policy::{NetKvWeights, PolicyConfig};
+use crate::reader::{Range, Reader};
 use netkv_sim::{
     ClusterConfig, DecodeConfig, FirstToken, KvConfig, Overlap, PrefillConfig, PrefillPolicy, PrefillQueue,
     SelectionMoment, SloConfig, TransferConfig, TransferGranularity, TtftLimit,
@@ -153,33 +152,4 @@ pub(super) fn read_slo(reader: &mut Reader<'_>) -> Option<SloConfig> {
     let ttft =
         if is_slowdown? { TtftLimit::Slowdown(slowdown) } else { TtftLimit::Fixed(SimDuration::from_secs_f64(ttft_s)) };
     Some(SloConfig { ttft, tbt: SimDuration::from_secs_f64(tbt_ms? * 1e-3) })
-}
-
-/// The policy; the parameters of every policy are checked, used or not.
-pub(super) fn read_policy(reader: &mut Reader<'_>) -> Option<PolicyConfig> {
-    let weight = Range::closed(0.0, 1e9);
-    let name = reader.choice("policy.name", &PolicyConfig::NAMES.map(|name| (name, name)));
-    let threshold_ratio = reader.float("policy.cache_threshold_ratio", Range::closed(0.0, 1.0));
-    let cache_weight = reader.float("policy.cache_weight", weight);
-    let load_weight = reader.float("policy.load_weight", weight);
-    let max_congestion_ratio = reader.float("policy.max_congestion_ratio", Range::below(0.0, 1.0));
-    let drain_tokens_per_sec = reader.float("policy.drain_tokens_per_s", Range::above(0.0, 1e12));
-    // The objective is read with its own section; here it is the limit that NetKV keeps to.
-    let tbt_ms = reader.quietly(|reader| reader.float("slo.tbt_ms", POSITIVE_SECONDS));
-    let (threshold_ratio, cache_weight, load_weight) = (threshold_ratio?, cache_weight?, load_weight?);
-    let weights = NetKvWeights {
-        max_congestion_ratio: max_congestion_ratio?,
-        tbt_limit_s: tbt_ms? * 1e-3,
-        drain_tokens_per_sec: drain_tokens_per_sec?,
-    };
-    match name? {
-        "round_robin" => Some(PolicyConfig::RoundRobin),
-        "load_aware" => Some(PolicyConfig::LoadAware),
-        "cache_aware" => Some(PolicyConfig::CacheAware { threshold_ratio }),
-        "cache_load_aware" => Some(PolicyConfig::CacheLoadAware { cache_weight, load_weight }),
-        "netkv" => Some(PolicyConfig::NetKv(weights)),
-        "netkv_static" => Some(PolicyConfig::NetKvStatic(weights)),
-        "clairvoyant" => Some(PolicyConfig::Clairvoyant(weights)),
-        other => unreachable!("{other} is in {} but not built here", one_of(&PolicyConfig::NAMES)),
-    }
 }

@@ -5,18 +5,21 @@
 use netkv_fabric::{
     BackgroundConfig, FabricConfig, FabricShape, FlowBackground, ModulatedBackground, RouteChoice, SizeTable, Wiring,
 };
-use netkv_policy::{NetKvWeights, PolicyConfig};
+use netkv_policy::{
+    AibrixConfig, Dep9118Config, DynamoConfig, LlmdConfig, MooncakeConfig, NetKvWeights, PolicyConfig, SglangConfig,
+    SmgConfig,
+};
 use netkv_sim::{
     ClusterConfig, DecodeConfig, DecodeLatency, FirstToken, GpuProfile, KvConfig, MeasureConfig, OracleBandwidth,
     OracleGranularity, Overlap, Placement, PrefillConfig, PrefillLatency, PrefillPolicy, PrefillQueue, Scenario,
     SelectionMoment, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
 };
-use netkv_units::{BytesPerSec, LatencyCurve, SimDuration};
+use netkv_units::{BytesPerSec, LatencyCurve, SimDuration, Tier};
 use netkv_workload::Workload;
 use std::sync::Arc;
 
 /// Milliseconds as a duration.
-pub fn millis(ms: u64) -> SimDuration {
+pub const fn millis(ms: u64) -> SimDuration {
     SimDuration::from_nanos(ms * 1_000_000)
 }
 
@@ -24,8 +27,41 @@ pub fn millis(ms: u64) -> SimDuration {
 pub const WEIGHTS: NetKvWeights =
     NetKvWeights { max_congestion_ratio: 0.95, tbt_limit_s: 0.05, drain_tokens_per_sec: 20_000.0 };
 
+const DYNAMO: DynamoConfig =
+    DynamoConfig { block_tokens: 16, active_request_weight: 0.0, topology_domain: Tier::Rack, topology_weight: 0.85 };
+
+/// SMG's parameters in tests, and how often it polls.
+pub const fn smg(poll_interval: SimDuration) -> PolicyConfig {
+    PolicyConfig::SmgExpectedWait(SmgConfig {
+        kv_pressure_s: 0.15,
+        request_tokens: 1024,
+        default_tokens_per_sec: 2000.0,
+        poll_interval,
+    })
+}
+
+/// llm-d's parameters in tests, and how often it polls.
+pub const fn llmd(poll_interval: SimDuration) -> LlmdConfig {
+    LlmdConfig { prefix_weight: 3.0, queue_weight: 2.0, kv_weight: 2.0, topology_weight: 1.0, poll_interval }
+}
+
+/// AIBrix's parameters in tests.
+pub const fn aibrix(roleset: Tier) -> PolicyConfig {
+    PolicyConfig::AibrixPd(AibrixConfig {
+        roleset,
+        prefill_spread_requests: 16,
+        decode_spread_requests: 16,
+        throughput_spread_tokens_per_sec: 2048.0,
+        drain_ratio: 1.5,
+        deviations: 1.0,
+        running_weight: 1.0,
+        throughput_weight: 1.0,
+        poll_interval: millis(50),
+    })
+}
+
 /// Every policy.
-pub const POLICIES: [PolicyConfig; 7] = [
+pub const POLICIES: [PolicyConfig; 23] = [
     PolicyConfig::RoundRobin,
     PolicyConfig::LoadAware,
     PolicyConfig::CacheAware { threshold_ratio: 0.3 },
@@ -33,7 +69,32 @@ pub const POLICIES: [PolicyConfig; 7] = [
     PolicyConfig::NetKv(WEIGHTS),
     PolicyConfig::NetKvStatic(WEIGHTS),
     PolicyConfig::Clairvoyant(WEIGHTS),
+    PolicyConfig::NetKvNoLedger(WEIGHTS),
+    PolicyConfig::NetKvNoCache(WEIGHTS),
+    PolicyConfig::NetKvNoLoad(WEIGHTS),
+    PolicyConfig::Random,
+    PolicyConfig::PowerOfTwo,
+    PolicyConfig::Jsq,
+    PolicyConfig::DynamoDecode(DYNAMO),
+    PolicyConfig::DynamoTopologyRequired(DYNAMO),
+    PolicyConfig::DynamoTopologyPreferred(DYNAMO),
+    PolicyConfig::Dep9118Static(Dep9118Config { dynamo: DYNAMO, transfer_blocks_per_sec: 1250.0 }),
+    PolicyConfig::SglangCacheAware(SglangConfig {
+        cache_threshold_ratio: 0.3,
+        balance_abs_requests: 3,
+        balance_rel_ratio: 1.5,
+    }),
+    smg(millis(500)),
+    PolicyConfig::Llmd(llmd(millis(50))),
+    PolicyConfig::LlmdTopology(llmd(SimDuration::ZERO)),
+    aibrix(Tier::Pod),
+    PolicyConfig::MooncakeTtft(MooncakeConfig { tbt_limit_s: 0.05, drain_tokens_per_sec: 20_000.0 }),
 ];
+
+/// Whether a policy picks the prefill instance as well.
+pub const fn picks_both(policy: &PolicyConfig) -> bool {
+    matches!(policy, PolicyConfig::AibrixPd(_) | PolicyConfig::MooncakeTtft(_))
+}
 
 /// 2 pods x 2 racks x 1 node x 4 GPUs, two GPUs an instance: 8 instances, 4 of each kind. 10 GB/s NICs, no
 /// oversubscription, no background, no latency; 1 MB of KV cache a token; prefill 1 ms a token, decode 10 ms an

@@ -1,0 +1,93 @@
+//! A router's decisions: candidates in every state, and an operator's table of the fabric.
+
+use netkv_policy::{
+    Candidate, CostOracle, IterationModel, NetKv, NetKvTerms, NetKvWeights, PathCost, PromptView, RequestView,
+};
+use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, Stream, Tier};
+
+/// Bytes of KV cache for one token (Llama-3.1-70B).
+const BYTES_PER_TOKEN: u64 = 327_680;
+
+/// The figures of each tier, and by instance its distance from the request's prefill instance.
+pub struct Table {
+    tier: Vec<Tier>,
+    figures: [PathCost; 4],
+}
+
+impl Table {
+    /// `n` instances, half of them in other pods.
+    pub fn mixed(n: u32) -> Self {
+        Self::new(n, |instance| match instance % 16 {
+            0 => Tier::Node,
+            1 | 2 => Tier::Rack,
+            3..=7 => Tier::Pod,
+            _ => Tier::Core,
+        })
+    }
+
+    /// `n` instances in the same pod.
+    pub fn one_pod(n: u32) -> Self {
+        Self::new(n, |_| Tier::Pod)
+    }
+
+    fn new(n: u32, tier_of: impl Fn(u32) -> Tier) -> Self {
+        let figures = Tier::ALL.map(|tier| PathCost {
+            tier,
+            bandwidth_bytes_per_sec: [1.8e12, 37.5e9, 18.75e9, 9.375e9][tier.index()],
+            latency: SimDuration::from_nanos([2_000, 4_000, 8_000, 15_000][tier.index()]),
+            congestion_ratio: [0.0, 0.0, 0.3, 0.4][tier.index()],
+            counts_in_flight: false,
+            age: SimDuration::from_nanos(500_000_000),
+        });
+        Self { tier: (0..n).map(tier_of).collect(), figures }
+    }
+}
+
+impl CostOracle for Table {
+    fn path(&self, _: InstanceId, destination: InstanceId) -> PathCost {
+        self.figures[self.tier[destination.index()].index()]
+    }
+}
+
+/// NetKV with the parameters of the base experiment and this TBT limit.
+pub const fn netkv(tbt_limit_s: f64) -> NetKv {
+    let weights = NetKvWeights { max_congestion_ratio: 0.95, tbt_limit_s, drain_tokens_per_sec: 20_000.0 };
+    let iteration = IterationModel {
+        requests: LatencyCurve::linear(12_500_000_000_000, 15_000_000_000),
+        per_token_fs: 35_000_000,
+    };
+    NetKv::new(weights, NetKvTerms::ALL, iteration)
+}
+
+/// A request with a prompt of 12,000 tokens.
+pub const fn request() -> RequestView {
+    let prompt = PromptView { input_tokens: 12_000, kv_bytes: Bytes::new(12_000 * BYTES_PER_TOKEN) };
+    RequestView { source: InstanceId::new(0), prompt }
+}
+
+/// `n` instances under load: a few without room, a third with a part of the prompt, some with transfers on the way.
+pub fn candidates(n: u32, seed: u64) -> Vec<Candidate> {
+    let mut stream = Stream::new(seed, "candidates");
+    let mut below = |n: u64| stream.below(n);
+    let mut candidate = |instance: u32| {
+        let (running, pending) = (below(100) as u32, below(4) as u32);
+        let running_tokens = u64::from(running) * (2_000 + below(4_000));
+        let pending_tokens = u64::from(pending) * 12_000;
+        let hit_tokens = if below(3) == 0 { below(24) as u32 * 512 } else { 0 };
+        Candidate {
+            running,
+            pending,
+            max_batch: 128,
+            running_tokens,
+            pending_tokens,
+            capacity_tokens: 450_000,
+            free_tokens: 450_000_u64.saturating_sub(running_tokens + pending_tokens),
+            queued_tokens: if below(10) == 0 { 12_000 } else { 0 },
+            hit_tokens,
+            transfer_bytes: Bytes::new((12_000 - u64::from(hit_tokens)) * BYTES_PER_TOKEN),
+            sharing_transfers: below(3) as u32,
+            ..Candidate::unknown(InstanceId::new(instance))
+        }
+    };
+    (0..n).map(&mut candidate).collect()
+}

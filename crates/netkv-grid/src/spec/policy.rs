@@ -1,0 +1,161 @@
+//! The policy under test, with the parameters of every policy: they are checked, used or not.
+
+use super::{PERIOD, POSITIVE_SECONDS, SECONDS};
+use crate::reader::{Range, Reader, one_of};
+use netkv_policy::{
+    AibrixConfig, Dep9118Config, DynamoConfig, LlmdConfig, MooncakeConfig, NetKvWeights, PolicyConfig, SglangConfig,
+    SmgConfig,
+};
+use netkv_sim::KvConfig;
+use netkv_units::{SimDuration, Tier};
+
+/// A weight, or a factor.
+const WEIGHT: Range = Range::closed(0.0, 1e9);
+/// Tokens or blocks a second, zero excluded.
+const RATE: Range = Range::above(0.0, 1e12);
+/// Most requests that a threshold may name. Chosen by us.
+const MAX_REQUESTS: u32 = 1 << 20;
+
+/// The policy.
+pub(super) fn read_policy(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Option<PolicyConfig> {
+    let name = reader.choice("policy.name", &PolicyConfig::NAMES.map(|name| (name, name)));
+    let threshold_ratio = reader.float("policy.cache_threshold_ratio", Range::closed(0.0, 1.0));
+    let cache_weight = reader.float("policy.cache_weight", WEIGHT);
+    let load_weight = reader.float("policy.load_weight", WEIGHT);
+    let weights = read_netkv(reader);
+    let dynamo = read_dynamo(reader, kv);
+    let transfer_blocks_per_sec = reader.float("policy.dynamo.transfer_blocks_per_s", WEIGHT);
+    let sglang = read_sglang(reader);
+    let smg = read_smg(reader);
+    let llmd = read_llmd(reader);
+    let aibrix = read_aibrix(reader);
+    let (threshold_ratio, cache_weight, load_weight) = (threshold_ratio?, cache_weight?, load_weight?);
+    let (weights, dynamo, sglang, smg, llmd, aibrix) = (weights?, dynamo?, sglang?, smg?, llmd?, aibrix?);
+    let dep9118 = Dep9118Config { dynamo, transfer_blocks_per_sec: transfer_blocks_per_sec? };
+    let NetKvWeights { tbt_limit_s, drain_tokens_per_sec, .. } = weights;
+    Some(match name? {
+        "round_robin" => PolicyConfig::RoundRobin,
+        "random" => PolicyConfig::Random,
+        "power_of_two" => PolicyConfig::PowerOfTwo,
+        "jsq" => PolicyConfig::Jsq,
+        "load_aware" => PolicyConfig::LoadAware,
+        "cache_aware" => PolicyConfig::CacheAware { threshold_ratio },
+        "cache_load_aware" => PolicyConfig::CacheLoadAware { cache_weight, load_weight },
+        "dynamo_decode" => PolicyConfig::DynamoDecode(dynamo),
+        "dynamo_topology_required" => PolicyConfig::DynamoTopologyRequired(dynamo),
+        "dynamo_topology_preferred" => PolicyConfig::DynamoTopologyPreferred(dynamo),
+        "dep9118_static" => PolicyConfig::Dep9118Static(dep9118),
+        "sglang_cache_aware" => PolicyConfig::SglangCacheAware(sglang),
+        "smg_expected_wait" => PolicyConfig::SmgExpectedWait(smg),
+        "llmd" => PolicyConfig::Llmd(llmd),
+        "llmd_topology" => PolicyConfig::LlmdTopology(llmd),
+        "aibrix_pd" => PolicyConfig::AibrixPd(aibrix),
+        "mooncake_ttft" => PolicyConfig::MooncakeTtft(MooncakeConfig { tbt_limit_s, drain_tokens_per_sec }),
+        "netkv_static" => PolicyConfig::NetKvStatic(weights),
+        "netkv_no_ledger" => PolicyConfig::NetKvNoLedger(weights),
+        "netkv_no_cache" => PolicyConfig::NetKvNoCache(weights),
+        "netkv_no_load" => PolicyConfig::NetKvNoLoad(weights),
+        "netkv" => PolicyConfig::NetKv(weights),
+        "clairvoyant" => PolicyConfig::Clairvoyant(weights),
+        other => unreachable!("{other} is in {} but not built here", one_of(&PolicyConfig::NAMES)),
+    })
+}
+
+fn read_netkv(reader: &mut Reader<'_>) -> Option<NetKvWeights> {
+    let max_congestion_ratio = reader.float("policy.max_congestion_ratio", Range::below(0.0, 1.0));
+    let tbt_limit_ms = reader.float("policy.tbt_limit_ms", POSITIVE_SECONDS);
+    let drain_tokens_per_sec = reader.float("policy.drain_tokens_per_s", RATE);
+    Some(NetKvWeights {
+        max_congestion_ratio: max_congestion_ratio?,
+        tbt_limit_s: tbt_limit_ms? * 1e-3,
+        drain_tokens_per_sec: drain_tokens_per_sec?,
+    })
+}
+
+/// Which instances are together, by how near they are.
+fn read_level(reader: &mut Reader<'_>, key: &str) -> Option<Tier> {
+    reader.choice(key, &[("node", Tier::Node), ("rack", Tier::Rack), ("pod", Tier::Pod)])
+}
+
+fn read_poll_interval(reader: &mut Reader<'_>, key: &str) -> Option<SimDuration> {
+    let seconds = reader.float(key, SECONDS)?;
+    if seconds > 0.0 && !PERIOD.contains(seconds) {
+        reader.fail(key, &format!("{key} is too short; allowed: 0, or {PERIOD}"));
+        return None;
+    }
+    Some(SimDuration::from_secs_f64(seconds))
+}
+
+fn read_dynamo(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Option<DynamoConfig> {
+    let active_request_weight = reader.float("policy.dynamo.active_request_weight", WEIGHT);
+    let topology_domain = read_level(reader, "policy.dynamo.topology_domain");
+    let topology_weight = reader.float("policy.dynamo.topology_weight", Range::closed(0.0, 1.0));
+    Some(DynamoConfig {
+        block_tokens: kv?.block_tokens,
+        active_request_weight: active_request_weight?,
+        topology_domain: topology_domain?,
+        topology_weight: topology_weight?,
+    })
+}
+
+fn read_sglang(reader: &mut Reader<'_>) -> Option<SglangConfig> {
+    let cache_threshold_ratio = reader.float("policy.sglang.cache_threshold_ratio", Range::closed(0.0, 1.0));
+    let balance_abs_requests = reader.count("policy.sglang.balance_abs_requests", 0, MAX_REQUESTS);
+    let balance_rel_ratio = reader.float("policy.sglang.balance_rel_ratio", WEIGHT);
+    Some(SglangConfig {
+        cache_threshold_ratio: cache_threshold_ratio?,
+        balance_abs_requests: balance_abs_requests?,
+        balance_rel_ratio: balance_rel_ratio?,
+    })
+}
+
+fn read_smg(reader: &mut Reader<'_>) -> Option<SmgConfig> {
+    let kv_pressure_s = reader.float("policy.smg.kv_pressure_s", SECONDS);
+    let request_tokens = reader.count("policy.smg.request_tokens", 1, u32::MAX);
+    let default_tokens_per_sec = reader.float("policy.smg.default_tokens_per_s", RATE);
+    let poll_interval = read_poll_interval(reader, "policy.smg.poll_interval_s");
+    Some(SmgConfig {
+        kv_pressure_s: kv_pressure_s?,
+        request_tokens: request_tokens?,
+        default_tokens_per_sec: default_tokens_per_sec?,
+        poll_interval: poll_interval?,
+    })
+}
+
+fn read_llmd(reader: &mut Reader<'_>) -> Option<LlmdConfig> {
+    let prefix_weight = reader.float("policy.llmd.prefix_weight", WEIGHT);
+    let queue_weight = reader.float("policy.llmd.queue_weight", WEIGHT);
+    let kv_weight = reader.float("policy.llmd.kv_weight", WEIGHT);
+    let topology_weight = reader.float("policy.llmd.topology_weight", WEIGHT);
+    let poll_interval = read_poll_interval(reader, "policy.llmd.poll_interval_s");
+    Some(LlmdConfig {
+        prefix_weight: prefix_weight?,
+        queue_weight: queue_weight?,
+        kv_weight: kv_weight?,
+        topology_weight: topology_weight?,
+        poll_interval: poll_interval?,
+    })
+}
+
+fn read_aibrix(reader: &mut Reader<'_>) -> Option<AibrixConfig> {
+    let roleset = read_level(reader, "policy.aibrix.roleset");
+    let prefill_spread_requests = reader.count("policy.aibrix.prefill_spread_requests", 0, MAX_REQUESTS);
+    let decode_spread_requests = reader.count("policy.aibrix.decode_spread_requests", 1, MAX_REQUESTS);
+    let throughput_spread = reader.float("policy.aibrix.throughput_spread_tokens_per_s", WEIGHT);
+    let drain_ratio = reader.float("policy.aibrix.drain_ratio", WEIGHT);
+    let deviations = reader.float("policy.aibrix.deviations", WEIGHT);
+    let running_weight = reader.float("policy.aibrix.running_weight", WEIGHT);
+    let throughput_weight = reader.float("policy.aibrix.throughput_weight", WEIGHT);
+    let poll_interval = read_poll_interval(reader, "policy.aibrix.poll_interval_s");
+    Some(AibrixConfig {
+        roleset: roleset?,
+        prefill_spread_requests: prefill_spread_requests?,
+        decode_spread_requests: decode_spread_requests?,
+        throughput_spread_tokens_per_sec: throughput_spread?,
+        drain_ratio: drain_ratio?,
+        deviations: deviations?,
+        running_weight: running_weight?,
+        throughput_weight: throughput_weight?,
+        poll_interval: poll_interval?,
+    })
+}

@@ -1,0 +1,81 @@
+//! Policies in experiment files: what is read, and what is refused.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like the tests themselves")]
+
+mod common;
+
+use common::{load, load_beside};
+use netkv_grid::Workloads;
+use netkv_policy::PolicyConfig;
+use netkv_units::{SimDuration, Tier};
+
+fn check(body: &str, expect: &[&str]) {
+    let text = load_beside(body, &[]).expect_err("the experiment is wrong").to_string();
+    let found: Vec<_> = text.lines().map(|line| line.rsplit_once("/x.toml").map_or(line, |(_, rest)| rest)).collect();
+    assert_eq!(found, expect);
+}
+
+/// The policies of the cells of one seed.
+fn policies(body: &str) -> Vec<PolicyConfig> {
+    let body = format!("[workload]\nmax_requests = 1\n{body}");
+    let experiment = load(&body).unwrap_or_else(|errors| panic!("{errors}"));
+    let workloads = Workloads::new();
+    let cells = (0..experiment.n_cells()).map(|cell| experiment.cell(cell).unwrap());
+    cells.filter(|cell| cell.seed == 1).map(|cell| workloads.scenario(&cell).policy).collect()
+}
+
+#[test]
+fn every_policy_of_the_list_can_be_asked_for() {
+    let names = PolicyConfig::NAMES.map(|name| format!("'{name}'")).join(", ");
+    let read = policies(&format!("[[axis]]\nkey = 'policy.name'\nvalues = [{names}]\n"));
+    let found: Vec<_> = read.iter().map(PolicyConfig::name).collect();
+    assert_eq!(found, PolicyConfig::NAMES);
+}
+
+#[test]
+fn an_unknown_policy_is_answered_with_all_of_them_and_the_nearest() {
+    let all = PolicyConfig::NAMES.map(|name| format!("\"{name}\"")).join(", ");
+    check(
+        "[policy]\nname = 'dynamo_decoed'\n",
+        &[&format!(
+            ":5:8: policy.name = \"dynamo_decoed\" is not allowed; allowed: {all}; did you mean \"dynamo_decode\"?"
+        )],
+    );
+}
+
+#[test]
+fn an_unknown_or_wrong_parameter_is_told_what_is_allowed() {
+    check(
+        "[policy.dynamo]\ntopolgy_weight = 0.85\n",
+        &[":5:1: policy.dynamo.topolgy_weight is not a known key; did you mean policy.dynamo.topology_weight?"],
+    );
+    check(
+        "[policy.dynamo]\ntopology_domain = 'zone'\ntopology_weight = 1.5\n[policy.smg]\npoll_interval_s = 1e-6\n",
+        &[
+            ":5:19: policy.dynamo.topology_domain = \"zone\" is not allowed; allowed: \"node\", \"rack\", \"pod\"; did \
+             you mean \"node\"?",
+            ":6:19: policy.dynamo.topology_weight = 1.5 is not allowed; allowed: at least 0 and at most 1",
+            ":8:19: policy.smg.poll_interval_s is too short; allowed: 0, or at least 0.001 and at most 1000000000",
+        ],
+    );
+}
+
+#[test]
+fn parameters_reach_their_policies() {
+    let read = policies(
+        "[kv]\nblock_tokens = 32\n[policy]\ntbt_limit_ms = 30.0\n[policy.dynamo]\ntopology_domain = 'pod'\n\
+         transfer_blocks_per_s = 5\n[policy.aibrix]\nroleset = 'node'\n[policy.llmd]\npoll_interval_s = 0\n\
+         [[axis]]\nkey = 'policy.name'\n\
+         values = ['netkv', 'mooncake_ttft', 'dep9118_static', 'aibrix_pd', 'llmd', 'smg_expected_wait', 'jsq']\n",
+    );
+    let [netkv, mooncake, dep9118, aibrix, llmd, smg, jsq] = read[..] else { panic!("seven policies: {read:?}") };
+    assert!(matches!(netkv, PolicyConfig::NetKv(weights) if (weights.tbt_limit_s - 0.03).abs() < 1e-12));
+    assert!(matches!(mooncake, PolicyConfig::MooncakeTtft(config) if (config.tbt_limit_s - 0.03).abs() < 1e-12));
+    let PolicyConfig::Dep9118Static(dep9118) = dep9118 else { panic!("{dep9118:?}") };
+    assert_eq!((dep9118.dynamo.block_tokens, dep9118.dynamo.topology_domain), (32, Tier::Pod));
+    assert!((dep9118.transfer_blocks_per_sec - 5.0).abs() < 1e-12);
+    assert!(matches!(aibrix, PolicyConfig::AibrixPd(config) if config.roleset == Tier::Node));
+    let intervals = [aibrix, llmd, smg, jsq].map(|policy| policy.poll_interval());
+    let millis = |ms: u64| Some(SimDuration::from_nanos(ms * 1_000_000));
+    assert_eq!(intervals, [millis(50), millis(0), millis(10_000), None]);
+}

@@ -1,0 +1,60 @@
+//! NVIDIA Dynamo's decode rule: least projected KV blocks, ties drawn uniformly.
+//!
+//! cost(d) = B(d) + a * R(d)
+//!
+//! B(d): KV blocks of the prompts in flight on d, those of this request added; R(d): requests in flight on d; a =
+//! `active_request_weight`, 0 by default. Source: Dynamo 1.6.1, `lib/kv-router/src/scheduling/selector/reference.rs`
+//! (`worker_logit`, `pick_default_worker`) and `lib/llm/src/kv_router/prefill_router/mod.rs`, which asks the decode leg
+//! with `overlap_score_credit` 0, `assume_kv_reuse` false and `track_prefill_tokens` false: a prefix that d holds
+//! counts for nothing, and every prompt counts its own blocks. Generated tokens are not counted (`track_output_blocks`
+//! is off by default). Both counts are the router's own and live.
+//!
+//! Left out: sampling at a temperature (0 by default, which is this rule), the queue threshold (off by default).
+
+use crate::candidate::Candidate;
+use crate::oracle::CostOracle;
+use crate::policy::{Policy, PromptView, RequestView};
+use crate::ties::Ties;
+use netkv_units::Tier;
+
+/// Parameters of Dynamo's rules, those with topology included.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DynamoConfig {
+    /// Tokens of one KV block.
+    pub block_tokens: u32,
+    /// Blocks that each request in flight counts beside its own.
+    pub active_request_weight: f64,
+    /// Instances this near to each other share a topology domain.
+    pub topology_domain: Tier,
+    /// Weight of a preferred domain: its costs are multiplied by exp(-tanh(weight)).
+    pub topology_weight: f64,
+}
+
+impl DynamoConfig {
+    /// The cost of a candidate, in blocks.
+    pub(crate) fn cost_blocks(&self, prompt: &PromptView, candidate: &Candidate) -> f64 {
+        let block = u64::from(self.block_tokens);
+        let projected = candidate.in_flight_prompt_tokens / block + u64::from(prompt.input_tokens).div_ceil(block);
+        projected as f64 + self.active_request_weight * f64::from(candidate.in_flight())
+    }
+}
+
+/// The rule.
+pub(crate) struct DynamoDecode {
+    config: DynamoConfig,
+    ties: Ties,
+}
+
+impl DynamoDecode {
+    /// The rule with these parameters.
+    pub(crate) fn new(config: DynamoConfig, seed: u64) -> Self {
+        Self { config, ties: Ties::new(seed) }
+    }
+}
+
+impl Policy for DynamoDecode {
+    fn select(&mut self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
+        let costs = candidates.iter().map(|candidate| self.config.cost_blocks(&request.prompt, candidate));
+        self.ties.least(0.0, costs.enumerate()).expect("there is a candidate")
+    }
+}

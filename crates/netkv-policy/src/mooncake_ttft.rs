@@ -1,0 +1,76 @@
+//! Mooncake's Conductor: prefill and decode instance by predicted TTFT, extended to the decode side.
+//!
+//! p = argmin T_queue(p) + T_prefill(prompt - hit(p), hit(p)), the first of equals; then, from p,
+//! d = argmin T_transfer(p, d) + T_wait(d) + T_iteration(d), over instances whose predicted iteration keeps the TBT
+//! limit (over all if none does), the first of equals.
+//!
+//! Source: Qin et al., Mooncake, FAST '25, section 4.1, Algorithm 1, for p; both are chosen by the Conductor when the
+//! request arrives. Its SelectDecodingInstance has no body in the paper, which says of it only that the predicted TBT
+//! must keep the SLO.
+//!
+//! Ours: the whole second line. T_transfer is latency plus the bytes that d lacks over the bandwidth of the way, as the
+//! paper estimates transfers by size; congestion, which it calls hard to predict, plays no part. T_wait is the memory
+//! that d lacks over the rate at which a full instance frees it. T_queue is the predicted time of the prompts queued on
+//! p, taken as equally long. Left out: fetching a prefix from another prefill instance (the branch with the balancing
+//! threshold), replicating hot prefixes, rejecting requests.
+
+use crate::candidate::{Candidate, PrefillCandidate};
+use crate::estimates::Estimates;
+use crate::oracle::CostOracle;
+use crate::policy::{PairPolicy, PromptView};
+
+/// Parameters of Mooncake's rule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MooncakeConfig {
+    /// An instance whose predicted iteration is longer than this is avoided, in seconds.
+    pub tbt_limit_s: f64,
+    /// Tokens that an instance out of memory is expected to free each second.
+    pub drain_tokens_per_sec: f64,
+}
+
+/// The rule.
+pub(crate) struct MooncakeTtft {
+    pub(crate) config: MooncakeConfig,
+    pub(crate) estimates: Estimates,
+}
+
+impl MooncakeTtft {
+    /// Predicted seconds until the prefill of the prompt would be done.
+    fn prefill_s(&self, prompt: &PromptView, candidate: &PrefillCandidate) -> f64 {
+        let model = &self.estimates.prefill;
+        let queue = match candidate.requests {
+            0 => 0.0,
+            requests => f64::from(requests) * model.seconds(candidate.backlog_tokens / u64::from(requests), 0),
+        };
+        let present = candidate.hit_tokens.min(prompt.input_tokens);
+        queue + model.seconds(u64::from(prompt.input_tokens - present), u64::from(present))
+    }
+}
+
+impl PairPolicy for MooncakeTtft {
+    fn select_pair(
+        &mut self,
+        prompt: &PromptView,
+        prefill: &[PrefillCandidate],
+        decode: &[Candidate],
+        oracle: &dyn CostOracle,
+    ) -> (usize, usize) {
+        let time = |index: &usize| self.prefill_s(prompt, &prefill[*index]);
+        let least = |one: &usize, two: &usize| time(one).total_cmp(&time(two));
+        let p = (0..prefill.len()).min_by(least).expect("there is a prefill instance");
+        let mut best = (0, true, f64::INFINITY);
+        for (index, candidate) in decode.iter().enumerate() {
+            let tokens = candidate.committed_tokens() + u64::from(prompt.input_tokens);
+            let iteration_s = self.estimates.iteration.seconds(candidate.in_flight() + 1, tokens);
+            let path = oracle.path(prefill[p].instance, candidate.instance);
+            let transfer_s =
+                path.latency.as_secs_f64() + candidate.transfer_bytes.get() as f64 / path.bandwidth_bytes_per_sec;
+            let wait_s = candidate.missing_tokens(prompt.input_tokens) as f64 / self.config.drain_tokens_per_sec;
+            let (too_slow, cost) = (iteration_s > self.config.tbt_limit_s, transfer_s + wait_s + iteration_s);
+            if (too_slow, cost) < (best.1, best.2) {
+                best = (index, too_slow, cost);
+            }
+        }
+        (p, best.0)
+    }
+}

@@ -1,0 +1,244 @@
+//! Handlers that have the policy choose: what it is told of each instance and of the network, and what it decided.
+
+use crate::oracle::{DecisionOracle, flow_hashes};
+use crate::rankings::Rankings;
+use crate::scenario::{OracleGranularity, SelectionMoment};
+use crate::serving::is_counted;
+use crate::simulation::Simulation;
+use crate::transfers::interface;
+use netkv_policy::{Candidate, PrefillCandidate, PromptView, RequestView, Selector};
+use netkv_units::{Bytes, BytesPerSec, LinkId, RequestId};
+
+impl Simulation<'_> {
+    /// Whether the decode instance of a request is chosen at `moment`. A policy that picks the prefill instance as well
+    /// picks both on arrival, whatever the experiment says.
+    pub(crate) fn selects_at(&self, moment: SelectionMoment) -> bool {
+        matches!(self.policy, Selector::Decode(_)) && self.scenario.selection == moment
+    }
+
+    /// Has the policy choose a decode instance for a request whose prefill instance is known.
+    pub(crate) fn select_decode(&mut self, request: RequestId) {
+        let source = self.requests[request].prefill as usize;
+        let looks_at_state = self.policy.looks_at_state();
+        let candidates = self.candidates(request, Some(source), looks_at_state);
+        let exact = self.scenario.policy.wants_exact_oracle();
+        let granularity = if exact { OracleGranularity::Exact } else { self.scenario.oracle };
+        if granularity == OracleGranularity::Exact {
+            self.probe_candidates(request);
+        }
+        let view = RequestView { source: self.cluster.prefill[source], prompt: self.prompt_view(request) };
+        let counts = is_counted(self.scenario, self.requests[request].own.arrival);
+        let chosen = self.consult(request, granularity, looks_at_state, |policy, rankings, oracle| {
+            let Selector::Decode(policy) = policy else { unreachable!("a pair is chosen on arrival") };
+            let chosen = policy.select(&view, &candidates, oracle);
+            if let Some(rankings) = rankings {
+                rankings.compare(&view, &candidates, oracle, chosen, counts);
+            }
+            chosen
+        });
+        assert!(chosen < candidates.len(), "the policy chose {chosen} of {}", candidates.len());
+        self.scratch.candidates = candidates;
+        self.assign_decode(request, chosen);
+    }
+
+    /// Has the policy choose both instances of a request that arrives, if it is one that does; returns the prefill
+    /// instance.
+    pub(crate) fn select_pair(&mut self, request: RequestId) -> Option<usize> {
+        if matches!(self.policy, Selector::Decode(_)) {
+            return None;
+        }
+        let candidates = self.candidates(request, None, true);
+        let mut prefill = std::mem::take(&mut self.scratch.prefill_candidates);
+        prefill.clear();
+        prefill.extend((0..self.prefill.len()).map(|index| self.prefill_candidate(request, index)));
+        // The exact rate is that of one transfer, from a known source.
+        let exact = self.scenario.oracle == OracleGranularity::Exact;
+        let granularity = if exact { OracleGranularity::Path } else { self.scenario.oracle };
+        let prompt = self.prompt_view(request);
+        let (p, d) = self.consult(request, granularity, true, |policy, _, oracle| match policy {
+            Selector::Pair(policy) => policy.select_pair(&prompt, &prefill, &candidates, oracle),
+            Selector::Decode(_) => unreachable!("it chooses no pairs"),
+        });
+        assert!(p < prefill.len() && d < candidates.len(), "the policy chose {p} and {d}");
+        (self.scratch.candidates, self.scratch.prefill_candidates) = (candidates, prefill);
+        if self.needs_decode(request) {
+            self.assign_decode(request, d);
+        }
+        Some(p)
+    }
+
+    /// Asks the policy with the oracle as it stands.
+    fn consult<T>(
+        &mut self,
+        request: RequestId,
+        granularity: OracleGranularity,
+        looks_at_state: bool,
+        ask: impl FnOnce(&mut Selector, &mut Option<Rankings>, &DecisionOracle<'_>) -> T,
+    ) -> T {
+        flow_hashes(self.scenario.seed, request.get(), self.cluster.tp, &mut self.scratch.hashes);
+        if looks_at_state {
+            // What is seen live is what holds after all changes of this instant so far.
+            self.network.resolve();
+        }
+        let age = self.monitor.refresh(self.now);
+        if granularity == OracleGranularity::Zone {
+            self.monitor.refresh_zones(&self.tree, &self.network);
+        }
+        let oracle = DecisionOracle {
+            granularity,
+            bandwidth: self.scenario.oracle_bandwidth,
+            cluster: &self.cluster,
+            tree: &self.tree,
+            network: &self.network,
+            monitor: &self.monitor,
+            age,
+            tier_congestion: if looks_at_state {
+                self.monitor.tier_congestion(&self.tree, &self.network)
+            } else {
+                [0.0; 4]
+            },
+            zones: self.monitor.zones.as_ref(),
+            shows_present: false,
+            hashes: &self.scratch.hashes,
+            exact_rate: &self.scratch.exact_rate,
+        };
+        ask(&mut self.policy, &mut self.rankings, &oracle)
+    }
+
+    /// A request will decode on this instance.
+    fn assign_decode(&mut self, request: RequestId, chosen: usize) {
+        let state = &mut self.requests[request];
+        state.decode = Some(chosen as u32);
+        let input_tokens = state.own.input_tokens;
+        let in_blocks = self.in_blocks(input_tokens);
+        let instance = &mut self.decode[chosen];
+        instance.outside += 1;
+        instance.outside_tokens += u64::from(input_tokens);
+        instance.unseen += 1;
+        instance.unseen_tokens += u64::from(input_tokens);
+        instance.in_flight_prompt_tokens += in_blocks;
+        if let Some(signals) = &mut self.signals {
+            signals.dispatch(chosen, input_tokens);
+        }
+    }
+
+    /// Tokens of a prompt, rounded up to whole blocks of the engine.
+    pub(crate) fn in_blocks(&self, input_tokens: u32) -> u64 {
+        let block_tokens = u64::from(self.scenario.kv.block_tokens);
+        u64::from(input_tokens).div_ceil(block_tokens) * block_tokens
+    }
+
+    fn prompt_view(&self, request: RequestId) -> PromptView {
+        let input_tokens = self.requests[request].own.input_tokens;
+        PromptView { input_tokens, kv_bytes: Bytes::new(self.bytes_to_move(input_tokens, 0)) }
+    }
+
+    /// What the scheduler knows about every decode instance.
+    fn candidates(&mut self, request: RequestId, source: Option<usize>, looks_at_state: bool) -> Vec<Candidate> {
+        if looks_at_state {
+            self.refresh_live_reports();
+        }
+        let mut candidates = std::mem::take(&mut self.scratch.candidates);
+        candidates.clear();
+        for decode in 0..self.decode.len() {
+            if !looks_at_state {
+                candidates.push(Candidate::unknown(self.cluster.decode[decode]));
+                continue;
+            }
+            let instance = &mut self.decode[decode];
+            instance.engine.catch_up(self.now, &mut instance.memory, &mut self.tbt);
+            candidates.push(self.candidate(request, source, decode));
+        }
+        candidates
+    }
+
+    /// What the scheduler knows about one decode instance.
+    fn candidate(&self, request: RequestId, source: Option<usize>, decode: usize) -> Candidate {
+        let instance = &self.decode[decode];
+        let destination = self.cluster.decode[decode];
+        let input_tokens = self.requests[request].own.input_tokens;
+        let prefix = self.requests.prefix(request);
+        let hit_tokens = instance.memory.hit_tokens(prefix);
+        let room = instance.memory.available_besides(prefix).saturating_sub(self.scenario.decode.watermark_blocks);
+        let sharing_transfers = match source {
+            Some(prefill) => {
+                let interface = interface(self.cluster.tier(self.cluster.prefill[prefill], destination));
+                instance.receiving[interface].max(self.prefill[prefill].sending[interface])
+            }
+            None => instance.receiving.iter().sum(),
+        };
+        let (report, dispatched) =
+            self.signals.as_ref().map_or_else(Default::default, |signals| signals.seen_of(decode));
+        Candidate {
+            instance: destination,
+            running: instance.engine.n_running() as u32,
+            pending: instance.outside + instance.engine.n_joining() as u32,
+            max_batch: self.scenario.decode.max_batch,
+            running_tokens: instance.engine.running_tokens(),
+            pending_tokens: instance.outside_tokens + instance.engine.joining_tokens(),
+            capacity_tokens: self.block_tokens(instance.memory.capacity()),
+            free_tokens: self.block_tokens(room),
+            queued_tokens: instance.queued_tokens,
+            hit_tokens,
+            transfer_bytes: Bytes::new(self.bytes_to_move(input_tokens, hit_tokens)),
+            sharing_transfers,
+            in_flight_prompt_tokens: instance.in_flight_prompt_tokens,
+            report,
+            dispatched,
+        }
+    }
+
+    /// What the scheduler knows about one prefill instance.
+    fn prefill_candidate(&self, request: RequestId, prefill: usize) -> PrefillCandidate {
+        let instance = &self.prefill[prefill];
+        PrefillCandidate {
+            instance: self.cluster.prefill[prefill],
+            requests: instance.engine.n_requests() as u32,
+            backlog_tokens: instance.engine.backlog_tokens(),
+            hit_tokens: instance.memory.hit_tokens(self.requests.prefix(request)),
+        }
+    }
+
+    /// Tokens that this many blocks of the engine hold.
+    pub(crate) fn block_tokens(&self, blocks: u32) -> u64 {
+        u64::from(blocks) * u64::from(self.scenario.kv.block_tokens)
+    }
+
+    /// Finds the rate that the transfer would really get to each decode instance if it started now, beside those in
+    /// flight: the ones that are being set up send as soon as it would.
+    fn probe_candidates(&mut self, request: RequestId) {
+        let mut entering = Vec::new();
+        for index in 0..self.entering.len() {
+            let other = self.entering[index];
+            flow_hashes(self.scenario.seed, other.get(), self.cluster.tp, &mut self.scratch.hashes);
+            self.find_paths(other, self.requests[other].decode.expect("it was chosen") as usize);
+            entering.append(&mut self.scratch.paths);
+        }
+        flow_hashes(self.scenario.seed, request.get(), self.cluster.tp, &mut self.scratch.hashes);
+        self.scratch.exact_rate.clear();
+        self.scratch.exact_rate.resize(self.cluster.prefill.len() + self.cluster.decode.len(), 0.0);
+        let mut rates = Vec::new();
+        for decode in 0..self.decode.len() {
+            self.find_paths(request, decode);
+            let paths: Vec<&[LinkId]> = self.scratch.paths.iter().chain(&entering).map(|path| path.links()).collect();
+            self.network.probe(&paths, &mut rates);
+            rates.truncate(self.scratch.paths.len());
+            // The transfer ends with its slowest flow.
+            let slowest = rates.iter().copied().min().unwrap_or(BytesPerSec::ZERO);
+            let rate = slowest.get() as f64 * rates.len() as f64;
+            self.scratch.exact_rate[self.cluster.decode[decode].index()] = rate;
+        }
+    }
+
+    /// Finds the ways of a transfer's flows, by rank.
+    fn find_paths(&mut self, request: RequestId, decode: usize) {
+        let source = self.cluster.prefill[self.requests[request].prefill as usize];
+        let destination = self.cluster.decode[decode];
+        let (cluster, tree, network) = (&self.cluster, &self.tree, &self.network);
+        let way = |(rank, &hash): (usize, &u64)| {
+            tree.route(cluster.gpu(source, rank as u32), cluster.gpu(destination, rank as u32), hash, network)
+        };
+        self.scratch.paths.clear();
+        self.scratch.paths.extend(self.scratch.hashes.iter().enumerate().map(way));
+    }
+}
