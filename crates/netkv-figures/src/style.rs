@@ -114,7 +114,7 @@ const POLICIES: [(&str, &str, RGBColor, Marker); 26] = [
     ("netkv_no_load", "NetKV without load term", ORANGE, Marker::Down),
     ("netkv", "NetKV", VERMILLION, Marker::Disc),
     ("clairvoyant", "Clairvoyant (exact oracle)", BLACK, Marker::Star),
-    ("rank_inversion_ratio", "Another way is first at present", VERMILLION, Marker::Disc),
+    ("rank_inversion_ratio", "Another way is first at present", VERMILLION, Marker::Diamond),
     ("rank_drift_ratio", "Bound: drift reaches the margin", BLACK, Marker::Square),
     ("choice_change_ratio", "NetKV would choose otherwise", BLUE, Marker::Diamond),
 ];
