@@ -116,7 +116,7 @@ const POLICIES: [(&str, &str, RGBColor, Marker); 26] = [
     ("clairvoyant", "Clairvoyant (exact oracle)", BLACK, Marker::Star),
     ("rank_inversion_ratio", "Another way is first at present", VERMILLION, Marker::Diamond),
     ("rank_drift_ratio", "Bound: drift reaches the margin", BLACK, Marker::Square),
-    ("choice_change_ratio", "NetKV would choose otherwise", BLUE, Marker::Diamond),
+    ("choice_change_ratio", "NetKV would choose otherwise", BLUE, Marker::Down),
 ];
 
 /// Rank of a policy in legends; unknown ones come last.
