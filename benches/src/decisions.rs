@@ -61,7 +61,7 @@ pub const fn netkv(tbt_limit_s: f64) -> NetKv {
 
 /// A request with a prompt of 12,000 tokens.
 pub const fn request() -> RequestView {
-    let prompt = PromptView { input_tokens: 12_000, kv_bytes: Bytes::new(12_000 * BYTES_PER_TOKEN) };
+    let prompt = PromptView { input_tokens: 12_000, kv_bytes: Bytes::new(12_000 * BYTES_PER_TOKEN), ttft_left: SimDuration::ZERO };
     RequestView { source: InstanceId::new(0), prompt }
 }
 

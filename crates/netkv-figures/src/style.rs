@@ -90,7 +90,7 @@ pub(crate) struct PolicyStyle {
 /// Key, label, colour and marker of each policy, in the order of legends; NetKV is drawn last but one. Colours tell
 /// families: what balances load is grey, Dynamo's green, SGLang's sky, llm-d's blue, the ones that choose pairs purple,
 /// NetKV's variants orange. Metrics that are drawn beside each other have a look as well.
-const POLICIES: [(&str, &str, RGBColor, Marker); 26] = [
+const POLICIES: [(&str, &str, RGBColor, Marker); 27] = [
     ("round_robin", "Round-robin", PURPLE, Marker::Square),
     ("random", "Random", MUTED, Marker::Plus),
     ("power_of_two", "Power of two choices", MUTED, Marker::Diamond),
@@ -112,6 +112,7 @@ const POLICIES: [(&str, &str, RGBColor, Marker); 26] = [
     ("netkv_no_ledger", "NetKV without ledger", ORANGE, Marker::Square),
     ("netkv_no_cache", "NetKV without cache term", ORANGE, Marker::Up),
     ("netkv_no_load", "NetKV without load term", ORANGE, Marker::Down),
+    ("netkv_joint", "NetKV joint (ours)", BLACK, Marker::Star),
     ("netkv", "NetKV", VERMILLION, Marker::Disc),
     ("clairvoyant", "Clairvoyant (exact oracle)", BLACK, Marker::Star),
     ("rank_inversion_ratio", "Another way is first at present", VERMILLION, Marker::Diamond),

@@ -5,6 +5,8 @@
 //! nothing (llm-d). A [`Candidate`] therefore holds both the live view and the last polled [`Report`] with what was
 //! [`Dispatched`] since; each policy says in its first lines which of them it looks at.
 
+use crate::estimates::PrefillModel;
+use crate::policy::PromptView;
 use netkv_units::{Bytes, InstanceId};
 
 /// What the scheduler knows about one decode instance: the instance's own report and the scheduler's bookkeeping of
@@ -83,8 +85,20 @@ pub struct PrefillCandidate {
     pub requests: u32,
     /// Prompt tokens of these that are still to be computed.
     pub backlog_tokens: u64,
+    /// Pairs of these tokens and those before them in their prompts: what attention has to do for them.
+    pub backlog_pairs: u64,
     /// Tokens of the request's prompt that its prefix cache holds.
     pub hit_tokens: u32,
+}
+
+impl PrefillCandidate {
+    /// Predicted seconds until the prefill of `prompt` would be done there: what is still to be computed of the prompts
+    /// before it, and its own.
+    pub(crate) fn done_s(&self, prompt: &PromptView, model: &PrefillModel) -> f64 {
+        let queue_s = model.work_s(self.backlog_tokens, self.backlog_pairs as f64);
+        let present = self.hit_tokens.min(prompt.input_tokens);
+        queue_s + model.seconds(u64::from(prompt.input_tokens - present), u64::from(present))
+    }
 }
 
 impl Candidate {

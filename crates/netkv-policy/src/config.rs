@@ -13,6 +13,7 @@ use crate::llmd_topology::LlmdTopology;
 use crate::load_aware::LoadAware;
 use crate::mooncake_ttft::{MooncakeConfig, MooncakeTtft};
 use crate::netkv::{NetKv, NetKvTerms, NetKvWeights};
+use crate::netkv_joint::{JointConfig, NetKvJoint};
 use crate::policy::{PairPolicy, Policy, Selector};
 use crate::power_of_two::PowerOfTwo;
 use crate::random::Random;
@@ -76,13 +77,15 @@ pub enum PolicyConfig {
     NetKvNoLoad(NetKvWeights),
     /// NetKV's greedy.
     NetKv(NetKvWeights),
+    /// Ours: NetKV with the choice of the prefill instance and a price on longer iterations.
+    NetKvJoint(JointConfig),
     /// NetKV over an oracle that knows the true state of the network now: not deployable, a yardstick.
     Clairvoyant(NetKvWeights),
 }
 
 impl PolicyConfig {
     /// Every policy name that an experiment file may use.
-    pub const NAMES: [&'static str; 23] = [
+    pub const NAMES: [&'static str; 24] = [
         "round_robin",
         "random",
         "power_of_two",
@@ -105,6 +108,7 @@ impl PolicyConfig {
         "netkv_no_cache",
         "netkv_no_load",
         "netkv",
+        "netkv_joint",
         "clairvoyant",
     ];
 
@@ -133,6 +137,7 @@ impl PolicyConfig {
             Self::NetKvNoCache(_) => "netkv_no_cache",
             Self::NetKvNoLoad(_) => "netkv_no_load",
             Self::NetKv(_) => "netkv",
+            Self::NetKvJoint(_) => "netkv_joint",
             Self::Clairvoyant(_) => "clairvoyant",
         }
     }
@@ -166,6 +171,7 @@ impl PolicyConfig {
             | Self::NetKvNoCache(_)
             | Self::NetKvNoLoad(_)
             | Self::NetKv(_)
+            | Self::NetKvJoint(_)
             | Self::Clairvoyant(_) => None,
         }
     }
@@ -199,6 +205,7 @@ impl PolicyConfig {
             Self::NetKvNoCache(weights) => netkv(weights, NetKvTerms { cache: false, ..all }),
             Self::NetKvNoLoad(weights) => netkv(weights, NetKvTerms { load: false, ..all }),
             Self::NetKv(weights) => netkv(weights, all),
+            Self::NetKvJoint(config) => Selector::Staged(Box::new(NetKvJoint::new(config, estimates))),
             // The exact oracle's figure is the truth, however high: nothing is read as less.
             Self::Clairvoyant(weights) => {
                 netkv(NetKvWeights { max_congestion_ratio: 1.0 - f64::EPSILON, ..weights }, all)

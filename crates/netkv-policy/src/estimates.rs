@@ -35,8 +35,16 @@ pub struct IterationModel {
 impl PrefillModel {
     /// Seconds to compute `computed` tokens in one batch after `present` ones whose KV cache is there.
     pub fn seconds(&self, computed: u64, present: u64) -> f64 {
-        let double_pairs = 2.0 * computed as f64 * present as f64 + computed as f64 * computed as f64;
-        (self.tokens.at(computed) as f64 + self.per_pair_fs as f64 * double_pairs / 2.0) / FEMTOS_PER_SEC
+        let pairs = computed as f64 * present as f64 + computed as f64 * computed as f64 / 2.0;
+        self.work_s(computed, pairs)
+    }
+
+    /// Seconds to compute so many tokens that attend so many pairs; nothing if there are none.
+    pub fn work_s(&self, tokens: u64, pairs: f64) -> f64 {
+        if tokens == 0 {
+            return 0.0;
+        }
+        (self.tokens.at(tokens) as f64 + self.per_pair_fs as f64 * pairs) / FEMTOS_PER_SEC
     }
 }
 

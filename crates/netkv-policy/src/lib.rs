@@ -50,7 +50,11 @@
 //! let policy = NetKv::new(weights, NetKvTerms::ALL, iteration);
 //!
 //! // A prompt of 8,000 tokens, 2.6 GB of KV cache, was prefilled on instance 0; instances 1 (same rack) and 2 decode.
-//! let prompt = PromptView { input_tokens: 8_000, kv_bytes: Bytes::new(2_621_440_000) };
+//! let prompt = PromptView {
+//!     input_tokens: 8_000,
+//!     kv_bytes: Bytes::new(2_621_440_000),
+//!     ttft_left: SimDuration::from_nanos(500_000_000),
+//! };
 //! let request = RequestView { source: InstanceId::new(0), prompt };
 //! let candidate = |instance, sharing_transfers| Candidate {
 //!     max_batch: 128,
@@ -82,6 +86,7 @@ mod llmd_topology;
 mod load_aware;
 mod mooncake_ttft;
 mod netkv;
+mod netkv_joint;
 mod oracle;
 mod policy;
 mod power_of_two;
@@ -100,7 +105,8 @@ pub use estimates::{Estimates, IterationModel, PrefillModel};
 pub use llmd::LlmdConfig;
 pub use mooncake_ttft::MooncakeConfig;
 pub use netkv::{NetKv, NetKvTerms, NetKvWeights};
+pub use netkv_joint::JointConfig;
 pub use oracle::{CostOracle, PathCost};
-pub use policy::{PairPolicy, Policy, PromptView, RequestView, Selector};
+pub use policy::{PairPolicy, Policy, PromptView, RequestView, Selector, StagedPolicy};
 pub use sglang_cache_aware::SglangConfig;
 pub use smg_expected_wait::SmgConfig;

@@ -10,8 +10,8 @@
 //!
 //! Ours: the whole second line. T_transfer is latency plus the bytes that d lacks over the bandwidth of the way, as the
 //! paper estimates transfers by size; congestion, which it calls hard to predict, plays no part. T_wait is the memory
-//! that d lacks over the rate at which a full instance frees it. T_queue is the predicted time of the prompts queued on
-//! p, taken as equally long. Left out: fetching a prefix from another prefill instance (the branch with the balancing
+//! that d lacks over the rate at which a full instance frees it. T_queue is the predicted time of what is still to be
+//! computed on p, as if in one batch. Left out: fetching a prefix from another prefill instance (the branch with the balancing
 //! threshold), replicating hot prefixes, rejecting requests.
 
 use crate::candidate::{Candidate, PrefillCandidate};
@@ -34,19 +34,6 @@ pub(crate) struct MooncakeTtft {
     pub(crate) estimates: Estimates,
 }
 
-impl MooncakeTtft {
-    /// Predicted seconds until the prefill of the prompt would be done.
-    fn prefill_s(&self, prompt: &PromptView, candidate: &PrefillCandidate) -> f64 {
-        let model = &self.estimates.prefill;
-        let queue = match candidate.requests {
-            0 => 0.0,
-            requests => f64::from(requests) * model.seconds(candidate.backlog_tokens / u64::from(requests), 0),
-        };
-        let present = candidate.hit_tokens.min(prompt.input_tokens);
-        queue + model.seconds(u64::from(prompt.input_tokens - present), u64::from(present))
-    }
-}
-
 impl PairPolicy for MooncakeTtft {
     fn select_pair(
         &mut self,
@@ -55,7 +42,7 @@ impl PairPolicy for MooncakeTtft {
         decode: &[Candidate],
         oracle: &dyn CostOracle,
     ) -> (usize, usize) {
-        let time = |index: &usize| self.prefill_s(prompt, &prefill[*index]);
+        let time = |index: &usize| prefill[*index].done_s(prompt, &self.estimates.prefill);
         let least = |one: &usize, two: &usize| time(one).total_cmp(&time(two));
         let p = (0..prefill.len()).min_by(least).expect("there is a prefill instance");
         let mut best = (0, true, f64::INFINITY);

@@ -57,18 +57,49 @@ pub struct NetKv {
     weights: NetKvWeights,
     terms: NetKvTerms,
     iteration: IterationModel,
+    /// What an iteration costs besides, for each second beyond an empty one; and what being late does. See `netkv_joint`.
+    price: f64,
+    lateness_s: f64,
+}
+
+/// The best of some candidates.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Best {
+    /// Its position.
+    pub(crate) index: usize,
+    /// 2: it has room and keeps the TBT limit; 1: it has room; 0: neither.
+    pub(crate) standing: u8,
+    /// In seconds; what is compared among those of one standing.
+    pub(crate) cost_s: f64,
 }
 
 impl NetKv {
     /// The rule with these parameters and terms.
     pub const fn new(weights: NetKvWeights, terms: NetKvTerms, iteration: IterationModel) -> Self {
-        Self { weights, terms, iteration }
+        Self { weights, terms, iteration, price: 0.0, lateness_s: 0.0 }
+    }
+
+    /// The same with a price on the length of iterations and one on being late.
+    pub(crate) const fn with_price(self, price: f64, lateness_s: f64) -> Self {
+        Self { price, lateness_s, ..self }
     }
 
     /// The position in `candidates` of the instance that takes `request`, as [`Policy::select`] gives it; for a known
     /// type of oracle the compiler can do without a call for each candidate.
     pub fn choose<O: CostOracle + ?Sized>(&self, request: &RequestView, candidates: &[Candidate], oracle: &O) -> usize {
+        self.best(request, candidates, oracle, None).index
+    }
+
+    /// The best of the candidates, with its cost; one whose first token is not there in `left_s` seconds is late.
+    pub(crate) fn best<O: CostOracle + ?Sized>(
+        &self,
+        request: &RequestView,
+        candidates: &[Candidate],
+        oracle: &O,
+        left_s: Option<f64>,
+    ) -> Best {
         let input_tokens = request.prompt.input_tokens;
+        let empty_s = self.iteration.seconds(0, 0);
         let mut best = Best { index: 0, standing: 0, cost_s: f64::INFINITY };
         for (index, candidate) in candidates.iter().enumerate() {
             let way = self.way(request, candidate, oracle);
@@ -86,17 +117,19 @@ impl NetKv {
                 (true, false) => 1,
                 (false, _) => 0,
             };
-            let load_s = if self.terms.load { iteration_s } else { 0.0 };
+            let load_s = if self.terms.load { iteration_s + self.price * (iteration_s - empty_s) } else { 0.0 };
             if standing < best.standing || (standing == best.standing && best.is_beyond(at_least_s + load_s)) {
                 continue;
             }
             let wait_s = if self.terms.load { missing as f64 / self.weights.drain_tokens_per_sec } else { 0.0 };
-            let cost_s = way.seconds() + wait_s + load_s;
+            let network_s = way.seconds() + wait_s;
+            let is_late = left_s.is_some_and(|left_s| network_s + iteration_s > left_s);
+            let cost_s = network_s + load_s + if is_late { self.lateness_s } else { 0.0 };
             if standing > best.standing || cost_s < best.cost_s {
                 best = Best { index, standing, cost_s };
             }
         }
-        best.index
+        best
     }
 
     /// Prompt tokens that the candidate has to find room for, as far as the scheduler knows.
@@ -124,18 +157,11 @@ impl NetKv {
     }
 }
 
-/// How acceptable a candidate is before cost: 2 has room and keeps the TBT limit, 1 has room, 0 neither.
+/// The best standing of a candidate.
 const BEST_STANDING: u8 = 2;
 
 /// How much more than the cost its bound may be, relatively: far more than rounding makes.
 const BOUND_ERROR: f64 = 1e-9;
-
-/// The best candidate so far.
-struct Best {
-    index: usize,
-    standing: u8,
-    cost_s: f64,
-}
 
 impl Best {
     /// Whether a candidate of the same standing and at least this cost is worse.

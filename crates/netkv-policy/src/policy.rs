@@ -2,7 +2,7 @@
 
 use crate::candidate::{Candidate, PrefillCandidate};
 use crate::oracle::CostOracle;
-use netkv_units::{Bytes, InstanceId};
+use netkv_units::{Bytes, InstanceId, SimDuration};
 
 /// The request to be placed, once its prefill instance is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct PromptView {
     pub input_tokens: u32,
     /// Size of its whole KV cache.
     pub kv_bytes: Bytes,
+    /// What is left now of the time in which its first token was promised; zero if it is over.
+    pub ttft_left: SimDuration,
 }
 
 /// A rule that picks a decode instance.
@@ -53,12 +55,29 @@ pub trait PairPolicy: Send {
     ) -> (usize, usize);
 }
 
+/// A rule that picks the prefill instance when the request arrives, and the decode instance later.
+pub trait StagedPolicy: Policy {
+    /// The position in `prefill` of the instance that computes the prompt.
+    ///
+    /// Neither list is empty, and both are in ascending order of instance id. The answer depends on what
+    /// [`Policy::select`] says.
+    fn select_prefill(
+        &mut self,
+        prompt: &PromptView,
+        prefill: &[PrefillCandidate],
+        decode: &[Candidate],
+        oracle: &dyn CostOracle,
+    ) -> usize;
+}
+
 /// A policy that is ready to decide.
 pub enum Selector {
     /// It picks the decode instance; what picks the prefill instance is not its business.
     Decode(Box<dyn Policy>),
-    /// It picks both.
+    /// It picks both at once.
     Pair(Box<dyn PairPolicy>),
+    /// It picks both, one after the other.
+    Staged(Box<dyn StagedPolicy>),
 }
 
 impl Selector {
@@ -66,7 +85,7 @@ impl Selector {
     pub fn looks_at_state(&self) -> bool {
         match self {
             Self::Decode(policy) => policy.looks_at_state(),
-            Self::Pair(_) => true,
+            Self::Pair(_) | Self::Staged(_) => true,
         }
     }
 }

@@ -50,6 +50,10 @@ fn no_policy_allocates_when_it_decides() {
                 Selector::Decode(policy) => {
                     policy.select(&REQUEST, &candidates, &QUIET);
                 }
+                Selector::Staged(policy) => {
+                    policy.select_prefill(&PROMPT, &prefill, &candidates, &QUIET);
+                    policy.select(&REQUEST, &candidates, &QUIET);
+                }
                 Selector::Pair(policy) => {
                     policy.select_pair(&PROMPT, &prefill, &candidates, &QUIET);
                 }

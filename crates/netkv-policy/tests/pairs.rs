@@ -210,16 +210,15 @@ const TTFT: PolicyConfig = PolicyConfig::MooncakeTtft(MOONCAKE);
 
 #[test]
 fn mooncake_prefills_where_queue_and_computation_end_first() {
-    // 0.1 s a batch and 0.1 ms a token. 1,000 tokens: 0.2 s. Queue of 2 requests with 3,000 tokens: 2 * (0.1 + 0.15) =
-    // 0.5 s.
+    // 0.1 s a batch and 0.1 ms a token. 1,000 tokens: 0.2 s. A queue with 3,000 tokens: 0.1 + 0.3 = 0.4 s.
     let (mut prefill, decode) = rolesets();
     prefill[0] = PrefillCandidate { requests: 2, backlog_tokens: 3000, ..prefill[0] };
     check(TTFT, &prefill, &decode, (1, 2));
-    // A prefix of 900 tokens on instance 0 saves 0.09 s; with a queue of one request of nothing left (0.1 s) that
-    // makes 0.1 + 0.11 = 0.21 s against 0.2 s; with an empty queue 0.11 s.
-    prefill[0] = PrefillCandidate { requests: 1, backlog_tokens: 0, hit_tokens: 900, ..prefill[0] };
+    // A prefix of 900 tokens on instance 0 saves 0.09 s; with a queue of one token (0.1001 s) that makes 0.2101 s against
+    // 0.2 s; with an empty queue 0.11 s.
+    prefill[0] = PrefillCandidate { requests: 1, backlog_tokens: 1, hit_tokens: 900, ..prefill[0] };
     check(TTFT, &prefill, &decode, (1, 2));
-    prefill[0].requests = 0;
+    prefill[0] = PrefillCandidate { requests: 0, backlog_tokens: 0, ..prefill[0] };
     check(TTFT, &prefill, &decode, (0, 0));
     // The first of equals.
     check(TTFT, &rolesets().0, &decode, (0, 0));

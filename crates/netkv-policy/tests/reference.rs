@@ -102,7 +102,11 @@ fn bounding_costs_changes_no_choice() {
             drain_tokens_per_sec: 20_000.0,
         };
         let input_tokens = draw(&mut stream, &[512, 1024], 30_000) as u32;
-        let prompt = PromptView { input_tokens, kv_bytes: Bytes::new(u64::from(input_tokens) * 327_680) };
+        let prompt = PromptView {
+            input_tokens,
+            kv_bytes: Bytes::new(u64::from(input_tokens) * 327_680),
+            ttft_left: SimDuration::ZERO,
+        };
         let request = RequestView { source: InstanceId::new(99), prompt };
         let n = 1 + stream.below(20) as u32;
         let mut candidates: Vec<_> = (0..n).map(|instance| random_candidate(&mut stream, instance, &prompt)).collect();

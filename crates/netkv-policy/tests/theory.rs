@@ -86,7 +86,7 @@ fn alike(stream: &mut Stream, n: u32) -> Instance {
     Instance {
         request: RequestView {
             source: InstanceId::new(n),
-            prompt: PromptView { input_tokens: 10_000, kv_bytes: bytes },
+            prompt: PromptView { input_tokens: 10_000, kv_bytes: bytes, ttft_left: SimDuration::ZERO },
         },
         candidates: (0..n).map(candidate).collect(),
         oracle: Oracle((0..n).map(|_| path(stream)).collect()),

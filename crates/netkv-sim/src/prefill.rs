@@ -73,6 +73,8 @@ pub struct PrefillEngine {
     running: Vec<Running>,
     busy: bool,
     backlog_tokens: u64,
+    /// Twice the pairs of tokens that are still to be attended.
+    backlog_double_pairs: u64,
 }
 
 impl PrefillEngine {
@@ -95,6 +97,7 @@ impl PrefillEngine {
             running: Vec::new(),
             busy: false,
             backlog_tokens: 0,
+            backlog_double_pairs: 0,
         }
     }
 
@@ -106,6 +109,11 @@ impl PrefillEngine {
     /// Prompt tokens that wait or are being computed.
     pub const fn backlog_tokens(&self) -> u64 {
         self.backlog_tokens
+    }
+
+    /// Pairs of a token that waits or is being computed and one before it in its prompt: what attention has to do for them.
+    pub const fn backlog_pairs(&self) -> u64 {
+        self.backlog_double_pairs / 2
     }
 
     /// Prompts that wait or are being computed.
@@ -136,6 +144,7 @@ impl PrefillEngine {
         self.queue.push(Reverse((place, self.enqueued, request)));
         self.enqueued += 1;
         self.backlog_tokens += u64::from(input_tokens);
+        self.backlog_double_pairs += square(input_tokens);
     }
 
     /// Starts the next batch and says how long it takes; none if there is nothing to compute or no memory for the head
@@ -166,6 +175,7 @@ impl PrefillEngine {
             let hit_tokens = grant.hit_tokens.min(present);
             loaded_tokens += u64::from(grant.host_tokens);
             self.backlog_tokens -= u64::from(present);
+            self.backlog_double_pairs -= square(present);
             let computing = budget.min(prompt.input_tokens - present);
             budget -= computing;
             self.running.push(Running { request, input_tokens: prompt.input_tokens, present, computing });
@@ -187,10 +197,11 @@ impl PrefillEngine {
     pub fn finish_batch(&mut self, done: &mut Vec<RequestId>) {
         assert!(self.busy, "a batch ends once");
         self.busy = false;
-        let backlog = &mut self.backlog_tokens;
+        let (tokens, double_pairs) = (&mut self.backlog_tokens, &mut self.backlog_double_pairs);
         self.running.retain_mut(|running| {
+            *double_pairs -= square(running.present + running.computing) - square(running.present);
+            *tokens -= u64::from(running.computing);
             running.present += running.computing;
-            *backlog -= u64::from(running.computing);
             running.computing = 0;
             let finished = running.present == running.input_tokens;
             if finished {
@@ -199,6 +210,11 @@ impl PrefillEngine {
             !finished
         });
     }
+}
+
+/// Twice the pairs of the first so many tokens of a prompt.
+fn square(tokens: u32) -> u64 {
+    u64::from(tokens) * u64::from(tokens)
 }
 
 #[cfg(test)]
@@ -231,7 +247,7 @@ mod tests {
             engine.finish_batch(&mut done);
             batches.push((duration.as_nanos(), done.iter().map(|request| request.get()).collect()));
         }
-        assert_eq!(engine.backlog_tokens(), 0);
+        assert_eq!((engine.backlog_tokens(), engine.backlog_pairs()), (0, 0));
         batches
     }
 
@@ -248,7 +264,7 @@ mod tests {
         let mut memory = KvMemory::new(9, 16, 512, true);
         let prompt = |request: RequestId| Prompt { input_tokens: [160, 16][request.index()], prefix: &[] };
         assert!(engine.start_batch(&mut memory, prompt, &mut Vec::new()).is_none());
-        assert_eq!(engine.backlog_tokens(), 176);
+        assert_eq!((engine.backlog_tokens(), engine.backlog_pairs()), (176, (160 * 160 + 16 * 16) / 2));
     }
 
     #[test]

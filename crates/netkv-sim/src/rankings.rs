@@ -34,9 +34,13 @@ pub(crate) struct Rankings {
 
 impl Rankings {
     /// Nothing counted yet; none if the scenario does not ask for it, or its policy is not told sampled figures or picks
-    /// prefill instances as well.
+    /// both instances at once.
     pub(crate) fn new(scenario: &Scenario, estimates: Estimates) -> Option<Self> {
-        let Selector::Decode(policy) = scenario.policy.build(estimates, scenario.seed) else { return None };
+        let policy: Box<dyn Policy> = match scenario.policy.build(estimates, scenario.seed) {
+            Selector::Decode(policy) => policy,
+            Selector::Staged(policy) => policy,
+            Selector::Pair(_) => return None,
+        };
         let exact = scenario.policy.wants_exact_oracle() || scenario.oracle == OracleGranularity::Exact;
         let asked = scenario.measure.rankings && policy.looks_at_state() && !exact;
         asked.then(|| Self { policy, counts: RankingCounts::default(), ways: Vec::new() })

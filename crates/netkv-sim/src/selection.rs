@@ -3,7 +3,7 @@
 use crate::oracle::{DecisionOracle, flow_hashes};
 use crate::rankings::Rankings;
 use crate::scenario::{OracleGranularity, SelectionMoment};
-use crate::serving::is_counted;
+use crate::serving::{is_counted, ttft_limit};
 use crate::simulation::Simulation;
 use crate::transfers::interface;
 use netkv_policy::{Candidate, PrefillCandidate, PromptView, RequestView, Selector};
@@ -13,7 +13,7 @@ impl Simulation<'_> {
     /// Whether the decode instance of a request is chosen at `moment`. A policy that picks the prefill instance as well
     /// picks both on arrival, whatever the experiment says.
     pub(crate) fn selects_at(&self, moment: SelectionMoment) -> bool {
-        matches!(self.policy, Selector::Decode(_)) && self.scenario.selection == moment
+        !matches!(self.policy, Selector::Pair(_)) && self.scenario.selection == moment
     }
 
     /// Has the policy choose a decode instance for a request whose prefill instance is known.
@@ -29,8 +29,11 @@ impl Simulation<'_> {
         let view = RequestView { source: self.cluster.prefill[source], prompt: self.prompt_view(request) };
         let counts = is_counted(self.scenario, self.requests[request].own.arrival);
         let chosen = self.consult(request, granularity, looks_at_state, |policy, rankings, oracle| {
-            let Selector::Decode(policy) = policy else { unreachable!("a pair is chosen on arrival") };
-            let chosen = policy.select(&view, &candidates, oracle);
+            let chosen = match policy {
+                Selector::Decode(policy) => policy.select(&view, &candidates, oracle),
+                Selector::Staged(policy) => policy.select(&view, &candidates, oracle),
+                Selector::Pair(_) => unreachable!("a pair is chosen on arrival"),
+            };
             if let Some(rankings) = rankings {
                 rankings.compare(&view, &candidates, oracle, chosen, counts);
             }
@@ -41,9 +44,9 @@ impl Simulation<'_> {
         self.assign_decode(request, chosen);
     }
 
-    /// Has the policy choose both instances of a request that arrives, if it is one that does; returns the prefill
-    /// instance.
-    pub(crate) fn select_pair(&mut self, request: RequestId) -> Option<usize> {
+    /// Has the policy choose the prefill instance of a request that arrives, if it is one that does, and the decode
+    /// instance with it if it chooses both at once; returns the prefill instance.
+    pub(crate) fn select_prefill(&mut self, request: RequestId) -> Option<usize> {
         if matches!(self.policy, Selector::Decode(_)) {
             return None;
         }
@@ -56,12 +59,16 @@ impl Simulation<'_> {
         let granularity = if exact { OracleGranularity::Path } else { self.scenario.oracle };
         let prompt = self.prompt_view(request);
         let (p, d) = self.consult(request, granularity, true, |policy, _, oracle| match policy {
-            Selector::Pair(policy) => policy.select_pair(&prompt, &prefill, &candidates, oracle),
-            Selector::Decode(_) => unreachable!("it chooses no pairs"),
+            Selector::Pair(policy) => {
+                let (p, d) = policy.select_pair(&prompt, &prefill, &candidates, oracle);
+                (p, Some(d))
+            }
+            Selector::Staged(policy) => (policy.select_prefill(&prompt, &prefill, &candidates, oracle), None),
+            Selector::Decode(_) => unreachable!("it chooses no prefill instance"),
         });
-        assert!(p < prefill.len() && d < candidates.len(), "the policy chose {p} and {d}");
+        assert!(p < prefill.len() && d.is_none_or(|d| d < candidates.len()), "the policy chose {p} and {d:?}");
         (self.scratch.candidates, self.scratch.prefill_candidates) = (candidates, prefill);
-        if self.needs_decode(request) {
+        if let Some(d) = d.filter(|_| self.needs_decode(request)) {
             self.assign_decode(request, d);
         }
         Some(p)
@@ -129,8 +136,10 @@ impl Simulation<'_> {
     }
 
     fn prompt_view(&self, request: RequestId) -> PromptView {
-        let input_tokens = self.requests[request].own.input_tokens;
-        PromptView { input_tokens, kv_bytes: Bytes::new(self.bytes_to_move(input_tokens, 0)) }
+        let own = &self.requests[request].own;
+        let promised = own.arrival + ttft_limit(self.scenario, own.input_tokens);
+        let kv_bytes = Bytes::new(self.bytes_to_move(own.input_tokens, 0));
+        PromptView { input_tokens: own.input_tokens, kv_bytes, ttft_left: promised.max(self.now).since(self.now) }
     }
 
     /// What the scheduler knows about every decode instance.
@@ -195,6 +204,7 @@ impl Simulation<'_> {
             instance: self.cluster.prefill[prefill],
             requests: instance.engine.n_requests() as u32,
             backlog_tokens: instance.engine.backlog_tokens(),
+            backlog_pairs: instance.engine.backlog_pairs(),
             hit_tokens: instance.memory.hit_tokens(self.requests.prefix(request)),
         }
     }

@@ -12,7 +12,7 @@ use netkv_units::{Bytes, BytesPerSec, RequestId, SimDuration, SimTime};
 impl Simulation<'_> {
     /// Gives an arriving request to a prefill instance.
     pub(crate) fn enqueue_prefill(&mut self, request: RequestId) {
-        let chosen = self.select_pair(request).unwrap_or_else(|| self.choose_prefill(request));
+        let chosen = self.select_prefill(request).unwrap_or_else(|| self.choose_prefill(request));
         self.requests[request].prefill = chosen as u32;
         let input_tokens = self.requests[request].own.input_tokens;
         let instance = &mut self.prefill[chosen];
@@ -346,7 +346,7 @@ pub(crate) fn is_counted(scenario: &Scenario, arrival: SimTime) -> bool {
 }
 
 /// The TTFT that a request with a prompt of `input_tokens` is promised.
-fn ttft_limit(scenario: &Scenario, input_tokens: u32) -> SimDuration {
+pub(crate) fn ttft_limit(scenario: &Scenario, input_tokens: u32) -> SimDuration {
     match scenario.slo.ttft {
         TtftLimit::Fixed(limit) => limit,
         TtftLimit::Slowdown(factor) => {

@@ -3,8 +3,8 @@
 use super::{PERIOD, POSITIVE_SECONDS, SECONDS};
 use crate::reader::{Range, Reader, one_of};
 use netkv_policy::{
-    AibrixConfig, Dep9118Config, DynamoConfig, LlmdConfig, MooncakeConfig, NetKvWeights, PolicyConfig, SglangConfig,
-    SmgConfig,
+    AibrixConfig, Dep9118Config, DynamoConfig, JointConfig, LlmdConfig, MooncakeConfig, NetKvWeights, PolicyConfig,
+    SglangConfig, SmgConfig,
 };
 use netkv_sim::KvConfig;
 use netkv_units::{SimDuration, Tier};
@@ -23,6 +23,8 @@ pub(super) fn read_policy(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Opt
     let cache_weight = reader.float("policy.cache_weight", WEIGHT);
     let load_weight = reader.float("policy.load_weight", WEIGHT);
     let weights = read_netkv(reader);
+    let price = reader.float("policy.joint.price", WEIGHT);
+    let lateness_s = reader.float("policy.joint.lateness_s", SECONDS);
     let dynamo = read_dynamo(reader, kv);
     let transfer_blocks_per_sec = reader.float("policy.dynamo.transfer_blocks_per_s", WEIGHT);
     let sglang = read_sglang(reader);
@@ -56,6 +58,9 @@ pub(super) fn read_policy(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Opt
         "netkv_no_cache" => PolicyConfig::NetKvNoCache(weights),
         "netkv_no_load" => PolicyConfig::NetKvNoLoad(weights),
         "netkv" => PolicyConfig::NetKv(weights),
+        "netkv_joint" => {
+            PolicyConfig::NetKvJoint(JointConfig { netkv: weights, price: price?, lateness_s: lateness_s? })
+        }
         "clairvoyant" => PolicyConfig::Clairvoyant(weights),
         other => unreachable!("{other} is in {} but not built here", one_of(&PolicyConfig::NAMES)),
     })

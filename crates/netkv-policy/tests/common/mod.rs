@@ -3,9 +3,9 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 use netkv_policy::{
-    AibrixConfig, Candidate, CostOracle, Dep9118Config, DynamoConfig, Estimates, IterationModel, LlmdConfig,
-    MooncakeConfig, NetKvWeights, PairPolicy, PathCost, Policy, PolicyConfig, PrefillCandidate, PrefillModel,
-    PromptView, RequestView, Selector, SglangConfig, SmgConfig,
+    AibrixConfig, Candidate, CostOracle, Dep9118Config, DynamoConfig, Estimates, IterationModel, JointConfig,
+    LlmdConfig, MooncakeConfig, NetKvWeights, PairPolicy, PathCost, Policy, PolicyConfig, PrefillCandidate,
+    PrefillModel, PromptView, RequestView, Selector, SglangConfig, SmgConfig,
 };
 use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, Tier};
 
@@ -50,7 +50,7 @@ pub const DEP9118: Dep9118Config = Dep9118Config { dynamo: DYNAMO, transfer_bloc
 pub const MOONCAKE: MooncakeConfig = MooncakeConfig { tbt_limit_s: 0.05, drain_tokens_per_sec: 10_000.0 };
 
 /// Every policy, in the order of the list of names.
-pub const ALL: [PolicyConfig; 23] = [
+pub const ALL: [PolicyConfig; 24] = [
     PolicyConfig::RoundRobin,
     PolicyConfig::Random,
     PolicyConfig::PowerOfTwo,
@@ -73,6 +73,7 @@ pub const ALL: [PolicyConfig; 23] = [
     PolicyConfig::NetKvNoCache(WEIGHTS),
     PolicyConfig::NetKvNoLoad(WEIGHTS),
     PolicyConfig::NetKv(WEIGHTS),
+    PolicyConfig::NetKvJoint(JointConfig { netkv: WEIGHTS, price: 4.0, lateness_s: 0.1 }),
     PolicyConfig::Clairvoyant(WEIGHTS),
 ];
 
@@ -98,7 +99,8 @@ impl CostOracle for Oracle {
     }
 }
 
-pub const PROMPT: PromptView = PromptView { input_tokens: 1000, kv_bytes: Bytes::new(1_000_000_000) };
+pub const PROMPT: PromptView =
+    PromptView { input_tokens: 1000, kv_bytes: Bytes::new(1_000_000_000), ttft_left: SimDuration::ZERO };
 pub const REQUEST: RequestView = RequestView { source: InstanceId::new(9), prompt: PROMPT };
 
 /// An idle instance with room for 100,000 tokens; the whole prompt of 1 GB would have to be moved to it.
@@ -118,14 +120,20 @@ pub fn four() -> [Candidate; 4] {
 }
 
 pub fn idle_prefill(instance: u32) -> PrefillCandidate {
-    PrefillCandidate { instance: InstanceId::new(instance), requests: 0, backlog_tokens: 0, hit_tokens: 0 }
+    PrefillCandidate {
+        instance: InstanceId::new(instance),
+        requests: 0,
+        backlog_tokens: 0,
+        backlog_pairs: 0,
+        hit_tokens: 0,
+    }
 }
 
 /// A policy that picks the decode instance.
 pub fn decode_policy(config: PolicyConfig, seed: u64) -> Box<dyn Policy> {
     match config.build(ESTIMATES, seed) {
         Selector::Decode(policy) => policy,
-        Selector::Pair(_) => panic!("{} picks both", config.name()),
+        Selector::Pair(_) | Selector::Staged(_) => panic!("{} picks both", config.name()),
     }
 }
 
@@ -133,7 +141,7 @@ pub fn decode_policy(config: PolicyConfig, seed: u64) -> Box<dyn Policy> {
 pub fn pair_policy(config: PolicyConfig, seed: u64) -> Box<dyn PairPolicy> {
     match config.build(ESTIMATES, seed) {
         Selector::Pair(policy) => policy,
-        Selector::Decode(_) => panic!("{} picks the decode instance", config.name()),
+        Selector::Decode(_) | Selector::Staged(_) => panic!("{} does not pick both at once", config.name()),
     }
 }
 

@@ -6,8 +6,8 @@ use netkv_fabric::{
     BackgroundConfig, FabricConfig, FabricShape, FlowBackground, ModulatedBackground, RouteChoice, SizeTable, Wiring,
 };
 use netkv_policy::{
-    AibrixConfig, Dep9118Config, DynamoConfig, LlmdConfig, MooncakeConfig, NetKvWeights, PolicyConfig, SglangConfig,
-    SmgConfig,
+    AibrixConfig, Dep9118Config, DynamoConfig, JointConfig, LlmdConfig, MooncakeConfig, NetKvWeights, PolicyConfig,
+    SglangConfig, SmgConfig,
 };
 use netkv_sim::{
     ClusterConfig, DecodeConfig, DecodeLatency, FirstToken, GpuProfile, KvConfig, MeasureConfig, OracleBandwidth,
@@ -61,13 +61,14 @@ pub const fn aibrix(roleset: Tier) -> PolicyConfig {
 }
 
 /// Every policy.
-pub const POLICIES: [PolicyConfig; 23] = [
+pub const POLICIES: [PolicyConfig; 24] = [
     PolicyConfig::RoundRobin,
     PolicyConfig::LoadAware,
     PolicyConfig::CacheAware { threshold_ratio: 0.3 },
     PolicyConfig::CacheLoadAware { cache_weight: 1.0, load_weight: 1.0 },
     PolicyConfig::NetKv(WEIGHTS),
     PolicyConfig::NetKvStatic(WEIGHTS),
+    PolicyConfig::NetKvJoint(JointConfig { netkv: WEIGHTS, price: 100.0, lateness_s: 0.2 }),
     PolicyConfig::Clairvoyant(WEIGHTS),
     PolicyConfig::NetKvNoLedger(WEIGHTS),
     PolicyConfig::NetKvNoCache(WEIGHTS),
@@ -93,7 +94,7 @@ pub const POLICIES: [PolicyConfig; 23] = [
 
 /// Whether a policy picks the prefill instance as well.
 pub const fn picks_both(policy: &PolicyConfig) -> bool {
-    matches!(policy, PolicyConfig::AibrixPd(_) | PolicyConfig::MooncakeTtft(_))
+    matches!(policy, PolicyConfig::AibrixPd(_) | PolicyConfig::MooncakeTtft(_) | PolicyConfig::NetKvJoint(_))
 }
 
 /// 2 pods x 2 racks x 1 node x 4 GPUs, two GPUs an instance: 8 instances, 4 of each kind. 10 GB/s NICs, no

@@ -1,0 +1,88 @@
+//! Ours: NetKV that looks at both ends of the transfer, and pays for the batch that it makes longer.
+//!
+//! When its prompt is computed on p, a request's decode instance is the d with the least
+//!
+//! cost(p, d) + price * (iteration(d) - iteration(nothing)) + lateness, if transfer, wait and iteration take longer than
+//! what is left of the time that its first token was promised in.
+//!
+//! Before, when it arrives, p is the prefill instance with the least, over all decode instances d, of
+//!
+//! T_prefill(what is to be computed on p) + T_prefill(prompt - hit(p), hit(p)) + the same for d.
+//!
+//! cost is NetKV's, over the same oracle, and its standing (room, TBT limit) counts first, as there. Ties go to the lowest
+//! id.
+//!
+//! Why a price: a request of n tokens makes each later iteration of its batch longer, for itself and for the others in it,
+//! and a greedy that looks at the first token alone fills the near batches. An iteration of B requests with S tokens of
+//! context takes a + b B + c S. One more request takes part in it and adds b + c n to each of the B others', together some
+//! twice what the batch adds to an empty iteration. So a request that makes m tokens costs about 2 m (iteration - empty
+//! iteration) of everybody's time between tokens. m is not known, and how much that time weighs against a first token is
+//! for the operator to say: the price stands for both. Why both ends: with a price alone, the near instances of p are given
+//! up for far ones; a p whose near instances are empty has both. Why lateness: a price sends small prompts far, to whom
+//! little time is promised. The parameters were chosen on seeds and a part of the trace that no comparison uses
+//! (experiments/tune_joint.toml).
+
+use crate::candidate::{Candidate, PrefillCandidate};
+use crate::estimates::{Estimates, PrefillModel};
+use crate::netkv::{NetKv, NetKvTerms, NetKvWeights};
+use crate::oracle::CostOracle;
+use crate::policy::{Policy, PromptView, RequestView, StagedPolicy};
+
+/// Parameters of the rule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct JointConfig {
+    /// Those of NetKV's cost.
+    pub netkv: NetKvWeights,
+    /// Seconds for each second by which the predicted iteration is longer than an empty one; at zero there is no price.
+    pub price: f64,
+    /// Seconds for a first token that is predicted to come later than promised.
+    pub lateness_s: f64,
+}
+
+/// The rule.
+pub(crate) struct NetKvJoint {
+    netkv: NetKv,
+    prefill: PrefillModel,
+    lateness_s: f64,
+}
+
+impl NetKvJoint {
+    /// The rule with these parameters.
+    pub(crate) const fn new(config: JointConfig, estimates: Estimates) -> Self {
+        let netkv = NetKv::new(config.netkv, NetKvTerms::ALL, estimates.iteration);
+        let netkv = netkv.with_price(config.price, config.lateness_s);
+        Self { netkv, prefill: estimates.prefill, lateness_s: config.lateness_s }
+    }
+}
+
+impl Policy for NetKvJoint {
+    fn select(&mut self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> usize {
+        // What is late already cannot be later.
+        let left_s = Some(request.prompt.ttft_left.as_secs_f64()).filter(|&left_s| left_s > 0.0);
+        self.netkv.best(request, candidates, oracle, left_s).index
+    }
+}
+
+impl StagedPolicy for NetKvJoint {
+    fn select_prefill(
+        &mut self,
+        prompt: &PromptView,
+        prefill: &[PrefillCandidate],
+        decode: &[Candidate],
+        oracle: &dyn CostOracle,
+    ) -> usize {
+        let (mut chosen, mut standing, mut least_s) = (0, 0, f64::INFINITY);
+        for (index, candidate) in prefill.iter().enumerate() {
+            let request = RequestView { source: candidate.instance, prompt: *prompt };
+            let done_s = candidate.done_s(prompt, &self.prefill);
+            let left_s = Some(prompt.ttft_left.as_secs_f64() - done_s).filter(|&left_s| left_s > 0.0);
+            let best = self.netkv.best(&request, decode, oracle, left_s);
+            let late_s = if left_s.is_none() { self.lateness_s } else { 0.0 };
+            let total_s = done_s + best.cost_s + late_s;
+            if best.standing > standing || (best.standing == standing && total_s < least_s) {
+                (chosen, standing, least_s) = (index, best.standing, total_s);
+            }
+        }
+        chosen
+    }
+}
