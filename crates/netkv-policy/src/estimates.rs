@@ -2,8 +2,8 @@
 
 use netkv_units::LatencyCurve;
 
-/// Femtoseconds in a second.
-const FEMTOS_PER_SEC: f64 = 1e15;
+/// Seconds of a femtosecond.
+const FEMTOSECOND_S: f64 = 1e-15;
 
 /// Predicted times of both phases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,13 +44,13 @@ impl PrefillModel {
         if tokens == 0 {
             return 0.0;
         }
-        (self.tokens.at(tokens) as f64 + self.per_pair_fs as f64 * pairs) / FEMTOS_PER_SEC
+        (self.tokens.at(tokens) as f64 + self.per_pair_fs as f64 * pairs) * FEMTOSECOND_S
     }
 }
 
 impl IterationModel {
     /// Seconds of an iteration over `requests` requests with `tokens` tokens of context in all.
     pub fn seconds(&self, requests: u32, tokens: u64) -> f64 {
-        (self.requests.at(u64::from(requests)) + self.per_token_fs * tokens) as f64 / FEMTOS_PER_SEC
+        (self.requests.at(u64::from(requests)) + self.per_token_fs * tokens) as f64 * FEMTOSECOND_S
     }
 }

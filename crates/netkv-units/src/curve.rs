@@ -47,6 +47,9 @@ impl LatencyCurve {
     /// Femtoseconds at `n`.
     #[inline]
     pub fn at(&self, n: u64) -> u64 {
+        if self.n_steps == 1 {
+            return self.base_fs + self.steps[0].1 * n;
+        }
         let mut femtos = self.base_fs;
         let mut upper = n;
         for &(from, slope_fs) in self.steps().iter().rev() {
