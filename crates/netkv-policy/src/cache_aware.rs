@@ -7,9 +7,10 @@
 //! to the first instance that ever saw it. Among equals the least loaded, then the lowest id.
 
 use crate::candidate::Candidate;
-use crate::load_aware::least_loaded;
+use crate::load_aware::{committed, least_loaded};
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
+use crate::rating::Rating;
 
 /// The rule.
 pub(crate) struct CacheAware {
@@ -21,13 +22,26 @@ impl CacheAware {
     pub(crate) const fn new(threshold_ratio: f64) -> Self {
         Self { threshold_ratio }
     }
+
+    /// The prefix that a candidate must hold, in tokens: the longest, if it is long enough.
+    fn wanted_hit(&self, request: &RequestView, candidates: &[Candidate]) -> u32 {
+        let longest = candidates.iter().map(|candidate| candidate.hit_tokens).max().unwrap_or(0);
+        let worth_it = f64::from(longest) > self.threshold_ratio * f64::from(request.prompt.input_tokens);
+        if worth_it { longest } else { 0 }
+    }
 }
 
 impl Policy for CacheAware {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
-        let longest = candidates.iter().map(|candidate| candidate.hit_tokens).max().unwrap_or(0);
-        let worth_it = f64::from(longest) > self.threshold_ratio * f64::from(request.prompt.input_tokens);
-        let admits = |candidate: &Candidate| !worth_it || candidate.hit_tokens == longest;
+        let wanted = self.wanted_hit(request, candidates);
+        let admits = |candidate: &Candidate| candidate.hit_tokens >= wanted;
         least_loaded(candidates, admits).expect("there is a candidate")
+    }
+
+    fn rate(&self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> Vec<Rating> {
+        let wanted = self.wanted_hit(request, candidates);
+        let rating =
+            |candidate: &Candidate| Rating::new([committed(candidate)]).of_prefix(candidate.hit_tokens, wanted);
+        candidates.iter().map(rating).collect()
     }
 }

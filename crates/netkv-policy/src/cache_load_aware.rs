@@ -7,6 +7,7 @@
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
+use crate::rating::{Rating, Term};
 
 /// The two weights; only their ratio matters.
 pub(crate) struct CacheLoadAware {
@@ -19,21 +20,40 @@ impl CacheLoadAware {
     pub(crate) const fn new(cache_weight: f64, load_weight: f64) -> Self {
         Self { cache_weight, load_weight }
     }
+
+    /// Both weighted parts of the score.
+    fn parts(&self, request: &RequestView, candidate: &Candidate, most_loaded: f64) -> (f64, f64) {
+        let cached = f64::from(candidate.hit_tokens) / f64::from(request.prompt.input_tokens.max(1));
+        let load = candidate.committed_tokens() as f64 / most_loaded;
+        (self.cache_weight * cached, self.load_weight * load)
+    }
+}
+
+/// The largest load, in tokens; at least one.
+fn most_loaded(candidates: &[Candidate]) -> f64 {
+    candidates.iter().map(Candidate::committed_tokens).max().unwrap_or(0).max(1) as f64
 }
 
 impl Policy for CacheLoadAware {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
-        let most_loaded = candidates.iter().map(Candidate::committed_tokens).max().unwrap_or(0).max(1) as f64;
-        let prompt = f64::from(request.prompt.input_tokens.max(1));
+        let most_loaded = most_loaded(candidates);
         let mut best = (0, f64::NEG_INFINITY);
         for (index, candidate) in candidates.iter().enumerate() {
-            let cached = f64::from(candidate.hit_tokens) / prompt;
-            let load = candidate.committed_tokens() as f64 / most_loaded;
-            let score = self.cache_weight * cached - self.load_weight * load;
+            let (cached, load) = self.parts(request, candidate, most_loaded);
+            let score = cached - load;
             if score > best.1 {
                 best = (index, score);
             }
         }
         best.0
+    }
+
+    fn rate(&self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> Vec<Rating> {
+        let most_loaded = most_loaded(candidates);
+        let rating = |candidate: &Candidate| {
+            let (cached, load) = self.parts(request, candidate, most_loaded);
+            Rating::new([Term::new("cached", "", -cached), Term::new("load", "", load)])
+        };
+        candidates.iter().map(rating).collect()
     }
 }

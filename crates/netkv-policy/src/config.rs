@@ -79,8 +79,8 @@ pub enum PolicyConfig {
     NetKv(NetKvWeights),
     /// Ours: NetKV with the choice of the prefill instance and a price on longer iterations.
     NetKvJoint(JointConfig),
-    /// NetKV over an oracle that knows the true state of the network now: not deployable, a yardstick.
-    Clairvoyant(NetKvWeights),
+    /// The earliest first token by the true state of everything: not deployable, a yardstick.
+    Clairvoyant,
 }
 
 impl PolicyConfig {
@@ -138,13 +138,8 @@ impl PolicyConfig {
             Self::NetKvNoLoad(_) => "netkv_no_load",
             Self::NetKv(_) => "netkv",
             Self::NetKvJoint(_) => "netkv_joint",
-            Self::Clairvoyant(_) => "clairvoyant",
+            Self::Clairvoyant => "clairvoyant",
         }
-    }
-
-    /// Whether the policy is to be given the exact oracle, whatever the experiment's granularity.
-    pub const fn wants_exact_oracle(&self) -> bool {
-        matches!(self, Self::Clairvoyant(_))
     }
 
     /// Time between the instances' reports to this router; none if it does not look at reports.
@@ -172,7 +167,7 @@ impl PolicyConfig {
             | Self::NetKvNoLoad(_)
             | Self::NetKv(_)
             | Self::NetKvJoint(_)
-            | Self::Clairvoyant(_) => None,
+            | Self::Clairvoyant => None,
         }
     }
 
@@ -206,10 +201,7 @@ impl PolicyConfig {
             Self::NetKvNoLoad(weights) => netkv(weights, NetKvTerms { load: false, ..all }),
             Self::NetKv(weights) => netkv(weights, all),
             Self::NetKvJoint(config) => Selector::Staged(Box::new(NetKvJoint::new(config, estimates))),
-            // The exact oracle's figure is the truth, however high: nothing is read as less.
-            Self::Clairvoyant(weights) => {
-                netkv(NetKvWeights { max_congestion_ratio: 1.0 - f64::EPSILON, ..weights }, all)
-            }
+            Self::Clairvoyant => Selector::Clairvoyant,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::candidate::Candidate;
 use crate::dynamo_decode::DynamoConfig;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
+use crate::rating::{Rating, Term};
 use crate::ties::Ties;
 
 /// Parameters of DEP 9118's cost.
@@ -23,6 +24,16 @@ pub struct Dep9118Config {
     pub dynamo: DynamoConfig,
     /// Blocks that one second of transfer counts.
     pub transfer_blocks_per_sec: f64,
+}
+
+impl Dep9118Config {
+    /// What the transfer counts, in blocks.
+    fn transfer_blocks(&self, request: &RequestView, candidate: &Candidate, oracle: &dyn CostOracle) -> f64 {
+        let path = oracle.path(request.source, candidate.instance);
+        let transfer_s =
+            path.latency.as_secs_f64() + request.prompt.kv_bytes.get() as f64 / path.bandwidth_bytes_per_sec;
+        self.transfer_blocks_per_sec * transfer_s
+    }
 }
 
 /// The rule.
@@ -41,12 +52,18 @@ impl Dep9118Static {
 impl Policy for Dep9118Static {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> usize {
         let costs = candidates.iter().map(|candidate| {
-            let path = oracle.path(request.source, candidate.instance);
-            let transfer_s =
-                path.latency.as_secs_f64() + request.prompt.kv_bytes.get() as f64 / path.bandwidth_bytes_per_sec;
             self.config.dynamo.cost_blocks(&request.prompt, candidate)
-                + self.config.transfer_blocks_per_sec * transfer_s
+                + self.config.transfer_blocks(request, candidate, oracle)
         });
         self.ties.least(0.0, costs.enumerate()).expect("there is a candidate")
+    }
+
+    fn rate(&self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> Vec<Rating> {
+        let rating = |candidate: &Candidate| {
+            let mut terms = self.config.dynamo.terms(&request.prompt, candidate);
+            terms.push(Term::new("transfer", "blocks", self.config.transfer_blocks(request, candidate, oracle)));
+            Rating::new(terms)
+        };
+        candidates.iter().map(rating).collect()
     }
 }

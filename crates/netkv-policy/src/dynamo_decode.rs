@@ -14,6 +14,7 @@
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, PromptView, RequestView};
+use crate::rating::{Rating, Term};
 use crate::ties::Ties;
 use netkv_units::Tier;
 
@@ -33,9 +34,21 @@ pub struct DynamoConfig {
 impl DynamoConfig {
     /// The cost of a candidate, in blocks.
     pub(crate) fn cost_blocks(&self, prompt: &PromptView, candidate: &Candidate) -> f64 {
+        let (projected, active) = self.parts_blocks(prompt, candidate);
+        projected + active
+    }
+
+    /// Both parts of it: KV blocks, and requests in flight.
+    fn parts_blocks(&self, prompt: &PromptView, candidate: &Candidate) -> (f64, f64) {
         let block = u64::from(self.block_tokens);
         let projected = candidate.in_flight_prompt_tokens / block + u64::from(prompt.input_tokens).div_ceil(block);
-        projected as f64 + self.active_request_weight * f64::from(candidate.in_flight())
+        (projected as f64, self.active_request_weight * f64::from(candidate.in_flight()))
+    }
+
+    /// The cost as terms.
+    pub(crate) fn terms(&self, prompt: &PromptView, candidate: &Candidate) -> Vec<Term> {
+        let (projected, active) = self.parts_blocks(prompt, candidate);
+        vec![Term::new("prompts", "blocks", projected), Term::new("requests", "blocks", active)]
     }
 }
 
@@ -56,5 +69,9 @@ impl Policy for DynamoDecode {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
         let costs = candidates.iter().map(|candidate| self.config.cost_blocks(&request.prompt, candidate));
         self.ties.least(0.0, costs.enumerate()).expect("there is a candidate")
+    }
+
+    fn rate(&self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> Vec<Rating> {
+        candidates.iter().map(|candidate| Rating::new(self.config.terms(&request.prompt, candidate))).collect()
     }
 }

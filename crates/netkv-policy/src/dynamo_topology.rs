@@ -15,6 +15,7 @@ use crate::candidate::Candidate;
 use crate::dynamo_decode::DynamoConfig;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
+use crate::rating::{Rating, Term};
 use crate::ties::Ties;
 
 /// How a domain is enforced.
@@ -22,6 +23,13 @@ use crate::ties::Ties;
 pub(crate) enum Enforcement {
     Required,
     Preferred,
+}
+
+impl DynamoConfig {
+    /// Whether a candidate is in the domain of the request's prefill instance.
+    fn is_near(&self, request: &RequestView, candidate: &Candidate, oracle: &dyn CostOracle) -> bool {
+        oracle.tier(request.source, candidate.instance) <= self.topology_domain
+    }
 }
 
 /// The rule.
@@ -43,8 +51,7 @@ impl DynamoTopology {
 
 impl Policy for DynamoTopology {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> usize {
-        let is_near =
-            |candidate: &Candidate| oracle.tier(request.source, candidate.instance) <= self.config.topology_domain;
+        let is_near = |candidate: &Candidate| self.config.is_near(request, candidate, oracle);
         let required = self.enforcement == Enforcement::Required;
         let filters = required && candidates.iter().any(is_near);
         let factor = if required { 1.0 } else { self.factor };
@@ -54,5 +61,20 @@ impl Policy for DynamoTopology {
             (near || !filters).then_some((index, if near { cost * factor } else { cost }))
         });
         self.ties.least(0.0, costs).expect("there is a candidate")
+    }
+
+    fn rate(&self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> Vec<Rating> {
+        let required = self.enforcement == Enforcement::Required;
+        let rating = |candidate: &Candidate| {
+            let near = self.config.is_near(request, candidate, oracle);
+            let mut terms = self.config.terms(&request.prompt, candidate);
+            if !required {
+                let cost = self.config.cost_blocks(&request.prompt, candidate);
+                terms.push(Term::new("domain", "blocks", if near { cost * self.factor - cost } else { 0.0 }));
+            }
+            let standing = if near { "in the domain" } else { "outside" };
+            Rating { rank: u8::from(required && !near), standing, terms }
+        };
+        candidates.iter().map(rating).collect()
     }
 }

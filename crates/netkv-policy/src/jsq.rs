@@ -8,6 +8,7 @@
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
+use crate::rating::{Rating, Term};
 
 /// The rule; it has no state.
 pub(crate) struct ShortestQueue;
@@ -16,5 +17,10 @@ impl Policy for ShortestQueue {
     fn select(&mut self, _: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
         let shortest = (0..candidates.len()).min_by_key(|&index| candidates[index].in_flight());
         shortest.expect("there is a candidate")
+    }
+
+    fn rate(&self, _: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> Vec<Rating> {
+        let in_flight = |candidate: &Candidate| Term::new("in flight", "requests", f64::from(candidate.in_flight()));
+        candidates.iter().map(|candidate| Rating::new([in_flight(candidate)])).collect()
     }
 }

@@ -15,6 +15,7 @@
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, PromptView, RequestView};
+use crate::rating::{Rating, Term};
 use crate::ties::Ties;
 use netkv_units::SimDuration;
 
@@ -62,9 +63,21 @@ impl Queues {
 impl LlmdConfig {
     /// The weighted sum of the three scorers.
     pub(crate) fn score(&self, prompt: &PromptView, candidate: &Candidate, queues: Queues) -> f64 {
+        self.weighted(prompt, candidate, queues).into_iter().sum()
+    }
+
+    /// The scores as terms: what is scored high costs little.
+    pub(crate) fn terms(&self, prompt: &PromptView, candidate: &Candidate, queues: Queues) -> Vec<Term> {
+        let [prefix, queue, kv] = self.weighted(prompt, candidate, queues);
+        vec![Term::new("prefix", "", -prefix), Term::new("queue", "", -queue), Term::new("KV cache", "", -kv)]
+    }
+
+    /// The three scorers, weighted.
+    fn weighted(&self, prompt: &PromptView, candidate: &Candidate, queues: Queues) -> [f64; 3] {
         let prefix = f64::from(candidate.hit_tokens) / f64::from(prompt.input_tokens.max(1));
         let free = (1.0 - candidate.reported_kv_ratio()).clamp(0.0, 1.0);
-        self.prefix_weight * prefix + self.queue_weight * queues.score(candidate.report.waiting) + self.kv_weight * free
+        let queue = queues.score(candidate.report.waiting);
+        [self.prefix_weight * prefix, self.queue_weight * queue, self.kv_weight * free]
     }
 }
 
@@ -86,5 +99,11 @@ impl Policy for Llmd {
         let queues = Queues::of(candidates);
         let costs = candidates.iter().map(|candidate| -self.config.score(&request.prompt, candidate, queues));
         self.ties.least(0.0, costs.enumerate()).expect("there is a candidate")
+    }
+
+    fn rate(&self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> Vec<Rating> {
+        let queues = Queues::of(candidates);
+        let rating = |candidate| Rating::new(self.config.terms(&request.prompt, candidate, queues));
+        candidates.iter().map(rating).collect()
     }
 }

@@ -11,10 +11,19 @@ use crate::candidate::Candidate;
 use crate::llmd::{LlmdConfig, Queues};
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
+use crate::rating::{Rating, Term};
 use crate::ties::Ties;
 
 /// By tier: the topology scorer's score.
 const LEVEL_SCORES: [f64; 4] = [1.0, 0.2, 0.05, 0.02];
+
+impl LlmdConfig {
+    /// The topology scorer, weighted.
+    fn near(&self, request: &RequestView, candidate: &Candidate, oracle: &dyn CostOracle) -> f64 {
+        let tier = oracle.tier(request.source, candidate.instance);
+        self.topology_weight * LEVEL_SCORES[tier.index()]
+    }
+}
 
 /// The rule.
 pub(crate) struct LlmdTopology {
@@ -33,10 +42,19 @@ impl Policy for LlmdTopology {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> usize {
         let queues = Queues::of(candidates);
         let costs = candidates.iter().map(|candidate| {
-            let tier = oracle.tier(request.source, candidate.instance);
-            let near = self.config.topology_weight * LEVEL_SCORES[tier.index()];
+            let near = self.config.near(request, candidate, oracle);
             -(self.config.score(&request.prompt, candidate, queues) + near)
         });
         self.ties.least(0.0, costs.enumerate()).expect("there is a candidate")
+    }
+
+    fn rate(&self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> Vec<Rating> {
+        let queues = Queues::of(candidates);
+        let rating = |candidate: &Candidate| {
+            let mut terms = self.config.terms(&request.prompt, candidate, queues);
+            terms.push(Term::new("topology", "", -self.config.near(request, candidate, oracle)));
+            Rating::new(terms)
+        };
+        candidates.iter().map(rating).collect()
     }
 }

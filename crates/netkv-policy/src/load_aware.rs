@@ -6,6 +6,7 @@
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
+use crate::rating::{Rating, Term};
 
 /// The rule; it has no state.
 pub(crate) struct LoadAware;
@@ -14,6 +15,15 @@ impl Policy for LoadAware {
     fn select(&mut self, _: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
         least_loaded(candidates, |_| true).expect("there is a candidate")
     }
+
+    fn rate(&self, _: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> Vec<Rating> {
+        candidates.iter().map(|candidate| Rating::new([committed(candidate)])).collect()
+    }
+}
+
+/// The load as a term.
+pub(crate) fn committed(candidate: &Candidate) -> Term {
+    Term::new("committed", "tokens", candidate.committed_tokens() as f64)
 }
 
 /// Position of the least loaded of the candidates that `admits`; the first of equals.

@@ -17,7 +17,8 @@
 use crate::candidate::{Candidate, PrefillCandidate};
 use crate::estimates::Estimates;
 use crate::oracle::CostOracle;
-use crate::policy::{PairPolicy, PromptView};
+use crate::policy::{PairPolicy, PromptView, RequestView};
+use crate::rating::{Rating, Term};
 
 /// Parameters of Mooncake's rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,6 +35,20 @@ pub(crate) struct MooncakeTtft {
     pub(crate) estimates: Estimates,
 }
 
+impl MooncakeTtft {
+    /// Predicted seconds of the transfer to a candidate, of the wait for memory there and of its next iteration.
+    fn decode_s(&self, request: &RequestView, candidate: &Candidate, oracle: &dyn CostOracle) -> [f64; 3] {
+        let input_tokens = request.prompt.input_tokens;
+        let tokens = candidate.committed_tokens() + u64::from(input_tokens);
+        let iteration_s = self.estimates.iteration.seconds(candidate.in_flight() + 1, tokens);
+        let path = oracle.path(request.source, candidate.instance);
+        let transfer_s =
+            path.latency.as_secs_f64() + candidate.transfer_bytes.get() as f64 / path.bandwidth_bytes_per_sec;
+        let wait_s = candidate.missing_tokens(input_tokens) as f64 / self.config.drain_tokens_per_sec;
+        [transfer_s, wait_s, iteration_s]
+    }
+}
+
 impl PairPolicy for MooncakeTtft {
     fn select_pair(
         &mut self,
@@ -45,19 +60,30 @@ impl PairPolicy for MooncakeTtft {
         let time = |index: &usize| prefill[*index].done_s(prompt, &self.estimates.prefill);
         let least = |one: &usize, two: &usize| time(one).total_cmp(&time(two));
         let p = (0..prefill.len()).min_by(least).expect("there is a prefill instance");
+        let request = RequestView { source: prefill[p].instance, prompt: *prompt };
         let mut best = (0, true, f64::INFINITY);
         for (index, candidate) in decode.iter().enumerate() {
-            let tokens = candidate.committed_tokens() + u64::from(prompt.input_tokens);
-            let iteration_s = self.estimates.iteration.seconds(candidate.in_flight() + 1, tokens);
-            let path = oracle.path(prefill[p].instance, candidate.instance);
-            let transfer_s =
-                path.latency.as_secs_f64() + candidate.transfer_bytes.get() as f64 / path.bandwidth_bytes_per_sec;
-            let wait_s = candidate.missing_tokens(prompt.input_tokens) as f64 / self.config.drain_tokens_per_sec;
+            let [transfer_s, wait_s, iteration_s] = self.decode_s(&request, candidate, oracle);
             let (too_slow, cost) = (iteration_s > self.config.tbt_limit_s, transfer_s + wait_s + iteration_s);
             if (too_slow, cost) < (best.1, best.2) {
                 best = (index, too_slow, cost);
             }
         }
         (p, best.0)
+    }
+
+    fn rate(&self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> Vec<Rating> {
+        let rating = |candidate: &Candidate| {
+            let [transfer_s, wait_s, iteration_s] = self.decode_s(request, candidate, oracle);
+            let too_slow = iteration_s > self.config.tbt_limit_s;
+            let terms = vec![
+                Term::new("transfer", "s", transfer_s),
+                Term::new("wait", "s", wait_s),
+                Term::new("iteration", "s", iteration_s),
+            ];
+            let standing = if too_slow { "TBT over limit" } else { "TBT kept" };
+            Rating { rank: u8::from(too_slow), standing, terms }
+        };
+        candidates.iter().map(rating).collect()
     }
 }

@@ -21,6 +21,7 @@ use crate::candidate::Candidate;
 use crate::estimates::IterationModel;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
+use crate::rating::{Rating, Term};
 use netkv_units::{Bytes, SimDuration};
 
 /// Parameters of the greedy.
@@ -98,7 +99,6 @@ impl NetKv {
         oracle: &O,
         left_s: Option<f64>,
     ) -> Best {
-        let input_tokens = request.prompt.input_tokens;
         let empty_s = self.iteration.seconds(0, 0);
         let mut best = Best { index: 0, standing: 0, cost_s: f64::INFINITY };
         for (index, candidate) in candidates.iter().enumerate() {
@@ -108,15 +108,7 @@ impl NetKv {
             if best.standing == BEST_STANDING && best.is_beyond(at_least_s) {
                 continue;
             }
-            let tokens = candidate.committed_tokens() + u64::from(input_tokens);
-            let iteration_s = self.iteration.seconds(candidate.in_flight() + 1, tokens);
-            let missing = candidate.missing_beside(self.lacking_tokens(request, candidate));
-            let has_room = candidate.has_place() && candidate.queued_tokens == 0 && missing == 0;
-            let standing = match (has_room, iteration_s <= self.weights.tbt_limit_s) {
-                (true, true) => BEST_STANDING,
-                (true, false) => 1,
-                (false, _) => 0,
-            };
+            let Load { iteration_s, missing, standing } = self.load(request, candidate);
             let load_s = if self.terms.load { iteration_s + self.price * (iteration_s - empty_s) } else { 0.0 };
             if standing < best.standing || (standing == best.standing && best.is_beyond(at_least_s + load_s)) {
                 continue;
@@ -130,6 +122,47 @@ impl NetKv {
             }
         }
         best
+    }
+
+    /// What a candidate's load means for the request.
+    fn load(&self, request: &RequestView, candidate: &Candidate) -> Load {
+        let tokens = candidate.committed_tokens() + u64::from(request.prompt.input_tokens);
+        let iteration_s = self.iteration.seconds(candidate.in_flight() + 1, tokens);
+        let missing = candidate.missing_beside(self.lacking_tokens(request, candidate));
+        let has_room = candidate.has_place() && candidate.queued_tokens == 0 && missing == 0;
+        let standing = match (has_room, iteration_s <= self.weights.tbt_limit_s) {
+            (true, true) => BEST_STANDING,
+            (true, false) => 1,
+            (false, _) => 0,
+        };
+        Load { iteration_s, missing, standing }
+    }
+
+    /// The cost of a candidate, term by term.
+    pub(crate) fn rating(
+        &self,
+        request: &RequestView,
+        candidate: &Candidate,
+        oracle: &dyn CostOracle,
+        left_s: Option<f64>,
+    ) -> Rating {
+        let Load { iteration_s, missing, standing } = self.load(request, candidate);
+        let (latency_s, moving_s) = self.way(request, candidate, oracle).parts_s();
+        let mut terms = vec![Term::new("latency", "s", latency_s), Term::new("transfer", "s", moving_s)];
+        if self.terms.load {
+            terms.push(Term::new("wait", "s", missing as f64 / self.weights.drain_tokens_per_sec));
+            terms.push(Term::new("iteration", "s", iteration_s));
+        }
+        if self.price > 0.0 {
+            terms.push(Term::new("price", "s", self.price * (iteration_s - self.iteration.seconds(0, 0))));
+        }
+        if self.lateness_s > 0.0 {
+            let first_token_s: f64 = terms[..4].iter().map(|term| term.value).sum();
+            let is_late = left_s.is_some_and(|left_s| first_token_s > left_s);
+            terms.push(Term::new("lateness", "s", if is_late { self.lateness_s } else { 0.0 }));
+        }
+        let meaning = ["no room", "room, TBT over limit", "room, TBT kept"][usize::from(standing)];
+        Rating { rank: BEST_STANDING - standing, standing: meaning, terms }
     }
 
     /// Prompt tokens that the candidate has to find room for, as far as the scheduler knows.
@@ -170,6 +203,16 @@ impl Best {
     }
 }
 
+/// What a candidate's load means for a request.
+struct Load {
+    /// The predicted first iteration.
+    iteration_s: f64,
+    /// Tokens to be freed first.
+    missing: u64,
+    /// How acceptable the candidate is.
+    standing: u8,
+}
+
 /// The way to a candidate, and what has to go over it.
 struct Way {
     latency: SimDuration,
@@ -183,7 +226,13 @@ struct Way {
 impl Way {
     /// Seconds that the transfer takes.
     fn seconds(&self) -> f64 {
-        self.latency.as_secs_f64() + self.bytes.get() as f64 / (self.uncongested / self.shares)
+        let (latency_s, moving_s) = self.parts_s();
+        latency_s + moving_s
+    }
+
+    /// Seconds until the first byte is there, and from then on.
+    fn parts_s(&self) -> (f64, f64) {
+        (self.latency.as_secs_f64(), self.bytes.get() as f64 / (self.uncongested / self.shares))
     }
 
     /// The same but for rounding.
@@ -197,5 +246,9 @@ impl Way {
 impl Policy for NetKv {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> usize {
         self.choose(request, candidates, oracle)
+    }
+
+    fn rate(&self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> Vec<Rating> {
+        candidates.iter().map(|candidate| self.rating(request, candidate, oracle, None)).collect()
     }
 }

@@ -27,6 +27,7 @@ use crate::estimates::{Estimates, PrefillModel};
 use crate::netkv::{NetKv, NetKvTerms, NetKvWeights};
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, PromptView, RequestView, StagedPolicy};
+use crate::rating::Rating;
 
 /// Parameters of the rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,11 +56,18 @@ impl NetKvJoint {
     }
 }
 
+/// Seconds that are left of what was promised; none if it is late already, and cannot be later.
+fn left_s(request: &RequestView) -> Option<f64> {
+    Some(request.prompt.ttft_left.as_secs_f64()).filter(|&left_s| left_s > 0.0)
+}
+
 impl Policy for NetKvJoint {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> usize {
-        // What is late already cannot be later.
-        let left_s = Some(request.prompt.ttft_left.as_secs_f64()).filter(|&left_s| left_s > 0.0);
-        self.netkv.best(request, candidates, oracle, left_s).index
+        self.netkv.best(request, candidates, oracle, left_s(request)).index
+    }
+
+    fn rate(&self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> Vec<Rating> {
+        candidates.iter().map(|candidate| self.netkv.rating(request, candidate, oracle, left_s(request))).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::candidate::{Candidate, PrefillCandidate};
 use crate::oracle::CostOracle;
+use crate::rating::Rating;
 use netkv_units::{Bytes, InstanceId, SimDuration};
 
 /// The request to be placed, once its prefill instance is known.
@@ -38,6 +39,12 @@ pub trait Policy: Send {
     fn looks_at_state(&self) -> bool {
         true
     }
+
+    /// How [`Policy::select`] would rate each of `candidates`, in their order; none if its rule is no sum of terms. Ties
+    /// are left open.
+    fn rate(&self, _: &RequestView, _: &[Candidate], _: &dyn CostOracle) -> Vec<Rating> {
+        Vec::new()
+    }
 }
 
 /// A rule that picks prefill and decode instance together, when the request arrives.
@@ -53,6 +60,12 @@ pub trait PairPolicy: Send {
         decode: &[Candidate],
         oracle: &dyn CostOracle,
     ) -> (usize, usize);
+
+    /// How [`PairPolicy::select_pair`] would rate each of the decode candidates once it has chosen the prefill instance
+    /// of `request`; none if its rule is no sum of terms.
+    fn rate(&self, _: &RequestView, _: &[Candidate], _: &dyn CostOracle) -> Vec<Rating> {
+        Vec::new()
+    }
 }
 
 /// A rule that picks the prefill instance when the request arrives, and the decode instance later.
@@ -78,6 +91,8 @@ pub enum Selector {
     Pair(Box<dyn PairPolicy>),
     /// It picks both, one after the other.
     Staged(Box<dyn StagedPolicy>),
+    /// The true state decides, which no router can know: whoever simulates it looks ahead.
+    Clairvoyant,
 }
 
 impl Selector {
@@ -86,6 +101,7 @@ impl Selector {
         match self {
             Self::Decode(policy) => policy.looks_at_state(),
             Self::Pair(_) | Self::Staged(_) => true,
+            Self::Clairvoyant => false,
         }
     }
 }

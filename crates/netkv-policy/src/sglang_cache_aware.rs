@@ -14,6 +14,7 @@
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
+use crate::rating::{Rating, Term};
 
 /// Parameters of SGLang's cache-aware rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,16 +32,32 @@ pub(crate) struct SglangCacheAware(pub(crate) SglangConfig);
 
 impl Policy for SglangCacheAware {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
+        let wanted = self.wanted_hit(request, candidates);
+        (0..candidates.len())
+            .filter(|&index| candidates[index].hit_tokens >= wanted)
+            .min_by_key(|&index| candidates[index].in_flight())
+            .expect("there is a candidate")
+    }
+
+    fn rate(&self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> Vec<Rating> {
+        let wanted = self.wanted_hit(request, candidates);
+        let rating = |candidate: &Candidate| {
+            let load = Term::new("in flight", "requests", f64::from(candidate.in_flight()));
+            Rating::new([load]).of_prefix(candidate.hit_tokens, wanted)
+        };
+        candidates.iter().map(rating).collect()
+    }
+}
+
+impl SglangCacheAware {
+    /// The prefix that a candidate must hold, in tokens: the longest, if it is long enough and loads are even.
+    fn wanted_hit(&self, request: &RequestView, candidates: &[Candidate]) -> u32 {
         let loads = candidates.iter().map(Candidate::in_flight);
         let (least, most) = loads.fold((u32::MAX, 0), |(least, most), load| (least.min(load), most.max(load)));
         let is_uneven =
             most - least > self.0.balance_abs_requests && f64::from(most) > self.0.balance_rel_ratio * f64::from(least);
         let longest = candidates.iter().map(|candidate| candidate.hit_tokens).max().unwrap_or(0);
         let is_long = f64::from(longest) > self.0.cache_threshold_ratio * f64::from(request.prompt.input_tokens);
-        let wanted = if is_long && !is_uneven { longest } else { 0 };
-        (0..candidates.len())
-            .filter(|&index| candidates[index].hit_tokens >= wanted)
-            .min_by_key(|&index| candidates[index].in_flight())
-            .expect("there is a candidate")
+        if is_long && !is_uneven { longest } else { 0 }
     }
 }

@@ -14,6 +14,7 @@
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
+use crate::rating::{Rating, Term};
 use crate::ties::Ties;
 use netkv_units::SimDuration;
 
@@ -50,6 +51,12 @@ impl SmgExpectedWait {
 
 impl SmgConfig {
     fn wait_s(&self, candidate: &Candidate) -> f64 {
+        let (drain_s, pressure_s) = self.parts_s(candidate);
+        drain_s + pressure_s
+    }
+
+    /// Time to drain, and the barrier against full KV caches.
+    fn parts_s(&self, candidate: &Candidate) -> (f64, f64) {
         let report = &candidate.report;
         let of_unknown_size = f64::from(self.request_tokens);
         let queued = match report.waiting_tokens {
@@ -62,7 +69,8 @@ impl SmgConfig {
         let reported = report.generated_tokens_per_sec;
         let throughput = if reported > 0.0 { reported } else { self.default_tokens_per_sec };
         let full = candidate.reported_kv_ratio().min(FULLEST_RATIO);
-        (queued + held + candidate.dispatched.tokens as f64) / throughput + self.kv_pressure_s * full / (1.0 - full)
+        let drain_s = (queued + held + candidate.dispatched.tokens as f64) / throughput;
+        (drain_s, self.kv_pressure_s * full / (1.0 - full))
     }
 }
 
@@ -70,5 +78,13 @@ impl Policy for SmgExpectedWait {
     fn select(&mut self, _: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
         let waits = candidates.iter().map(|candidate| self.config.wait_s(candidate));
         self.ties.least(TIE_S, waits.enumerate()).expect("there is a candidate")
+    }
+
+    fn rate(&self, _: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> Vec<Rating> {
+        let rating = |candidate: &Candidate| {
+            let (drain_s, pressure_s) = self.config.parts_s(candidate);
+            Rating::new([Term::new("drain", "s", drain_s), Term::new("KV pressure", "s", pressure_s)])
+        };
+        candidates.iter().map(rating).collect()
     }
 }

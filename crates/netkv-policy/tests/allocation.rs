@@ -57,6 +57,7 @@ fn no_policy_allocates_when_it_decides() {
                 Selector::Pair(policy) => {
                     policy.select_pair(&PROMPT, &prefill, &candidates, &QUIET);
                 }
+                Selector::Clairvoyant => {}
             }
             if decision == 0 {
                 allocated_at_first = ALLOCATIONS.get() - before;

@@ -13,7 +13,7 @@ fn joint(price: f64, lateness_s: f64) -> Box<dyn StagedPolicy> {
     let config = PolicyConfig::NetKvJoint(JointConfig { netkv: WEIGHTS, price, lateness_s });
     match config.build(ESTIMATES, 1) {
         Selector::Staged(policy) => policy,
-        Selector::Decode(_) | Selector::Pair(_) => panic!("it picks one after the other"),
+        Selector::Decode(_) | Selector::Pair(_) | Selector::Clairvoyant => panic!("it picks one after the other"),
     }
 }
 

@@ -77,7 +77,11 @@ impl<'a, 'b> Check<'a, 'b> {
     /// Everybody that a decode instance has had: in its batch, waiting for the next, swapped out, on the way back.
     fn members(&self, decode: usize) -> impl Iterator<Item = &'a Member> + use<'a> {
         let instance = &self.simulation.decode[decode];
-        instance.engine.held().chain(instance.swapped.iter().map(|(member, _)| member)).chain(&instance.returning)
+        instance
+            .engine
+            .held()
+            .chain(instance.swapped.iter().map(|(member, _)| member))
+            .chain(instance.returning.iter().map(|(_, member)| member))
     }
 
     fn all_laws(&self, retired_bytes: u64, retired: u64) {
@@ -136,7 +140,9 @@ impl<'a, 'b> Check<'a, 'b> {
         for (member, _) in &instance.swapped {
             queued_tokens += u64::from(member.context_tokens);
         }
-        for member in instance.swapped.iter().map(|(member, _)| member).chain(&instance.returning) {
+        for member in
+            instance.swapped.iter().map(|(member, _)| member).chain(instance.returning.iter().map(|(_, member)| member))
+        {
             outside += 1;
             outside_tokens += u64::from(member.context_tokens);
         }
@@ -163,9 +169,13 @@ impl<'a, 'b> Check<'a, 'b> {
             self.moving.iter().filter(|&&request| self.state(request).decode == Some(decode as u32)).collect();
         let reserved: u32 =
             on_the_way.iter().map(|&&request| self.state(request).decode_grant.private_blocks).sum::<u32>()
-                + instance.returning.iter().map(|member| member.private_blocks).sum::<u32>();
+                + instance.returning.iter().map(|(_, member)| member.private_blocks).sum::<u32>();
         let used: u32 = instance.engine.held().map(|member| member.private_blocks).sum();
-        let holders = instance.engine.held().chain(&instance.returning).map(|member| member.request);
+        let holders = instance
+            .engine
+            .held()
+            .chain(instance.returning.iter().map(|(_, member)| member))
+            .map(|member| member.request);
         self.memory(&instance.memory, used, reserved, holders.chain(on_the_way.into_iter().copied()));
     }
 

@@ -11,7 +11,7 @@
 //! Memory: while an iteration runs, each member holds room for its context and the token being made. If the next
 //! iteration does not find room, the newest members are swapped out to the host until it does.
 
-use crate::kv_memory::{Holding, KvMemory};
+use crate::kv_memory::{Grant, Holding, KvMemory};
 use crate::profile::DecodeLatency;
 use crate::stretch::{Stretch, record};
 use hdrhistogram::Histogram;
@@ -70,6 +70,14 @@ impl Member {
             first_iteration: None,
             fresh: true,
         }
+    }
+}
+
+impl Member {
+    /// The same with the memory that it was granted for `tokens` tokens.
+    pub(crate) const fn with_memory(self, memory: &KvMemory, tokens: u32, grant: Grant) -> Self {
+        let Grant { private_blocks, holding, .. } = grant;
+        Self { shared_blocks: memory.blocks_for(tokens) - private_blocks, private_blocks, holding, ..self }
     }
 }
 
@@ -147,6 +155,11 @@ impl DecodeEngine {
     /// When the engine has to be woken next; none while it is idle.
     pub fn wake_time(&self) -> Option<SimTime> {
         self.stretch.as_ref().map(|stretch| stretch.end_of(stretch.planned))
+    }
+
+    /// When the running iteration ends, once the engine has caught up; none while it is idle.
+    pub(crate) fn iteration_end(&self) -> Option<SimTime> {
+        self.stretch.as_ref().map(|stretch| stretch.end_of(1))
     }
 
     /// Adds a request at `now`; it is in the batch from the next iteration on. The stretch is cut at the first end

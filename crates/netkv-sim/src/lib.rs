@@ -10,6 +10,7 @@ mod decode;
 mod event;
 mod host_tier;
 mod kv_memory;
+mod lookahead;
 mod metrics;
 mod observe;
 mod oracle;

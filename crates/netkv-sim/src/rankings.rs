@@ -39,9 +39,9 @@ impl Rankings {
         let policy: Box<dyn Policy> = match scenario.policy.build(estimates, scenario.seed) {
             Selector::Decode(policy) => policy,
             Selector::Staged(policy) => policy,
-            Selector::Pair(_) => return None,
+            Selector::Pair(_) | Selector::Clairvoyant => return None,
         };
-        let exact = scenario.policy.wants_exact_oracle() || scenario.oracle == OracleGranularity::Exact;
+        let exact = scenario.oracle == OracleGranularity::Exact;
         let asked = scenario.measure.rankings && policy.looks_at_state() && !exact;
         asked.then(|| Self { policy, counts: RankingCounts::default(), ways: Vec::new() })
     }

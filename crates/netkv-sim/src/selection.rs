@@ -6,6 +6,7 @@ use crate::scenario::{OracleGranularity, SelectionMoment};
 use crate::serving::{is_counted, ttft_limit};
 use crate::simulation::Simulation;
 use crate::transfers::interface;
+use netkv_fabric::{FlowNetwork, Path};
 use netkv_policy::{Candidate, PrefillCandidate, PromptView, RequestView, Selector};
 use netkv_units::{Bytes, BytesPerSec, LinkId, RequestId};
 
@@ -18,11 +19,19 @@ impl Simulation<'_> {
 
     /// Has the policy choose a decode instance for a request whose prefill instance is known.
     pub(crate) fn select_decode(&mut self, request: RequestId) {
+        let chosen = match self.policy {
+            Selector::Clairvoyant => self.foresee_best(request),
+            Selector::Decode(_) | Selector::Pair(_) | Selector::Staged(_) => self.ask_policy(request),
+        };
+        self.assign_decode(request, chosen);
+    }
+
+    /// The policy's choice of a decode instance.
+    fn ask_policy(&mut self, request: RequestId) -> usize {
         let source = self.requests[request].prefill as usize;
         let looks_at_state = self.policy.looks_at_state();
         let candidates = self.candidates(request, Some(source), looks_at_state);
-        let exact = self.scenario.policy.wants_exact_oracle();
-        let granularity = if exact { OracleGranularity::Exact } else { self.scenario.oracle };
+        let granularity = self.scenario.oracle;
         if granularity == OracleGranularity::Exact {
             self.probe_candidates(request);
         }
@@ -32,7 +41,7 @@ impl Simulation<'_> {
             let chosen = match policy {
                 Selector::Decode(policy) => policy.select(&view, &candidates, oracle),
                 Selector::Staged(policy) => policy.select(&view, &candidates, oracle),
-                Selector::Pair(_) => unreachable!("a pair is chosen on arrival"),
+                Selector::Pair(_) | Selector::Clairvoyant => unreachable!("it is not asked for d"),
             };
             if let Some(rankings) = rankings {
                 rankings.compare(&view, &candidates, oracle, chosen, counts);
@@ -41,13 +50,13 @@ impl Simulation<'_> {
         });
         assert!(chosen < candidates.len(), "the policy chose {chosen} of {}", candidates.len());
         self.scratch.candidates = candidates;
-        self.assign_decode(request, chosen);
+        chosen
     }
 
     /// Has the policy choose the prefill instance of a request that arrives, if it is one that does, and the decode
     /// instance with it if it chooses both at once; returns the prefill instance.
     pub(crate) fn select_prefill(&mut self, request: RequestId) -> Option<usize> {
-        if matches!(self.policy, Selector::Decode(_)) {
+        if matches!(self.policy, Selector::Decode(_) | Selector::Clairvoyant) {
             return None;
         }
         let candidates = self.candidates(request, None, true);
@@ -64,7 +73,7 @@ impl Simulation<'_> {
                 (p, Some(d))
             }
             Selector::Staged(policy) => (policy.select_prefill(&prompt, &prefill, &candidates, oracle), None),
-            Selector::Decode(_) => unreachable!("it chooses no prefill instance"),
+            Selector::Decode(_) | Selector::Clairvoyant => unreachable!("it chooses no prefill instance"),
         });
         assert!(p < prefill.len() && d.is_none_or(|d| d < candidates.len()), "the policy chose {p} and {d:?}");
         (self.scratch.candidates, self.scratch.prefill_candidates) = (candidates, prefill);
@@ -220,6 +229,9 @@ impl Simulation<'_> {
         let mut entering = Vec::new();
         for index in 0..self.entering.len() {
             let other = self.entering[index];
+            if self.requests[other].transfer_bytes == 0 {
+                continue;
+            }
             flow_hashes(self.scenario.seed, other.get(), self.cluster.tp, &mut self.scratch.hashes);
             self.find_paths(other, self.requests[other].decode.expect("it was chosen") as usize);
             entering.append(&mut self.scratch.paths);
@@ -242,13 +254,24 @@ impl Simulation<'_> {
 
     /// Finds the ways of a transfer's flows, by rank.
     fn find_paths(&mut self, request: RequestId, decode: usize) {
+        let mut paths = std::mem::take(&mut self.scratch.paths);
+        paths.clear();
+        let ranks = self.scratch.hashes.iter().enumerate();
+        paths.extend(ranks.map(|(rank, &hash)| self.way(&self.network, (request, decode), rank as u32, hash)));
+        self.scratch.paths = paths;
+    }
+
+    /// The way of a rank's flow from a request's prefill instance to a decode instance, over a network in this state.
+    pub(crate) fn way(
+        &self,
+        network: &FlowNetwork,
+        (request, decode): (RequestId, usize),
+        rank: u32,
+        hash: u64,
+    ) -> Path {
         let source = self.cluster.prefill[self.requests[request].prefill as usize];
-        let destination = self.cluster.decode[decode];
-        let (cluster, tree, network) = (&self.cluster, &self.tree, &self.network);
-        let way = |(rank, &hash): (usize, &u64)| {
-            tree.route(cluster.gpu(source, rank as u32), cluster.gpu(destination, rank as u32), hash, network)
-        };
-        self.scratch.paths.clear();
-        self.scratch.paths.extend(self.scratch.hashes.iter().enumerate().map(way));
+        let (source, destination) =
+            (self.cluster.gpu(source, rank), self.cluster.gpu(self.cluster.decode[decode], rank));
+        self.tree.route(source, destination, hash, network)
     }
 }

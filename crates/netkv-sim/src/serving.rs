@@ -210,18 +210,11 @@ impl Simulation<'_> {
         }
     }
 
-    /// Time to move a context between GPU and host memory.
-    fn host_time(&self, context_tokens: u32) -> SimDuration {
-        let bytes = Bytes::new(u64::from(context_tokens) * self.scenario.kv.bytes_per_token);
-        let rate = BytesPerSec::new(self.scenario.decode.host_bytes_per_sec);
-        bytes.to_nanobytes().time_at(rate).expect("the host has bandwidth")
-    }
-
     /// A member lost its place for lack of memory: its KV cache goes to the host.
     fn swap_out(&mut self, decode: usize, member: Member) {
         self.requests[member.request].preemptions += 1;
         self.totals.preemptions += 1;
-        let away = self.now + self.host_time(member.context_tokens);
+        let away = self.now + host_time(self.scenario, member.context_tokens);
         let instance = &mut self.decode[decode];
         instance.outside += 1;
         instance.outside_tokens += u64::from(member.context_tokens);
@@ -239,12 +232,10 @@ impl Simulation<'_> {
             // With room for its next token as well: else two could swap each other out for ever.
             let tokens = member.context_tokens + 1;
             let Some(grant) = instance.memory.admit(prefix, tokens, watermark) else { break };
-            let shared_blocks = instance.memory.blocks_for(tokens) - grant.private_blocks;
             instance.swapped.pop_front();
             instance.queued_tokens -= u64::from(member.context_tokens);
-            let Grant { private_blocks, holding, .. } = grant;
-            instance.returning.push(Member { shared_blocks, private_blocks, holding, ..member });
-            let back = away.max(now) + self.host_time(member.context_tokens);
+            let back = away.max(now) + host_time(self.scenario, member.context_tokens);
+            instance.returning.push((back, member.with_memory(&instance.memory, tokens, grant)));
             self.queue.push(back, Event::SwappedIn { request: member.request });
         }
         while self.decode[decode].swapped.is_empty() {
@@ -265,8 +256,8 @@ impl Simulation<'_> {
     pub(crate) fn return_swapped(&mut self, request: RequestId) {
         let decode = self.requests[request].decode.expect("it was decoding") as usize;
         let returning = &mut self.decode[decode].returning;
-        let place = returning.iter().position(|member| member.request == request).expect("it is returning");
-        let member = returning.remove(place);
+        let place = returning.iter().position(|(_, member)| member.request == request).expect("it is returning");
+        let (_, member) = returning.remove(place);
         self.decode[decode].memory.mark_ready(member.holding, member.private_blocks);
         self.join_decode(decode, member);
     }
@@ -338,6 +329,13 @@ impl Simulation<'_> {
             counted: is_counted(scenario, own.arrival),
         }
     }
+}
+
+/// Time to move a context between GPU and host memory.
+pub(crate) fn host_time(scenario: &Scenario, context_tokens: u32) -> SimDuration {
+    let bytes = Bytes::new(u64::from(context_tokens) * scenario.kv.bytes_per_token);
+    let rate = BytesPerSec::new(scenario.decode.host_bytes_per_sec);
+    bytes.to_nanobytes().time_at(rate).expect("the host has bandwidth")
 }
 
 /// Whether a request that arrived at `arrival` counts in the metrics.

@@ -41,8 +41,8 @@ pub(crate) struct DecodeInstance {
     pub(crate) waiting: VecDeque<RequestId>,
     /// Requests that it swapped out, the next to return first, and when their KV cache had left.
     pub(crate) swapped: VecDeque<(Member, SimTime)>,
-    /// Members on their way back from the host.
-    pub(crate) returning: Vec<Member>,
+    /// Members on their way back from the host, and when they are there.
+    pub(crate) returning: Vec<(SimTime, Member)>,
     /// Requests that it was given and that are not in its engine, and their tokens.
     pub(crate) outside: u32,
     pub(crate) outside_tokens: u64,
@@ -87,7 +87,7 @@ pub(crate) struct Simulation<'a> {
     /// The flows of other tenants, if the background is made of flows.
     pub(crate) competition: Option<Competition>,
     pub(crate) transfers_in_flight: u32,
-    /// Transfers that are being set up: their flows are still to come.
+    /// Transfers that are being set up, in the order in which that began: their flows, if any, are still to come.
     pub(crate) entering: Vec<RequestId>,
     pub(crate) totals: RunTotals,
     pub(crate) last_arrival: SimTime,
@@ -97,7 +97,7 @@ pub(crate) struct Simulation<'a> {
     arrivals: Arrivals<'a>,
     /// Requests that have not left the window.
     n_left: usize,
-    network_wake: Option<SimTime>,
+    pub(crate) network_wake: Option<SimTime>,
     network_generation: u32,
 }
 
@@ -113,6 +113,8 @@ pub(crate) struct Scratch {
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) prefill_candidates: Vec<PrefillCandidate>,
     pub(crate) stretch_end: StretchEnd,
+    /// Gaps between tokens that are only foreseen.
+    pub(crate) unread: Option<Histogram<u64>>,
 }
 
 /// Runs a scenario to its end.

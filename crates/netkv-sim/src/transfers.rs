@@ -2,7 +2,6 @@
 
 use crate::decode::Member;
 use crate::event::Event;
-use crate::kv_memory::Grant;
 use crate::oracle::flow_hashes;
 use crate::scenario::FirstToken;
 use crate::serving::is_counted;
@@ -66,17 +65,35 @@ impl Simulation<'_> {
         self.decode[decode].receiving[interface(tier)] += 1;
         self.transfers_in_flight += 1;
         self.totals.transfers_in_flight_max = self.totals.transfers_in_flight_max.max(self.transfers_in_flight);
-        if bytes > 0 {
-            self.entering.push(request);
-        }
+        self.entering.push(request);
+        let enters = self.entry_time(self.now, request, decode, bytes);
+        self.queue.push(enters, Event::TransferEnter { request });
+    }
+
+    /// When a transfer of so many bytes whose set-up begins at `admitted` is set up, and its first bytes have arrived.
+    pub(crate) fn entry_time(&self, admitted: SimTime, request: RequestId, decode: usize, bytes: u64) -> SimTime {
+        let tier = self.tier_to(request, decode);
         let latency = if bytes == 0 { SimDuration::ZERO } else { self.tree.config().latency[tier.index()] };
-        self.queue.push(self.now + self.scenario.transfer.setup + latency, Event::TransferEnter { request });
+        admitted + self.scenario.transfer.setup + latency
+    }
+
+    /// How far a request's prefill instance is from a decode instance.
+    pub(crate) fn tier_to(&self, request: RequestId, decode: usize) -> Tier {
+        let prefill = self.requests[request].prefill as usize;
+        self.cluster.tier(self.cluster.prefill[prefill], self.cluster.decode[decode])
+    }
+
+    /// What the flow of a rank has to move of so many bytes: an even share, the first ones a byte more if need be.
+    pub(crate) fn share(&self, bytes: u64, rank: u32) -> Bytes {
+        let n_flows = u64::from(self.cluster.tp);
+        Bytes::new(bytes / n_flows + u64::from(u64::from(rank) < bytes % n_flows))
     }
 
     /// The transfer's flows enter the network: an even share of the bytes each, the first ones a byte more if need be.
     pub(crate) fn enter_transfer(&mut self, request: RequestId) {
         let bytes = self.requests[request].transfer_bytes;
         self.requests[request].is_set_up = true;
+        self.entering.retain(|&other| other != request);
         let is_computed = !self.overlaps() || self.requests[request].prefill_end > SimTime::ZERO;
         if bytes == 0 {
             if is_computed {
@@ -84,24 +101,22 @@ impl Simulation<'_> {
             }
             return;
         }
-        self.entering.retain(|&other| other != request);
         flow_hashes(self.scenario.seed, request.get(), self.cluster.tp, &mut self.scratch.hashes);
         let state = &mut self.requests[request];
         state.flows_left = self.cluster.tp;
         let source = self.cluster.prefill[state.prefill as usize];
         let destination = self.cluster.decode[state.decode.expect("it was chosen") as usize];
-        let n_flows = u64::from(self.cluster.tp);
         for rank in 0..self.cluster.tp {
-            let size = bytes / n_flows + u64::from(u64::from(rank) < bytes % n_flows);
+            let size = self.share(bytes, rank);
             let route = FlowRoute {
                 owner: Some(request),
                 source: self.cluster.gpu(source, rank),
                 destination: self.cluster.gpu(destination, rank),
                 hash: self.scratch.hashes[rank as usize],
             };
-            let flow = self.launch(route, Bytes::new(size));
-            if !is_computed && size > 0 {
-                self.requests[request].flows.push((flow, Bytes::new(size)));
+            let flow = self.launch(route, size);
+            if !is_computed && size > Bytes::ZERO {
+                self.requests[request].flows.push((flow, size));
             }
         }
         if !is_computed {
@@ -167,23 +182,29 @@ impl Simulation<'_> {
     /// All of a request's KV cache is on its decode instance.
     pub(crate) fn end_transfer(&mut self, request: RequestId) {
         let state = &mut self.requests[request];
-        let own = state.own;
         state.transfer_end = self.now;
         let (prefill, decode) = (state.prefill as usize, state.decode.expect("it was chosen") as usize);
         let tier = self.cluster.tier(self.cluster.prefill[prefill], self.cluster.decode[decode]);
         self.prefill[prefill].sending[interface(tier)] -= 1;
         self.decode[decode].receiving[interface(tier)] -= 1;
         self.transfers_in_flight -= 1;
+        let grant = state.decode_grant;
+        let member = self.member_of(request);
+        self.release_prefill(request);
+        let memory = &mut self.decode[decode].memory;
+        memory.mark_ready(grant.holding, grant.private_blocks);
+        let member = member.with_memory(memory, member.context_tokens, grant);
+        self.join_decode(decode, member);
+    }
+
+    /// A request as its decode instance's batch takes it in, without memory.
+    pub(crate) fn member_of(&self, request: RequestId) -> Member {
+        let state = &self.requests[request];
         let (made, first) = match self.scenario.first_token {
             FirstToken::Decode => (0, None),
             FirstToken::Prefill => (1, Some(state.prefill_end)),
         };
-        let Grant { private_blocks, holding, .. } = state.decode_grant;
-        self.release_prefill(request);
-        self.decode[decode].memory.mark_ready(holding, private_blocks);
-        let counted = is_counted(self.scenario, own.arrival);
-        let member = Member::new(request, own.input_tokens, own.output_tokens - made, first, counted);
-        let shared_blocks = self.decode[decode].memory.blocks_for(own.input_tokens) - private_blocks;
-        self.join_decode(decode, Member { shared_blocks, private_blocks, holding, ..member });
+        let counted = is_counted(self.scenario, state.own.arrival);
+        Member::new(request, state.own.input_tokens, state.own.output_tokens - made, first, counted)
     }
 }

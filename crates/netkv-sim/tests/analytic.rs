@@ -5,7 +5,8 @@ mod common;
 use common::{POLICIES, millis, picks_both, scenario};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{
-    FirstToken, METRICS, Placement, RunOutput, Scenario, TransferGranularity, Value, metrics, run, run_with,
+    FirstToken, METRICS, OracleGranularity, Placement, RunOutput, Scenario, TransferGranularity, Value, metrics, run,
+    run_with,
 };
 use netkv_units::{BlockId, SimDuration, SimTime, Tier};
 use netkv_workload::Workload;
@@ -251,8 +252,11 @@ fn the_exact_oracle_sees_a_transfer_that_is_being_set_up() {
     scenario.cluster.placement = Placement::PerPod;
     scenario.transfer.setup = SimDuration::from_nanos(100_000);
     (scenario.fabric.spines_per_pod, scenario.fabric.cores) = (1, 1);
-    scenario.policy = PolicyConfig::Clairvoyant(common::WEIGHTS);
-    let output = run(&scenario);
-    assert_ne!(output.requests[0].decode_instance, output.requests[1].decode_instance);
-    assert_eq!(output.requests[0].transfer, SimDuration::from_nanos(51_300_000));
+    scenario.oracle = OracleGranularity::Exact;
+    for policy in [PolicyConfig::NetKv(common::WEIGHTS), PolicyConfig::Clairvoyant] {
+        scenario.policy = policy;
+        let output = run(&scenario);
+        assert_ne!(output.requests[0].decode_instance, output.requests[1].decode_instance);
+        assert_eq!(output.requests[0].transfer, SimDuration::from_nanos(51_300_000));
+    }
 }

@@ -33,13 +33,13 @@ fn counting_changes_nothing() {
         let plain = run(&scenario);
         assert_eq!(counted.digest(), plain.digest(), "{}", policy.name());
         assert_eq!(plain.totals.rankings, RankingCounts::default());
-        // The exact oracle is never old, who does not look has nothing to be told, and who picks both at once is not asked
+        // The clairvoyant sees the truth, who does not look has nothing to be told, and who picks both at once is not asked
         // when prefill is done.
         let looks = !matches!(
             policy,
             PolicyConfig::RoundRobin
                 | PolicyConfig::Random
-                | PolicyConfig::Clairvoyant(_)
+                | PolicyConfig::Clairvoyant
                 | PolicyConfig::AibrixPd(_)
                 | PolicyConfig::MooncakeTtft(_)
         );

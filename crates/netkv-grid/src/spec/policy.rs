@@ -61,7 +61,7 @@ pub(super) fn read_policy(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Opt
         "netkv_joint" => {
             PolicyConfig::NetKvJoint(JointConfig { netkv: weights, price: price?, lateness_s: lateness_s? })
         }
-        "clairvoyant" => PolicyConfig::Clairvoyant(weights),
+        "clairvoyant" => PolicyConfig::Clairvoyant,
         other => unreachable!("{other} is in {} but not built here", one_of(&PolicyConfig::NAMES)),
     })
 }

@@ -74,7 +74,7 @@ pub const ALL: [PolicyConfig; 24] = [
     PolicyConfig::NetKvNoLoad(WEIGHTS),
     PolicyConfig::NetKv(WEIGHTS),
     PolicyConfig::NetKvJoint(JointConfig { netkv: WEIGHTS, price: 4.0, lateness_s: 0.1 }),
-    PolicyConfig::Clairvoyant(WEIGHTS),
+    PolicyConfig::Clairvoyant,
 ];
 
 /// From instance 9 instance 0 is in the same node, 1 in the same rack, 2 in the same pod, 3 in another pod.
@@ -133,7 +133,7 @@ pub fn idle_prefill(instance: u32) -> PrefillCandidate {
 pub fn decode_policy(config: PolicyConfig, seed: u64) -> Box<dyn Policy> {
     match config.build(ESTIMATES, seed) {
         Selector::Decode(policy) => policy,
-        Selector::Pair(_) | Selector::Staged(_) => panic!("{} picks both", config.name()),
+        Selector::Pair(_) | Selector::Staged(_) | Selector::Clairvoyant => panic!("{} is no rule for d", config.name()),
     }
 }
 
@@ -141,7 +141,9 @@ pub fn decode_policy(config: PolicyConfig, seed: u64) -> Box<dyn Policy> {
 pub fn pair_policy(config: PolicyConfig, seed: u64) -> Box<dyn PairPolicy> {
     match config.build(ESTIMATES, seed) {
         Selector::Pair(policy) => policy,
-        Selector::Decode(_) | Selector::Staged(_) => panic!("{} does not pick both at once", config.name()),
+        Selector::Decode(_) | Selector::Staged(_) | Selector::Clairvoyant => {
+            panic!("{} does not pick both at once", config.name())
+        }
     }
 }
 

@@ -69,7 +69,7 @@ pub const POLICIES: [PolicyConfig; 24] = [
     PolicyConfig::NetKv(WEIGHTS),
     PolicyConfig::NetKvStatic(WEIGHTS),
     PolicyConfig::NetKvJoint(JointConfig { netkv: WEIGHTS, price: 100.0, lateness_s: 0.2 }),
-    PolicyConfig::Clairvoyant(WEIGHTS),
+    PolicyConfig::Clairvoyant,
     PolicyConfig::NetKvNoLedger(WEIGHTS),
     PolicyConfig::NetKvNoCache(WEIGHTS),
     PolicyConfig::NetKvNoLoad(WEIGHTS),
