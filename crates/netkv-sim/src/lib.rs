@@ -8,6 +8,7 @@ mod cluster;
 mod competing;
 mod decode;
 mod event;
+mod explain;
 mod host_tier;
 mod kv_memory;
 mod lookahead;
@@ -32,7 +33,9 @@ mod window;
 mod zones;
 
 pub use check::run_checked;
+pub use explain::{Considered, Decision, Explanation, Outcome, Unexplained, explain};
 pub use kv_memory::{Grant, Holding, KvMemory};
+pub use lookahead::Foreseen;
 pub use metrics::{METRICS, Metric, Value, metrics};
 pub use observe::{Crossed, Observations, ObserveConfig, ObservedLink, TransferRecord, run_observed};
 pub use prefix_cache::{PrefixCache, PrefixMatch, Slot};

@@ -1,5 +1,6 @@
 //! Handlers that have the policy choose: what it is told of each instance and of the network, and what it decided.
 
+use crate::explain::Reasons;
 use crate::oracle::{DecisionOracle, flow_hashes};
 use crate::rankings::Rankings;
 use crate::scenario::{OracleGranularity, SelectionMoment};
@@ -7,7 +8,7 @@ use crate::serving::{is_counted, ttft_limit};
 use crate::simulation::Simulation;
 use crate::transfers::interface;
 use netkv_fabric::{FlowNetwork, Path};
-use netkv_policy::{Candidate, PrefillCandidate, PromptView, RequestView, Selector};
+use netkv_policy::{Candidate, Policy, PrefillCandidate, PromptView, RequestView, Selector};
 use netkv_units::{Bytes, BytesPerSec, LinkId, RequestId};
 
 impl Simulation<'_> {
@@ -19,15 +20,18 @@ impl Simulation<'_> {
 
     /// Has the policy choose a decode instance for a request whose prefill instance is known.
     pub(crate) fn select_decode(&mut self, request: RequestId) {
-        let chosen = match self.policy {
-            Selector::Clairvoyant => self.foresee_best(request),
+        let (mut chosen, reasons) = match self.policy {
+            Selector::Clairvoyant => (self.foresee_best(request), Reasons::default()),
             Selector::Decode(_) | Selector::Pair(_) | Selector::Staged(_) => self.ask_policy(request),
         };
+        if self.is_questioned(request) {
+            chosen = self.record_decision(request, chosen, reasons);
+        }
         self.assign_decode(request, chosen);
     }
 
-    /// The policy's choice of a decode instance.
-    fn ask_policy(&mut self, request: RequestId) -> usize {
+    /// The policy's choice of a decode instance, and its reasons if somebody asks for them.
+    fn ask_policy(&mut self, request: RequestId) -> (usize, Reasons) {
         let source = self.requests[request].prefill as usize;
         let looks_at_state = self.policy.looks_at_state();
         let candidates = self.candidates(request, Some(source), looks_at_state);
@@ -37,12 +41,17 @@ impl Simulation<'_> {
         }
         let view = RequestView { source: self.cluster.prefill[source], prompt: self.prompt_view(request) };
         let counts = is_counted(self.scenario, self.requests[request].own.arrival);
+        let (is_questioned, mut reasons) = (self.is_questioned(request) && looks_at_state, Reasons::default());
         let chosen = self.consult(request, granularity, looks_at_state, |policy, rankings, oracle| {
-            let chosen = match policy {
-                Selector::Decode(policy) => policy.select(&view, &candidates, oracle),
-                Selector::Staged(policy) => policy.select(&view, &candidates, oracle),
+            let policy: &mut dyn Policy = match policy {
+                Selector::Decode(policy) => &mut **policy,
+                Selector::Staged(policy) => &mut **policy,
                 Selector::Pair(_) | Selector::Clairvoyant => unreachable!("it is not asked for d"),
             };
+            if is_questioned {
+                reasons = Reasons::of(&view, &candidates, oracle, policy.rate(&view, &candidates, oracle));
+            }
+            let chosen = policy.select(&view, &candidates, oracle);
             if let Some(rankings) = rankings {
                 rankings.compare(&view, &candidates, oracle, chosen, counts);
             }
@@ -50,7 +59,7 @@ impl Simulation<'_> {
         });
         assert!(chosen < candidates.len(), "the policy chose {chosen} of {}", candidates.len());
         self.scratch.candidates = candidates;
-        chosen
+        (chosen, reasons)
     }
 
     /// Has the policy choose the prefill instance of a request that arrives, if it is one that does, and the decode
@@ -67,9 +76,15 @@ impl Simulation<'_> {
         let exact = self.scenario.oracle == OracleGranularity::Exact;
         let granularity = if exact { OracleGranularity::Path } else { self.scenario.oracle };
         let prompt = self.prompt_view(request);
+        let (is_questioned, mut reasons) = (self.is_questioned(request), Reasons::default());
         let (p, d) = self.consult(request, granularity, true, |policy, _, oracle| match policy {
             Selector::Pair(policy) => {
                 let (p, d) = policy.select_pair(&prompt, &prefill, &candidates, oracle);
+                if is_questioned {
+                    let view = RequestView { source: prefill[p].instance, prompt };
+                    reasons = Reasons::of(&view, &candidates, oracle, policy.rate(&view, &candidates, oracle));
+                    reasons.prefill.clone_from(&prefill);
+                }
                 (p, Some(d))
             }
             Selector::Staged(policy) => (policy.select_prefill(&prompt, &prefill, &candidates, oracle), None),
@@ -77,7 +92,11 @@ impl Simulation<'_> {
         });
         assert!(p < prefill.len() && d.is_none_or(|d| d < candidates.len()), "the policy chose {p} and {d:?}");
         (self.scratch.candidates, self.scratch.prefill_candidates) = (candidates, prefill);
-        if let Some(d) = d.filter(|_| self.needs_decode(request)) {
+        self.requests[request].prefill = p as u32;
+        if let Some(mut d) = d.filter(|_| self.needs_decode(request)) {
+            if is_questioned {
+                d = self.record_decision(request, d, reasons);
+            }
             self.assign_decode(request, d);
         }
         Some(p)
@@ -144,7 +163,7 @@ impl Simulation<'_> {
         u64::from(input_tokens).div_ceil(block_tokens) * block_tokens
     }
 
-    fn prompt_view(&self, request: RequestId) -> PromptView {
+    pub(crate) fn prompt_view(&self, request: RequestId) -> PromptView {
         let own = &self.requests[request].own;
         let promised = own.arrival + ttft_limit(self.scenario, own.input_tokens);
         let kv_bytes = Bytes::new(self.bytes_to_move(own.input_tokens, 0));
@@ -171,7 +190,7 @@ impl Simulation<'_> {
     }
 
     /// What the scheduler knows about one decode instance.
-    fn candidate(&self, request: RequestId, source: Option<usize>, decode: usize) -> Candidate {
+    pub(crate) fn candidate(&self, request: RequestId, source: Option<usize>, decode: usize) -> Candidate {
         let instance = &self.decode[decode];
         let destination = self.cluster.decode[decode];
         let input_tokens = self.requests[request].own.input_tokens;

@@ -5,6 +5,7 @@ use crate::cluster::Cluster;
 use crate::competing::Competition;
 use crate::decode::{DecodeEngine, Member, StretchEnd};
 use crate::event::{Event, EventQueue};
+use crate::explain::Questioned;
 use crate::kv_memory::{Grant, KvMemory};
 use crate::oracle::LinkMonitor;
 use crate::prefill::{HostLoad, PrefillEngine};
@@ -76,6 +77,8 @@ pub(crate) struct Simulation<'a> {
     pub(crate) signals: Option<Signals>,
     /// What is counted of the policy's decisions, if the experiment asks for it.
     pub(crate) rankings: Option<Rankings>,
+    /// A decision that somebody asks about.
+    pub(crate) questioned: Option<Questioned>,
     pub(crate) prefill: Vec<PrefillInstance>,
     pub(crate) decode: Vec<DecodeInstance>,
     pub(crate) requests: RequestWindow,
@@ -193,6 +196,7 @@ impl<'a> Simulation<'a> {
             policy: scenario.policy.build(estimates, scenario.seed),
             signals: scenario.policy.poll_interval().map(|interval| Signals::new(interval, cluster.decode.len())),
             rankings: Rankings::new(scenario, estimates),
+            questioned: None,
             prefill: cluster.prefill.iter().map(|_| PrefillInstance::new(scenario)).collect(),
             decode: cluster.decode.iter().map(|_| DecodeInstance::new(scenario, max_stretch)).collect(),
             requests: RequestWindow::default(),
