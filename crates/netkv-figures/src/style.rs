@@ -114,7 +114,7 @@ const POLICIES: [(&str, &str, RGBColor, Marker); 27] = [
     ("netkv_no_load", "NetKV without load term", ORANGE, Marker::Down),
     ("netkv_joint", "NetKV joint (ours)", BLACK, Marker::Star),
     ("netkv", "NetKV", VERMILLION, Marker::Disc),
-    ("clairvoyant", "Clairvoyant (exact oracle)", BLACK, Marker::Star),
+    ("clairvoyant", "Clairvoyant (look-ahead)", BLACK, Marker::Star),
     ("rank_inversion_ratio", "Another way is first at present", VERMILLION, Marker::Diamond),
     ("rank_drift_ratio", "Bound: drift reaches the margin", BLACK, Marker::Square),
     ("choice_change_ratio", "NetKV would choose otherwise", BLUE, Marker::Down),

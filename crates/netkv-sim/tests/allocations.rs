@@ -73,7 +73,7 @@ fn base(n: u32) -> Scenario {
 
 #[test]
 fn a_run_twice_as_long_allocates_no_more_often() {
-    // The clairvoyant yardstick asks the network what-if questions, which is not for speed.
+    // The clairvoyant yardstick plays on copies, which is not for speed.
     for policy in POLICIES.into_iter().filter(|policy| !matches!(policy, PolicyConfig::Clairvoyant)) {
         let [short, long] = [4_000, 8_000].map(|n| allocations(&Scenario { policy, ..base(n) }));
         println!("{}: {short} allocations for 4,000 requests, {long} for 8,000", policy.name());

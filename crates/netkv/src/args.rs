@@ -52,6 +52,14 @@ Examples:
   netkv cell experiments/load.toml 137 --heatmap fabric.png
 Watching a run changes nothing in it: its digest is the same.")]
     Cell(CellArgs),
+    /// Show why a request was decoded where it was, and what every other choice would have brought
+    #[command(after_help = "\
+Examples:
+  netkv explain experiments/load.toml 270 4711
+  netkv explain experiments/load.toml 270 4711 --json | jq '.candidates[].hindsight.ttft_ns'
+Each candidate with what was known of it, the policy's rule term by term, and the whole cell run again once for each of
+them. The number of a request is that of the tables and of `netkv cell --requests`.")]
+    Explain(ExplainArgs),
     /// Draw figures from results alone
     #[command(after_help = "\
 Examples:
@@ -176,6 +184,26 @@ pub struct CellArgs {
     /// Where.
     #[command(flatten)]
     pub place: Place,
+}
+
+/// `netkv explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Experiment file
+    #[arg(value_name = "EXPERIMENT.toml", value_hint = ValueHint::FilePath)]
+    pub experiment: PathBuf,
+    /// Number of the cell, as in the tables and in `netkv plan`
+    #[arg(value_name = "CELL")]
+    pub cell: usize,
+    /// Number of the request, in order of arrival
+    #[arg(value_name = "REQUEST")]
+    pub request: u32,
+    /// As JSON, with every figure in full
+    #[arg(long)]
+    pub json: bool,
+    /// The reduced version: two seeds, 1200 requests, every second value of numeric axes
+    #[arg(long)]
+    pub quick: bool,
 }
 
 /// What is watched while a cell runs.

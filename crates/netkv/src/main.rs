@@ -43,6 +43,7 @@ fn run() -> Result<Ending, Failure> {
         Command::Run(args) => commands::run::run(&args),
         Command::Plan(args) => commands::plan::plan(&args),
         Command::Cell(args) => commands::cell::cell(&args),
+        Command::Explain(args) => commands::explain::explain(&args),
         Command::Figures(args) => commands::figures::figures(&args),
         Command::Schema(args) => commands::schema::schema(&args),
         Command::Reproduce(args) => commands::reproduce::reproduce(&args),

@@ -61,7 +61,7 @@ fn stamps(folder: &Path) -> Vec<(PathBuf, std::time::Duration, u64)> {
 #[test]
 fn every_command_explains_itself_with_an_example() {
     let here = tempfile::tempdir().expect("a temporary folder");
-    let commands = ["run", "plan", "cell", "figures", "schema", "reproduce", "flows", "tune", "completions"];
+    let commands = ["run", "plan", "cell", "explain", "figures", "schema", "reproduce", "flows", "tune", "completions"];
     let nested = [["trace", "inspect"], ["trace", "generate"], ["profile", "fit"], ["profile", "show"]]
         .map(|names| names.to_vec());
     for command in commands.map(|name| vec![name]).into_iter().chain(nested) {
@@ -86,6 +86,9 @@ fn a_wrong_command_line_is_a_usage_error() {
         (&["run", "x.toml", "--filter", "policy.nmae=netkv"], "did you mean policy.name?"),
         (&["run", "x.toml", "--filter", "policy.name=netvk"], "did you mean netkv?"),
         (&["cell", "x.toml", "12"], "has the cells 0 to 11, not 12"),
+        (&["explain", "x.toml", "12", "0"], "has the cells 0 to 11, not 12"),
+        (&["explain", "x.toml", "0", "300"], "cell 0 has the requests 0 to 299, not 300"),
+        (&["explain", "x.toml", "0", "first"], "invalid value 'first' for '<REQUEST>'"),
         (&["tune", "x.toml", "--metric", "ttft_mena_ns"], "did you mean ttft_mean_ns?"),
     ] {
         let ended = check(here.path(), arguments, 64);
