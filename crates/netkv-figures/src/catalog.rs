@@ -100,8 +100,8 @@ const POLICIES: Intervals = Intervals {
     measure: Measure::Ratio,
     limit: None,
     x_title: "Mean TTFT, ratio to {baseline}",
-    says: "Left of 1 is better. AIBrix and Mooncake choose prefill instances themselves, by their prefix caches: \
-           between their marks only the baseline differs.",
+    says: "Left of 1 is better. AIBrix, Mooncake and NetKV joint choose prefill instances themselves, by prefix caches \
+           too: between their marks only the baseline differs.",
 };
 
 /// The paper's promise for the mean time between tokens, in milliseconds.

@@ -73,12 +73,14 @@ fn interval(estimate: Estimate, sign: &str, digits: usize) -> String {
     let print = |value: f64| {
         let plain = format!("{value:.digits$}");
         // What rounds to nothing has no sign.
-        let plain = if plain.trim_start_matches('-').bytes().all(|byte| b"0.".contains(&byte)) {
-            plain.trim_start_matches('-').to_owned()
+        let size = plain.trim_start_matches('-');
+        if size.bytes().all(|byte| b"0.".contains(&byte)) {
+            size.to_owned()
+        } else if value > 0.0 {
+            format!("{sign}{plain}")
         } else {
             plain
-        };
-        if value > 0.0 { format!("{sign}{plain}") } else { plain }
+        }
     };
     match (estimate.mean, estimate.low, estimate.high) {
         (Some(mean), Some(low), Some(high)) => format!("{} [{}, {}]", print(mean), print(low), print(high)),
@@ -109,6 +111,7 @@ mod tests {
     fn intervals_have_signs_where_they_are_differences() {
         assert_eq!(interval(estimate(1.0, 0.5, 2.0), "", 2), "1.00 [0.50, 2.00]");
         assert_eq!(interval(estimate(0.31, -0.04, 0.66), "+", 1), "+0.3 [0.0, +0.7]");
+        assert_eq!(interval(estimate(0.04, -0.34, 0.42), "+", 1), "0.0 [-0.3, +0.4]");
         assert_eq!(interval(Estimate { mean: Some(-1.0), ..Estimate::default() }, "+", 1), "-1.0");
         assert_eq!(interval(Estimate::default(), "+", 1), "–");
     }

@@ -112,7 +112,7 @@ const POLICIES: [(&str, &str, RGBColor, Marker); 27] = [
     ("netkv_no_ledger", "NetKV without ledger", ORANGE, Marker::Square),
     ("netkv_no_cache", "NetKV without cache term", ORANGE, Marker::Up),
     ("netkv_no_load", "NetKV without load term", ORANGE, Marker::Down),
-    ("netkv_joint", "NetKV joint (ours)", BLACK, Marker::Star),
+    ("netkv_joint", "NetKV joint (ours)", VERMILLION, Marker::Star),
     ("netkv", "NetKV", VERMILLION, Marker::Disc),
     ("clairvoyant", "Clairvoyant (look-ahead)", BLACK, Marker::Star),
     ("rank_inversion_ratio", "Another way is first at present", VERMILLION, Marker::Diamond),
