@@ -2,7 +2,8 @@
 
 use crate::axis::Spacing;
 use crate::bars::Bars;
-use crate::data::{Results, summary_path};
+use crate::data::{POLICY_AXIS, Results, View, summary_path};
+use crate::intervals::{Intervals, Mark, Measure};
 use crate::lines::{Across, Lines, Logarithm};
 use crate::{closed_form, style, words};
 use anyhow::{Context, Result};
@@ -26,22 +27,25 @@ pub struct Figure {
 enum Kind {
     Lines(Lines),
     Bars(Bars),
+    Intervals(Intervals),
 }
 
 impl Figure {
-    /// The axis of the experiment that it needs.
-    pub(crate) const fn axis(&self) -> &'static str {
+    /// The axes of the experiment that it shows.
+    pub(crate) const fn view(&self) -> View {
         match &self.kind {
-            Kind::Lines(lines) => lines.across.axis,
-            Kind::Bars(bars) => bars.axis,
+            Kind::Lines(lines) => View::policies_against(lines.across.axis),
+            Kind::Bars(bars) => View::policies_against(bars.axis),
+            Kind::Intervals(intervals) => intervals.view,
         }
     }
 
     /// The figure as SVG.
     pub(crate) fn svg(&self, results: &Path) -> Result<String> {
-        let drawn = Results::read(results, self.experiment, self.axis()).and_then(|results| match &self.kind {
+        let drawn = Results::read(results, self.experiment, self.view()).and_then(|results| match &self.kind {
             Kind::Lines(lines) => lines.draw(&results, self.title),
             Kind::Bars(bars) => bars.draw(&results, self.title),
+            Kind::Intervals(intervals) => intervals.draw(&results, self.title),
         });
         drawn.with_context(|| format!("cannot draw figure {}", self.name))
     }
@@ -87,7 +91,33 @@ const TTFT: Lines = Lines {
 const RATIO: Lines =
     Lines { factor: 1.0, y_title: "Mean TTFT, ratio to {baseline}", logarithm: Logarithm::Always, ratio: true, ..TTFT };
 
-static FIGURES: [Figure; 11] = [
+/// Of a policy, by what the prefill instances are chosen by.
+const POLICIES: Intervals = Intervals {
+    view: View { series: POLICY_AXIS, across: "prefill.policy", only: &[] },
+    rows: &[],
+    mark: Mark { title: "Prefill instances by", label: |_, word| word.replace('_', "-") },
+    metric: "ttft_mean_ns",
+    measure: Measure::Ratio,
+    limit: None,
+    x_title: "Mean TTFT, ratio to {baseline}",
+    says: "Left of 1 is better. AIBrix, Mooncake and NetKV joint choose prefill instances themselves, by prefix caches \
+           too: between their marks only the baseline differs.",
+};
+
+/// The paper's promise for the mean time between tokens, in milliseconds.
+pub(crate) const TBT_PROMISE_MS: f64 = 0.5;
+
+/// What is missing from NetKV, at two loads.
+const ABLATION: Intervals = Intervals {
+    view: View { series: POLICY_AXIS, across: LOAD.axis, only: &[("cluster.placement", "scattered")] },
+    rows: &["netkv_static", "netkv_no_ledger", "netkv_no_cache", "netkv_no_load"],
+    mark: Mark { title: "Prefill load", label: |load, _| words::percent(load) },
+    says: "Right of 1: the term shortens the wait. Static is without congestion. The oracle tells it for each pair of \
+           racks.",
+    ..POLICIES
+};
+
+static FIGURES: [Figure; 18] = [
     Figure {
         name: "ttft_vs_context",
         experiment: "context",
@@ -202,6 +232,84 @@ static FIGURES: [Figure; 11] = [
             logarithm: Logarithm::Never,
             bounds: (0.0, 100.0),
             ..TTFT
+        }),
+    },
+    Figure {
+        name: "policies_ttft",
+        experiment: "policies",
+        title: "Every policy: mean TTFT relative to the baseline",
+        shows: "How long users wait for the first token under every policy, with both ways to choose prefill instances.",
+        kind: Kind::Intervals(POLICIES),
+    },
+    Figure {
+        name: "policies_slo",
+        experiment: "policies",
+        title: "Every policy: requests within their objectives, against the baseline",
+        shows: "Percentage points of requests within both objectives that a policy gains over the baseline.",
+        kind: Kind::Intervals(Intervals {
+            metric: "slo_attainment_ratio",
+            measure: Measure::Difference(100.0),
+            x_title: "SLO attainment less that of {baseline} (percentage points)",
+            says: "Right of 0 is better.",
+            ..POLICIES
+        }),
+    },
+    Figure {
+        name: "policies_tbt",
+        experiment: "policies",
+        title: "Every policy: what it costs in time between tokens, against the baseline",
+        shows: "Milliseconds that a policy adds to the mean time between tokens; the paper promises less than 0.5 ms.",
+        kind: Kind::Intervals(Intervals {
+            metric: "tbt_mean_ns",
+            measure: Measure::Difference(1e-6),
+            limit: Some(TBT_PROMISE_MS),
+            x_title: "Mean TBT less that of {baseline} (ms)",
+            says: "Left of 0 is better. Dashed: 0.5 ms, below which the paper's abstract promises to stay.",
+            ..POLICIES
+        }),
+    },
+    Figure {
+        name: "ablation",
+        experiment: "ablation",
+        title: "What each term of NetKV's cost is worth, pools scattered",
+        shows: "Mean TTFT without a term relative to with it, where prefill and decode instances share nodes and racks.",
+        kind: Kind::Intervals(ABLATION),
+    },
+    Figure {
+        name: "ablation_apart",
+        experiment: "ablation",
+        title: "What each term of NetKV's cost is worth, pools in pods of their own",
+        shows: "The same where every transfer crosses the core, so that distance cannot decide.",
+        kind: Kind::Intervals(Intervals {
+            view: View { only: &[("cluster.placement", "per_pod")], ..ABLATION.view },
+            ..ABLATION
+        }),
+    },
+    Figure {
+        name: "ablation_tbt",
+        experiment: "ablation",
+        title: "What the terms of NetKV's cost do to the time between tokens, pools scattered",
+        shows: "Milliseconds that leaving out a term adds to the mean time between tokens.",
+        kind: Kind::Intervals(Intervals {
+            metric: "tbt_mean_ns",
+            measure: Measure::Difference(1e-6),
+            x_title: "Mean TBT less that of {baseline} (ms)",
+            says: "Right of 0: the term shortens the gaps. Static is without congestion. The oracle tells it for each \
+                   pair of racks.",
+            ..ABLATION
+        }),
+    },
+    Figure {
+        name: "oracle",
+        experiment: "oracle",
+        title: "How much of the network an operator has to tell",
+        shows: "Mean TTFT of NetKV with finer oracles relative to one that knows distances alone.",
+        kind: Kind::Intervals(Intervals {
+            view: View { series: "oracle.granularity", across: STALENESS.axis, only: &[] },
+            mark: Mark { title: "Telemetry every", label: |seconds, _| words::interval(seconds) },
+            x_title: "Mean TTFT, ratio to the static oracle",
+            says: "Left of 1 is better. The exact oracle is never old.",
+            ..POLICIES
         }),
     },
 ];

@@ -1,11 +1,29 @@
-//! What figures are drawn from: the rows of a summary, by regime, policy and metric.
+//! What figures are drawn from: the rows of a summary, by regime, policy (or another axis), place across and metric.
 
 use anyhow::{Context, Result, ensure};
-use netkv_frames::{Metadata, Table, read_table};
+use netkv_frames::{ColumnData, Metadata, Table, read_table};
 use std::path::{Path, PathBuf};
 
 const REGIME_AXIS: &str = "regime";
-const POLICY_AXIS: &str = "policy.name";
+pub(crate) const POLICY_AXIS: &str = "policy.name";
+
+/// Which axes of an experiment a figure shows, and where.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View {
+    /// Each value is a line or a row: mostly the policies.
+    pub(crate) series: &'static str,
+    /// Each value is a place across, or a mark of its own.
+    pub(crate) across: &'static str,
+    /// What is shown of other axes: one value of each.
+    pub(crate) only: &'static [(&'static str, &'static str)],
+}
+
+impl View {
+    /// A line for each policy, against an axis.
+    pub(crate) const fn policies_against(across: &'static str) -> Self {
+        Self { series: POLICY_AXIS, across, only: &[] }
+    }
+}
 
 /// A mean with its interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -27,14 +45,17 @@ impl Estimate {
 pub(crate) struct Row {
     /// Empty if there is no such axis.
     pub(crate) regime: String,
-    /// Empty if there is no such axis.
+    /// The value of the axis that gets lines or rows; empty if there is no such axis.
     pub(crate) policy: String,
+    /// The value of the axis across; of one of words, the position of the word.
     pub(crate) x: f64,
     pub(crate) metric: String,
     pub(crate) n: u64,
     pub(crate) n_failed: u64,
     pub(crate) value: Estimate,
-    /// Paired, to the baseline policy.
+    /// Paired, to the baseline.
+    pub(crate) difference: Estimate,
+    /// Paired, to the baseline.
     pub(crate) ratio: Estimate,
     pub(crate) baseline: String,
 }
@@ -50,6 +71,8 @@ pub(crate) struct Results {
     pub(crate) policies: Vec<String>,
     /// Ascending.
     pub(crate) xs: Vec<f64>,
+    /// The words of an axis of words, by position.
+    pub(crate) x_labels: Vec<String>,
     /// Where its manifest lies.
     manifest: PathBuf,
 }
@@ -60,49 +83,52 @@ pub(crate) fn summary_path(results: &Path, experiment: &str) -> PathBuf {
 }
 
 impl Results {
-    /// Reads an experiment's summary, with `x_axis` across.
-    pub(crate) fn read(results: &Path, experiment: &str, x_axis: &str) -> Result<Self> {
+    /// Reads what is in `view` of an experiment's summary.
+    pub(crate) fn read(results: &Path, experiment: &str, view: View) -> Result<Self> {
         let path = summary_path(results, experiment);
         let (table, metadata) = read_table(&path)?;
         let manifest = path.with_file_name("manifest.toml");
-        Self::from_table(&table, metadata, x_axis, manifest).with_context(|| format!("cannot draw {}", path.display()))
+        Self::from_table(&table, metadata, view, manifest).with_context(|| format!("cannot draw {}", path.display()))
     }
 
-    fn from_table(table: &Table, metadata: Metadata, x_axis: &str, manifest: PathBuf) -> Result<Self> {
-        check_axes(table, x_axis)?;
+    fn from_table(table: &Table, metadata: Metadata, view: View, manifest: PathBuf) -> Result<Self> {
+        let kept = kept_rows(table, view)?;
+        check_axes(table, view, &kept)?;
         let optional =
             |name: &str| if table.has(name) { table.words(name) } else { Ok(vec![String::new(); table.n_rows()]) };
-        let (regimes, policies) = (optional(REGIME_AXIS)?, optional(POLICY_AXIS)?);
+        let (regimes, policies) = (optional(REGIME_AXIS)?, optional(view.series)?);
         let (metrics, baselines) = (table.words("metric")?, table.words("baseline")?);
-        let xs = table.numbers(x_axis)?;
+        let (xs, x_labels) = places(table, view.across)?;
         let estimate = |mean: &str, low: &str, high: &str| -> Result<Vec<Estimate>> {
             let (mean, low, high) = (table.numbers(mean)?, table.numbers(low)?, table.numbers(high)?);
             Ok((0..table.n_rows()).map(|at| Estimate { mean: mean[at], low: low[at], high: high[at] }).collect())
         };
         let values = estimate("mean", "ci_low", "ci_high")?;
+        let differences = estimate("diff_mean", "diff_ci_low", "diff_ci_high")?;
         let ratios = estimate("ratio_mean", "ratio_ci_low", "ratio_ci_high")?;
         let (n, n_failed) = (table.numbers("n")?, table.numbers("n_failed")?);
         let row = |at: usize| -> Result<Row> {
             Ok(Row {
                 regime: regimes[at].clone(),
                 policy: policies[at].clone(),
-                x: xs[at].with_context(|| format!("row {at} has no {x_axis}"))?,
+                x: xs[at].with_context(|| format!("row {at} has no {}", view.across))?,
                 metric: metrics[at].clone(),
                 n: n[at].unwrap_or_default() as u64,
                 n_failed: n_failed[at].unwrap_or_default() as u64,
                 value: values[at],
+                difference: differences[at],
                 ratio: ratios[at],
                 baseline: baselines[at].clone(),
             })
         };
-        let rows = (0..table.n_rows()).map(row).collect::<Result<Vec<_>>>()?;
+        let rows = kept.into_iter().map(row).collect::<Result<Vec<_>>>()?;
         ensure!(!rows.is_empty(), "it has no rows");
         let mut policies = distinct(rows.iter().map(|row| row.policy.clone()));
         policies.sort_by_key(|key| crate::style::policy_rank(key));
         let mut xs = distinct(rows.iter().map(|row| row.x));
         xs.sort_by(f64::total_cmp);
         let regimes = distinct(rows.iter().map(|row| row.regime.clone()));
-        Ok(Self { regimes, policies, xs, rows, metadata, manifest })
+        Ok(Self { regimes, policies, xs, x_labels, rows, metadata, manifest })
     }
 
     /// What the tables were made from.
@@ -142,12 +168,30 @@ impl Results {
     }
 }
 
+/// The rows that a view shows.
+fn kept_rows(table: &Table, view: View) -> Result<Vec<usize>> {
+    let mut kept: Vec<usize> = (0..table.n_rows()).collect();
+    for (axis, wanted) in view.only {
+        let values = table.words(axis)?;
+        kept.retain(|&at| values[at] == *wanted);
+    }
+    Ok(kept)
+}
+
+/// The values of an axis as numbers; of one of words, the position of each, and the words.
+fn places(table: &Table, axis: &str) -> Result<(Vec<Option<f64>>, Vec<String>)> {
+    let ColumnData::Text(values) = &table.column(axis)?.data else { return Ok((table.numbers(axis)?, Vec::new())) };
+    let words = distinct(values.iter().flatten().cloned());
+    let position = |value: &String| words.iter().position(|word| word == value).map(|position| position as f64);
+    Ok((values.iter().map(|value| value.as_ref().and_then(position)).collect(), words))
+}
+
 /// An axis that a figure does not know would put several points at one place.
-fn check_axes(table: &Table, x_axis: &str) -> Result<()> {
-    table.column(x_axis)?;
+fn check_axes(table: &Table, view: View, kept: &[usize]) -> Result<()> {
     for column in table.columns().iter().take_while(|column| column.name != "metric") {
-        let known = [REGIME_AXIS, POLICY_AXIS, x_axis].contains(&column.name.as_str());
-        let values = distinct(table.words(&column.name)?.into_iter());
+        let known = [REGIME_AXIS, view.series, view.across].contains(&column.name.as_str());
+        let words = table.words(&column.name)?;
+        let values = distinct(kept.iter().map(|&at| &words[at]));
         ensure!(
             known || values.len() == 1,
             "its axis {:?} has {} values; the figure has no place for them",

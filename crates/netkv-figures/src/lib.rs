@@ -1,5 +1,5 @@
 //! Figures and the report page, drawn from the summaries in parquet and their manifests alone; the heat map of one run's
-//! links; and the figure of a latency profile's fit.
+//! links; the table of all policies; and the figure of a latency profile's fit.
 //!
 //! Each figure is written as SVG and as PNG of twice its size. Every byte depends on the tables only: no time, no
 //! host, no font of the machine. Leaves out anything interactive: the tables are there for that.
@@ -9,9 +9,11 @@ mod bars;
 mod canvas;
 mod catalog;
 mod closed_form;
+mod comparison;
 mod data;
 mod fit;
 mod heat;
+mod intervals;
 mod lines;
 mod load;
 mod page;
@@ -57,6 +59,19 @@ pub fn report(results: &Path, out: &Path) -> Result<PathBuf> {
     let path = out.join("report.html");
     write_atomically(&path, page.as_bytes())?;
     Ok(path)
+}
+
+/// Writes `policies.md` into `out`, the table of all policies, if its experiment has results.
+///
+/// # Errors
+/// If a summary cannot be read, or the file cannot be written.
+pub fn comparison(results: &Path, out: &Path) -> Result<Option<PathBuf>> {
+    if !data::summary_path(results, comparison::EXPERIMENT).is_file() {
+        return Ok(None);
+    }
+    let path = out.join("policies.md");
+    write_atomically(&path, comparison::page(results)?.as_bytes())?;
+    Ok(Some(path))
 }
 
 /// The figures of these names, or all that can be drawn.

@@ -21,6 +21,10 @@ pub(crate) enum Key {
     Policy(String),
     /// A part of a bar.
     Patch(String, RGBColor),
+    /// A marker.
+    Marker(String, Marker, RGBColor),
+    /// Words about the keys after them.
+    Words(String),
 }
 
 /// A rectangle that data is drawn in.
@@ -128,7 +132,8 @@ pub(crate) fn draw_keys(canvas: &mut Canvas, keys: &[Key], (left, top): Point, r
     for key in keys {
         let (label, sample) = match key {
             Key::Policy(policy) => (style::policy(policy).label, 32.0),
-            Key::Patch(label, _) => (label.clone(), 14.0),
+            Key::Patch(label, _) | Key::Marker(label, ..) => (label.clone(), 14.0),
+            Key::Words(label) => (label.clone(), -7.0),
         };
         let width = sample + 7.0 + text_width(&label, LABEL);
         if x + width > left + room && x > left {
@@ -137,6 +142,10 @@ pub(crate) fn draw_keys(canvas: &mut Canvas, keys: &[Key], (left, top): Point, r
         match key {
             Key::Policy(policy) => draw_policy_sample(canvas, policy, (x, y)),
             Key::Patch(_, colour) => canvas.rectangle((x, y - 7.0), (x + 14.0, y + 7.0), *colour, 1.0),
+            Key::Marker(_, marker, colour) => {
+                canvas.marker((x + 7.0, y), *marker, marker_radius(*marker), *colour, false);
+            }
+            Key::Words(_) => {}
         }
         canvas.text((x + sample + 7.0, y), &label, LABEL, Align::Left);
         x += width + 18.0;

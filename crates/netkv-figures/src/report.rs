@@ -1,7 +1,7 @@
 //! The report: one HTML file with tables, figures and where they come from.
 
 use crate::catalog::{Figure, LOAD, MIDDLE_LOAD, experiments};
-use crate::data::{Estimate, Results, summary_path};
+use crate::data::{Estimate, Results, View, summary_path};
 use crate::lines::EQUIVALENCE;
 use crate::style;
 use crate::words::{self, escaped};
@@ -26,7 +26,7 @@ pub(crate) fn page(results: &Path, figures: &[&Figure]) -> Result<String> {
     );
     warning(&mut html, results, figures)?;
     if summary_path(results, "load").is_file() {
-        let load = Results::read(results, "load", LOAD.axis)?;
+        let load = Results::read(results, "load", View::policies_against(LOAD.axis))?;
         tables(&mut html, &load)?;
     }
     html.push_str("<h2>Figures</h2>\n");
@@ -50,7 +50,7 @@ pub(crate) fn page(results: &Path, figures: &[&Figure]) -> Result<String> {
 fn warning(html: &mut String, results: &Path, figures: &[&Figure]) -> Result<()> {
     for experiment in experiments() {
         let Some(figure) = figures.iter().find(|figure| figure.experiment == experiment) else { continue };
-        if let Some(sentence) = words::generated(&Results::read(results, experiment, figure.axis())?.metadata) {
+        if let Some(sentence) = words::generated(&Results::read(results, experiment, figure.view())?.metadata) {
             writeln!(html, "<p class=\"warning\"><b>Experiment {experiment}.</b> {}</p>", escaped(&sentence))?;
         }
     }
@@ -159,7 +159,7 @@ fn provenance(html: &mut String, results: &Path, figures: &[&Figure]) -> Result<
             writeln!(html, "<tr><th>{experiment}</th><td class=\"quiet\">no results</td></tr>")?;
             continue;
         };
-        let summary = Results::read(results, experiment, figure.axis())?;
+        let summary = Results::read(results, experiment, figure.view())?;
         let format = summary.metadata.get("results_format");
         let format = format.map_or_else(String::new, |format| format!(" Results format {}.", escaped(format)));
         let (failed, all) = summary.failures("ttft_mean_ns", None);

@@ -112,7 +112,7 @@ const POLICIES: [(&str, &str, RGBColor, Marker); 27] = [
     ("netkv_no_ledger", "NetKV without ledger", ORANGE, Marker::Square),
     ("netkv_no_cache", "NetKV without cache term", ORANGE, Marker::Up),
     ("netkv_no_load", "NetKV without load term", ORANGE, Marker::Down),
-    ("netkv_joint", "NetKV joint (ours)", BLACK, Marker::Star),
+    ("netkv_joint", "NetKV joint (ours)", VERMILLION, Marker::Star),
     ("netkv", "NetKV", VERMILLION, Marker::Disc),
     ("clairvoyant", "Clairvoyant (look-ahead)", BLACK, Marker::Star),
     ("rank_inversion_ratio", "Another way is first at present", VERMILLION, Marker::Diamond),
@@ -140,12 +140,32 @@ pub(crate) fn policy(key: &str) -> PolicyStyle {
     }
 }
 
+/// The looks of marks that stand beside each other in one row.
+pub(crate) const MARKS: [(Marker, RGBColor); 4] =
+    [(Marker::Disc, BLUE), (Marker::Diamond, VERMILLION), (Marker::Up, GREEN), (Marker::Square, MUTED)];
+
+/// What an oracle of a granularity tells; the static one, which others are compared with, tells distances alone.
+const ORACLES: [(&str, &str); 5] = [
+    ("static", "the static oracle"),
+    ("tier", "A figure for each tier"),
+    ("zone", "For each pair of racks"),
+    ("path", "For each path"),
+    ("exact", "Exact rates, at present"),
+];
+
+/// What a row of intervals is called: an oracle, or a policy.
+pub(crate) fn row(key: &str) -> String {
+    ORACLES.iter().find(|oracle| oracle.0 == key).map_or_else(|| policy(key).label, |oracle| oracle.1.to_owned())
+}
+
 /// Title and description of a regime.
 pub(crate) fn regime(key: &str) -> (String, String) {
     let (title, description) = match key {
         "null" => ("Null", "400 Gb/s, 1:1, no background"),
         "base" => ("Base", "100 Gb/s, 2:1 / 4:1, background 0.3"),
         "congested" => ("Congested", "100 Gb/s, 4:1 / 8:1, background 0.5"),
+        "unequal" => ("Unequal", "four pods, hot and cool ones"),
+        "apart" => ("Apart", "unequal; two pods prefill, two decode"),
         "tier_equal" => ("A figure for each tier", "pod and core tier equally wide"),
         "zone_equal" => ("A figure for each pair of racks", "pod and core tier equally wide"),
         "zone_half" => ("A figure for each pair of racks", "core tier half as wide as pod tier"),

@@ -1,7 +1,7 @@
 //! Every figure and the report, from made-up results. No number here comes from a run.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use netkv_figures::{catalog, draw, missing, report};
+use netkv_figures::{catalog, comparison, draw, missing, report};
 use netkv_frames::{AxisValue, CellRow, CellStatus, Metadata, SummaryOptions, cells_table, summary_table, write_table};
 use netkv_sim::{METRICS, Value};
 use std::path::Path;
@@ -51,45 +51,67 @@ fn as_load(experiment: &str, x: f64) -> f64 {
     }
 }
 
-/// MADE UP results of an experiment.
-fn invent(folder: &Path, experiment: &str, axis: &str, xs: &[AxisValue], regimes: &[(&str, f64)], seeds: u64) {
+/// An axis and its values.
+type Axis<'a> = (&'a str, Vec<AxisValue>);
+
+/// MADE UP results of an experiment, whose last axis gets the lines or rows of figures.
+fn invent(folder: &Path, experiment: &str, axes: &[Axis<'_>], regimes: &[(&str, f64)], seeds: u64) {
+    let mut points: Vec<Vec<AxisValue>> = vec![Vec::new()];
+    for (_, values) in axes {
+        let longer = |point: &Vec<AxisValue>| {
+            let one = |value: &AxisValue| point.iter().cloned().chain([value.clone()]).collect();
+            values.iter().map(one).collect::<Vec<_>>()
+        };
+        points = points.iter().flat_map(longer).collect();
+    }
+    let (series_axis, series) = &axes[axes.len() - 1];
     let mut rows = Vec::new();
     for (regime, harm) in regimes {
-        for x_value in xs {
-            let x = match x_value {
-                AxisValue::Integer(value) => *value as f64,
-                AxisValue::Float(value) => *value,
-                AxisValue::Text(_) | AxisValue::Boolean(_) => unreachable!("axes here are numbers"),
-            };
-            for (policy, name) in POLICIES.iter().enumerate() {
-                for seed in 1..=seeds {
-                    let mut axes = vec![x_value.clone(), AxisValue::Text((*name).to_owned())];
-                    if !regime.is_empty() {
-                        axes.insert(0, AxisValue::Text((*regime).to_owned()));
+        for point in &points {
+            let x = point.iter().find_map(number).unwrap_or(0.6);
+            let name = point.last().unwrap();
+            let policy = series.iter().position(|other| other == name).unwrap();
+            for seed in 1..=seeds {
+                let regime = (!regime.is_empty()).then(|| text(regime));
+                let is = |other: &str| *name == text(other) && experiment == "load";
+                let gone = is("load_aware") && x > 0.8 && *harm > 0.5;
+                let one = is("cache_aware") && (x - 0.6).abs() < 1e-9 && seed == 1;
+                let status = if gone || one {
+                    CellStatus::Failed { message: "made up".to_owned() }
+                } else {
+                    CellStatus::Done {
+                        digest: "made up".to_owned(),
+                        metrics: metrics(experiment, policy, *harm, x, seed),
                     }
-                    let gone = *name == "load_aware" && x > 0.8 && *harm > 0.5 && experiment == "load";
-                    let one = *name == "cache_aware" && (x - 0.6).abs() < 1e-9 && seed == 1 && experiment == "load";
-                    let status = if gone || one {
-                        CellStatus::Failed { message: "made up".to_owned() }
-                    } else {
-                        CellStatus::Done {
-                            digest: "made up".to_owned(),
-                            metrics: metrics(experiment, policy, *harm, x, seed),
-                        }
-                    };
-                    let cell = rows.len() as u32;
-                    rows.push(CellRow { cell, key: format!("made up {cell}"), seed, axes, status });
-                }
+                };
+                let cell = rows.len() as u32;
+                let axes = regime.into_iter().chain(point.iter().cloned()).collect();
+                rows.push(CellRow { cell, key: format!("made up {cell}"), seed, axes, status });
             }
         }
     }
-    let mut axes = vec![axis.to_owned(), "policy.name".to_owned()];
+    let mut names: Vec<String> = axes.iter().map(|axis| axis.0.to_owned()).collect();
     if regimes.iter().any(|(regime, _)| !regime.is_empty()) {
-        axes.insert(0, "regime".to_owned());
+        names.insert(0, "regime".to_owned());
     }
-    let folder = folder.join(experiment);
-    std::fs::create_dir_all(&folder).unwrap();
-    let options = SummaryOptions { baseline: "round_robin".to_owned(), confidence_ratio: 0.9 };
+    let baseline = if *series_axis == "policy.name" { "round_robin" } else { "static" };
+    write(&folder.join(experiment), experiment, &names, &rows, (series_axis, baseline), seeds);
+}
+
+fn write(
+    folder: &Path,
+    experiment: &str,
+    axes: &[String],
+    rows: &[CellRow],
+    (baseline_axis, baseline): (&str, &str),
+    seeds: u64,
+) {
+    std::fs::create_dir_all(folder).unwrap();
+    let options = SummaryOptions {
+        baseline_axis: baseline_axis.to_owned(),
+        baseline: baseline.to_owned(),
+        confidence_ratio: 0.9,
+    };
     let seeds: Vec<String> = (1..=seeds).map(|seed| seed.to_string()).collect();
     let metadata = Metadata::from(
         [
@@ -100,12 +122,28 @@ fn invent(folder: &Path, experiment: &str, axis: &str, xs: &[AxisValue], regimes
             ("results_format", "1"),
             ("seeds", &seeds.join(", ")),
             ("confidence_ratio", "0.9"),
-            ("baseline", "round_robin"),
+            ("baseline", baseline),
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned())),
     );
-    write_table(&folder.join("cells.parquet"), &cells_table(&axes, &rows), &metadata).unwrap();
-    write_table(&folder.join("summary.parquet"), &summary_table(&axes, &rows, &options), &metadata).unwrap();
+    write_table(&folder.join("cells.parquet"), &cells_table(axes, rows), &metadata).unwrap();
+    write_table(&folder.join("summary.parquet"), &summary_table(axes, rows, &options), &metadata).unwrap();
+}
+
+fn text(word: &str) -> AxisValue {
+    AxisValue::Text(word.to_owned())
+}
+
+fn number(value: &AxisValue) -> Option<f64> {
+    match value {
+        AxisValue::Integer(value) => Some(*value as f64),
+        AxisValue::Float(value) => Some(*value),
+        AxisValue::Text(_) | AxisValue::Boolean(_) => None,
+    }
+}
+
+fn policies() -> Axis<'static> {
+    ("policy.name", POLICIES.iter().map(|name| text(name)).collect())
 }
 
 fn metrics(experiment: &str, policy: usize, harm: f64, x: f64, seed: u64) -> Vec<Value> {
@@ -119,6 +157,10 @@ fn metrics(experiment: &str, policy: usize, harm: f64, x: f64, seed: u64) -> Vec
     METRICS.iter().map(value).collect()
 }
 
+fn loads(values: &[f64]) -> Axis<'static> {
+    ("workload.prefill_utilisation_ratio", floats(values))
+}
+
 fn floats(values: &[f64]) -> Vec<AxisValue> {
     values.iter().copied().map(AxisValue::Float).collect()
 }
@@ -127,14 +169,23 @@ fn floats(values: &[f64]) -> Vec<AxisValue> {
 fn invent_all(folder: &Path) {
     let regimes = [("null", 0.02), ("base", 0.5), ("congested", 1.6)];
     let contexts: Vec<_> = [1024, 4096, 8192, 16384, 32768, 65536].map(AxisValue::Integer).to_vec();
-    invent(folder, "context", "workload.context_tokens", &contexts, &regimes, 5);
-    let loads = floats(&[0.3, 0.45, 0.6, 0.75, 0.9]);
-    invent(folder, "load", "workload.prefill_utilisation_ratio", &loads, &regimes, 5);
-    let intervals = floats(&[0.0, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0]);
-    invent(folder, "staleness", "telemetry.interval_s", &intervals, &regimes, 5);
+    let contexts = ("workload.context_tokens", contexts);
+    invent(folder, "context", &[contexts.clone(), policies()], &regimes, 5);
+    invent(folder, "load", &[loads(&[0.3, 0.45, 0.6, 0.75, 0.9]), policies()], &regimes, 5);
+    let intervals = ("telemetry.interval_s", floats(&[0.0, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0]));
+    invent(folder, "staleness", &[intervals.clone(), policies()], &regimes, 5);
     let rankings = [("tier_equal", 0.02), ("zone_equal", 0.5), ("zone_half", 1.6)];
-    invent(folder, "theory_staleness", "telemetry.interval_s", &intervals, &rankings, 5);
-    invent(folder, "theory_context", "workload.context_tokens", &contexts, &[("", 0.5)], 5);
+    invent(folder, "theory_staleness", &[intervals, policies()], &rankings, 5);
+    invent(folder, "theory_context", &[contexts, policies()], &[("", 0.5)], 5);
+    let prefill = ("prefill.policy", vec![text("least_tokens"), text("cache_aware")]);
+    invent(folder, "policies", &[prefill, policies()], &regimes, 5);
+    let placements = ("cluster.placement", vec![text("scattered"), text("per_pod")]);
+    let terms = ["netkv", "netkv_static", "netkv_no_ledger", "netkv_no_cache", "netkv_no_load", "round_robin"];
+    let terms = ("policy.name", terms.map(text).to_vec());
+    invent(folder, "ablation", &[placements, loads(&[0.6, 0.9]), terms], &regimes, 5);
+    let granularities = ("oracle.granularity", ["static", "tier", "zone", "path", "exact"].map(text).to_vec());
+    let few = ("telemetry.interval_s", floats(&[0.1, 1.0, 60.0]));
+    invent(folder, "oracle", &[few, granularities], &regimes, 5);
     std::fs::write(folder.join("theory_context/manifest.toml"), MANIFEST).unwrap();
 }
 
@@ -166,7 +217,7 @@ fn every_figure_and_the_report_are_drawn_with_the_same_bytes_twice() {
     }
     let page = std::fs::read_to_string(first.join("report.html")).unwrap();
     assert_eq!(page.matches("<svg").count(), catalog().len());
-    assert_eq!(page.matches("class=\"warning\"").count(), 5, "one for each experiment");
+    assert_eq!(page.matches("class=\"warning\"").count(), 8, "one for each experiment");
     assert!(page.contains("stand in for the recorded trace"));
     assert!(page.contains("90 % t intervals over seeds") && !page.contains("95 %"), "coverage is that of the results");
     assert!(!page.contains("<not a trace>"));
@@ -174,10 +225,30 @@ fn every_figure_and_the_report_are_drawn_with_the_same_bytes_twice() {
 }
 
 #[test]
+fn the_table_of_policies_has_a_row_for_each_in_each_condition_and_says_what_it_is_against() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(comparison(folder.path(), folder.path()).unwrap().is_none(), "there are no results");
+    invent_all(folder.path());
+    let page = std::fs::read_to_string(comparison(folder.path(), folder.path()).unwrap().unwrap()).unwrap();
+    assert_eq!(page.matches(" baseline |").count(), 6 * 4, "four columns in three regimes, for two kinds of prefill");
+    assert_eq!(page.lines().filter(|line| line.starts_with("| NetKV ")).count(), 2 * 6, "static and live");
+    // By hand, from `invented`: clairvoyant, in the congested regime, seed by seed against round-robin.
+    let ratio = |seed: u64| {
+        invented("ttft_mean_ns", 6, 1.6, 0.6, seed) as u64 as f64
+            / invented("ttft_mean_ns", 0, 1.6, 0.6, seed) as u64 as f64
+    };
+    let mean_log = (1..=5).map(|seed| libm::log(ratio(seed))).sum::<f64>() / 5.0;
+    let congested = page.split("## Congested, prefill instances by cache_aware").nth(1).unwrap();
+    let line = congested.lines().find(|line| line.starts_with("| Clairvoyant")).unwrap();
+    assert!(line.contains(&format!("| {:.3} [", libm::exp(mean_log))), "{line}");
+    assert!(page.contains("90 % t intervals") && page.contains("stand in for the recorded trace"));
+}
+
+#[test]
 fn one_panel_is_drawn_without_a_regime_axis_and_figures_without_results_are_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let results = folder.path().join("results");
-    invent(&results, "load", "workload.prefill_utilisation_ratio", &floats(&[0.3, 0.5, 0.7]), &[("", 0.5)], 1);
+    invent(&results, "load", &[loads(&[0.3, 0.5, 0.7]), policies()], &[("", 0.5)], 1);
     let written = draw(&results, folder.path(), &[]).unwrap();
     assert_eq!(written.len(), 2 * (catalog().len() - missing(&results).len()));
     assert!(missing(&results).iter().all(|figure| figure.experiment != "load"));
@@ -216,13 +287,6 @@ fn show() {
     draw(&folder.join("results"), folder, &[]).unwrap();
     report(&folder.join("results"), folder).unwrap();
     let one = folder.join("one");
-    invent(
-        &one.join("results"),
-        "load",
-        "workload.prefill_utilisation_ratio",
-        &floats(&[0.3, 0.5, 0.7]),
-        &[("", 0.5)],
-        1,
-    );
+    invent(&one.join("results"), "load", &[loads(&[0.3, 0.5, 0.7]), policies()], &[("", 0.5)], 1);
     draw(&one.join("results"), &one, &[]).unwrap();
 }

@@ -68,7 +68,11 @@ mod tests {
         let metrics = vec![Value::Missing; METRICS.len()];
         let status = CellStatus::Done { digest: String::new(), metrics };
         let row = CellRow { cell: 0, key: String::new(), seed: 1, axes: vec![value.clone()], status };
-        let options = SummaryOptions { baseline: "netkv".to_owned(), confidence_ratio: 0.95 };
+        let options = SummaryOptions {
+            baseline_axis: "policy.name".to_owned(),
+            baseline: "netkv".to_owned(),
+            confidence_ratio: 0.95,
+        };
         let tables = [
             ("cells", cells_table(&axes, std::slice::from_ref(&row))),
             ("summary", summary_table(&axes, &[row], &options)),

@@ -41,7 +41,7 @@ const SUMMARY: &[(&str, &str, &str, &str)] = &[
     ("ci_high", "float", "of the metric", "upper end of the t interval over seeds"),
     ("min", "float", "of the metric", "least over seeds"),
     ("max", "float", "of the metric", "largest over seeds"),
-    ("baseline", "text", "-", "the policy that the row is compared with"),
+    ("baseline", "text", "-", "the value of measure.baseline_axis, a policy, that the row is compared with"),
     ("diff_mean", "float", "of the metric", "mean over seeds of this less the baseline's value on the same seed"),
     ("diff_ci_low", "float", "of the metric", "lower end of its t interval"),
     ("diff_ci_high", "float", "of the metric", "upper end of its t interval"),

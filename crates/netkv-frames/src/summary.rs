@@ -1,7 +1,7 @@
 //! Statistics over seeds: one row for each point of the grid and metric.
 //!
 //! The seed is the unit: one number per run, a Student t interval over the runs. Differences and ratios to the
-//! baseline policy are taken seed by seed (the runs share arrivals, placement and background), the ratio as the
+//! baseline, a value of one axis, are taken seed by seed (the runs share arrivals, placement and background), the ratio as the
 //! exponential of a mean log ratio. `variance_reduction_factor` says what the pairing bought: the variance of an
 //! unpaired difference over that of the paired one. Failed cells are counted, not used.
 
@@ -11,13 +11,12 @@ use crate::table::{ColumnData, Table};
 use netkv_sim::METRICS;
 use std::cmp::Ordering;
 
-/// The axis that names the policy.
-const POLICY_AXIS: &str = "policy.name";
-
 /// How to summarise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SummaryOptions {
-    /// The policy that others are compared with.
+    /// The axis that the baseline is a value of.
+    pub baseline_axis: String,
+    /// The value, mostly a policy, that others are compared with at equal values of the other axes.
     pub baseline: String,
     /// Coverage of the intervals, in (0, 1).
     pub confidence_ratio: f64,
@@ -111,8 +110,8 @@ struct Row {
 pub fn summary_table(axes: &[String], rows: &[CellRow], options: &SummaryOptions) -> Table {
     let points = points(rows);
     let sorted = by_axes(&points);
-    let policy_axis = axes.iter().position(|name| name == POLICY_AXIS);
-    let baseline = |point| policy_axis.and_then(|axis| baseline_of(point, &points, &sorted, axis, options));
+    let axis = axes.iter().position(|name| *name == options.baseline_axis);
+    let baseline = |point| axis.and_then(|axis| baseline_of(point, &points, &sorted, axis, options));
     let baselines: Vec<Option<usize>> = points.iter().map(baseline).collect();
     let most = points.iter().map(|point| point.cells.len()).max().unwrap_or_default();
     let reach = Reach::new(options.confidence_ratio, most);
@@ -156,7 +155,7 @@ fn order(one: &[AxisValue], two: &[AxisValue]) -> Ordering {
     different.unwrap_or(one.len().cmp(&two.len()))
 }
 
-/// The point with the baseline policy and otherwise equal axes.
+/// The point with the baseline and otherwise equal axes.
 fn baseline_of(
     point: &Point<'_>,
     points: &[Point<'_>],
@@ -245,6 +244,12 @@ mod tests {
     use super::*;
     use netkv_sim::Value;
 
+    const POLICY_AXIS: &str = "policy.name";
+
+    fn to_a() -> SummaryOptions {
+        SummaryOptions { baseline_axis: POLICY_AXIS.to_owned(), baseline: "a".to_owned(), confidence_ratio: 0.95 }
+    }
+
     fn row(cell: u32, policy: &str, seed: u64, ttft: Option<u64>) -> CellRow {
         let metric = |name: &str| match (name, ttft) {
             ("ttft_mean_ns", Some(ttft)) => Value::Integer(ttft),
@@ -277,8 +282,7 @@ mod tests {
             row(4, "b", 2, Some(24)),
             row(5, "b", 3, Some(33)),
         ];
-        let options = SummaryOptions { baseline: "a".to_owned(), confidence_ratio: 0.95 };
-        let table = summary_table(&[POLICY_AXIS.to_owned()], &rows, &options);
+        let table = summary_table(&[POLICY_AXIS.to_owned()], &rows, &to_a());
         assert_eq!(table.n_rows(), 2 * METRICS.len());
         assert_eq!(value(&table, "b", "mean"), Some(23.0));
         assert_eq!(value(&table, "b", "diff_mean"), Some(3.0));
@@ -295,8 +299,7 @@ mod tests {
     #[test]
     fn failed_cells_are_counted_and_left_out_of_pairs() {
         let rows = [row(0, "a", 1, Some(10)), row(1, "a", 2, None), row(2, "b", 1, Some(11)), row(3, "b", 2, Some(50))];
-        let options = SummaryOptions { baseline: "a".to_owned(), confidence_ratio: 0.95 };
-        let table = summary_table(&[POLICY_AXIS.to_owned()], &rows, &options);
+        let table = summary_table(&[POLICY_AXIS.to_owned()], &rows, &to_a());
         assert_eq!(value(&table, "a", "n_failed"), Some(1.0));
         assert_eq!((value(&table, "a", "mean"), value(&table, "a", "ci_low")), (Some(10.0), None));
         assert_eq!((value(&table, "b", "mean"), value(&table, "b", "diff_mean")), (Some(30.5), Some(1.0)));

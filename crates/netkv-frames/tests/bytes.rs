@@ -43,7 +43,11 @@ fn rows() -> Vec<CellRow> {
 
 fn write(folder: &Path, rows: &[CellRow]) {
     let metadata = Metadata::from([("experiment".to_owned(), "test data".to_owned())]);
-    let options = SummaryOptions { baseline: "round_robin".to_owned(), confidence_ratio: 0.95 };
+    let options = SummaryOptions {
+        baseline_axis: "policy.name".to_owned(),
+        baseline: "round_robin".to_owned(),
+        confidence_ratio: 0.95,
+    };
     write_table(&folder.join("cells.parquet"), &cells_table(&axes(), rows), &metadata).expect("it is written");
     write_table(&folder.join("summary.parquet"), &summary_table(&axes(), rows, &options), &metadata)
         .expect("it is written");

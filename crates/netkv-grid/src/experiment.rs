@@ -1,7 +1,7 @@
 //! An experiment: a file with all that it extends, read, checked and unfolded into cells.
 
 use crate::axes::{Axis, AxisValue, Grid};
-use crate::header::{Header, OWN_KEYS, Record};
+use crate::header::{Header, OWN_KEYS, POLICY_AXIS, Record};
 use crate::issue::{InputErrors, Issue, IssueTally, Origin, nearest, with_suggestion};
 use crate::library::Library;
 use crate::profile::{LatencyRange, Profile};
@@ -139,10 +139,16 @@ impl Experiment {
         let mut notices: Vec<String> = self.library.traces().filter_map(|loaded| loaded.notice.clone()).collect();
         notices.sort();
         notices.dedup();
-        let baseline = self.header.baseline;
-        if self.points.iter().all(|point| point.spec.policy().name() != baseline) {
+        let Header { baseline_axis, baseline, .. } = &self.header;
+        let axis = self.axes().iter().position(|axis| axis.key == *baseline_axis);
+        let has_it = |point: &Arc<Point>| match axis {
+            Some(axis) => point.values[axis].to_string() == *baseline,
+            None => baseline_axis == POLICY_AXIS && point.spec.policy().name() == baseline,
+        };
+        if !self.points.iter().any(has_it) {
             notices.push(format!(
-                "measure.baseline = \"{baseline}\" is not among the policies of {}: there will be no differences to it",
+                "measure.baseline = \"{baseline}\" is not among the values of {baseline_axis} in {}: there will be no \
+                 differences to it",
                 self.path.display()
             ));
         }
@@ -174,9 +180,14 @@ impl Experiment {
         self.header.record
     }
 
-    /// The policy that paired differences are taken to.
-    pub const fn baseline(&self) -> &'static str {
-        self.header.baseline
+    /// The axis that the baseline is a value of.
+    pub fn baseline_axis(&self) -> &str {
+        &self.header.baseline_axis
+    }
+
+    /// The value of that axis, mostly a policy, that paired differences are taken to.
+    pub fn baseline(&self) -> &str {
+        &self.header.baseline
     }
 
     /// Confidence of the intervals in the summary.

@@ -6,8 +6,11 @@ use crate::tree::Table;
 use netkv_policy::PolicyConfig;
 
 /// Keys of the experiment as a whole: no axis may set them, and no cell's key depends on them.
-pub(crate) const OWN_KEYS: [&str; 6] =
-    ["name", "seeds", "record", "axis", "measure.baseline", "measure.confidence_ratio"];
+pub(crate) const OWN_KEYS: [&str; 7] =
+    ["name", "seeds", "record", "axis", "measure.baseline_axis", "measure.baseline", "measure.confidence_ratio"];
+
+/// The axis of the policies, which is one even where there is only one of them.
+pub(crate) const POLICY_AXIS: &str = "policy.name";
 
 /// What a missing key is told.
 pub(crate) const NO_DEFAULTS: &str = "there are no default values: extend experiments/base.toml, which has every key";
@@ -27,7 +30,8 @@ pub(crate) struct Header {
     pub(crate) name: String,
     pub(crate) seeds: Vec<u64>,
     pub(crate) record: Record,
-    pub(crate) baseline: &'static str,
+    pub(crate) baseline_axis: String,
+    pub(crate) baseline: String,
     pub(crate) confidence_ratio: f64,
 }
 
@@ -38,7 +42,12 @@ impl Header {
         let name = read_name(&mut reader);
         let seeds = reader.integers("seeds", 0, u64::from(u32::MAX));
         let record = reader.choice("record", &[("cells", Record::Cells), ("requests", Record::Requests)]);
-        let baseline = reader.choice("measure.baseline", &PolicyConfig::NAMES.map(|name| (name, name)));
+        let baseline_axis = reader.text("measure.baseline_axis");
+        let baseline = if baseline_axis.is_none_or(|axis| axis == POLICY_AXIS) {
+            reader.choice("measure.baseline", &PolicyConfig::NAMES.map(|name| (name, name)))
+        } else {
+            reader.text("measure.baseline")
+        };
         let confidence_ratio = reader.float("measure.confidence_ratio", Range::between(0.0, 1.0));
         let complete = "a header without errors is complete";
         let issues = reader.found();
@@ -49,7 +58,8 @@ impl Header {
             name: name.expect(complete),
             seeds: seeds.expect(complete),
             record: record.expect(complete),
-            baseline: baseline.expect(complete),
+            baseline_axis: baseline_axis.expect(complete).to_owned(),
+            baseline: baseline.expect(complete).to_owned(),
             confidence_ratio: confidence_ratio.expect(complete),
         })
     }

@@ -409,8 +409,13 @@ fn the_published_trace_is_looked_for_beside_the_experiments_and_missed_with_a_no
 
 #[test]
 fn a_baseline_that_is_not_run_is_a_notice_and_no_error() {
-    let experiment = load("[measure]\nbaseline = 'load_aware'\n").unwrap();
-    assert!(experiment.notices()[0].contains("is not among the policies"), "{:?}", experiment.notices());
+    let notices = |body: &str| load(body).unwrap().notices().to_vec();
+    assert!(notices("[measure]\nbaseline = 'load_aware'\n")[0].contains("is not among the values of policy.name"));
+    let axis = "[[axis]]\nkey = 'decode.max_batch'\nvalues = [1, 2]\n[measure]\nbaseline_axis = 'decode.max_batch'\n";
+    assert!(notices(&format!("{axis}baseline = '3'\n"))[0].contains("is not among the values of decode.max_batch"));
+    assert_eq!(notices(&format!("{axis}baseline = '2'\n")), [""; 0]);
+    let nowhere = "[measure]\nbaseline_axis = 'decode.max_batch'\nbaseline = '2'\n";
+    assert!(notices(nowhere)[0].contains("is not among the values of decode.max_batch"));
 }
 
 #[test]

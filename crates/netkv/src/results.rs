@@ -26,8 +26,11 @@ pub fn write(experiment: &Experiment, store: &Store, folder: &Path) -> Result<()
     }
     let (axes, metadata) = (axis_names(experiment), metadata(experiment));
     let rows: Vec<CellRow> = outcomes.iter().map(|(cell, stored)| row(experiment, cell, stored)).collect();
-    let options =
-        SummaryOptions { baseline: experiment.baseline().to_owned(), confidence_ratio: experiment.confidence_ratio() };
+    let options = SummaryOptions {
+        baseline_axis: experiment.baseline_axis().to_owned(),
+        baseline: experiment.baseline().to_owned(),
+        confidence_ratio: experiment.confidence_ratio(),
+    };
     write_one(folder, "cells.parquet", &cells_table(&axes, &rows), &metadata)?;
     write_one(folder, "summary.parquet", &summary_table(&axes, &rows, &options), &metadata)?;
     let mut files = vec!["cells.parquet", "summary.parquet"];

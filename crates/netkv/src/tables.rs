@@ -78,6 +78,7 @@ pub fn metadata(experiment: &Experiment) -> Metadata {
         ("trace_sha256", sums.join("; ")),
         ("trace_fallback", origins.iter().any(|origin| origin.fallback).to_string()),
         ("profile", profiles.join("; ")),
+        ("baseline_axis", experiment.baseline_axis().to_owned()),
         ("baseline", experiment.baseline().to_owned()),
         ("confidence_ratio", experiment.confidence_ratio().to_string()),
         ("seeds", seeds.join(", ")),

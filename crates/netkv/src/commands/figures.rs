@@ -1,13 +1,13 @@
-//! `netkv figures`: figures and the report page, from result tables alone.
+//! `netkv figures`: figures, the report page and the table of policies, from result tables alone.
 
 use crate::args::FiguresArgs;
 use crate::failure::{Blame, Ending, Failure};
 use crate::output::tell;
-use netkv_figures::{catalog, draw, missing, report};
+use netkv_figures::{catalog, comparison, draw, missing, report};
 use netkv_grid::nearest;
 use std::io;
 
-/// Draws the figures that were asked for; all of them and the report page if none was named.
+/// Draws the figures that were asked for; all of them, the report page and the table of policies if none was named.
 pub fn figures(args: &FiguresArgs) -> Result<Ending, Failure> {
     args.names.iter().try_for_each(|name| check_name(name))?;
     let mut written = draw(&args.results, &args.out, &args.names).map_err(blame)?;
@@ -16,6 +16,7 @@ pub fn figures(args: &FiguresArgs) -> Result<Ending, Failure> {
             tell(&format!("note: {} is not drawn: experiment {} has no results", figure.name, figure.experiment));
         }
         written.push(report(&args.results, &args.out).map_err(blame)?);
+        written.extend(comparison(&args.results, &args.out).map_err(blame)?);
     }
     tell(&format!("{} files in {}", written.len(), args.out.display()));
     Ok(Ending::Done)

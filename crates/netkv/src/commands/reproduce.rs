@@ -9,7 +9,8 @@ use crate::output::tell;
 use std::path::{Path, PathBuf};
 
 /// The experiments of the paper, in the order in which they are run.
-const PAPER: [&str; 5] = ["context", "load", "staleness", "theory_context", "theory_staleness"];
+const PAPER: [&str; 8] =
+    ["context", "load", "staleness", "theory_context", "theory_staleness", "policies", "ablation", "oracle"];
 
 /// Runs all, reading all of them first, and draws the figures.
 pub fn reproduce(args: &ReproduceArgs) -> Result<Ending, Failure> {
