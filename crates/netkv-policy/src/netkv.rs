@@ -125,6 +125,7 @@ impl NetKv {
     }
 
     /// What a candidate's load means for the request.
+    #[inline]
     fn load(&self, request: &RequestView, candidate: &Candidate) -> Load {
         let tokens = candidate.committed_tokens() + u64::from(request.prompt.input_tokens);
         let iteration_s = self.iteration.seconds(candidate.in_flight() + 1, tokens);
@@ -231,6 +232,7 @@ impl Way {
     }
 
     /// Seconds until the first byte is there, and from then on.
+    #[inline]
     fn parts_s(&self) -> (f64, f64) {
         (self.latency.as_secs_f64(), self.bytes.get() as f64 / (self.uncongested / self.shares))
     }
