@@ -4,7 +4,7 @@ mod common;
 
 use common::random::random_scenario;
 use common::{POLICIES, WEIGHTS, millis, picks_both, scenario};
-use netkv_fabric::BackgroundConfig;
+use netkv_fabric::{BackgroundConfig, RouteChoice};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{
     Considered, Explanation, FirstToken, OracleGranularity, Outcome, Overlap, Placement, Scenario, SelectionMoment,
@@ -91,8 +91,13 @@ fn foreseeable(seed: u64) -> Scenario {
     scenario.selection = SelectionMoment::PrefillDone;
     scenario.transfer.overlap = Overlap::None;
     scenario.policy = POLICIES.into_iter().filter(|policy| !picks_both(policy)).nth(seed as usize % 21).expect("one");
-    // Transfers take tenths of a second.
+    // Transfers take tenths of a second, and many are being set up at a decision.
     scenario.kv.bytes_per_token = 4_000_000;
+    scenario.transfer.setup = millis([0, 100][seed as usize / 2 % 2]);
+    scenario.fabric.latency = [1, 2, 4, 8].map(millis);
+    if seed.is_multiple_of(2) {
+        scenario.fabric.route = RouteChoice::LeastLoaded;
+    }
     scenario
 }
 
