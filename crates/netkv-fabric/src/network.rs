@@ -213,34 +213,6 @@ impl FlowNetwork {
         slots.into_iter().rev().for_each(|slot| self.give_slot(slot));
     }
 
-    /// When the last of `awaited` would be done if they started now beside all others, nobody else came, and capacities
-    /// and caps stayed as they are; [`SimTime::NEVER`] if one of them never would. `beside` start now as well.
-    ///
-    /// Plays the future on a copy, so it costs far more than a probe of the present rates.
-    pub fn look_ahead<'a>(
-        &self,
-        now: SimTime,
-        awaited: impl IntoIterator<Item = (&'a [LinkId], Bytes)>,
-        beside: impl IntoIterator<Item = (&'a [LinkId], Bytes)>,
-    ) -> SimTime {
-        let mut future = self.clone();
-        for (path, size) in beside {
-            future.start_flow(now, path, size, None);
-        }
-        let mut awaited: Vec<FlowId> =
-            awaited.into_iter().map(|(path, size)| future.start_flow(now, path, size, None)).collect();
-        let (mut done, mut ended) = (now, Vec::new());
-        while !awaited.is_empty() {
-            future.resolve();
-            let Some(next) = future.next_completion() else { return SimTime::NEVER };
-            ended.clear();
-            future.take_completed(next, &mut ended);
-            awaited.retain(|flow| !ended.contains(flow));
-            done = next;
-        }
-        done
-    }
-
     /// Checks what must hold after a resolve.
     ///
     /// # Panics

@@ -130,51 +130,6 @@ fn a_cap_that_changes_loses_nothing() {
     assert_eq!(network.next_completion(), Some(SimTime::from_nanos(16_800_000_000)));
 }
 
-/// What is foreseen is what then comes to pass, and to foresee changes nothing.
-#[test]
-fn the_future_is_foreseen_as_it_comes() {
-    for seed in 0..300 {
-        let mut stream = Stream::new(seed, "look ahead");
-        let n_links = 2 + stream.below(8) as usize;
-        let capacities: Vec<_> = (0..n_links).map(|_| BytesPerSec::new(100 + stream.below(1000))).collect();
-        let mut network = FlowNetwork::new(&capacities, 4);
-        let start = |network: &mut FlowNetwork, stream: &mut Stream, now| {
-            let (path, size) = (random_path(stream, n_links), Bytes::new(1 + stream.below(500)));
-            network.start_flow(now, &path, size, None);
-        };
-        (0..stream.below(20)).for_each(|_| start(&mut network, &mut stream, SimTime::ZERO));
-        network.resolve();
-        let now = network.next_completion().unwrap_or(SimTime::ZERO);
-        network.take_completed(now, &mut Vec::new());
-        network.resolve();
-        let flows: Vec<_> = (0..1 + stream.below(4))
-            .map(|_| (random_path(&mut stream, n_links), Bytes::new(1 + stream.below(500))))
-            .collect();
-        let (awaited, beside) = flows.split_at(1 + stream.below(flows.len() as u64) as usize);
-        let before = format!("{network:?}");
-        let foreseen = network.look_ahead(
-            now,
-            awaited.iter().map(|(path, size)| (path.as_slice(), *size)),
-            beside.iter().map(|(path, size)| (path.as_slice(), *size)),
-        );
-        assert_eq!(before, format!("{network:?}"), "seed {seed}");
-        for (path, size) in beside {
-            network.start_flow(now, path, *size, None);
-        }
-        let begin = |(path, size): &(Vec<LinkId>, Bytes)| network.start_flow(now, path, *size, None);
-        let mut left: Vec<FlowId> = awaited.iter().map(begin).collect();
-        let mut then = now;
-        while !left.is_empty() {
-            network.resolve();
-            then = network.next_completion().expect("every link has capacity");
-            let mut ended = Vec::new();
-            network.take_completed(then, &mut ended);
-            left.retain(|flow| !ended.contains(flow));
-        }
-        assert_eq!(foreseen, then, "seed {seed}");
-    }
-}
-
 #[test]
 fn thousands_of_random_histories_equal_the_reference_exactly() {
     for seed in 0..4000 {
