@@ -33,26 +33,9 @@ impl Way {
     fn transfer_s(&self, bytes: f64) -> f64 {
         let alone_s = bytes / self.bytes_per_s;
         let load = self.rate_rps * alone_s;
-        self.before_s + if load < 1.0 { alone_s / (1.0 - load) } else { self.span_s * overload(load) }
+        // Beyond capacity the limit of many requests, as derived under theorem 1 in docs/theory.md.
+        self.before_s + if load < 1.0 { alone_s / (1.0 - load) } else { self.span_s * (load - 1.0) }
     }
-}
-
-/// Mean transfer time over the time for which requests arrive, of a way that is offered `load` > 1 times what it
-/// carries: the limit of many requests. While they arrive their number grows like kappa t, with z = kappa times the time
-/// of one transfer alone the root of z = load (1 - e^-z), so one from time t is done at t e^z; those that are not when
-/// arrivals end leave in order, as fast as the others let them.
-fn overload(load: f64) -> f64 {
-    // Newton's steps, from the right of the root.
-    let mut z = load;
-    for _ in 0..100 {
-        let left = load * libm::exp(-z);
-        z -= (z - load + left) / (1.0 - left);
-    }
-    let left = libm::exp(-z);
-    let late = 1.0 - left;
-    let during = late * left / 2.0;
-    let after = late * late / 2.0 + load / z * (z - late - late * late / 2.0);
-    during + after
 }
 
 /// Mean TTFT of both policies against context length.
