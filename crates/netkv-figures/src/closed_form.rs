@@ -122,16 +122,25 @@ impl Keys {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_way_shared_by_more_than_it_carries_keeps_them_for_as_long_as_it_takes_to_carry_them() {
-        // The last bytes arrive load times the span after the start; in order of arrival the mean is half the excess.
-        for load in [1.001, 1.2, 1.6, 3.0, 20.0] {
-            let mean = overload(load);
-            assert!(mean > (load - 1.0) / 2.0 && mean < load, "{mean} at {load}");
+    /// The limit as docs/theory.md derives it: with z the root of z = load (1 - e^-z), by Newton's steps from the right,
+    /// a transfer from time t is done at t e^z; those that are not when arrivals end leave in order.
+    fn derived(load: f64) -> f64 {
+        let mut z = load;
+        for _ in 0..100 {
+            let left = load * libm::exp(-z);
+            z -= (z - load + left) / (1.0 - left);
         }
-        // All at once, as good as: everyone waits for everyone.
-        assert!((overload(1e4) / 1e4 - 1.0).abs() < 1e-3);
-        assert!(overload(1.0 + 1e-6) < 1e-4);
+        let left = libm::exp(-z);
+        let late = 1.0 - left;
+        late * left / 2.0 + late * late / 2.0 + load / z * (z - late - late * late / 2.0)
+    }
+
+    #[test]
+    fn a_way_offered_more_than_it_carries_keeps_transfers_for_the_excess_of_the_span() {
+        let mean = |load| Way { rate_rps: load, bytes_per_s: 1.0, before_s: 0.0, span_s: 1.0 }.transfer_s(1.0);
+        for load in [1.001, 1.2, 1.6, 3.0, 20.0] {
+            assert!((mean(load) - derived(load)).abs() < 1e-9, "{} at {load}", derived(load));
+        }
     }
 
     #[test]
