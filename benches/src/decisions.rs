@@ -50,7 +50,7 @@ impl CostOracle for Table {
 }
 
 /// NetKV with the parameters of the base experiment and this TBT limit.
-pub const fn netkv(tbt_limit_s: f64) -> NetKv {
+pub fn netkv(tbt_limit_s: f64) -> NetKv {
     let weights = NetKvWeights { max_congestion_ratio: 0.95, tbt_limit_s, drain_tokens_per_sec: 20_000.0 };
     let iteration =
         IterationModel { requests: LatencyCurve::linear(12_500_000_000_000, 15_000_000_000), per_token_fs: 35_000_000 };

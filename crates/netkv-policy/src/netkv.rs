@@ -61,6 +61,8 @@ pub struct NetKv {
     /// What an iteration costs besides, for each second beyond an empty one; and what being late does. See `netkv_joint`.
     price: f64,
     lateness_s: f64,
+    /// An empty iteration, in seconds.
+    empty_s: f64,
 }
 
 /// The best of some candidates.
@@ -76,8 +78,8 @@ pub(crate) struct Best {
 
 impl NetKv {
     /// The rule with these parameters and terms.
-    pub const fn new(weights: NetKvWeights, terms: NetKvTerms, iteration: IterationModel) -> Self {
-        Self { weights, terms, iteration, price: 0.0, lateness_s: 0.0 }
+    pub fn new(weights: NetKvWeights, terms: NetKvTerms, iteration: IterationModel) -> Self {
+        Self { weights, terms, iteration, price: 0.0, lateness_s: 0.0, empty_s: iteration.seconds(0, 0) }
     }
 
     /// The same with a price on the length of iterations and one on being late.
@@ -99,7 +101,6 @@ impl NetKv {
         oracle: &O,
         left_s: Option<f64>,
     ) -> Best {
-        let empty_s = self.iteration.seconds(0, 0);
         let mut best = Best { index: 0, standing: 0, cost_s: f64::INFINITY };
         for (index, candidate) in candidates.iter().enumerate() {
             let way = self.way(request, candidate, oracle);
@@ -109,7 +110,7 @@ impl NetKv {
                 continue;
             }
             let Load { iteration_s, missing, standing } = self.load(request, candidate);
-            let load_s = if self.terms.load { iteration_s + self.price * (iteration_s - empty_s) } else { 0.0 };
+            let load_s = if self.terms.load { iteration_s + self.price * (iteration_s - self.empty_s) } else { 0.0 };
             if standing < best.standing || (standing == best.standing && best.is_beyond(at_least_s + load_s)) {
                 continue;
             }
@@ -155,7 +156,7 @@ impl NetKv {
             terms.push(Term::new("iteration", "s", iteration_s));
         }
         if self.price > 0.0 {
-            terms.push(Term::new("price", "s", self.price * (iteration_s - self.iteration.seconds(0, 0))));
+            terms.push(Term::new("price", "s", self.price * (iteration_s - self.empty_s)));
         }
         if self.lateness_s > 0.0 {
             let first_token_s: f64 = terms[..4].iter().map(|term| term.value).sum();

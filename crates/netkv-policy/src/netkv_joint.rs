@@ -49,7 +49,7 @@ pub(crate) struct NetKvJoint {
 
 impl NetKvJoint {
     /// The rule with these parameters.
-    pub(crate) const fn new(config: JointConfig, estimates: Estimates) -> Self {
+    pub(crate) fn new(config: JointConfig, estimates: Estimates) -> Self {
         let netkv = NetKv::new(config.netkv, NetKvTerms::ALL, estimates.iteration);
         let netkv = netkv.with_price(config.price, config.lateness_s);
         Self { netkv, prefill: estimates.prefill, lateness_s: config.lateness_s }
