@@ -52,7 +52,6 @@ impl IterationModel {
     /// Seconds of an iteration over `requests` requests with `tokens` tokens of context in all.
     #[inline]
     pub fn seconds(&self, requests: u32, tokens: u64) -> f64 {
-        // Below 2^63 (2.5 hours) signed numbers are the same and quicker to convert.
-        (self.requests.at(u64::from(requests)) + self.per_token_fs * tokens) as i64 as f64 * FEMTOSECOND_S
+        (self.requests.at(u64::from(requests)) + self.per_token_fs * tokens) as f64 * FEMTOSECOND_S
     }
 }
