@@ -1,7 +1,7 @@
 //! A router's decisions: candidates in every state, and an operator's table of the fabric.
 
 use netkv_policy::{
-    Candidate, CostOracle, IterationModel, NetKv, NetKvTerms, NetKvWeights, PathCost, PromptView, RequestView,
+    Candidate, CostOracle, IterationModel, NetKvGuarded, GuardedTerms, GuardedWeights, PathCost, PromptView, RequestView,
 };
 use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, Stream, Tier};
 
@@ -50,11 +50,11 @@ impl CostOracle for Table {
 }
 
 /// NetKV with the parameters of the base experiment and this TBT limit.
-pub fn netkv(tbt_limit_s: f64) -> NetKv {
-    let weights = NetKvWeights { max_congestion_ratio: 0.95, tbt_limit_s, drain_tokens_per_sec: 20_000.0 };
+pub fn netkv(tbt_limit_s: f64) -> NetKvGuarded {
+    let weights = GuardedWeights { max_congestion_ratio: 0.95, tbt_limit_s, drain_tokens_per_sec: 20_000.0 };
     let iteration =
         IterationModel { requests: LatencyCurve::linear(12_500_000_000_000, 15_000_000_000), per_token_fs: 35_000_000 };
-    NetKv::new(weights, NetKvTerms::ALL, iteration)
+    NetKvGuarded::new(weights, GuardedTerms::ALL, iteration)
 }
 
 /// A request with a prompt of 12,000 tokens.

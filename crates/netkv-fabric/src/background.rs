@@ -18,6 +18,12 @@ use std::collections::BinaryHeap;
 pub enum BackgroundConfig {
     /// None.
     None,
+    /// The same share of every NIC, rack and pod link, all the time: the paper's background (arXiv 2606.03910, section
+    /// VI), which takes its part of every tier's bandwidth alike.
+    Steady {
+        /// The share, in [0, 1).
+        ratio: f64,
+    },
     /// Shares that come and go.
     Modulated(ModulatedBackground),
     /// Flows that share the links with the KV caches; see [`CompetingFlows`](crate::CompetingFlows).

@@ -199,6 +199,11 @@ impl FlowNetwork {
         self.background.get(link.index()).map_or(Nanobytes::ZERO, |meter| meter.until(now))
     }
 
+    /// What background flows use of a link now: a part of [`FlowNetwork::allocated`].
+    pub fn background_allocated(&self, link: LinkId) -> BytesPerSec {
+        self.background.get(link.index()).map_or(BytesPerSec::ZERO, Meter::rate)
+    }
+
     /// The rates that flows over `paths` would get if they started now, without starting them.
     pub fn probe(&mut self, paths: &[&[LinkId]], rates: &mut Vec<BytesPerSec>) {
         self.resolve();

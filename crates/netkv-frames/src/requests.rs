@@ -64,13 +64,13 @@ mod tests {
     #[test]
     fn the_schema_lists_exactly_the_columns_there_are() {
         let axes = ["policy.name".to_owned()];
-        let value = AxisValue::Text("netkv".to_owned());
+        let value = AxisValue::Text("netkv_guarded".to_owned());
         let metrics = vec![Value::Missing; METRICS.len()];
         let status = CellStatus::Done { digest: String::new(), metrics };
         let row = CellRow { cell: 0, key: String::new(), seed: 1, axes: vec![value.clone()], status };
         let options = SummaryOptions {
             baseline_axis: "policy.name".to_owned(),
-            baseline: "netkv".to_owned(),
+            baseline: "netkv_guarded".to_owned(),
             confidence_ratio: 0.95,
         };
         let tables = [
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_cell_without_requests_has_columns_of_the_same_types() {
-        let (axes, value) = (["policy.name".to_owned()], [AxisValue::Text("netkv".to_owned())]);
+        let (axes, value) = (["policy.name".to_owned()], [AxisValue::Text("netkv_guarded".to_owned())]);
         let table = requests_table(0, 1, &axes, &value, &nothing());
         assert_eq!(table.column("policy.name").unwrap().data, ColumnData::Text(Vec::new()));
     }

@@ -9,7 +9,7 @@ use std::process::Command;
 
 /// Tells a copy of this test which folder to write to.
 const FOLDER: &str = "NETKV_FRAMES_TEST_FOLDER";
-const POLICIES: [&str; 3] = ["round_robin", "netkv", "clairvoyant"];
+const POLICIES: [&str; 3] = ["round_robin", "netkv_guarded", "clairvoyant"];
 
 fn axes() -> Vec<String> {
     ["workload.context_tokens", "policy.name"].map(str::to_owned).into()

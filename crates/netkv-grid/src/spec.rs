@@ -22,7 +22,7 @@ use crate::tree::Table;
 use netkv_fabric::{BackgroundConfig, Degradation, FabricConfig, Wiring};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{
-    ClusterConfig, DecodeConfig, FirstToken, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity,
+    ClusterConfig, DecodeConfig, FirstToken, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity, OwnTraffic,
     PrefillConfig, Scenario, SelectionMoment, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity,
 };
 use netkv_units::SimDuration;
@@ -53,6 +53,7 @@ pub struct CellSpec {
     telemetry: TelemetryConfig,
     oracle: OracleGranularity,
     oracle_bandwidth: OracleBandwidth,
+    own_traffic: OwnTraffic,
     kv: KvConfig,
     prefill: PrefillConfig,
     decode: DecodeConfig,
@@ -77,6 +78,7 @@ impl CellSpec {
             telemetry: self.telemetry,
             oracle: self.oracle,
             oracle_bandwidth: self.oracle_bandwidth,
+            own_traffic: self.own_traffic,
             gpu: self.profile.gpu,
             kv: self.kv,
             prefill: self.prefill,
@@ -139,15 +141,17 @@ fn read_sections(reader: &mut Reader<'_>, library: &mut Library) -> Option<CellS
     let telemetry = network::read_telemetry(reader);
     let oracle = network::read_oracle(reader);
     let oracle_bandwidth = network::read_oracle_bandwidth(reader);
+    let own_traffic = network::read_own_traffic(reader);
     let kv = engine::read_kv(reader, profile.as_deref(), cluster.as_ref());
     let prefill = engine::read_prefill(reader, kv.as_ref());
     let decode = engine::read_decode(reader, kv.as_ref());
     let transfer = engine::read_transfer(reader, profile.as_deref());
     let selection = engine::read_selection(reader, transfer.as_ref());
+    engine::check_delay(reader, prefill.as_ref(), transfer.as_ref());
     check_granularity(reader, transfer.as_ref(), fabric.as_ref(), degraded.as_deref());
     let first_token = engine::read_first_token(reader);
     let slo = engine::read_slo(reader);
-    let policy = policy::read_policy(reader, kv.as_ref());
+    let policy = policy::read_policy(reader, kv.as_ref(), selection);
     let warmup_s = reader.float("measure.warmup_s", SECONDS);
     let rankings = reader.flag("measure.rankings");
     let latency = profile.as_ref().map(|profile| profile.gpu.prefill);
@@ -162,6 +166,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &mut Library) -> Option<CellS
         telemetry: telemetry?,
         oracle: oracle?,
         oracle_bandwidth: oracle_bandwidth?,
+        own_traffic: own_traffic?,
         kv: kv?,
         prefill: prefill?,
         decode: decode?,
@@ -183,7 +188,7 @@ fn check_granularity(
     degraded: Option<&[Degradation]>,
 ) {
     const KEY: &str = "transfer.granularity";
-    if transfer.is_none_or(|transfer| transfer.granularity != TransferGranularity::Instance) {
+    if transfer.is_none_or(|transfer| transfer.granularity == TransferGranularity::Rank) {
         return;
     }
     if fabric.is_some_and(|fabric| fabric.shape.wiring != Wiring::Racks) {

@@ -6,7 +6,7 @@ mod common;
 
 use common::{load, load_beside};
 use netkv_grid::Workloads;
-use netkv_policy::PolicyConfig;
+use netkv_policy::{BatchView, Ledger, NetKvConfig, PolicyConfig, WaitModel, WhenFull};
 use netkv_units::{SimDuration, Tier};
 
 fn check(body: &str, expect: &[&str]) {
@@ -66,10 +66,10 @@ fn parameters_reach_their_policies() {
         "[kv]\nblock_tokens = 32\n[policy]\ntbt_limit_ms = 30.0\n[policy.dynamo]\ntopology_domain = 'pod'\n\
          transfer_blocks_per_s = 5\n[policy.aibrix]\nroleset = 'node'\n[policy.llmd]\npoll_interval_s = 0\n\
          [[axis]]\nkey = 'policy.name'\n\
-         values = ['netkv', 'mooncake_ttft', 'dep9118_static', 'aibrix_pd', 'llmd', 'smg_expected_wait', 'jsq']\n",
+         values = ['netkv_guarded', 'mooncake_ttft', 'dep9118_static', 'aibrix_pd', 'llmd', 'smg_expected_wait', 'jsq']\n",
     );
-    let [netkv, mooncake, dep9118, aibrix, llmd, smg, jsq] = read[..] else { panic!("seven policies: {read:?}") };
-    assert!(matches!(netkv, PolicyConfig::NetKv(weights) if (weights.tbt_limit_s - 0.03).abs() < 1e-12));
+    let [guarded, mooncake, dep9118, aibrix, llmd, smg, jsq] = read[..] else { panic!("seven policies: {read:?}") };
+    assert!(matches!(guarded, PolicyConfig::NetKvGuarded(weights) if (weights.tbt_limit_s - 0.03).abs() < 1e-12));
     assert!(matches!(mooncake, PolicyConfig::MooncakeTtft(config) if (config.tbt_limit_s - 0.03).abs() < 1e-12));
     let PolicyConfig::Dep9118Static(dep9118) = dep9118 else { panic!("{dep9118:?}") };
     assert_eq!((dep9118.dynamo.block_tokens, dep9118.dynamo.topology_domain), (32, Tier::Pod));
@@ -78,4 +78,39 @@ fn parameters_reach_their_policies() {
     let intervals = [aibrix, llmd, smg, jsq].map(|policy| policy.poll_interval());
     let millis = |ms: u64| Some(SimDuration::from_nanos(ms * 1_000_000));
     assert_eq!(intervals, [millis(50), millis(0), millis(10_000), None]);
+}
+
+#[test]
+fn the_paper_s_rule_is_as_printed_unless_the_file_says_otherwise() {
+    let printed = policies("[policy]\nname = 'netkv'\n");
+    let expect = NetKvConfig { reserve_tokens: 3052, ..NetKvConfig::PRINTED };
+    // 1 GB in tokens of 327,680 bytes, rounded up.
+    assert_eq!(printed, [PolicyConfig::NetKv(expect)]);
+    let changed = policies(
+        "[policy]\nname = 'netkv_static'\ntbt_limit_ms = 40.0\ndrain_tokens_per_s = 5.0\n[policy.netkv]\n\
+         ledger = 'interface'\nledger_cap = 0\nmax_congestion_ratio = 0.9\nbatch = 'committed'\nwait = 'memory'\n\
+         reserve_gb = 0\nguard = 'room_and_tbt'\nwhen_full = 'wait'\n",
+    );
+    let expect = NetKvConfig {
+        ledger: Ledger::Interface,
+        ledger_cap: 0,
+        max_congestion_ratio: 0.9,
+        batch: BatchView::Committed,
+        wait: WaitModel::Memory { drain_tokens_per_sec: 5.0 },
+        reserve_tokens: 0,
+        guard_tbt_s: Some(0.04),
+        when_full: WhenFull::Wait,
+    };
+    assert_eq!(changed, [PolicyConfig::NetKvStatic(expect)]);
+}
+
+#[test]
+fn a_rule_that_refuses_decides_when_the_prompt_is_computed() {
+    check(
+        "[selection]\nat = 'arrival'\n[policy]\nname = 'netkv'\n[policy.netkv]\nwhen_full = 'refuse'\n",
+        &[
+            ":8:13: policy.netkv.when_full = \"refuse\" of policy netkv refuses prompts that are computed; allowed with \
+           selection.at = \"prefill_done\"; with another, write when_full = \"wait\"",
+        ],
+    );
 }

@@ -1,13 +1,13 @@
 //! Cache-aware: the decode instance that holds the longest prefix of the prompt, if that is a fair part of it; else
 //! the least loaded.
 //!
-//! Our reading of the paper's cache-aware baseline, after SGLang's router, whose default policy this is
-//! (sglang_router 0.3.2, `router_args.py`: `cache_threshold` 0.3 of the prompt). The threshold matters: where every
+//! The paper's CA (arXiv 2606.03910, section VI) is the longest prefix hit with load to break ties: this rule with a
+//! threshold of 0. The threshold comes from SGLang's router, whose default policy this is (sglang_router 0.3.2, `router_args.py`: `cache_threshold` 0.3 of the prompt). The threshold matters: where every
 //! prompt begins with the same system prompt, as in the Mooncake traces, "longest prefix" alone sends every request
 //! to the first instance that ever saw it. Among equals the least loaded, then the lowest id.
 
 use crate::candidate::Candidate;
-use crate::load_aware::{committed, least_loaded};
+use crate::load_aware::Load;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
 use crate::rating::Rating;
@@ -15,12 +15,13 @@ use crate::rating::Rating;
 /// The rule.
 pub(crate) struct CacheAware {
     threshold_ratio: f64,
+    load: Load,
 }
 
 impl CacheAware {
     /// The rule for prefixes of more than this share of the prompt.
-    pub(crate) const fn new(threshold_ratio: f64) -> Self {
-        Self { threshold_ratio }
+    pub(crate) const fn new(threshold_ratio: f64, load: Load) -> Self {
+        Self { threshold_ratio, load }
     }
 
     /// The prefix that a candidate must hold, in tokens: the longest, if it is long enough.
@@ -35,13 +36,13 @@ impl Policy for CacheAware {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
         let wanted = self.wanted_hit(request, candidates);
         let admits = |candidate: &Candidate| candidate.hit_tokens >= wanted;
-        least_loaded(candidates, admits).expect("there is a candidate")
+        self.load.least(candidates, request.prompt.input_tokens, admits).expect("there is a candidate")
     }
 
     fn rate(&self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> Vec<Rating> {
         let wanted = self.wanted_hit(request, candidates);
-        let rating =
-            |candidate: &Candidate| Rating::new([committed(candidate)]).of_prefix(candidate.hit_tokens, wanted);
+        let load = |candidate: &Candidate| self.load.term(candidate, request.prompt.input_tokens);
+        let rating = |candidate: &Candidate| Rating::new([load(candidate)]).of_prefix(candidate.hit_tokens, wanted);
         candidates.iter().map(rating).collect()
     }
 }

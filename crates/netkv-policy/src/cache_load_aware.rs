@@ -1,10 +1,11 @@
-//! Cache+load-aware: the paper's tuned baseline, in our reconstruction.
+//! Cache+load-aware: the paper's tuned baseline CLA* (arXiv 2606.03910, section VI), whose score it does not print.
 //!
 //! score(d) = cache_weight * hit(d) / prompt - load_weight * load(d) / max load; the highest wins, ties to the
-//! lowest id. Load is committed KV tokens. The weights are tuned by `netkv tune` on seeds and a part of the
+//! lowest id. The score is ours, the weights' names the paper's. Load is what `policy.load` says. The weights are tuned by `netkv tune` on seeds and a part of the
 //! trace that no comparison uses, so that the baseline is as strong as it can be.
 
 use crate::candidate::Candidate;
+use crate::load_aware::Load;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
 use crate::rating::{Rating, Term};
@@ -13,30 +14,33 @@ use crate::rating::{Rating, Term};
 pub(crate) struct CacheLoadAware {
     cache_weight: f64,
     load_weight: f64,
+    load: Load,
 }
 
 impl CacheLoadAware {
     /// The rule with these weights.
-    pub(crate) const fn new(cache_weight: f64, load_weight: f64) -> Self {
-        Self { cache_weight, load_weight }
+    pub(crate) const fn new(cache_weight: f64, load_weight: f64, load: Load) -> Self {
+        Self { cache_weight, load_weight, load }
     }
 
     /// Both weighted parts of the score.
     fn parts(&self, request: &RequestView, candidate: &Candidate, most_loaded: f64) -> (f64, f64) {
         let cached = f64::from(candidate.hit_tokens) / f64::from(request.prompt.input_tokens.max(1));
-        let load = candidate.committed_tokens() as f64 / most_loaded;
+        let load = self.load.of(candidate, request.prompt.input_tokens) / most_loaded;
         (self.cache_weight * cached, self.load_weight * load)
     }
-}
 
-/// The largest load, in tokens; at least one.
-fn most_loaded(candidates: &[Candidate]) -> f64 {
-    candidates.iter().map(Candidate::committed_tokens).max().unwrap_or(0).max(1) as f64
+    /// The largest load; 1 if there is none.
+    fn most_loaded(&self, request: &RequestView, candidates: &[Candidate]) -> f64 {
+        let loads = candidates.iter().map(|candidate| self.load.of(candidate, request.prompt.input_tokens));
+        let most = loads.fold(0.0, f64::max);
+        if most > 0.0 { most } else { 1.0 }
+    }
 }
 
 impl Policy for CacheLoadAware {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
-        let most_loaded = most_loaded(candidates);
+        let most_loaded = self.most_loaded(request, candidates);
         let mut best = (0, f64::NEG_INFINITY);
         for (index, candidate) in candidates.iter().enumerate() {
             let (cached, load) = self.parts(request, candidate, most_loaded);
@@ -49,7 +53,7 @@ impl Policy for CacheLoadAware {
     }
 
     fn rate(&self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> Vec<Rating> {
-        let most_loaded = most_loaded(candidates);
+        let most_loaded = self.most_loaded(request, candidates);
         let rating = |candidate: &Candidate| {
             let (cached, load) = self.parts(request, candidate, most_loaded);
             Rating::new([Term::new("cached", "", -cached), Term::new("load", "", load)])

@@ -41,6 +41,9 @@ pub struct Candidate {
     /// larger of those into this instance and those out of the request's source, of the same kind of link; while the
     /// source is still to be chosen, those into this instance.
     pub sharing_transfers: u32,
+    /// The scheduler's own transfers now in flight from the request's source over the tier that this one would take, to
+    /// whatever instance; none while the source is still to be chosen.
+    pub source_tier_transfers: u32,
     /// Prompt tokens of the requests that were sent to it and have not finished, each prompt rounded up to whole KV
     /// blocks.
     pub in_flight_prompt_tokens: u64,
@@ -117,6 +120,7 @@ impl Candidate {
             hit_tokens: 0,
             transfer_bytes: Bytes::ZERO,
             sharing_transfers: 0,
+            source_tier_transfers: 0,
             in_flight_prompt_tokens: 0,
             report: Report {
                 running: 0,

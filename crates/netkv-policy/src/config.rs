@@ -10,9 +10,10 @@ use crate::estimates::Estimates;
 use crate::jsq::ShortestQueue;
 use crate::llmd::{Llmd, LlmdConfig};
 use crate::llmd_topology::LlmdTopology;
-use crate::load_aware::LoadAware;
+use crate::load_aware::{Load, LoadAware, LoadMeasure};
 use crate::mooncake_ttft::{MooncakeConfig, MooncakeTtft};
-use crate::netkv::{NetKv, NetKvTerms, NetKvWeights};
+use crate::netkv::{Ledger, NetKv, NetKvConfig};
+use crate::netkv_guarded::{GuardedTerms, GuardedWeights, NetKvGuarded};
 use crate::netkv_joint::{JointConfig, NetKvJoint};
 use crate::policy::{PairPolicy, Policy, Selector};
 use crate::power_of_two::PowerOfTwo;
@@ -33,12 +34,17 @@ pub enum PolicyConfig {
     PowerOfTwo,
     /// Fewest requests in flight.
     Jsq,
-    /// Least committed KV tokens.
-    LoadAware,
+    /// Least load.
+    LoadAware {
+        /// What load is.
+        load: LoadMeasure,
+    },
     /// Longest cached prefix.
     CacheAware {
         /// A prefix of no more than this share of the prompt does not count.
         threshold_ratio: f64,
+        /// What is balanced among equals.
+        load: LoadMeasure,
     },
     /// Weighted sum of cached share and load.
     CacheLoadAware {
@@ -46,6 +52,8 @@ pub enum PolicyConfig {
         cache_weight: f64,
         /// Weight of the load relative to the most loaded candidate.
         load_weight: f64,
+        /// What load is.
+        load: LoadMeasure,
     },
     /// NVIDIA Dynamo: least projected KV blocks.
     DynamoDecode(DynamoConfig),
@@ -67,17 +75,23 @@ pub enum PolicyConfig {
     AibrixPd(AibrixConfig),
     /// Mooncake's TTFT prediction, extended to the decode side.
     MooncakeTtft(MooncakeConfig),
-    /// NetKV with congestion taken as zero: topology alone.
-    NetKvStatic(NetKvWeights),
-    /// NetKV without its ledger of transfers in flight.
-    NetKvNoLedger(NetKvWeights),
-    /// NetKV without its knowledge of the decode instances' prefix caches.
-    NetKvNoCache(NetKvWeights),
-    /// NetKV without the load terms in its cost.
-    NetKvNoLoad(NetKvWeights),
-    /// NetKV's greedy.
-    NetKv(NetKvWeights),
-    /// Ours: NetKV with the choice of the prefill instance and a price on longer iterations.
+    /// NetKV without congestion and without its ledger: the static map of tiers alone.
+    NetKvTopoOnly(NetKvConfig),
+    /// NetKV without congestion.
+    NetKvStatic(NetKvConfig),
+    /// NetKV: the paper's Algorithm 1.
+    NetKv(NetKvConfig),
+    /// The guarded rule with congestion taken as zero.
+    NetKvGuardedStatic(GuardedWeights),
+    /// The guarded rule without its ledger of transfers in flight.
+    NetKvGuardedNoLedger(GuardedWeights),
+    /// The guarded rule without its knowledge of the decode instances' prefix caches.
+    NetKvGuardedNoCache(GuardedWeights),
+    /// The guarded rule without the load terms in its cost.
+    NetKvGuardedNoLoad(GuardedWeights),
+    /// NetKV's greedy with guards: it keeps room and a limit on TBT.
+    NetKvGuarded(GuardedWeights),
+    /// Ours: the guarded rule with the choice of the prefill instance and a price on longer iterations.
     NetKvJoint(JointConfig),
     /// The earliest first token by the true state of everything: not deployable, a yardstick.
     Clairvoyant,
@@ -85,7 +99,7 @@ pub enum PolicyConfig {
 
 impl PolicyConfig {
     /// Every policy name that an experiment file may use.
-    pub const NAMES: [&'static str; 24] = [
+    pub const NAMES: [&'static str; 27] = [
         "round_robin",
         "random",
         "power_of_two",
@@ -103,11 +117,14 @@ impl PolicyConfig {
         "llmd_topology",
         "aibrix_pd",
         "mooncake_ttft",
+        "netkv_topo_only",
         "netkv_static",
-        "netkv_no_ledger",
-        "netkv_no_cache",
-        "netkv_no_load",
         "netkv",
+        "netkv_guarded_static",
+        "netkv_guarded_no_ledger",
+        "netkv_guarded_no_cache",
+        "netkv_guarded_no_load",
+        "netkv_guarded",
         "netkv_joint",
         "clairvoyant",
     ];
@@ -119,7 +136,7 @@ impl PolicyConfig {
             Self::Random => "random",
             Self::PowerOfTwo => "power_of_two",
             Self::Jsq => "jsq",
-            Self::LoadAware => "load_aware",
+            Self::LoadAware { .. } => "load_aware",
             Self::CacheAware { .. } => "cache_aware",
             Self::CacheLoadAware { .. } => "cache_load_aware",
             Self::DynamoDecode(_) => "dynamo_decode",
@@ -132,11 +149,14 @@ impl PolicyConfig {
             Self::LlmdTopology(_) => "llmd_topology",
             Self::AibrixPd(_) => "aibrix_pd",
             Self::MooncakeTtft(_) => "mooncake_ttft",
+            Self::NetKvTopoOnly(_) => "netkv_topo_only",
             Self::NetKvStatic(_) => "netkv_static",
-            Self::NetKvNoLedger(_) => "netkv_no_ledger",
-            Self::NetKvNoCache(_) => "netkv_no_cache",
-            Self::NetKvNoLoad(_) => "netkv_no_load",
             Self::NetKv(_) => "netkv",
+            Self::NetKvGuardedStatic(_) => "netkv_guarded_static",
+            Self::NetKvGuardedNoLedger(_) => "netkv_guarded_no_ledger",
+            Self::NetKvGuardedNoCache(_) => "netkv_guarded_no_cache",
+            Self::NetKvGuardedNoLoad(_) => "netkv_guarded_no_load",
+            Self::NetKvGuarded(_) => "netkv_guarded",
             Self::NetKvJoint(_) => "netkv_joint",
             Self::Clairvoyant => "clairvoyant",
         }
@@ -152,7 +172,7 @@ impl PolicyConfig {
             | Self::Random
             | Self::PowerOfTwo
             | Self::Jsq
-            | Self::LoadAware
+            | Self::LoadAware { .. }
             | Self::CacheAware { .. }
             | Self::CacheLoadAware { .. }
             | Self::DynamoDecode(_)
@@ -161,11 +181,14 @@ impl PolicyConfig {
             | Self::Dep9118Static(_)
             | Self::SglangCacheAware(_)
             | Self::MooncakeTtft(_)
+            | Self::NetKvTopoOnly(_)
             | Self::NetKvStatic(_)
-            | Self::NetKvNoLedger(_)
-            | Self::NetKvNoCache(_)
-            | Self::NetKvNoLoad(_)
             | Self::NetKv(_)
+            | Self::NetKvGuardedStatic(_)
+            | Self::NetKvGuardedNoLedger(_)
+            | Self::NetKvGuardedNoCache(_)
+            | Self::NetKvGuardedNoLoad(_)
+            | Self::NetKvGuarded(_)
             | Self::NetKvJoint(_)
             | Self::Clairvoyant => None,
         }
@@ -173,17 +196,19 @@ impl PolicyConfig {
 
     /// The policy, ready to decide. Whatever it draws at random comes from a stream of `seed`.
     pub fn build(&self, estimates: Estimates, seed: u64) -> Selector {
-        let netkv = |weights, terms| decode(NetKv::new(weights, terms, estimates.iteration));
-        let all = NetKvTerms::ALL;
+        let netkv = |config| decode(NetKv::new(config, estimates.iteration));
+        let guarded = |weights, terms| decode(NetKvGuarded::new(weights, terms, estimates.iteration));
+        let load_of = |measure| Load { measure, iteration: estimates.iteration };
+        let all = GuardedTerms::ALL;
         match *self {
             Self::RoundRobin => decode(RoundRobin::new()),
             Self::Random => decode(Random::new(seed)),
             Self::PowerOfTwo => decode(PowerOfTwo::new(seed)),
             Self::Jsq => decode(ShortestQueue),
-            Self::LoadAware => decode(LoadAware),
-            Self::CacheAware { threshold_ratio } => decode(CacheAware::new(threshold_ratio)),
-            Self::CacheLoadAware { cache_weight, load_weight } => {
-                decode(CacheLoadAware::new(cache_weight, load_weight))
+            Self::LoadAware { load } => decode(LoadAware(load_of(load))),
+            Self::CacheAware { threshold_ratio, load } => decode(CacheAware::new(threshold_ratio, load_of(load))),
+            Self::CacheLoadAware { cache_weight, load_weight, load } => {
+                decode(CacheLoadAware::new(cache_weight, load_weight, load_of(load)))
             }
             Self::DynamoDecode(config) => decode(DynamoDecode::new(config, seed)),
             Self::DynamoTopologyRequired(config) => decode(DynamoTopology::new(config, Enforcement::Required, seed)),
@@ -195,11 +220,16 @@ impl PolicyConfig {
             Self::LlmdTopology(config) => decode(LlmdTopology::new(config, seed)),
             Self::AibrixPd(config) => pair(AibrixPd::new(config, seed)),
             Self::MooncakeTtft(config) => pair(MooncakeTtft { config, estimates }),
-            Self::NetKvStatic(weights) => netkv(NetKvWeights { max_congestion_ratio: 0.0, ..weights }, all),
-            Self::NetKvNoLedger(weights) => netkv(weights, NetKvTerms { ledger: false, ..all }),
-            Self::NetKvNoCache(weights) => netkv(weights, NetKvTerms { cache: false, ..all }),
-            Self::NetKvNoLoad(weights) => netkv(weights, NetKvTerms { load: false, ..all }),
-            Self::NetKv(weights) => netkv(weights, all),
+            Self::NetKvTopoOnly(config) => {
+                netkv(NetKvConfig { ledger: Ledger::None, max_congestion_ratio: 0.0, ..config })
+            }
+            Self::NetKvStatic(config) => netkv(NetKvConfig { max_congestion_ratio: 0.0, ..config }),
+            Self::NetKv(config) => netkv(config),
+            Self::NetKvGuardedStatic(weights) => guarded(GuardedWeights { max_congestion_ratio: 0.0, ..weights }, all),
+            Self::NetKvGuardedNoLedger(weights) => guarded(weights, GuardedTerms { ledger: false, ..all }),
+            Self::NetKvGuardedNoCache(weights) => guarded(weights, GuardedTerms { cache: false, ..all }),
+            Self::NetKvGuardedNoLoad(weights) => guarded(weights, GuardedTerms { load: false, ..all }),
+            Self::NetKvGuarded(weights) => guarded(weights, all),
             Self::NetKvJoint(config) => Selector::Staged(Box::new(NetKvJoint::new(config, estimates))),
             Self::Clairvoyant => Selector::Clairvoyant,
         }

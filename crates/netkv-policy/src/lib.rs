@@ -15,9 +15,7 @@
 //! is in use. The router fills in what it knows of each instance; a policy says in its file what it looks at.
 //!
 //! ```
-//! use netkv_policy::{
-//!     Candidate, CostOracle, IterationModel, NetKv, NetKvTerms, NetKvWeights, PathCost, PromptView, RequestView,
-//! };
+//! use netkv_policy::{Candidate, CostOracle, IterationModel, NetKv, NetKvConfig, PathCost, PromptView, RequestView};
 //! use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, Tier};
 //!
 //! struct Operator {
@@ -41,13 +39,10 @@
 //!     }
 //! }
 //!
-//! let weights = NetKvWeights { max_congestion_ratio: 0.95, tbt_limit_s: 0.05, drain_tokens_per_sec: 20_000.0 };
-//! // 12 ms, 10 us for each request and 50 ns for each token of context.
-//! let iteration = IterationModel {
-//!     requests: LatencyCurve::linear(12_000_000_000_000, 10_000_000_000),
-//!     per_token_fs: 50_000_000,
-//! };
-//! let policy = NetKv::new(weights, NetKvTerms::ALL, iteration);
+//! // 12.4 ms and 0.1 ms for each request of the batch.
+//! let iteration =
+//!     IterationModel { requests: LatencyCurve::linear(12_400_000_000_000, 100_000_000_000), per_token_fs: 0 };
+//! let policy = NetKv::new(NetKvConfig::PRINTED, iteration);
 //!
 //! // A prompt of 8,000 tokens, 2.6 GB of KV cache, was prefilled on instance 0; instances 1 (same rack) and 2 decode.
 //! let prompt = PromptView {
@@ -56,19 +51,19 @@
 //!     ttft_left: SimDuration::from_nanos(500_000_000),
 //! };
 //! let request = RequestView { source: InstanceId::new(0), prompt };
-//! let candidate = |instance, sharing_transfers| Candidate {
+//! let candidate = |instance, source_tier_transfers| Candidate {
 //!     max_batch: 128,
 //!     free_tokens: 400_000,
 //!     transfer_bytes: prompt.kv_bytes,
-//!     sharing_transfers,
+//!     source_tier_transfers,
 //!     ..Candidate::unknown(InstanceId::new(instance))
 //! };
 //! let operator = Operator { rack: vec![0, 0, 1], uplinks_used_ratio: 0.5 };
 //!
 //! // 52 ms in the rack, 210 ms over uplinks that are half taken.
-//! assert_eq!(policy.choose(&request, &[candidate(1, 0), candidate(2, 0)], &operator), 0);
-//! // Four transfers in flight into instance 1: a fifth of its interfaces is left, 262 ms.
-//! assert_eq!(policy.choose(&request, &[candidate(1, 4), candidate(2, 0)], &operator), 1);
+//! assert_eq!(policy.choose(&request, &[candidate(1, 0), candidate(2, 0)], &operator), Some(0));
+//! // Four transfers in flight from instance 0 inside the rack: a fifth of that way is left, 262 ms.
+//! assert_eq!(policy.choose(&request, &[candidate(1, 4), candidate(2, 0)], &operator), Some(1));
 //! ```
 
 mod aibrix_pd;
@@ -86,6 +81,7 @@ mod llmd_topology;
 mod load_aware;
 mod mooncake_ttft;
 mod netkv;
+mod netkv_guarded;
 mod netkv_joint;
 mod oracle;
 mod policy;
@@ -104,8 +100,10 @@ pub use dep9118_static::Dep9118Config;
 pub use dynamo_decode::DynamoConfig;
 pub use estimates::{Estimates, IterationModel, PrefillModel};
 pub use llmd::LlmdConfig;
+pub use load_aware::LoadMeasure;
 pub use mooncake_ttft::MooncakeConfig;
-pub use netkv::{NetKv, NetKvTerms, NetKvWeights};
+pub use netkv::{BatchView, Ledger, NetKv, NetKvConfig, WaitModel, WhenFull};
+pub use netkv_guarded::{GuardedTerms, GuardedWeights, NetKvGuarded};
 pub use netkv_joint::JointConfig;
 pub use oracle::{CostOracle, PathCost};
 pub use policy::{PairPolicy, Policy, PromptView, RequestView, Selector, StagedPolicy};

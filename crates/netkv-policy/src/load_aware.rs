@@ -1,34 +1,79 @@
-//! Load-aware: the decode instance with the fewest committed KV tokens (running and promised).
+//! Load-aware: the least loaded decode instance; the first of equals.
 //!
-//! Our reading of the paper's load-aware baseline. Dynamo's rule (`dynamo_decode`) is its cousin in the field: it
-//! counts the blocks of prompts alone.
+//! The paper's LA takes the least T_queue + T_decode (arXiv 2606.03910, eqs. (6) and (7)): [`LoadMeasure::NextIteration`].
+//! The project's own measure is the committed KV tokens, running and promised: [`LoadMeasure::CommittedTokens`]. Dynamo's
+//! rule (`dynamo_decode`) is its cousin in the field: it counts the blocks of prompts alone.
 
 use crate::candidate::Candidate;
+use crate::estimates::IterationModel;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
 use crate::rating::{Rating, Term};
 
+/// What the load of an instance is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadMeasure {
+    /// Context tokens of the requests that run there or were sent there.
+    CommittedTokens,
+    /// The paper's T_queue + T_decode: iterations for those that find no place in the batch, and the next iteration of
+    /// the batch with one request more.
+    NextIteration,
+    /// The same where the batch is every request that was sent there and has not finished.
+    CommittedIteration,
+}
+
+/// A measure of load, and what it needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    pub(crate) measure: LoadMeasure,
+    pub(crate) iteration: IterationModel,
+}
+
+impl Load {
+    /// The load of a candidate that a prompt of `input_tokens` would join: tokens, or seconds.
+    pub(crate) fn of(self, candidate: &Candidate, input_tokens: u32) -> f64 {
+        let (requests, tokens) = match self.measure {
+            LoadMeasure::CommittedTokens => return candidate.committed_tokens() as f64,
+            LoadMeasure::NextIteration => (candidate.running, candidate.running_tokens),
+            LoadMeasure::CommittedIteration => (candidate.in_flight(), candidate.committed_tokens()),
+        };
+        let blocked = candidate.in_flight().saturating_sub(candidate.max_batch.max(candidate.running));
+        let queue_s = f64::from(blocked) * self.iteration.seconds(requests, tokens);
+        queue_s + self.iteration.seconds(requests + 1, tokens + u64::from(input_tokens))
+    }
+
+    /// The load as a term.
+    pub(crate) fn term(self, candidate: &Candidate, input_tokens: u32) -> Term {
+        let (name, unit) = match self.measure {
+            LoadMeasure::CommittedTokens => ("committed", "tokens"),
+            LoadMeasure::NextIteration | LoadMeasure::CommittedIteration => ("queue and iteration", "s"),
+        };
+        Term::new(name, unit, self.of(candidate, input_tokens))
+    }
+
+    /// Position of the least loaded of the candidates that `admits`; the first of equals.
+    pub(crate) fn least(
+        self,
+        candidates: &[Candidate],
+        input_tokens: u32,
+        admits: impl Fn(&Candidate) -> bool,
+    ) -> Option<usize> {
+        let loads = candidates.iter().enumerate().filter(|(_, candidate)| admits(candidate));
+        let loads = loads.map(|(index, candidate)| (index, self.of(candidate, input_tokens)));
+        loads.min_by(|one, two| one.1.total_cmp(&two.1)).map(|(index, _)| index)
+    }
+}
+
 /// The rule; it has no state.
-pub(crate) struct LoadAware;
+pub(crate) struct LoadAware(pub(crate) Load);
 
 impl Policy for LoadAware {
-    fn select(&mut self, _: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
-        least_loaded(candidates, |_| true).expect("there is a candidate")
+    fn select(&mut self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
+        self.0.least(candidates, request.prompt.input_tokens, |_| true).expect("there is a candidate")
     }
 
-    fn rate(&self, _: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> Vec<Rating> {
-        candidates.iter().map(|candidate| Rating::new([committed(candidate)])).collect()
+    fn rate(&self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> Vec<Rating> {
+        let input_tokens = request.prompt.input_tokens;
+        candidates.iter().map(|candidate| Rating::new([self.0.term(candidate, input_tokens)])).collect()
     }
-}
-
-/// The load as a term.
-pub(crate) fn committed(candidate: &Candidate) -> Term {
-    Term::new("committed", "tokens", candidate.committed_tokens() as f64)
-}
-
-/// Position of the least loaded of the candidates that `admits`; the first of equals.
-pub(crate) fn least_loaded(candidates: &[Candidate], admits: impl Fn(&Candidate) -> bool) -> Option<usize> {
-    (0..candidates.len())
-        .filter(|&index| admits(&candidates[index]))
-        .min_by_key(|&index| candidates[index].committed_tokens())
 }

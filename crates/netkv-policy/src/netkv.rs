@@ -1,257 +1,276 @@
-//! NetKV's greedy, in our reconstruction: the abstract of arXiv 2606.03910 says that it is an O(|D|) per-request
-//! greedy over the network cost oracle; the formula is ours.
+//! NetKV: Algorithm 1 of *NetKV: Network-Aware Decode Instance Selection for Disaggregated LLM Inference* (arXiv
+//! 2606.03910v1), as printed.
 //!
-//! Over the decode instances d that have room for the prompt, in memory and in the batch, and whose predicted
-//! iteration stays within the TBT limit (if none does, over those with room; if none has room, over all), the least
-//! of, in seconds,
+//! When the prompt of a request r is computed on p, of the decode instances d that are feasible,
 //!
-//! cost(d) = latency + transfer_bytes(d) / (B * (1 - c) / (1 + k(d))) + wait(d) + iteration(d)
+//! free memory of d >= KV cache that d lacks of r + a reserve (Algorithm 1, line 2),
 //!
-//! B, c and latency are the oracle's for the way from the request's prefill instance to d; k(d) is the number of
-//! the scheduler's own transfers in flight that share an interface with this one (its ledger), left out where
-//! the oracle's c counts them already; wait(d) is the predicted wait for KV memory, the missing tokens, those of
-//! requests that wait there already included, over the rate at which a full instance frees them; iteration(d) is the
-//! predicted first decode iteration. Ties go to the lowest id.
+//! the least of, in seconds,
 //!
-//! Ablations take one term away each: the congestion (`netkv_static`, c = 0), the ledger (k = 0), the caches (every
-//! instance lacks the whole prompt), the load (wait and iteration are not in the cost; room and TBT limit are still
-//! kept).
+//! cost(d) = T_transfer + T_queue + T_decode (5), with
+//! T_transfer = s_eff / B_eff + latency (3), s_eff = KV cache of r less what d has of its prefix (2),
+//! B_eff = B (1 - c) / (1 + n) (4),
+//! T_queue = max(0, q - (beta_max - beta)) t(beta) (6): an iteration for each predecessor that finds no place,
+//! T_decode = t(beta + 1) (7).
+//!
+//! B, latency and congestion c in [0, 1) are the oracle's for the tier of (p, d), c without the scheduler's own
+//! transfers; n is the number of the scheduler's own transfers in flight from p on that tier, counted up to 16; beta is
+//! the batch of d, q the requests that were sent to d and are not in its batch, t(beta) the predicted iteration. If no d
+//! is feasible, the request is refused. No weights, no limit on TBT. Ties go to the lowest id; the paper has no rule.
+//!
+//! `netkv_static` takes c = 0 ("NetKV-Static"), `netkv_topo_only` c = 0 and n = 0 ("NetKV-Topo-Only").
+//!
+//! Everything in which the project's earlier rule (`netkv_guarded`) differs is a parameter, so that each step between
+//! the two can be taken alone; with all of them taken the choices are the same, which a test holds.
+//!
+//! Ours: q, which the paper calls "queued", counts every request that was sent to d and does not decode yet, those in
+//! transfer included. The reserve has no value in the paper.
 
 use crate::candidate::Candidate;
 use crate::estimates::IterationModel;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
 use crate::rating::{Rating, Term};
-use netkv_units::{Bytes, SimDuration};
 
-/// Parameters of the greedy.
+/// Parameters of the rule. [`NetKvConfig::PRINTED`] are the paper's.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct NetKvWeights {
-    /// Congestion figures above this are read as this, so that a saturated path stays comparable; in [0, 1).
-    /// At 0 congestion counts for nothing: topology alone.
+pub struct NetKvConfig {
+    /// Which of the scheduler's own transfers in flight count.
+    pub ledger: Ledger,
+    /// More of them than this count as this many; zero: all count.
+    pub ledger_cap: u32,
+    /// Congestion figures above this are read as this; 1: as they are. At 0 congestion counts for nothing.
     pub max_congestion_ratio: f64,
-    /// An instance whose predicted iteration is longer than this is avoided, in seconds.
-    pub tbt_limit_s: f64,
-    /// Tokens that an instance out of memory is expected to free each second: the wait term.
-    pub drain_tokens_per_sec: f64,
+    /// Which requests make the predicted iterations longer.
+    pub batch: BatchView,
+    /// What the wait for decoding is predicted by.
+    pub wait: WaitModel,
+    /// Tokens of KV memory that a feasible instance has beyond what the request needs (`m_min`).
+    pub reserve_tokens: u64,
+    /// Whether only instances with room in the batch and nobody waiting for memory are feasible, and, among these, those
+    /// whose predicted iteration stays within so many seconds come first; none: memory alone counts.
+    pub guard_tbt_s: Option<f64>,
+    /// What becomes of a request without a feasible instance.
+    pub when_full: WhenFull,
 }
 
-/// Which terms are in the cost.
+/// Which of the scheduler's own transfers in flight share a way's bandwidth: n in eq. (4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NetKvTerms {
-    /// The scheduler's own transfers in flight.
-    pub ledger: bool,
-    /// What the decode instances' prefix caches hold.
-    pub cache: bool,
-    /// Wait for memory and first iteration.
-    pub load: bool,
+pub enum Ledger {
+    /// None: n = 0.
+    None,
+    /// Those from the same prefill instance over the same tier, as the paper has it.
+    SourceTier,
+    /// The larger of those out of the prefill instance and those into the decode instance, over the same kind of
+    /// interface.
+    Interface,
 }
 
-impl NetKvTerms {
-    /// All of them.
-    pub const ALL: Self = Self { ledger: true, cache: true, load: true };
+/// Which requests an instance's predicted iterations are over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchView {
+    /// Those in its batch, as the paper has it.
+    Running,
+    /// Those, and all that were sent to it.
+    Committed,
+}
+
+/// What the wait for decoding is predicted by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum WaitModel {
+    /// Places in the batch: eq. (6).
+    Slots,
+    /// Memory: what is missing over the tokens that an instance without room is expected to free each second.
+    Memory {
+        /// That rate.
+        drain_tokens_per_sec: f64,
+    },
+}
+
+/// What becomes of a request for which no instance is feasible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// It is refused, as in the paper.
+    Refuse,
+    /// The best of all instances takes it, and it waits there.
+    Wait,
+}
+
+impl NetKvConfig {
+    /// As printed, with no reserve.
+    pub const PRINTED: Self = Self {
+        ledger: Ledger::SourceTier,
+        ledger_cap: 16,
+        max_congestion_ratio: 1.0,
+        batch: BatchView::Running,
+        wait: WaitModel::Slots,
+        reserve_tokens: 0,
+        guard_tbt_s: None,
+        when_full: WhenFull::Refuse,
+    };
 }
 
 /// The rule.
 #[derive(Clone, Copy, Debug)]
 pub struct NetKv {
-    weights: NetKvWeights,
-    terms: NetKvTerms,
+    config: NetKvConfig,
     iteration: IterationModel,
-    /// What an iteration costs besides, for each second beyond an empty one; and what being late does. See `netkv_joint`.
-    price: f64,
-    lateness_s: f64,
-    /// An empty iteration, in seconds.
-    empty_s: f64,
 }
 
-/// The best of some candidates.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Best {
-    /// Its position.
-    pub(crate) index: usize,
-    /// 2: it has room and keeps the TBT limit; 1: it has room; 0: neither.
-    pub(crate) standing: u8,
-    /// In seconds; what is compared among those of one standing.
-    pub(crate) cost_s: f64,
+/// The best of the candidates so far.
+#[derive(Clone, Copy)]
+struct Best {
+    index: usize,
+    standing: u8,
+    cost_s: f64,
 }
 
 impl NetKv {
-    /// The rule with these parameters and terms.
-    pub fn new(weights: NetKvWeights, terms: NetKvTerms, iteration: IterationModel) -> Self {
-        Self { weights, terms, iteration, price: 0.0, lateness_s: 0.0, empty_s: iteration.seconds(0, 0) }
+    /// The rule with these parameters.
+    pub const fn new(config: NetKvConfig, iteration: IterationModel) -> Self {
+        Self { config, iteration }
     }
 
-    /// The same with a price on the length of iterations and one on being late.
-    pub(crate) const fn with_price(self, price: f64, lateness_s: f64) -> Self {
-        Self { price, lateness_s, ..self }
-    }
-
-    /// The position in `candidates` of the instance that takes `request`, as [`Policy::select`] gives it; for a known
-    /// type of oracle the compiler can do without a call for each candidate.
-    pub fn choose<O: CostOracle + ?Sized>(&self, request: &RequestView, candidates: &[Candidate], oracle: &O) -> usize {
-        self.best(request, candidates, oracle, None).index
-    }
-
-    /// The best of the candidates, with its cost; one whose first token is not there in `left_s` seconds is late.
-    pub(crate) fn best<O: CostOracle + ?Sized>(
+    /// The position in `candidates` of the instance that takes `request`; none if it is refused. For a known type of
+    /// oracle the compiler can do without a call for each candidate.
+    pub fn choose<O: CostOracle + ?Sized>(
         &self,
         request: &RequestView,
         candidates: &[Candidate],
         oracle: &O,
-        left_s: Option<f64>,
-    ) -> Best {
-        let mut best = Best { index: 0, standing: 0, cost_s: f64::INFINITY };
+    ) -> Option<usize> {
+        let best = self.best(request, candidates, oracle);
+        let refused = best.standing == INFEASIBLE && self.config.when_full == WhenFull::Refuse;
+        (!refused).then_some(best.index)
+    }
+
+    /// The best of the candidates; of all, if none is feasible.
+    fn best<O: CostOracle + ?Sized>(&self, request: &RequestView, candidates: &[Candidate], oracle: &O) -> Best {
+        let mut best = Best { index: usize::MAX, standing: INFEASIBLE, cost_s: f64::INFINITY };
         for (index, candidate) in candidates.iter().enumerate() {
-            let way = self.way(request, candidate, oracle);
-            // A bound that needs one division tells most candidates to be worse, before anything else is looked at.
-            let at_least_s = way.at_least_s();
-            if best.standing == BEST_STANDING && best.is_beyond(at_least_s) {
+            let [latency_s, moving_s] = self.transfer_s(request, candidate, oracle);
+            let transfer_s = latency_s + moving_s;
+            // What is added is not negative, so that no candidate of the best standing is given up by this.
+            if best.standing == GUARDED && transfer_s >= best.cost_s {
                 continue;
             }
-            let Load { iteration_s, missing, standing } = self.load(request, candidate);
-            let load_s = if self.terms.load { iteration_s + self.price * (iteration_s - self.empty_s) } else { 0.0 };
-            if standing < best.standing || (standing == best.standing && best.is_beyond(at_least_s + load_s)) {
+            let standing = self.standing(request, candidate);
+            if standing < best.standing {
                 continue;
             }
-            let wait_s = if self.terms.load { missing as f64 / self.weights.drain_tokens_per_sec } else { 0.0 };
-            let network_s = way.seconds() + wait_s;
-            let is_late = left_s.is_some_and(|left_s| network_s + iteration_s > left_s);
-            let cost_s = network_s + load_s + if is_late { self.lateness_s } else { 0.0 };
-            if standing > best.standing || cost_s < best.cost_s {
+            let cost_s = transfer_s + self.queue_s(request, candidate) + self.decode_s(request, candidate);
+            if standing > best.standing || cost_s < best.cost_s || best.index == usize::MAX {
                 best = Best { index, standing, cost_s };
             }
         }
         best
     }
 
-    /// What a candidate's load means for the request.
+    /// Latency and time to move what the candidate lacks: eqs. (2) to (4).
     #[inline]
-    fn load(&self, request: &RequestView, candidate: &Candidate) -> Load {
-        let tokens = candidate.committed_tokens() + u64::from(request.prompt.input_tokens);
-        let iteration_s = self.iteration.seconds(candidate.in_flight() + 1, tokens);
-        let missing = candidate.missing_beside(self.lacking_tokens(request, candidate));
-        let has_room = candidate.has_place() && candidate.queued_tokens == 0 && missing == 0;
-        let standing = match (has_room, iteration_s <= self.weights.tbt_limit_s) {
-            (true, true) => BEST_STANDING,
-            (true, false) => 1,
-            (false, _) => 0,
+    fn transfer_s<O: CostOracle + ?Sized>(&self, request: &RequestView, candidate: &Candidate, oracle: &O) -> [f64; 2] {
+        let path = oracle.path(request.source, candidate.instance);
+        let congestion = if path.congestion_ratio < self.config.max_congestion_ratio {
+            path.congestion_ratio
+        } else {
+            self.config.max_congestion_ratio
         };
-        Load { iteration_s, missing, standing }
+        let in_flight = match self.config.ledger {
+            _ if path.counts_in_flight => 0,
+            Ledger::None => 0,
+            Ledger::SourceTier => candidate.source_tier_transfers,
+            Ledger::Interface => candidate.sharing_transfers,
+        };
+        let counted = if self.config.ledger_cap == 0 { in_flight } else { in_flight.min(self.config.ledger_cap) };
+        let uncongested = path.bandwidth_bytes_per_sec * (1.0 - congestion);
+        let bytes_per_sec = uncongested / (1.0 + f64::from(counted));
+        [path.latency.as_secs_f64(), candidate.transfer_bytes.get() as f64 / bytes_per_sec]
+    }
+
+    /// Requests in the batch, and tokens of their context, as iterations are predicted by.
+    #[inline]
+    const fn batch(&self, candidate: &Candidate) -> (u32, u64) {
+        match self.config.batch {
+            BatchView::Running => (candidate.running, candidate.running_tokens),
+            BatchView::Committed => (candidate.in_flight(), candidate.committed_tokens()),
+        }
+    }
+
+    /// T_queue: eq. (6).
+    #[inline]
+    fn queue_s(&self, request: &RequestView, candidate: &Candidate) -> f64 {
+        match self.config.wait {
+            WaitModel::Slots => {
+                let places = candidate.max_batch.saturating_sub(candidate.running);
+                let blocked = candidate.pending.saturating_sub(places);
+                if blocked == 0 {
+                    return 0.0;
+                }
+                let (requests, tokens) = self.batch(candidate);
+                f64::from(blocked) * self.iteration.seconds(requests, tokens)
+            }
+            WaitModel::Memory { drain_tokens_per_sec } => {
+                candidate.missing_tokens(request.prompt.input_tokens) as f64 / drain_tokens_per_sec
+            }
+        }
+    }
+
+    /// T_decode: eq. (7).
+    #[inline]
+    fn decode_s(&self, request: &RequestView, candidate: &Candidate) -> f64 {
+        let (requests, tokens) = self.batch(candidate);
+        self.iteration.seconds(requests + 1, tokens + u64::from(request.prompt.input_tokens))
+    }
+
+    /// Whether the candidate is feasible, and, if the rule guards it, keeps the limit on TBT.
+    #[inline]
+    fn standing(&self, request: &RequestView, candidate: &Candidate) -> u8 {
+        let lacking = u64::from(request.prompt.input_tokens.saturating_sub(candidate.hit_tokens));
+        let fits = candidate.queued_tokens + lacking + self.config.reserve_tokens <= candidate.free_tokens;
+        match self.config.guard_tbt_s {
+            None if fits => GUARDED,
+            None => INFEASIBLE,
+            Some(_) if !(fits && candidate.has_place() && candidate.queued_tokens == 0) => INFEASIBLE,
+            Some(limit_s) if self.decode_s(request, candidate) <= limit_s => GUARDED,
+            Some(_) => SLOW,
+        }
     }
 
     /// The cost of a candidate, term by term.
-    pub(crate) fn rating(
-        &self,
-        request: &RequestView,
-        candidate: &Candidate,
-        oracle: &dyn CostOracle,
-        left_s: Option<f64>,
-    ) -> Rating {
-        let Load { iteration_s, missing, standing } = self.load(request, candidate);
-        let (latency_s, moving_s) = self.way(request, candidate, oracle).parts_s();
-        let mut terms = vec![Term::new("latency", "s", latency_s), Term::new("transfer", "s", moving_s)];
-        if self.terms.load {
-            terms.push(Term::new("wait", "s", missing as f64 / self.weights.drain_tokens_per_sec));
-            terms.push(Term::new("iteration", "s", iteration_s));
-        }
-        if self.price > 0.0 {
-            terms.push(Term::new("price", "s", self.price * (iteration_s - self.empty_s)));
-        }
-        if self.lateness_s > 0.0 {
-            let first_token_s: f64 = terms[..4].iter().map(|term| term.value).sum();
-            let is_late = left_s.is_some_and(|left_s| first_token_s > left_s);
-            terms.push(Term::new("lateness", "s", if is_late { self.lateness_s } else { 0.0 }));
-        }
-        let meaning = ["no room", "room, TBT over limit", "room, TBT kept"][usize::from(standing)];
-        Rating { rank: BEST_STANDING - standing, standing: meaning, terms }
-    }
-
-    /// Prompt tokens that the candidate has to find room for, as far as the scheduler knows.
-    const fn lacking_tokens(&self, request: &RequestView, candidate: &Candidate) -> u32 {
-        let hit_tokens = if self.terms.cache { candidate.hit_tokens } else { 0 };
-        request.prompt.input_tokens.saturating_sub(hit_tokens)
-    }
-
-    /// The way to the candidate, as the scheduler sees it.
-    fn way<O: CostOracle + ?Sized>(&self, request: &RequestView, candidate: &Candidate, oracle: &O) -> Way {
-        let path = oracle.path(request.source, candidate.instance);
-        let congestion = if path.congestion_ratio < self.weights.max_congestion_ratio {
-            path.congestion_ratio
-        } else {
-            self.weights.max_congestion_ratio
+    fn rating(&self, request: &RequestView, candidate: &Candidate, oracle: &dyn CostOracle) -> Rating {
+        let [latency_s, moving_s] = self.transfer_s(request, candidate, oracle);
+        let terms = vec![
+            Term::new("latency", "s", latency_s),
+            Term::new("transfer", "s", moving_s),
+            Term::new("queue", "s", self.queue_s(request, candidate)),
+            Term::new("iteration", "s", self.decode_s(request, candidate)),
+        ];
+        let standing = self.standing(request, candidate);
+        let meaning = match (standing, self.config.guard_tbt_s) {
+            (INFEASIBLE, _) => "infeasible",
+            (SLOW, _) => "feasible, TBT over limit",
+            (_, None) => "feasible",
+            (_, Some(_)) => "feasible, TBT kept",
         };
-        let counts = self.terms.ledger && !path.counts_in_flight;
-        let sharing = if counts { candidate.sharing_transfers } else { 0 };
-        Way {
-            latency: path.latency,
-            bytes: if self.terms.cache { candidate.transfer_bytes } else { request.prompt.kv_bytes },
-            uncongested: path.bandwidth_bytes_per_sec * (1.0 - congestion),
-            shares: 1.0 + f64::from(sharing),
-        }
+        Rating { rank: GUARDED - standing, standing: meaning, terms }
     }
 }
 
-/// The best standing of a candidate.
-const BEST_STANDING: u8 = 2;
-
-/// How much more than the cost its bound may be, relatively: far more than rounding makes.
-const BOUND_ERROR: f64 = 1e-9;
-
-impl Best {
-    /// Whether a candidate of the same standing and at least this cost is worse.
-    fn is_beyond(&self, at_least_s: f64) -> bool {
-        at_least_s > self.cost_s * (1.0 + BOUND_ERROR)
-    }
-}
-
-/// What a candidate's load means for a request.
-struct Load {
-    /// The predicted first iteration.
-    iteration_s: f64,
-    /// Tokens to be freed first.
-    missing: u64,
-    /// How acceptable the candidate is.
-    standing: u8,
-}
-
-/// The way to a candidate, and what has to go over it.
-struct Way {
-    latency: SimDuration,
-    bytes: Bytes,
-    /// Bandwidth that congestion leaves, in bytes per second.
-    uncongested: f64,
-    /// By how many transfers it is shared.
-    shares: f64,
-}
-
-impl Way {
-    /// Seconds that the transfer takes.
-    fn seconds(&self) -> f64 {
-        let (latency_s, moving_s) = self.parts_s();
-        latency_s + moving_s
-    }
-
-    /// Seconds until the first byte is there, and from then on.
-    #[inline]
-    fn parts_s(&self) -> (f64, f64) {
-        (self.latency.as_secs_f64(), self.bytes.get() as f64 / (self.uncongested / self.shares))
-    }
-
-    /// The same but for rounding.
-    fn at_least_s(&self) -> f64 {
-        // Below 2^63, as sizes and times are, signed numbers are the same and quicker to convert.
-        let float = |number: u64| number as i64 as f64;
-        float(self.latency.as_nanos()) * 1e-9 + float(self.bytes.get()) * (self.shares / self.uncongested)
-    }
-}
+/// Standings of a candidate: the higher ones come first.
+const INFEASIBLE: u8 = 0;
+const SLOW: u8 = 1;
+const GUARDED: u8 = 2;
 
 impl Policy for NetKv {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> usize {
+        self.best(request, candidates, oracle).index
+    }
+
+    fn place(&mut self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> Option<usize> {
         self.choose(request, candidates, oracle)
     }
 
     fn rate(&self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> Vec<Rating> {
-        candidates.iter().map(|candidate| self.rating(request, candidate, oracle, None)).collect()
+        candidates.iter().map(|candidate| self.rating(request, candidate, oracle)).collect()
     }
 }

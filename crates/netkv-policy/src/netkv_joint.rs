@@ -24,7 +24,7 @@
 
 use crate::candidate::{Candidate, PrefillCandidate};
 use crate::estimates::{Estimates, PrefillModel};
-use crate::netkv::{NetKv, NetKvTerms, NetKvWeights};
+use crate::netkv_guarded::{GuardedTerms, GuardedWeights, NetKvGuarded};
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, PromptView, RequestView, StagedPolicy};
 use crate::rating::Rating;
@@ -33,7 +33,7 @@ use crate::rating::Rating;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct JointConfig {
     /// Those of NetKV's cost.
-    pub netkv: NetKvWeights,
+    pub netkv: GuardedWeights,
     /// Seconds for each second by which the predicted iteration is longer than an empty one; at zero there is no price.
     pub price: f64,
     /// Seconds for a first token that is predicted to come later than promised.
@@ -42,7 +42,7 @@ pub struct JointConfig {
 
 /// The rule.
 pub(crate) struct NetKvJoint {
-    netkv: NetKv,
+    netkv: NetKvGuarded,
     prefill: PrefillModel,
     lateness_s: f64,
 }
@@ -50,7 +50,7 @@ pub(crate) struct NetKvJoint {
 impl NetKvJoint {
     /// The rule with these parameters.
     pub(crate) fn new(config: JointConfig, estimates: Estimates) -> Self {
-        let netkv = NetKv::new(config.netkv, NetKvTerms::ALL, estimates.iteration);
+        let netkv = NetKvGuarded::new(config.netkv, GuardedTerms::ALL, estimates.iteration);
         let netkv = netkv.with_price(config.price, config.lateness_s);
         Self { netkv, prefill: estimates.prefill, lateness_s: config.lateness_s }
     }

@@ -1,7 +1,8 @@
 //! The network cost oracle: the thin interface between the operator of a network and a scheduler.
 //!
-//! Source: the abstract of *NetKV* (arXiv 2606.03910) names the oracle and says that it is thin; its fields are
-//! our reconstruction. An operator can fill it from a topology file (tier, bandwidth, latency) and from switch
+//! Source: *NetKV* (arXiv 2606.03910), section III: four maps, from a pair to its tier, and from a tier to bandwidth,
+//! latency and congestion, the last one refreshed at intervals. Here they are asked for by pair, so that finer oracles
+//! have the same interface. An operator can fill it from a topology file (tier, bandwidth, latency) and from switch
 //! counters (congestion, age).
 
 use netkv_units::{InstanceId, SimDuration, Tier};

@@ -34,6 +34,12 @@ pub trait Policy: Send {
     /// decisions and on the seed that it was built with alone.
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> usize;
 
+    /// The same, or none if nobody may take the request: it is refused. Only a rule that refuses requests says otherwise
+    /// than [`Policy::select`].
+    fn place(&mut self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> Option<usize> {
+        Some(self.select(request, candidates, oracle))
+    }
+
     /// Whether the answer depends on more than how many candidates there are. If it does not, the caller may leave all
     /// but their `instance` at zero, and tell nothing of the network.
     fn looks_at_state(&self) -> bool {

@@ -30,7 +30,7 @@ fn without_prices_it_decodes_where_netkv_does() {
     for step in 0..8 {
         candidates[1].sharing_transfers = step;
         candidates[0].running_tokens = u64::from(step) * 10_000;
-        let netkv = decode_policy(PolicyConfig::NetKv(WEIGHTS), 1).select(&REQUEST, &candidates, &QUIET);
+        let netkv = decode_policy(PolicyConfig::NetKvGuarded(WEIGHTS), 1).select(&REQUEST, &candidates, &QUIET);
         assert_eq!(joint(0.0, 0.0).select(&REQUEST, &candidates, &QUIET), netkv);
     }
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{ALL, Oracle, QUIET, REQUEST, WEIGHTS, check, check_tie, counts, decode_policy, four, idle};
+use common::{ALL, Oracle, QUIET, REQUEST, TOKENS, WEIGHTS, check, check_tie, counts, decode_policy, four, idle};
 use netkv_policy::{Candidate, PolicyConfig};
 use netkv_units::Bytes;
 
@@ -20,14 +20,14 @@ fn load_aware_counts_what_was_promised_as_well_as_what_runs() {
     candidates[1].pending_tokens = 400;
     candidates[2].running_tokens = 300;
     candidates[3] = Candidate { running_tokens: 200, pending_tokens: 200, ..candidates[3] };
-    check(PolicyConfig::LoadAware, &candidates, &QUIET, 2);
+    check(PolicyConfig::LoadAware { load: TOKENS }, &candidates, &QUIET, 2);
     candidates[2].pending_tokens = 100;
-    check(PolicyConfig::LoadAware, &candidates, &QUIET, 1);
+    check(PolicyConfig::LoadAware { load: TOKENS }, &candidates, &QUIET, 1);
 }
 
 #[test]
 fn cache_aware_takes_the_longest_prefix_if_it_is_worth_it() {
-    let config = PolicyConfig::CacheAware { threshold_ratio: 0.3 };
+    let config = PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS };
     let mut candidates = four();
     candidates[0].running_tokens = 1;
     candidates[2] = Candidate { hit_tokens: 300, running_tokens: 50_000, ..candidates[2] };
@@ -38,7 +38,7 @@ fn cache_aware_takes_the_longest_prefix_if_it_is_worth_it() {
 
 #[test]
 fn cache_load_aware_weighs_the_cached_share_against_relative_load() {
-    let config = |cache_weight| PolicyConfig::CacheLoadAware { cache_weight, load_weight: 1.0 };
+    let config = |cache_weight| PolicyConfig::CacheLoadAware { cache_weight, load_weight: 1.0, load: TOKENS };
     let mut candidates = four();
     for candidate in &mut candidates {
         candidate.running_tokens = 600;
@@ -51,7 +51,7 @@ fn cache_load_aware_weighs_the_cached_share_against_relative_load() {
 
 #[test]
 fn netkv_prefers_the_near_until_it_is_congested_shared_or_full() {
-    let config = PolicyConfig::NetKv(WEIGHTS);
+    let config = PolicyConfig::NetKvGuarded(WEIGHTS);
     check(config, &four(), &QUIET, 0);
     let only_far = &four()[1..];
     check(config, only_far, &QUIET, 0);
@@ -62,7 +62,7 @@ fn netkv_prefers_the_near_until_it_is_congested_shared_or_full() {
     check(config, &shared, &Oracle { counts_in_flight: true, ..QUIET }, 0);
     let congested = Oracle { congestion_ratio: [0.0, 0.9, 0.1, 0.0], counts_in_flight: false };
     check(config, only_far, &congested, 1);
-    check(PolicyConfig::NetKvStatic(WEIGHTS), only_far, &congested, 0);
+    check(PolicyConfig::NetKvGuardedStatic(WEIGHTS), only_far, &congested, 0);
     let mut full = four();
     full[0].free_tokens = 999;
     check(config, &full, &QUIET, 1);
@@ -72,7 +72,7 @@ fn netkv_prefers_the_near_until_it_is_congested_shared_or_full() {
 
 #[test]
 fn netkv_avoids_instances_whose_iterations_are_too_long() {
-    let config = PolicyConfig::NetKv(WEIGHTS);
+    let config = PolicyConfig::NetKvGuarded(WEIGHTS);
     let mut candidates = four();
     // 10 ms + (39,001 + 1,000) x 1 us is over the limit of 50 ms.
     candidates[0].running_tokens = 39_001;
@@ -90,9 +90,9 @@ fn netkv_without_room_anywhere_takes_the_shortest_wait() {
         candidate.free_tokens = free;
     }
     // Waits of 0.1, 0.09, 0.01, 0.005 s; transfers of 0.01, 0.1, 0.2, 0.4 s.
-    check(PolicyConfig::NetKv(WEIGHTS), &candidates, &QUIET, 0);
+    check(PolicyConfig::NetKvGuarded(WEIGHTS), &candidates, &QUIET, 0);
     candidates[0].running_tokens = 200_000;
-    check(PolicyConfig::NetKv(WEIGHTS), &candidates, &QUIET, 1);
+    check(PolicyConfig::NetKvGuarded(WEIGHTS), &candidates, &QUIET, 1);
 }
 
 #[test]
@@ -101,20 +101,20 @@ fn netkv_counts_those_who_wait_already() {
     candidates.iter_mut().for_each(|candidate| candidate.free_tokens = 1500);
     // Instance 0 lacks 500 + 1000 - 1500 = 0 tokens, but somebody is before the request: it has no room at once.
     candidates[0].queued_tokens = 500;
-    check(PolicyConfig::NetKv(WEIGHTS), &candidates, &QUIET, 1);
+    check(PolicyConfig::NetKvGuarded(WEIGHTS), &candidates, &QUIET, 1);
     // Nobody has room: waits of 0.15, 0.05 s; transfers of 0.01, 0.1 s.
     candidates[0].queued_tokens = 2000;
     candidates[1].queued_tokens = 1000;
-    check(PolicyConfig::NetKv(WEIGHTS), &candidates[..2], &QUIET, 1);
+    check(PolicyConfig::NetKvGuarded(WEIGHTS), &candidates[..2], &QUIET, 1);
 }
 
 #[test]
 fn netkv_wants_a_place_in_the_batch() {
     let mut candidates = four();
     candidates[0] = Candidate { running: 60, pending: 3, ..candidates[0] };
-    check(PolicyConfig::NetKv(WEIGHTS), &candidates, &QUIET, 0);
+    check(PolicyConfig::NetKvGuarded(WEIGHTS), &candidates, &QUIET, 0);
     candidates[0].pending = 4;
-    check(PolicyConfig::NetKv(WEIGHTS), &candidates, &QUIET, 1);
+    check(PolicyConfig::NetKvGuarded(WEIGHTS), &candidates, &QUIET, 1);
 }
 
 #[test]
@@ -122,16 +122,16 @@ fn netkv_moves_only_what_is_missing() {
     let mut candidates = four();
     candidates[0].sharing_transfers = 30;
     candidates[2].transfer_bytes = Bytes::new(100_000_000);
-    check(PolicyConfig::NetKv(WEIGHTS), &candidates, &QUIET, 2);
+    check(PolicyConfig::NetKvGuarded(WEIGHTS), &candidates, &QUIET, 2);
 }
 
 #[test]
 fn equal_costs_go_to_the_lowest_id() {
     for config in [
-        PolicyConfig::LoadAware,
-        PolicyConfig::CacheAware { threshold_ratio: 0.3 },
-        PolicyConfig::CacheLoadAware { cache_weight: 1.0, load_weight: 1.0 },
-        PolicyConfig::NetKv(WEIGHTS),
+        PolicyConfig::LoadAware { load: TOKENS },
+        PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS },
+        PolicyConfig::CacheLoadAware { cache_weight: 1.0, load_weight: 1.0, load: TOKENS },
+        PolicyConfig::NetKvGuarded(WEIGHTS),
     ] {
         let same = [idle(1), idle(1), idle(1)];
         check(config, &same, &QUIET, 0);
@@ -187,10 +187,10 @@ fn netkv_without_its_ledger_does_not_see_its_own_transfers() {
     // 1 GB: 0.1 s at 10 GB/s; three transfers more make it 0.4 s, the pod's 5 GB/s take 0.2 s.
     let mut candidates = four()[1..].to_vec();
     candidates[0].sharing_transfers = 3;
-    check(PolicyConfig::NetKv(WEIGHTS), &candidates, &QUIET, 1);
-    check(PolicyConfig::NetKvNoLedger(WEIGHTS), &candidates, &QUIET, 0);
+    check(PolicyConfig::NetKvGuarded(WEIGHTS), &candidates, &QUIET, 1);
+    check(PolicyConfig::NetKvGuardedNoLedger(WEIGHTS), &candidates, &QUIET, 0);
     let congested = Oracle { congestion_ratio: [0.0, 0.9, 0.1, 0.0], counts_in_flight: false };
-    check(PolicyConfig::NetKvNoLedger(WEIGHTS), &candidates, &congested, 1);
+    check(PolicyConfig::NetKvGuardedNoLedger(WEIGHTS), &candidates, &congested, 1);
 }
 
 #[test]
@@ -198,12 +198,12 @@ fn netkv_without_its_cache_term_moves_whole_prompts() {
     // Instance 2 lacks 100 MB: 0.02 s; instance 1 the whole GB: 0.1 s. Without the term: 0.2 s and 0.1 s.
     let mut candidates = four()[1..].to_vec();
     candidates[1] = Candidate { hit_tokens: 900, transfer_bytes: Bytes::new(100_000_000), ..candidates[1] };
-    check(PolicyConfig::NetKv(WEIGHTS), &candidates, &QUIET, 1);
-    check(PolicyConfig::NetKvNoCache(WEIGHTS), &candidates, &QUIET, 0);
+    check(PolicyConfig::NetKvGuarded(WEIGHTS), &candidates, &QUIET, 1);
+    check(PolicyConfig::NetKvGuardedNoCache(WEIGHTS), &candidates, &QUIET, 0);
     // Nor does it know that 900 of the 1,000 tokens need no room.
     candidates[1].free_tokens = 100;
-    check(PolicyConfig::NetKv(WEIGHTS), &candidates, &QUIET, 1);
-    check(PolicyConfig::NetKvNoCache(WEIGHTS), &candidates[1..], &QUIET, 1);
+    check(PolicyConfig::NetKvGuarded(WEIGHTS), &candidates, &QUIET, 1);
+    check(PolicyConfig::NetKvGuardedNoCache(WEIGHTS), &candidates[1..], &QUIET, 1);
 }
 
 #[test]
@@ -211,10 +211,10 @@ fn netkv_without_its_load_term_still_keeps_room_and_the_tbt_limit() {
     // Two instances in the same node: without the term they are equal, with it the idle one wins.
     let mut twins = [idle(0), idle(0)];
     twins[0].running_tokens = 20_000;
-    check(PolicyConfig::NetKv(WEIGHTS), &twins, &QUIET, 1);
-    check(PolicyConfig::NetKvNoLoad(WEIGHTS), &twins, &QUIET, 0);
+    check(PolicyConfig::NetKvGuarded(WEIGHTS), &twins, &QUIET, 1);
+    check(PolicyConfig::NetKvGuardedNoLoad(WEIGHTS), &twins, &QUIET, 0);
     twins[0].running_tokens = 40_000;
-    check(PolicyConfig::NetKvNoLoad(WEIGHTS), &twins, &QUIET, 1);
+    check(PolicyConfig::NetKvGuardedNoLoad(WEIGHTS), &twins, &QUIET, 1);
     twins[0] = Candidate { free_tokens: 0, running_tokens: 0, ..twins[0] };
-    check(PolicyConfig::NetKvNoLoad(WEIGHTS), &twins, &QUIET, 1);
+    check(PolicyConfig::NetKvGuardedNoLoad(WEIGHTS), &twins, &QUIET, 1);
 }

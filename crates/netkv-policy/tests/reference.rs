@@ -3,7 +3,9 @@
 mod common;
 
 use common::ITERATION;
-use netkv_policy::{Candidate, CostOracle, NetKv, NetKvTerms, NetKvWeights, PathCost, Policy, PromptView, RequestView};
+use netkv_policy::{
+    Candidate, CostOracle, GuardedTerms, GuardedWeights, NetKvGuarded, PathCost, Policy, PromptView, RequestView,
+};
 use netkv_units::{Bytes, InstanceId, SimDuration, Stream, Tier};
 
 /// Figures for each instance, whatever the source.
@@ -17,8 +19,8 @@ impl CostOracle for Figures {
 
 /// The formula: every cost of every candidate, term by term.
 fn plain(
-    weights: NetKvWeights,
-    terms: NetKvTerms,
+    weights: GuardedWeights,
+    terms: GuardedTerms,
     request: &RequestView,
     candidates: &[Candidate],
     oracle: &Figures,
@@ -95,8 +97,8 @@ fn bounding_costs_changes_no_choice() {
     let (mut decisions, mut positions) = (0, 0);
     for case in 0..40_000 {
         let flags = stream.below(8);
-        let terms = NetKvTerms { ledger: flags & 1 > 0, cache: flags & 2 > 0, load: flags & 4 > 0 };
-        let weights = NetKvWeights {
+        let terms = GuardedTerms { ledger: flags & 1 > 0, cache: flags & 2 > 0, load: flags & 4 > 0 };
+        let weights = GuardedWeights {
             max_congestion_ratio: [0.0, 0.95, 1.0 - f64::EPSILON][stream.below(3) as usize],
             tbt_limit_s: [0.0, 0.03, 0.05, 1.0][stream.below(4) as usize],
             drain_tokens_per_sec: 20_000.0,
@@ -119,7 +121,7 @@ fn bounding_costs_changes_no_choice() {
         }
         let oracle = Figures(figures);
         let expect = plain(weights, terms, &request, &candidates, &oracle);
-        let mut policy = NetKv::new(weights, terms, ITERATION);
+        let mut policy = NetKvGuarded::new(weights, terms, ITERATION);
         assert_eq!(policy.choose(&request, &candidates, &oracle), expect, "case {case}: {terms:?} {candidates:?}");
         assert_eq!(policy.select(&request, &candidates, &oracle), expect, "case {case} through the trait");
         decisions += 1;

@@ -2,8 +2,8 @@
 //! holds, and just beyond their conditions it does not.
 
 use netkv_policy::{
-    Candidate, CostOracle, Estimates, IterationModel, NetKvWeights, PathCost, PolicyConfig, PrefillModel, PromptView,
-    RequestView, Selector,
+    Candidate, CostOracle, Estimates, GuardedWeights, IterationModel, LoadMeasure, PathCost, PolicyConfig,
+    PrefillModel, PromptView, RequestView, Selector,
 };
 use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, Stream, Tier};
 
@@ -11,8 +11,8 @@ const ITERATION: IterationModel =
     IterationModel { requests: LatencyCurve::linear(15_000_000_000_000, 30_000_000_000), per_token_fs: 30_000_000 };
 const ESTIMATES: Estimates =
     Estimates { prefill: PrefillModel { tokens: LatencyCurve::linear(0, 0), per_pair_fs: 0 }, iteration: ITERATION };
-const WEIGHTS: NetKvWeights =
-    NetKvWeights { max_congestion_ratio: 0.95, tbt_limit_s: 1e9, drain_tokens_per_sec: 20_000.0 };
+const WEIGHTS: GuardedWeights =
+    GuardedWeights { max_congestion_ratio: 0.95, tbt_limit_s: 1e9, drain_tokens_per_sec: 20_000.0 };
 
 /// What the oracle tells of the way to each candidate, by instance.
 #[derive(Clone, Debug)]
@@ -125,7 +125,7 @@ fn a_way_stays_ahead_while_congestion_drifts_by_less_than_the_margin() {
     let mut held = 0;
     for _ in 0..20_000 {
         let instance = alike(&mut stream, 2);
-        let ahead = instance.choice(PolicyConfig::NetKv(WEIGHTS), &instance.oracle);
+        let ahead = instance.choice(PolicyConfig::NetKvGuarded(WEIGHTS), &instance.oracle);
         let margin = margin(&instance.oracle, ahead, 1 - ahead);
         assert!(margin >= 0.0, "what is chosen is ahead");
         let drift = margin * stream.uniform(0.5, 0.999_999);
@@ -136,7 +136,7 @@ fn a_way_stays_ahead_while_congestion_drifts_by_less_than_the_margin() {
         held += 1;
         for _ in 0..8 {
             let present = instance.oracle.with_congestion(&drifted(&mut stream, &instance.oracle, drift));
-            assert_eq!(instance.choice(PolicyConfig::NetKv(WEIGHTS), &present), ahead, "{present:?}");
+            assert_eq!(instance.choice(PolicyConfig::NetKvGuarded(WEIGHTS), &present), ahead, "{present:?}");
         }
     }
     assert!(held > 5_000, "{held} instances meet the condition");
@@ -148,7 +148,7 @@ fn beyond_the_margin_there_is_a_drift_that_turns_the_order_round() {
     let mut turned = 0;
     for _ in 0..20_000 {
         let instance = alike(&mut stream, 2);
-        let ahead = instance.choice(PolicyConfig::NetKv(WEIGHTS), &instance.oracle);
+        let ahead = instance.choice(PolicyConfig::NetKvGuarded(WEIGHTS), &instance.oracle);
         let drift = margin(&instance.oracle, ahead, 1 - ahead) * 1.000_001 + 1e-12;
         let mut worst = instance.oracle.congestion();
         worst[ahead] += drift;
@@ -158,7 +158,7 @@ fn beyond_the_margin_there_is_a_drift_that_turns_the_order_round() {
         }
         turned += 1;
         let present = instance.oracle.with_congestion(&worst);
-        assert_eq!(instance.choice(PolicyConfig::NetKv(WEIGHTS), &present), 1 - ahead, "{present:?}");
+        assert_eq!(instance.choice(PolicyConfig::NetKvGuarded(WEIGHTS), &present), 1 - ahead, "{present:?}");
     }
     assert!(turned > 5_000, "{turned} instances can turn");
 }
@@ -173,7 +173,7 @@ fn tiers_whose_bandwidth_falls_and_congestion_rises_with_distance_keep_their_ord
             let mut ratios: Vec<f64> = (0..4).map(|_| stream.unit()).collect();
             ratios.sort_by(f64::total_cmp);
             let present = instance.oracle.with_congestion(&ratios);
-            assert_eq!(instance.choice(PolicyConfig::NetKv(WEIGHTS), &present), 0, "{present:?}");
+            assert_eq!(instance.choice(PolicyConfig::NetKvGuarded(WEIGHTS), &present), 0, "{present:?}");
         }
     }
 }
@@ -185,7 +185,7 @@ fn a_choice_stays_while_its_cost_at_its_worst_is_below_the_others_at_their_best(
     for _ in 0..20_000 {
         let instance = unlike(&mut stream, 5);
         let told = instance.oracle.congestion();
-        let chosen = instance.choice(PolicyConfig::NetKv(WEIGHTS), &instance.oracle);
+        let chosen = instance.choice(PolicyConfig::NetKvGuarded(WEIGHTS), &instance.oracle);
         let drift = stream.uniform(0.0, 0.3);
         let worst = instance.cost_s(chosen, told[chosen] + drift);
         let best = |at: usize| instance.cost_s(at, told[at] - drift);
@@ -195,7 +195,7 @@ fn a_choice_stays_while_its_cost_at_its_worst_is_below_the_others_at_their_best(
             held += 1;
             for _ in 0..4 {
                 let present = instance.oracle.with_congestion(&drifted(&mut stream, &instance.oracle, drift));
-                assert_eq!(instance.choice(PolicyConfig::NetKv(WEIGHTS), &present), chosen, "{present:?}");
+                assert_eq!(instance.choice(PolicyConfig::NetKvGuarded(WEIGHTS), &present), chosen, "{present:?}");
             }
         } else if worst > best(rival) * (1.0 + 1e-9) {
             turned += 1;
@@ -203,7 +203,7 @@ fn a_choice_stays_while_its_cost_at_its_worst_is_below_the_others_at_their_best(
             ratios[chosen] = (ratios[chosen] + drift).min(1.0 - 1e-9);
             ratios[rival] = (ratios[rival] - drift).max(0.0);
             let present = instance.oracle.with_congestion(&ratios);
-            assert_ne!(instance.choice(PolicyConfig::NetKv(WEIGHTS), &present), chosen, "{present:?}");
+            assert_ne!(instance.choice(PolicyConfig::NetKvGuarded(WEIGHTS), &present), chosen, "{present:?}");
         }
     }
     assert!(held > 2_000 && turned > 2_000, "{held} choices hold and {turned} can turn");
@@ -216,11 +216,11 @@ fn a_choice_by_old_figures_costs_no_more_than_two_drifts() {
     for _ in 0..20_000 {
         let instance = unlike(&mut stream, 5);
         let told = instance.oracle.congestion();
-        let chosen = instance.choice(PolicyConfig::NetKv(WEIGHTS), &instance.oracle);
+        let chosen = instance.choice(PolicyConfig::NetKvGuarded(WEIGHTS), &instance.oracle);
         // So that nothing is cut off at either end.
         let drift = stream.uniform(0.0, 0.05);
         let present = drifted(&mut stream, &instance.oracle, drift);
-        let best = instance.choice(PolicyConfig::NetKv(WEIGHTS), &instance.oracle.with_congestion(&present));
+        let best = instance.choice(PolicyConfig::NetKvGuarded(WEIGHTS), &instance.oracle.with_congestion(&present));
         if best == chosen {
             continue;
         }
@@ -332,9 +332,9 @@ fn cache_aware_alone_is_as_many_times_slower_as_one_likes() {
         let tokens = (critical * stream.uniform(0.5, 0.999)) as u32;
         let instance = family.decision(&mut stream, tokens);
         let chosen = |config| instance.choice(config, &instance.oracle);
-        assert_eq!(chosen(PolicyConfig::CacheAware { threshold_ratio: 0.3 }), 0);
+        assert_eq!(chosen(PolicyConfig::CacheAware { threshold_ratio: 0.3, load: LoadMeasure::CommittedTokens }), 0);
         let (far_s, near_s) = (instance.cost_s(0, 0.0), instance.cost_s(2, 0.0).min(instance.cost_s(3, 0.0)));
-        assert_eq!(chosen(PolicyConfig::NetKv(WEIGHTS)) >= 2, near_s < far_s);
+        assert_eq!(chosen(PolicyConfig::NetKvGuarded(WEIGHTS)) >= 2, near_s < far_s);
     }
 }
 
@@ -350,8 +350,11 @@ fn a_lone_request_loses_no_more_than_the_ratio_of_bandwidths() {
             candidate.transfer_bytes = Bytes::new(missing * 327_680);
         }
         let told = instance.oracle.congestion();
-        let chosen = instance.choice(PolicyConfig::CacheAware { threshold_ratio: 0.0 }, &instance.oracle);
-        let best = instance.choice(PolicyConfig::NetKv(WEIGHTS), &instance.oracle);
+        let chosen = instance.choice(
+            PolicyConfig::CacheAware { threshold_ratio: 0.0, load: LoadMeasure::CommittedTokens },
+            &instance.oracle,
+        );
+        let best = instance.choice(PolicyConfig::NetKvGuarded(WEIGHTS), &instance.oracle);
         let free = |at: usize| instance.oracle.0[at].bandwidth_bytes_per_sec * (1.0 - told[at]);
         let ratio = instance.cost_s(chosen, told[chosen]) / instance.cost_s(best, told[best]);
         assert!(ratio <= (free(best) / free(chosen)).max(1.0) * (1.0 + 1e-9), "{ratio}");

@@ -7,8 +7,10 @@ use netkv_units::{GpuId, InstanceId, Stream, Tier};
 /// The instances of a run.
 #[derive(Clone, Debug)]
 pub struct Cluster {
-    /// GPUs of an instance.
+    /// GPUs of an instance; one large one where interfaces are pooled.
     pub tp: u32,
+    /// Flows of a transfer.
+    pub flows: u32,
     /// The prefill instances, ascending.
     pub prefill: Vec<InstanceId>,
     /// The decode instances, ascending.
@@ -22,7 +24,7 @@ impl Cluster {
     ///
     /// # Panics
     /// If `tp` does not divide the GPUs of a node or a pool is empty: the experiment reader refuses those.
-    pub fn new(config: &ClusterConfig, shape: FabricShape, seed: u64) -> Self {
+    pub fn new(config: &ClusterConfig, shape: FabricShape, flows: u32, seed: u64) -> Self {
         assert_eq!(shape.gpus_per_node % config.tp, 0, "an instance is within a node");
         let n_instances = shape.gpus() / config.tp;
         assert!((1..n_instances).contains(&config.prefill_instances), "both pools have an instance: {config:?}");
@@ -43,12 +45,12 @@ impl Cluster {
         let decode = decode.map(InstanceId::new).collect();
         let prefill = prefill.into_iter().map(InstanceId::new).collect();
         let positions = (0..n_instances).map(|instance| shape.position(GpuId::new(instance * config.tp))).collect();
-        Self { tp: config.tp, prefill, decode, positions }
+        Self { tp: config.tp, flows, prefill, decode, positions }
     }
 
-    /// The GPU of an instance that holds rank `rank`.
-    pub fn gpu(&self, instance: InstanceId, rank: u32) -> GpuId {
-        GpuId::new(instance.get() * self.tp + rank)
+    /// The GPU of an instance at the end of a transfer's flow.
+    pub fn gpu(&self, instance: InstanceId, flow: u32) -> GpuId {
+        GpuId::new(instance.get() * self.tp + flow % self.tp)
     }
 
     /// How far apart two instances are.
@@ -72,7 +74,7 @@ mod tests {
         let shape =
             FabricShape { pods: 2, racks_per_pod: 2, nodes_per_rack: 2, gpus_per_node: 8, wiring: Wiring::Racks };
         let config = ClusterConfig { tp: 4, prefill_instances: 8, placement };
-        let cluster = Cluster::new(&config, shape, 1);
+        let cluster = Cluster::new(&config, shape, 4, 1);
         assert_eq!(cluster.prefill.len() + cluster.decode.len(), 16);
         cluster.prefill.iter().map(|instance| instance.get()).collect()
     }

@@ -28,6 +28,8 @@ pub(crate) enum Event {
     SwappedIn { request: RequestId },
     /// A prefill instance starts a batch, or ends one; by its position in the pool.
     PrefillWake { prefill: u32 },
+    /// A prompt that shares its prefill instance with nobody is computed.
+    PromptComputed { request: RequestId },
     /// A decode instance's stretch of iterations ends, or its first begins; by its position in the pool.
     DecodeWake { decode: u32, generation: u32 },
 }
@@ -111,6 +113,7 @@ const fn rank(event: Event) -> u8 {
         Event::Arrival => 7,
         Event::SwappedIn { .. } => 8,
         Event::PrefillWake { .. } => 9,
-        Event::DecodeWake { .. } => 10,
+        Event::PromptComputed { .. } => 10,
+        Event::DecodeWake { .. } => 11,
     }
 }

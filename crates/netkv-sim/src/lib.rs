@@ -44,8 +44,8 @@ pub use rankings::RankingCounts;
 pub use record::{OutputDigest, RequestRecord, RunEnd, RunOutput, RunTotals, TtftParts};
 pub use scenario::{
     ClusterConfig, DecodeConfig, FirstToken, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity, Overlap,
-    Placement, PrefillConfig, PrefillPolicy, PrefillQueue, SIM_EPOCH, Scenario, SelectionMoment, SloConfig,
-    TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
+    OwnTraffic, Placement, PrefillConfig, PrefillMode, PrefillPolicy, PrefillQueue, SIM_EPOCH, Scenario,
+    SelectionMoment, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
 };
 pub use simulation::{run, run_streamed, run_with, tbt_histogram};
 pub use tally::Tally;

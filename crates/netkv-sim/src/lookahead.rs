@@ -247,7 +247,7 @@ impl<'s, 'a> Future<'s, 'a> {
             }
             return;
         }
-        let flows = self.present.cluster.tp;
+        let flows = self.present.cluster.flows;
         let mut hashes = Vec::new();
         flow_hashes(self.present.scenario.seed, request.get(), flows, &mut hashes);
         for (rank, &hash) in hashes.iter().enumerate() {

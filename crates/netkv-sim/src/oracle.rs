@@ -4,9 +4,12 @@
 //! links are sampled, as an operator would read switch counters; a scheduler knows its own hosts' interfaces
 //! through its ledger. Congestion of a tier: none inside a node or rack; for tier 2 the mean use of the rack links,
 //! for tier 3 the larger of that and the mean use of the pod links. Congestion of a zone: see `zones`.
+//!
+//! Where the scheduler's own transfers are left out of it ([`OwnTraffic::Excluded`]), NICs are sampled too, and no tier
+//! but the node's is less congested than they are on average.
 
 use crate::cluster::Cluster;
-use crate::scenario::{OracleBandwidth, OracleGranularity, TelemetryConfig};
+use crate::scenario::{OracleBandwidth, OracleGranularity, OwnTraffic, TelemetryConfig};
 use crate::zones::ZoneUse;
 use netkv_fabric::{FatTree, FlowNetwork, LinkKind, ecmp_hash};
 use netkv_policy::{CostOracle, PathCost};
@@ -26,6 +29,7 @@ struct Sample {
 /// Counters of the fabric's links, and the samples taken of them.
 pub(crate) struct LinkMonitor {
     config: TelemetryConfig,
+    own_traffic: OwnTraffic,
     /// By link: what it can carry when nothing else uses it.
     nominal: Vec<BytesPerSec>,
     /// By link: what it can carry now, less than nominal if it is degraded, and could until now.
@@ -33,7 +37,7 @@ pub(crate) struct LinkMonitor {
     /// By link: the share of that which the background takes; and what it takes, and has taken.
     background_ratio: Vec<f64>,
     background: Vec<Meter>,
-    /// Rack and pod links.
+    /// Rack and pod links, and NICs if the scheduler's own transfers do not count.
     sampled: Vec<LinkId>,
     /// By link: counter at the last sample, and what could have crossed the link until then.
     last: Vec<(Nanobytes, Nanobytes)>,
@@ -54,17 +58,20 @@ fn share(part: f64, whole: f64) -> f64 {
 
 impl LinkMonitor {
     /// The counters of `tree`, all at zero.
-    pub(crate) fn new(config: TelemetryConfig, tree: &FatTree, seed: u64) -> Self {
+    pub(crate) fn new(config: TelemetryConfig, own_traffic: OwnTraffic, tree: &FatTree, seed: u64) -> Self {
         let nominal: Vec<_> = (0..tree.n_links()).map(|link| tree.capacity(LinkId::from_index(link))).collect();
         let n_links = nominal.len();
+        let nics = (own_traffic == OwnTraffic::Excluded).then(|| tree.links_of(LinkKind::Nic));
+        let switched = tree.links_of(LinkKind::Rack).chain(tree.links_of(LinkKind::Pod));
         let none = Sample { taken: SimTime::ZERO, visible: SimTime::ZERO, used_ratio: vec![0.0; n_links] };
         Self {
             config,
+            own_traffic,
             carries: nominal.iter().map(|&rate| Meter::new(rate)).collect(),
             background_ratio: vec![0.0; n_links],
             background: vec![Meter::default(); n_links],
             nominal,
-            sampled: tree.links_of(LinkKind::Rack).chain(tree.links_of(LinkKind::Pod)).collect(),
+            sampled: switched.chain(nics.into_iter().flatten()).collect(),
             last: vec![(Nanobytes::ZERO, Nanobytes::ZERO); n_links],
             last_taken: SimTime::ZERO,
             seen: none,
@@ -72,6 +79,16 @@ impl LinkMonitor {
             underway: VecDeque::new(),
             spare: Vec::new(),
             stream: Stream::new(seed, "telemetry"),
+        }
+    }
+
+    /// Where own transfers do not count, what others use at the start is known from the start.
+    pub(crate) fn see_start(&mut self, network: &FlowNetwork) {
+        if self.own_traffic == OwnTraffic::Excluded {
+            for index in 0..self.sampled.len() {
+                let link = self.sampled[index];
+                self.seen.used_ratio[link.index()] = self.present_ratio(link, network);
+            }
         }
     }
 
@@ -101,7 +118,11 @@ impl LinkMonitor {
         let mut used_ratio = self.spare.pop().unwrap_or_default();
         used_ratio.clone_from(&self.underway.back().unwrap_or(&self.seen).used_ratio);
         for &link in &self.sampled {
-            let counters = (self.counter(link, now, network), self.carries[link.index()].until(now));
+            let crossed = match self.own_traffic {
+                OwnTraffic::Counted => self.counter(link, now, network),
+                OwnTraffic::Excluded => self.others_moved(link, now, network),
+            };
+            let counters = (crossed, self.carries[link.index()].until(now));
             let last = std::mem::replace(&mut self.last[link.index()], counters);
             let used = share((counters.0 - last.0).get() as f64, (counters.1 - last.1).get() as f64);
             let error = self.config.noise_ratio * self.stream.uniform(-1.0, 1.0);
@@ -120,7 +141,14 @@ impl LinkMonitor {
         counter
     }
 
-    /// What others have moved over a link until `now`.
+    /// What others have moved over a link until `now`, their flows included.
+    fn others_moved(&self, link: LinkId, now: SimTime, network: &FlowNetwork) -> Nanobytes {
+        let mut others = self.background_moved(link, now);
+        others += network.background_moved(link, now);
+        others
+    }
+
+    /// What others have moved over a link until `now`, their flows apart.
     pub(crate) fn background_moved(&self, link: LinkId, now: SimTime) -> Nanobytes {
         self.background[link.index()].until(now)
     }
@@ -146,15 +174,19 @@ impl LinkMonitor {
         if self.is_live() { self.present_ratio(link, network) } else { self.seen.used_ratio[link.index()] }
     }
 
-    /// The share of a link that is used at this moment.
+    /// The share of a link that is used at this moment, as far as it counts.
     fn present_ratio(&self, link: LinkId, network: &FlowNetwork) -> f64 {
-        let used = self.background[link.index()].rate() + network.allocated(link);
+        let flows = match self.own_traffic {
+            OwnTraffic::Counted => network.allocated(link),
+            OwnTraffic::Excluded => network.background_allocated(link),
+        };
+        let used = self.background[link.index()].rate() + flows;
         share(used.get() as f64, self.carries[link.index()].rate().get() as f64)
     }
 
     /// By tier: the congestion that the scheduler believes in.
     pub(crate) fn tier_congestion(&self, tree: &FatTree, network: &FlowNetwork) -> [f64; 4] {
-        tier_means(tree, |link| self.used_ratio(link, network))
+        tier_means(tree, self.own_traffic, |link| self.used_ratio(link, network))
     }
 
     /// Brings the mean uses by zone up to what the scheduler believes: after a refresh, before congestion of zones is
@@ -175,17 +207,13 @@ impl LinkMonitor {
             sum / tree.links_of(kind).count() as f64
         };
         let all = |link: LinkId| self.counter(link, now, network);
-        let others = |link: LinkId| {
-            let mut others = self.background_moved(link, now);
-            others += network.background_moved(link, now);
-            others
-        };
+        let others = |link: LinkId| self.others_moved(link, now, network);
         (LinkKind::ALL.map(|kind| mean(kind, &all)), LinkKind::ALL.map(|kind| mean(kind, &others)))
     }
 }
 
 /// By tier: its congestion, given the use of each link.
-fn tier_means(tree: &FatTree, used_ratio: impl Fn(LinkId) -> f64) -> [f64; 4] {
+fn tier_means(tree: &FatTree, own_traffic: OwnTraffic, used_ratio: impl Fn(LinkId) -> f64) -> [f64; 4] {
     let mean_use = |kind: LinkKind| {
         let (mut sum, mut n) = (0.0, 0.0);
         for link in tree.links_of(kind) {
@@ -195,10 +223,15 @@ fn tier_means(tree: &FatTree, used_ratio: impl Fn(LinkId) -> f64) -> [f64; 4] {
         sum / n
     };
     let (rack, pod) = (mean_use(LinkKind::Rack), mean_use(LinkKind::Pod));
+    let nic = match own_traffic {
+        OwnTraffic::Counted => 0.0,
+        OwnTraffic::Excluded => mean_use(LinkKind::Nic),
+    };
     Tier::ALL.map(|tier| match tier {
-        Tier::Node | Tier::Rack => 0.0,
-        Tier::Pod => rack,
-        Tier::Core => rack.max(pod),
+        Tier::Node => 0.0,
+        Tier::Rack => nic,
+        Tier::Pod => nic.max(rack),
+        Tier::Core => nic.max(rack).max(pod),
     })
 }
 
@@ -230,7 +263,8 @@ const LARGEST_CONGESTION: f64 = 1.0 - 1e-9;
 impl<'a> DecisionOracle<'a> {
     /// What it would tell if it showed the present; `zones` are those of the present.
     pub(crate) fn of_the_present(&self, zones: &'a ZoneUse) -> Self {
-        let tier_congestion = tier_means(self.tree, |link| self.monitor.present_ratio(link, self.network));
+        let tier_congestion =
+            tier_means(self.tree, self.monitor.own_traffic, |link| self.monitor.present_ratio(link, self.network));
         Self { shows_present: true, age: SimDuration::ZERO, tier_congestion, zones: Some(zones), ..*self }
     }
 
@@ -257,17 +291,21 @@ impl<'a> DecisionOracle<'a> {
     /// Bandwidth of a transfer over `tier` if nobody else sends and each of its flows has links of its own: a link to
     /// a spine or a core may be slower than a NIC.
     fn idle_bandwidth(&self, tier: Tier) -> f64 {
+        (self.link_bandwidth(tier) * f64::from(self.cluster.flows)).min(self.interface_bandwidth(tier))
+    }
+
+    /// Bandwidth of the slowest link of a way over `tier`.
+    fn link_bandwidth(&self, tier: Tier) -> f64 {
         let slowest = |kinds: &[LinkKind]| {
             let capacity = |&kind: &LinkKind| self.tree.links_of(kind).next().map(|link| self.tree.capacity(link));
             kinds.iter().filter_map(capacity).min().map_or(0.0, |rate| rate.get() as f64)
         };
-        let flow = match tier {
+        match tier {
             Tier::Node => slowest(&[LinkKind::NvLink]),
             Tier::Rack => slowest(&[LinkKind::Nic]),
             Tier::Pod => slowest(&[LinkKind::Nic, LinkKind::Rack]),
             Tier::Core => slowest(&[LinkKind::Nic, LinkKind::Rack, LinkKind::Pod]),
-        };
-        flow * f64::from(self.cluster.tp)
+        }
     }
 
     /// Bandwidth of a transfer over `tier` if everybody sends.
@@ -308,6 +346,7 @@ impl CostOracle for DecisionOracle<'_> {
         let told = match self.bandwidth {
             OracleBandwidth::Share => self.shared_bandwidth(tier),
             OracleBandwidth::Idle => self.idle_bandwidth(tier),
+            OracleBandwidth::Link => self.link_bandwidth(tier),
         };
         let exact = self.granularity == OracleGranularity::Exact;
         let bandwidth_bytes_per_sec = if exact { self.interface_bandwidth(tier) } else { told };

@@ -10,6 +10,9 @@
 //! before one of n' and a' if n + ageing a < n' + ageing a', which depends on no present time, so the order among those
 //! that wait never changes. A prompt whose computation has begun is not put back.
 //!
+//! Instead of all that, prompts may be computed without regard to each other (the paper's pure delay): see
+//! [`PrefillEngine::begin_alone`].
+//!
 //! A state machine: it says how long a batch takes and which prompts are done; it never sees the event queue.
 
 use crate::kv_memory::{Grant, KvMemory};
@@ -190,6 +193,26 @@ impl PrefillEngine {
         Some(computing + self.host.time(loaded_tokens))
     }
 
+    /// Begins to compute a prompt by itself, whatever else is computed there, and says how long that takes: no queue, no
+    /// batches, no memory. An engine does either this or batches.
+    pub fn begin_alone(&mut self, request: RequestId, input_tokens: u32) -> SimDuration {
+        self.running.push(Running { request, input_tokens, present: 0, computing: input_tokens });
+        self.backlog_tokens += u64::from(input_tokens);
+        self.backlog_double_pairs += square(input_tokens);
+        self.latency.batch([(input_tokens, 0)])
+    }
+
+    /// Ends the computation of a prompt that was begun by itself.
+    ///
+    /// # Panics
+    /// If it was not.
+    pub fn finish_alone(&mut self, request: RequestId) {
+        let position = self.running.iter().position(|running| running.request == request).expect("it was begun");
+        let running = self.running.remove(position);
+        self.backlog_tokens -= u64::from(running.input_tokens);
+        self.backlog_double_pairs -= square(running.input_tokens);
+    }
+
     /// Ends the batch; adds the prompts that are done to `done`, in queue order.
     ///
     /// # Panics
@@ -278,6 +301,17 @@ mod tests {
         // 900, 500 + 150, 100 + 300, 600 + 450.
         assert_eq!(order_of(150), [2, 1, 0, 3]);
         assert_eq!(order_of(1000), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn prompts_that_are_computed_alone_do_not_wait_for_each_other() {
+        let mut engine = engine(&[], 100, PrefillQueue::Fcfs);
+        let durations = [700, 300].map(|tokens| engine.begin_alone(RequestId::new(tokens), tokens).as_nanos());
+        assert_eq!((durations, engine.backlog_tokens(), engine.n_requests()), ([1700, 1300], 1000, 2));
+        engine.finish_alone(RequestId::new(700));
+        assert_eq!((engine.backlog_tokens(), engine.backlog_pairs()), (300, 300 * 300 / 2));
+        engine.finish_alone(RequestId::new(300));
+        assert_eq!((engine.backlog_tokens(), engine.backlog_pairs(), engine.n_requests()), (0, 0, 0));
     }
 
     /// 512 of 1,024 tokens come from the host, at 10 ns each; the others are computed in 1 us and 1 ns each.

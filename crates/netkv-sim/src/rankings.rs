@@ -52,12 +52,12 @@ impl Rankings {
         request: &RequestView,
         candidates: &[Candidate],
         oracle: &DecisionOracle<'_>,
-        chosen: usize,
+        chosen: Option<usize>,
         counts: bool,
     ) {
         let zones = oracle.present_zones();
         let present = oracle.of_the_present(&zones);
-        let choice = self.policy.select(request, candidates, &present);
+        let choice = self.policy.place(request, candidates, &present);
         if !counts {
             return;
         }

@@ -135,6 +135,10 @@ pub struct RunTotals {
     pub rankings: RankingCounts,
     /// Requests left out because their prompt and output can never fit a decode instance.
     pub rejected: u64,
+    /// Requests that the policy refused once their prompt was computed: no decode instance could take them.
+    pub refused: u64,
+    /// Of these, the ones that arrived after the warm-up: promises that were not kept.
+    pub refused_counted: u64,
 }
 
 /// What a run leaves besides its requests.
@@ -184,6 +188,10 @@ impl OutputDigest {
         }
         digester.u64(totals.events).u64(totals.end.as_nanos()).u64(totals.preemptions).u64(totals.rejected);
         digester.u64(u64::from(totals.transfers_in_flight_max));
+        // None under most policies.
+        if totals.refused > 0 {
+            digester.u64(totals.refused).u64(totals.refused_counted);
+        }
         digester.f64(totals.prefill_utilisation_ratio).f64(totals.decode_utilisation_ratio);
         for ratio in totals.link_utilisation_ratio.iter().chain(&totals.background_ratio) {
             digester.f64(*ratio);

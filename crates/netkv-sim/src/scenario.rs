@@ -32,6 +32,8 @@ pub struct Scenario {
     pub oracle: OracleGranularity,
     /// Which bandwidth the oracle gives for a tier.
     pub oracle_bandwidth: OracleBandwidth,
+    /// Whether its congestion holds the scheduler's own transfers.
+    pub own_traffic: OwnTraffic,
     /// Latencies of the GPUs.
     pub gpu: GpuProfile,
     /// KV cache memory.
@@ -98,7 +100,7 @@ pub struct TelemetryConfig {
 pub enum OracleGranularity {
     /// Bandwidth and latency of each tier; no congestion.
     Static,
-    /// One congestion figure for each tier: the thin interface of the paper's abstract.
+    /// One congestion figure for each tier: the paper's thin interface (arXiv 2606.03910, section III).
     Tier,
     /// One congestion figure for each ordered pair of racks.
     Zone,
@@ -108,13 +110,27 @@ pub enum OracleGranularity {
     Exact,
 }
 
-/// The bandwidth B of a tier, as the oracle gives it. (The paper's abstract does not say which.)
+/// The bandwidth B of a tier, as the oracle gives it. (The paper's B is that of one link of the tier, which a transfer
+/// alone reaches.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OracleBandwidth {
     /// What a transfer is sure of when every GPU sends: its NICs over the tier's oversubscription.
     Share,
-    /// What a transfer gets when nobody else sends.
+    /// What a transfer gets when nobody else sends, its flows on links of their own.
     Idle,
+    /// What one link of the tier carries: a transfer of several flows may get more.
+    Link,
+}
+
+/// Whether congestion holds the scheduler's own transfers, of which it knows by its ledger as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnTraffic {
+    /// It does: what a link's counters say.
+    Counted,
+    /// It does not: KV transfers are marked (by a DSCP class or a queue) and left out, as in the paper (section III). NICs
+    /// are sampled too, since the ledger does not know what others send over them; and a first sample is there from the
+    /// start.
+    Excluded,
 }
 
 /// KV cache memory of an instance, the same for every instance of a pool.
@@ -135,6 +151,8 @@ pub struct KvConfig {
 /// The prefill pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PrefillConfig {
+    /// How prompts share an instance.
+    pub engine: PrefillMode,
     /// Which prefill instance takes an arriving request; the same for every decode policy under comparison.
     pub policy: PrefillPolicy,
     /// Prompt tokens computed in one batch; longer prompts are computed in chunks.
@@ -147,6 +165,16 @@ pub struct PrefillConfig {
     pub host_tier_blocks: u32,
     /// Rate at which the KV cache of such blocks is loaded, in bytes per second.
     pub host_load_bytes_per_sec: u64,
+}
+
+/// How prompts share a prefill instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrefillMode {
+    /// In batches, out of a queue, with KV memory and prefix caches.
+    Batched,
+    /// They do not: each takes the time that it would take alone, uncached and in one batch, however many there are (the
+    /// paper's T_prefill = c l + d, without a queue). Its KV memory is taken to be there.
+    Delay,
 }
 
 /// Which waiting prompt is computed next.
@@ -224,8 +252,11 @@ pub enum SelectionMoment {
 pub enum TransferGranularity {
     /// One flow for each GPU, rank i to rank i.
     Rank,
-    /// One flow that may use the bandwidth of all the instance's interfaces, as if they were one.
-    Instance,
+    /// Flows that may use the bandwidth of all the instance's interfaces, as if they were one.
+    Instance {
+        /// How many flows, each with a route of its own and an even share of the bytes; at least one.
+        flows: u32,
+    },
 }
 
 /// Which side emits the first token.

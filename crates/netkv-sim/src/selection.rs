@@ -18,20 +18,23 @@ impl Simulation<'_> {
         !matches!(self.policy, Selector::Pair(_)) && self.scenario.selection == moment
     }
 
-    /// Has the policy choose a decode instance for a request whose prefill instance is known.
-    pub(crate) fn select_decode(&mut self, request: RequestId) {
-        let (mut chosen, reasons) = match self.policy {
-            Selector::Clairvoyant => (self.foresee_best(request), Reasons::default()),
+    /// Has the policy choose a decode instance for a request whose prefill instance is known; false if it refuses it.
+    #[must_use]
+    pub(crate) fn select_decode(&mut self, request: RequestId) -> bool {
+        let (chosen, reasons) = match self.policy {
+            Selector::Clairvoyant => (Some(self.foresee_best(request)), Reasons::default()),
             Selector::Decode(_) | Selector::Pair(_) | Selector::Staged(_) => self.ask_policy(request),
         };
+        let Some(mut chosen) = chosen else { return false };
         if self.is_questioned(request) {
             chosen = self.record_decision(request, chosen, reasons);
         }
         self.assign_decode(request, chosen);
+        true
     }
 
-    /// The policy's choice of a decode instance, and its reasons if somebody asks for them.
-    fn ask_policy(&mut self, request: RequestId) -> (usize, Reasons) {
+    /// The policy's choice of a decode instance, none if it refuses the request, and its reasons if somebody asks for them.
+    fn ask_policy(&mut self, request: RequestId) -> (Option<usize>, Reasons) {
         let source = self.requests[request].prefill as usize;
         let looks_at_state = self.policy.looks_at_state();
         let candidates = self.candidates(request, Some(source), looks_at_state);
@@ -51,13 +54,13 @@ impl Simulation<'_> {
             if is_questioned {
                 reasons = Reasons::of(&view, &candidates, oracle, policy.rate(&view, &candidates, oracle));
             }
-            let chosen = policy.select(&view, &candidates, oracle);
+            let chosen = policy.place(&view, &candidates, oracle);
             if let Some(rankings) = rankings {
                 rankings.compare(&view, &candidates, oracle, chosen, counts);
             }
             chosen
         });
-        assert!(chosen < candidates.len(), "the policy chose {chosen} of {}", candidates.len());
+        assert!(chosen.is_none_or(|at| at < candidates.len()), "the policy chose {chosen:?} of {}", candidates.len());
         self.scratch.candidates = candidates;
         (chosen, reasons)
     }
@@ -110,7 +113,7 @@ impl Simulation<'_> {
         looks_at_state: bool,
         ask: impl FnOnce(&mut Selector, &mut Option<Rankings>, &DecisionOracle<'_>) -> T,
     ) -> T {
-        flow_hashes(self.scenario.seed, request.get(), self.cluster.tp, &mut self.scratch.hashes);
+        flow_hashes(self.scenario.seed, request.get(), self.cluster.flows, &mut self.scratch.hashes);
         if looks_at_state {
             // What is seen live is what holds after all changes of this instant so far.
             self.network.resolve();
@@ -197,12 +200,14 @@ impl Simulation<'_> {
         let prefix = self.requests.prefix(request);
         let hit_tokens = instance.memory.hit_tokens(prefix);
         let room = instance.memory.available_besides(prefix).saturating_sub(self.scenario.decode.watermark_blocks);
-        let sharing_transfers = match source {
+        let (sharing_transfers, source_tier_transfers) = match source {
             Some(prefill) => {
-                let interface = interface(self.cluster.tier(self.cluster.prefill[prefill], destination));
-                instance.receiving[interface].max(self.prefill[prefill].sending[interface])
+                let tier = self.cluster.tier(self.cluster.prefill[prefill], destination);
+                let interface = interface(tier);
+                let sending = self.prefill[prefill].sending_by_interface()[interface];
+                (instance.receiving[interface].max(sending), self.prefill[prefill].sending[tier.index()])
             }
-            None => instance.receiving.iter().sum(),
+            None => (instance.receiving.iter().sum(), 0),
         };
         let (report, dispatched) =
             self.signals.as_ref().map_or_else(Default::default, |signals| signals.seen_of(decode));
@@ -219,6 +224,7 @@ impl Simulation<'_> {
             hit_tokens,
             transfer_bytes: Bytes::new(self.bytes_to_move(input_tokens, hit_tokens)),
             sharing_transfers,
+            source_tier_transfers,
             in_flight_prompt_tokens: instance.in_flight_prompt_tokens,
             report,
             dispatched,
@@ -251,11 +257,11 @@ impl Simulation<'_> {
             if self.requests[other].transfer_bytes == 0 {
                 continue;
             }
-            flow_hashes(self.scenario.seed, other.get(), self.cluster.tp, &mut self.scratch.hashes);
+            flow_hashes(self.scenario.seed, other.get(), self.cluster.flows, &mut self.scratch.hashes);
             self.find_paths(other, self.requests[other].decode.expect("it was chosen") as usize);
             entering.append(&mut self.scratch.paths);
         }
-        flow_hashes(self.scenario.seed, request.get(), self.cluster.tp, &mut self.scratch.hashes);
+        flow_hashes(self.scenario.seed, request.get(), self.cluster.flows, &mut self.scratch.hashes);
         self.scratch.exact_rate.clear();
         self.scratch.exact_rate.resize(self.cluster.prefill.len() + self.cluster.decode.len(), 0.0);
         let mut rates = Vec::new();

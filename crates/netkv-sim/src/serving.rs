@@ -5,7 +5,7 @@ use crate::event::Event;
 use crate::kv_memory::Grant;
 use crate::prefill::Prompt;
 use crate::record::{RequestRecord, TtftParts};
-use crate::scenario::{FirstToken, PrefillPolicy, PrefillQueue, Scenario, SelectionMoment, TtftLimit};
+use crate::scenario::{FirstToken, PrefillMode, PrefillPolicy, PrefillQueue, Scenario, SelectionMoment, TtftLimit};
 use crate::simulation::Simulation;
 use netkv_units::{Bytes, BytesPerSec, RequestId, SimDuration, SimTime};
 
@@ -15,6 +15,9 @@ impl Simulation<'_> {
         let chosen = self.select_prefill(request).unwrap_or_else(|| self.choose_prefill(request));
         self.requests[request].prefill = chosen as u32;
         let input_tokens = self.requests[request].own.input_tokens;
+        if self.scenario.prefill.engine == PrefillMode::Delay {
+            return self.begin_delay(request, chosen);
+        }
         let instance = &mut self.prefill[chosen];
         let cached_tokens = match self.scenario.prefill.queue {
             PrefillQueue::Fcfs => 0,
@@ -23,8 +26,34 @@ impl Simulation<'_> {
         instance.engine.enqueue(self.now, request, input_tokens, cached_tokens);
         self.wake_prefill(chosen);
         if self.selects_at(SelectionMoment::Arrival) && self.needs_decode(request) {
-            self.select_decode(request);
+            self.select_early(request);
         }
+    }
+
+    /// Has the policy choose before the prompt is computed. The experiment reader lets no policy refuse requests then.
+    fn select_early(&mut self, request: RequestId) {
+        assert!(self.select_decode(request), "a request is refused once its prompt is computed");
+    }
+
+    /// A prompt is computed from now on, without regard to others.
+    fn begin_delay(&mut self, request: RequestId, prefill: usize) {
+        let input_tokens = self.requests[request].own.input_tokens;
+        let duration = self.prefill[prefill].engine.begin_alone(request, input_tokens);
+        let busy = self.before_last_arrival(self.now, self.now + duration);
+        self.prefill[prefill].busy += busy;
+        self.requests[request].prefill_start = self.now;
+        self.queue.push(self.now + duration, Event::PromptComputed { request });
+        let early = self.selects_at(SelectionMoment::Arrival) || self.selects_at(SelectionMoment::PrefillStart);
+        if early && self.needs_decode(request) {
+            self.select_early(request);
+        }
+    }
+
+    /// A prompt that was computed without regard to others is done.
+    pub(crate) fn end_delay(&mut self, request: RequestId) {
+        let prefill = self.requests[request].prefill as usize;
+        self.prefill[prefill].engine.finish_alone(request);
+        self.finish_prefill(request);
     }
 
     /// Whether a request has tokens left to make once its prompt is computed.
@@ -111,7 +140,7 @@ impl Simulation<'_> {
                 continue;
             }
             if self.selects_at(SelectionMoment::PrefillStart) {
-                self.select_decode(request);
+                self.select_early(request);
             }
             if self.overlaps() {
                 self.hand_over(request);
@@ -125,7 +154,9 @@ impl Simulation<'_> {
         state.prefill_end = self.now;
         let (own, prefill) = (state.own, state.prefill as usize);
         let Grant { private_blocks, holding, .. } = state.prefill_grant;
-        self.prefill[prefill].memory.mark_ready(holding, private_blocks);
+        if self.scenario.prefill.engine == PrefillMode::Batched {
+            self.prefill[prefill].memory.mark_ready(holding, private_blocks);
+        }
         if !self.needs_decode(request) {
             self.release_prefill(request);
             let mut member = Member::new(request, own.input_tokens, 0, Some(self.now), false);
@@ -134,15 +165,26 @@ impl Simulation<'_> {
         } else if self.overlaps() {
             self.finish_overlap(request);
         } else {
-            if self.selects_at(SelectionMoment::PrefillDone) {
-                self.select_decode(request);
+            if self.selects_at(SelectionMoment::PrefillDone) && !self.select_decode(request) {
+                return self.refuse(request);
             }
             self.hand_over(request);
         }
     }
 
+    /// The policy has found no decode instance that can take a request whose prompt is computed.
+    fn refuse(&mut self, request: RequestId) {
+        self.release_prefill(request);
+        self.totals.refused += 1;
+        self.totals.refused_counted += u64::from(is_counted(self.scenario, self.requests[request].own.arrival));
+        self.requests.refuse(request);
+    }
+
     /// Gives back the memory that a request held where it was prefilled.
     pub(crate) fn release_prefill(&mut self, request: RequestId) {
+        if self.scenario.prefill.engine == PrefillMode::Delay {
+            return;
+        }
         let state = &self.requests[request];
         let prefill = state.prefill as usize;
         let Grant { private_blocks, holding, .. } = state.prefill_grant;
@@ -355,7 +397,10 @@ pub(crate) fn ttft_limit(scenario: &Scenario, input_tokens: u32) -> SimDuration 
 
 /// TTFT of a prompt on an idle cluster with empty caches, over a transfer inside a rack.
 fn idle_ttft(scenario: &Scenario, input_tokens: u32) -> SimDuration {
-    let chunk = scenario.prefill.max_batch_tokens;
+    let chunk = match scenario.prefill.engine {
+        PrefillMode::Batched => scenario.prefill.max_batch_tokens,
+        PrefillMode::Delay => u32::MAX,
+    };
     let prefill = scenario.gpu.prefill.prompt(input_tokens, 0, chunk);
     if scenario.first_token == FirstToken::Prefill {
         return prefill;

@@ -12,12 +12,14 @@ use crate::prefill::{HostLoad, PrefillEngine};
 use crate::profile::GpuProfile;
 use crate::rankings::Rankings;
 use crate::record::{RequestRecord, RunEnd, RunOutput, RunTotals};
-use crate::scenario::{Scenario, TransferGranularity};
+use crate::scenario::{PrefillMode, Scenario, TransferGranularity};
 use crate::signals::Signals;
 use crate::transfers::FlowRoute;
 use crate::window::RequestWindow;
 use hdrhistogram::Histogram;
-use netkv_fabric::{Background, BackgroundChange, DegradedLinks, FabricConfig, FatTree, FlowNetwork, Path};
+use netkv_fabric::{
+    Background, BackgroundChange, BackgroundConfig, DegradedLinks, FabricConfig, FatTree, FlowNetwork, LinkKind, Path,
+};
 use netkv_policy::{Candidate, Estimates, IterationModel, PrefillCandidate, PrefillModel, Selector};
 use netkv_units::{BlockId, BytesPerSec, FlowId, LinkId, RequestId, SimDuration, SimTime};
 use netkv_workload::{BLOCK_TOKENS, Request, RequestStream};
@@ -30,8 +32,8 @@ pub(crate) struct PrefillInstance {
     /// An idle engine has been told to start a batch at this instant.
     pub(crate) woken: bool,
     pub(crate) busy: SimDuration,
-    /// Transfers in flight out of it: inside its node, and through its NICs.
-    pub(crate) sending: [u32; 2],
+    /// Transfers in flight out of it, by tier.
+    pub(crate) sending: [u32; 4],
 }
 
 /// A decode instance, and the scheduler's bookkeeping of it.
@@ -163,13 +165,16 @@ pub fn tbt_histogram() -> Histogram<u64> {
 fn flow_view(scenario: &Scenario) -> (FabricConfig, Cluster) {
     let mut fabric = scenario.fabric;
     let mut cluster = scenario.cluster.clone();
-    if scenario.transfer.granularity == TransferGranularity::Instance {
+    let mut n_flows = cluster.tp;
+    if let TransferGranularity::Instance { flows } = scenario.transfer.granularity {
+        n_flows = flows;
         let pooled = |rate: BytesPerSec| BytesPerSec::new(rate.get() * u64::from(cluster.tp));
         (fabric.nic, fabric.nvlink) = (pooled(fabric.nic), pooled(fabric.nvlink));
         fabric.shape.gpus_per_node /= cluster.tp;
         cluster.tp = 1;
     }
-    (fabric, Cluster::new(&cluster, fabric.shape, scenario.seed))
+    let cluster = Cluster::new(&cluster, fabric.shape, n_flows, scenario.seed);
+    (fabric, cluster)
 }
 
 /// The GPUs' latencies as the scheduler predicts them: exactly, but for chunks of prefill.
@@ -192,7 +197,7 @@ impl<'a> Simulation<'a> {
             now: SimTime::ZERO,
             queue: EventQueue::default(),
             network: FlowNetwork::new(&capacities, Path::MAX),
-            monitor: LinkMonitor::new(scenario.telemetry, &tree, scenario.seed),
+            monitor: LinkMonitor::new(scenario.telemetry, scenario.own_traffic, &tree, scenario.seed),
             policy: scenario.policy.build(estimates, scenario.seed),
             signals: scenario.policy.poll_interval().map(|interval| Signals::new(interval, cluster.decode.len())),
             rankings: Rankings::new(scenario, estimates),
@@ -230,10 +235,12 @@ impl<'a> Simulation<'a> {
             self.queue.push(background.next_change(), Event::Background);
             self.background = Some(background);
         }
+        self.apply_steady_background();
         if let Some(first) = self.degraded.as_ref().and_then(DegradedLinks::next_change) {
             self.queue.push(first, Event::Degradation);
         }
         self.push_competing();
+        self.monitor.see_start(&self.network);
         self.push_telemetry();
         self.push_poll();
         self.push_arrival();
@@ -281,6 +288,7 @@ impl<'a> Simulation<'a> {
             Event::Arrival => self.arrive(),
             Event::SwappedIn { request } => self.return_swapped(request),
             Event::PrefillWake { prefill } => self.turn_prefill(prefill),
+            Event::PromptComputed { request } => self.end_delay(request),
             Event::DecodeWake { decode, generation } => self.turn_decode(decode, generation),
         }
     }
@@ -294,6 +302,16 @@ impl<'a> Simulation<'a> {
             self.network_wake = next;
             if let Some(time) = next {
                 self.queue.push(time, Event::NetworkWake { generation: self.network_generation });
+            }
+        }
+    }
+
+    /// Others take the same share of every NIC, rack and pod link, all the time.
+    fn apply_steady_background(&mut self) {
+        let BackgroundConfig::Steady { ratio } = self.scenario.background else { return };
+        for kind in [LinkKind::Nic, LinkKind::Rack, LinkKind::Pod] {
+            for link in self.tree.links_of(kind) {
+                self.apply_background(BackgroundChange { link, ratio });
             }
         }
     }
@@ -349,8 +367,9 @@ impl<'a> Simulation<'a> {
         let kv = &self.scenario.kv;
         let blocks = |tokens: u64| tokens.div_ceil(u64::from(kv.block_tokens));
         let whole = u64::from(own.input_tokens) + u64::from(own.output_tokens);
-        blocks(u64::from(own.input_tokens)) <= u64::from(kv.prefill_blocks)
-            && blocks(whole) + u64::from(self.scenario.decode.watermark_blocks) <= u64::from(kv.decode_blocks)
+        let fits_prefill = self.scenario.prefill.engine == PrefillMode::Delay
+            || blocks(u64::from(own.input_tokens)) <= u64::from(kv.prefill_blocks);
+        fits_prefill && blocks(whole) + u64::from(self.scenario.decode.watermark_blocks) <= u64::from(kv.decode_blocks)
     }
 
     pub(crate) fn into_end(self) -> RunEnd {
@@ -435,7 +454,7 @@ impl PrefillInstance {
                 .with_host_tier(config.host_tier_blocks),
             woken: false,
             busy: SimDuration::ZERO,
-            sending: [0; 2],
+            sending: [0; 4],
         }
     }
 }

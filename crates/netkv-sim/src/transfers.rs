@@ -5,7 +5,7 @@ use crate::event::Event;
 use crate::oracle::flow_hashes;
 use crate::scenario::FirstToken;
 use crate::serving::is_counted;
-use crate::simulation::Simulation;
+use crate::simulation::{PrefillInstance, Simulation};
 use netkv_units::{Bytes, FlowId, GpuId, RequestId, SimDuration, SimTime, Tier};
 
 /// The ledger's kinds of interface: NVLink inside a node, NICs elsewhere.
@@ -25,6 +25,14 @@ pub(crate) struct FlowRoute {
     pub(crate) destination: GpuId,
     /// What equal-cost multi-path routing goes by.
     pub(crate) hash: u64,
+}
+
+impl PrefillInstance {
+    /// Transfers in flight out of it, by the kind of interface that they take.
+    pub(crate) const fn sending_by_interface(&self) -> [u32; 2] {
+        let [node, rack, pod, core] = self.sending;
+        [node, rack + pod + core]
+    }
 }
 
 impl Simulation<'_> {
@@ -61,7 +69,7 @@ impl Simulation<'_> {
         state.transfer_bytes = bytes;
         let (prefill, decode) = (state.prefill as usize, state.decode.expect("it was chosen") as usize);
         let tier = self.cluster.tier(self.cluster.prefill[prefill], self.cluster.decode[decode]);
-        self.prefill[prefill].sending[interface(tier)] += 1;
+        self.prefill[prefill].sending[tier.index()] += 1;
         self.decode[decode].receiving[interface(tier)] += 1;
         self.transfers_in_flight += 1;
         self.totals.transfers_in_flight_max = self.totals.transfers_in_flight_max.max(self.transfers_in_flight);
@@ -83,9 +91,9 @@ impl Simulation<'_> {
         self.cluster.tier(self.cluster.prefill[prefill], self.cluster.decode[decode])
     }
 
-    /// What the flow of a rank has to move of so many bytes: an even share, the first ones a byte more if need be.
+    /// What one of the flows has to move of so many bytes: an even share, the first ones a byte more if need be.
     pub(crate) fn share(&self, bytes: u64, rank: u32) -> Bytes {
-        let n_flows = u64::from(self.cluster.tp);
+        let n_flows = u64::from(self.cluster.flows);
         Bytes::new(bytes / n_flows + u64::from(u64::from(rank) < bytes % n_flows))
     }
 
@@ -101,12 +109,12 @@ impl Simulation<'_> {
             }
             return;
         }
-        flow_hashes(self.scenario.seed, request.get(), self.cluster.tp, &mut self.scratch.hashes);
+        flow_hashes(self.scenario.seed, request.get(), self.cluster.flows, &mut self.scratch.hashes);
         let state = &mut self.requests[request];
-        state.flows_left = self.cluster.tp;
+        state.flows_left = self.cluster.flows;
         let source = self.cluster.prefill[state.prefill as usize];
         let destination = self.cluster.decode[state.decode.expect("it was chosen") as usize];
-        for rank in 0..self.cluster.tp {
+        for rank in 0..self.cluster.flows {
             let size = self.share(bytes, rank);
             let route = FlowRoute {
                 owner: Some(request),
@@ -185,7 +193,7 @@ impl Simulation<'_> {
         state.transfer_end = self.now;
         let (prefill, decode) = (state.prefill as usize, state.decode.expect("it was chosen") as usize);
         let tier = self.cluster.tier(self.cluster.prefill[prefill], self.cluster.decode[decode]);
-        self.prefill[prefill].sending[interface(tier)] -= 1;
+        self.prefill[prefill].sending[tier.index()] -= 1;
         self.decode[decode].receiving[interface(tier)] -= 1;
         self.transfers_in_flight -= 1;
         let grant = state.decode_grant;

@@ -81,7 +81,7 @@ fn a_run_twice_as_long_allocates_no_more_often() {
         assert!(long <= short + 40, "{}: {short} and {long}", policy.name());
     }
     let layerwise = |n| {
-        let mut scenario = Scenario { policy: PolicyConfig::NetKv(WEIGHTS), ..base(n) };
+        let mut scenario = Scenario { policy: PolicyConfig::NetKvGuarded(WEIGHTS), ..base(n) };
         scenario.transfer.overlap = Overlap::Layerwise { layers: 80 };
         scenario.selection = SelectionMoment::PrefillStart;
         allocations(&scenario)

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{POLICIES, millis, picks_both, scenario};
+use common::{POLICIES, TOKENS, millis, picks_both, scenario};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{
     FirstToken, METRICS, OracleGranularity, Placement, RunOutput, Scenario, TransferGranularity, Value, metrics, run,
@@ -67,7 +67,7 @@ fn transfers_that_share_an_interface_share_its_bandwidth() {
 fn pooled_interfaces_move_a_transfer_as_fast_as_its_ranks() {
     let mut scenario = scenario(single(1000, 1));
     let ranks = run(&scenario).requests[0].clone();
-    scenario.transfer.granularity = TransferGranularity::Instance;
+    scenario.transfer.granularity = TransferGranularity::Instance { flows: 1 };
     assert_eq!(run(&scenario).requests[0].parts.transfer, ranks.parts.transfer);
 }
 
@@ -83,7 +83,7 @@ fn a_full_cache_saves_the_prefill_and_the_transfer() {
             placement: Placement::Listed(vec![0]),
             ..scenario.cluster
         };
-        scenario.policy = PolicyConfig::CacheAware { threshold_ratio: 0.3 };
+        scenario.policy = PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS };
         scenario.kv.prefix_caching = caching;
         run(&scenario).requests[1].clone()
     };
@@ -103,7 +103,7 @@ fn cached_blocks_are_sent_again_unless_the_transport_skips_them() {
     let later = SimTime::from_secs_f64(100.0);
     let parts = vec![(SimTime::ZERO, 1024, 2, blocks(0, 2)), (later, 1500, 2, blocks(0, 3))];
     let mut scenario = scenario(Workload::from_parts(parts));
-    scenario.policy = PolicyConfig::CacheAware { threshold_ratio: 0.3 };
+    scenario.policy = PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS };
     assert_eq!(run(&scenario).requests[1].transfer_bytes, (1500 - 1024) * 1_000_000);
     scenario.transfer.skip_cached = false;
     assert_eq!(run(&scenario).requests[1].transfer_bytes, 1500 * 1_000_000);
@@ -236,7 +236,7 @@ fn a_cached_prefix_is_not_room_as_well() {
     let mut scenario = scenario(Workload::from_parts(parts));
     scenario.cluster.prefill_instances = 6;
     scenario.cluster.placement = Placement::Listed(vec![0, 2, 3, 4, 5, 6]);
-    scenario.policy = PolicyConfig::NetKv(common::WEIGHTS);
+    scenario.policy = PolicyConfig::NetKvGuarded(common::WEIGHTS);
     scenario.kv.decode_blocks = 200;
     let output = run(&scenario);
     let chosen: Vec<_> = output.requests.iter().filter_map(|record| record.decode_instance).collect();
@@ -253,7 +253,7 @@ fn the_exact_oracle_sees_a_transfer_that_is_being_set_up() {
     scenario.transfer.setup = SimDuration::from_nanos(100_000);
     (scenario.fabric.spines_per_pod, scenario.fabric.cores) = (1, 1);
     scenario.oracle = OracleGranularity::Exact;
-    for policy in [PolicyConfig::NetKv(common::WEIGHTS), PolicyConfig::Clairvoyant] {
+    for policy in [PolicyConfig::NetKvGuarded(common::WEIGHTS), PolicyConfig::Clairvoyant] {
         scenario.policy = policy;
         let output = run(&scenario);
         assert_ne!(output.requests[0].decode_instance, output.requests[1].decode_instance);

@@ -46,7 +46,7 @@ fn foreseen_ms(considered: &Considered) -> [u64; 4] {
 #[test]
 fn an_interface_that_is_about_to_be_free_is_near() {
     // At 1,045 ms the first transfer has 100 MB to go: sharing, both get 10 GB/s for 10 ms, then the second one 20.
-    let greedy = second(&near_and_far(45, 100, PolicyConfig::NetKv(WEIGHTS)));
+    let greedy = second(&near_and_far(45, 100, PolicyConfig::NetKvGuarded(WEIGHTS)));
     let clairvoyant = second(&near_and_far(45, 100, PolicyConfig::Clairvoyant));
     // Instance 2 is in an iteration from 1,055 ms on, every 10 ms; 6 is idle.
     for explanation in [&greedy, &clairvoyant] {
@@ -66,7 +66,8 @@ fn memory_that_is_about_to_be_free_is_room() {
         scenario.kv.decode_blocks = 110;
         second(&scenario)
     };
-    let (greedy, clairvoyant) = (with_memory(PolicyConfig::NetKv(WEIGHTS)), with_memory(PolicyConfig::Clairvoyant));
+    let (greedy, clairvoyant) =
+        (with_memory(PolicyConfig::NetKvGuarded(WEIGHTS)), with_memory(PolicyConfig::Clairvoyant));
     // The first request is in a batch from 1,050 ms on, makes five tokens, and holds 63 of 110 blocks until 1,100 ms.
     let [near, far] = [0, 1].map(|decode| foreseen_ms(&greedy.decision.considered[decode]));
     assert_eq!((near, far), ([1100, 1150, 1150, 1160], [1080, 1160, 1160, 1170]));

@@ -27,7 +27,7 @@ fn random_scenario(seed: u64) -> Scenario {
         scenario.first_token = FirstToken::Prefill;
     }
     if stream.below(3) == 0 {
-        scenario.transfer.granularity = TransferGranularity::Instance;
+        scenario.transfer.granularity = TransferGranularity::Instance { flows: 1 };
     }
     scenario
 }

@@ -348,7 +348,7 @@ fn arrivals_find_as_many_requests_as_littles_law_says() {
     let rate_rps = 4.0;
     let prompts = Lengths::new(vec![(200, 0.5), (900, 0.4), (2000, 0.1)]);
     let workload = poisson(rate_rps, 100_000, &prompts, &Lengths::geometric(50));
-    for policy in [PolicyConfig::RoundRobin, PolicyConfig::NetKv(common::WEIGHTS)] {
+    for policy in [PolicyConfig::RoundRobin, PolicyConfig::NetKvGuarded(common::WEIGHTS)] {
         let mut scenario = scenario(workload.clone());
         scenario.background = BACKGROUND;
         scenario.policy = policy;

@@ -16,7 +16,7 @@ fn crowded(granularity: OracleGranularity, interval: SimDuration) -> Scenario {
     scenario.fabric.rack_oversubscription = 2.0;
     scenario.fabric.pod_oversubscription = 2.0;
     scenario.background = BACKGROUND;
-    scenario.policy = PolicyConfig::NetKv(common::WEIGHTS);
+    scenario.policy = PolicyConfig::NetKvGuarded(common::WEIGHTS);
     scenario.oracle = granularity;
     scenario.telemetry.interval = interval;
     scenario.measure.rankings = true;

@@ -305,7 +305,7 @@ fn requests_are_a_table_of_their_own_if_asked_for() {
     assert_eq!(table.n_rows(), 12 * 300);
     let cells = table.numbers("cell").expect("a column");
     assert_eq!((cells[0], cells[3599]), (Some(0.0), Some(11.0)));
-    assert_eq!(table.words("policy.name").expect("a column")[3599], "netkv");
+    assert_eq!(table.words("policy.name").expect("a column")[3599], "netkv_guarded");
     assert!(check(here.path(), &["run", "x.toml"], 0).stderr.contains("nothing to do"));
 }
 

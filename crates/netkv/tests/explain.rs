@@ -41,7 +41,7 @@ fn explained(folder: &Path, cell: &str, request: &str) -> (String, Value) {
 fn a_decision_is_told_with_its_terms_its_winner_and_hindsight() {
     let here = folder("'netkv'", "");
     let (text, json) = explained(here.path(), "0", "150");
-    assert_eq!((json["policy"].as_str(), json["request"].as_u64()), (Some("netkv"), Some(150)));
+    assert_eq!((json["policy"].as_str(), json["request"].as_u64()), (Some("netkv_guarded"), Some(150)));
     let candidates = json["candidates"].as_array().expect("candidates");
     assert_eq!(candidates.len(), 8);
     let place = |candidate: &Value| (candidate["rating"]["rank"].as_u64(), candidate["rating"]["sum"].as_f64());

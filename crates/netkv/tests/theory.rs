@@ -69,7 +69,7 @@ fn the_trace_is_the_one_that_the_experiment_describes() {
 #[test]
 fn below_the_critical_context_ttft_is_that_of_processor_sharing() {
     for (tokens, tolerance) in [(8192, 0.005), (32_768, 0.02)] {
-        for (policy, tier) in [("cache_aware", Tier::Core), ("netkv", Tier::Node)] {
+        for (policy, tier) in [("cache_aware", Tier::Core), ("netkv_guarded", Tier::Node)] {
             let runs = scenarios(i64::from(tokens), policy);
             let alone_s = alone_s(&runs[0], tokens, tier);
             let load = alone_s * f64::from(REQUESTS) / SPAN_S;
@@ -98,5 +98,5 @@ fn beyond_the_critical_context_the_backlog_is_no_less_than_the_bytes_that_cannot
     let mean_s = mean_ttft_s(&output);
     println!("at {tokens} tokens: {mean_s:.0} s, at the least {least_s:.0} s");
     assert!(mean_s > least_s && least_s > 1000.0, "{mean_s} against {least_s}");
-    assert!(mean_ttft_s(&run(&scenarios(i64::from(tokens), "netkv")[0])) < 12.0);
+    assert!(mean_ttft_s(&run(&scenarios(i64::from(tokens), "netkv_guarded")[0])) < 12.0);
 }

@@ -115,7 +115,7 @@ fn the_table_of_links_says_where_each_link_is() {
     let (kinds, racks) = (table.words("kind").expect("a column"), table.words("rack").expect("a column"));
     assert!((0..64).all(|row| (kinds[row] == "pod") == racks[row].is_empty()));
     assert!(table.words("gpu").expect("a column").iter().all(String::is_empty), "NICs were not asked for");
-    for (key, value) in [("experiment", "x"), ("cell", "11"), ("policy", "netkv"), ("seeds", "2")] {
+    for (key, value) in [("experiment", "x"), ("cell", "11"), ("policy", "netkv_guarded"), ("seeds", "2")] {
         assert_eq!(metadata[key], value);
     }
     assert_eq!(metadata["trace"], "mooncake-like generator, seed 1");
@@ -127,7 +127,7 @@ fn the_timeline_has_every_transfer_once_and_lanes_without_overlap() {
     cell(here.path(), &["11", "--timeline", "t.json", "--requests", "requests.csv"], 0);
     let text = fs::read_to_string(here.path().join("t.json")).expect("a timeline");
     let document: Value = serde_json::from_str(&text).expect("valid JSON");
-    assert_eq!(document["otherData"]["policy"], "netkv");
+    assert_eq!(document["otherData"]["policy"], "netkv_guarded");
     let events = document["traceEvents"].as_array().expect("a list");
     let of = |phase: &str, category: &str| -> BTreeMap<u64, &Value> {
         let of_kind = events.iter().filter(|event| event["ph"] == phase && event["cat"] == category);

@@ -32,6 +32,7 @@ const FLOW_GAP_S: Range = Range::closed(1e-6, 1e6);
 #[derive(Clone, Copy)]
 enum Kind {
     None,
+    Steady,
     Modulated,
     Flows,
 }
@@ -39,13 +40,18 @@ enum Kind {
 /// The traffic of others. Its keys are checked whatever `kind` is, so that a slip does not wait for an axis; rules that
 /// involve several keys are those of the kind.
 pub(super) fn read_background(reader: &mut Reader<'_>, fabric: Option<&FabricConfig>) -> Option<BackgroundConfig> {
-    let kinds = [("none", Kind::None), ("modulated", Kind::Modulated), ("flows", Kind::Flows)];
+    let kinds =
+        [("none", Kind::None), ("steady", Kind::Steady), ("modulated", Kind::Modulated), ("flows", Kind::Flows)];
     let kind = reader.choice("background.kind", &kinds);
+    let steady_ratio = reader.float("background.steady_ratio", Range::closed(0.0, MAX_BACKGROUND_RATIO));
     let pod_spread_ratio = reader.float("background.pod_spread_ratio", Range::below(0.0, 1.0));
     let modulated = read_modulated(reader, pod_spread_ratio);
     let flows = read_flows(reader, pod_spread_ratio);
+    let ratio = steady_ratio?;
+    let others_are_valid = modulated.is_some() && flows.is_some();
     match kind? {
-        Kind::None => (modulated.is_some() && flows.is_some()).then_some(BackgroundConfig::None),
+        Kind::None => others_are_valid.then_some(BackgroundConfig::None),
+        Kind::Steady => others_are_valid.then_some(BackgroundConfig::Steady { ratio }),
         Kind::Modulated => check_modulated(reader, modulated?).filter(|_| flows.is_some()),
         Kind::Flows => check_flows(reader, flows?, fabric?).filter(|_| modulated.is_some()),
     }

@@ -4,11 +4,14 @@ use super::{POSITIVE_SECONDS, SECONDS};
 use crate::profile::Profile;
 use crate::reader::{Range, Reader};
 use netkv_sim::{
-    ClusterConfig, DecodeConfig, FirstToken, KvConfig, Overlap, PrefillConfig, PrefillPolicy, PrefillQueue,
-    SelectionMoment, SloConfig, TransferConfig, TransferGranularity, TtftLimit,
+    ClusterConfig, DecodeConfig, FirstToken, KvConfig, Overlap, PrefillConfig, PrefillMode, PrefillPolicy,
+    PrefillQueue, SelectionMoment, SloConfig, TransferConfig, TransferGranularity, TtftLimit,
 };
 use netkv_units::SimDuration;
 use netkv_workload::BLOCK_TOKENS;
+
+/// Most flows of a transfer over pooled interfaces. Chosen by us.
+const MAX_FLOWS: u32 = 256;
 
 /// Most tokens or requests of a batch. Chosen by us.
 const MAX_BATCH: u32 = 1 << 20;
@@ -22,6 +25,8 @@ pub(super) fn read_kv(
     let block_tokens = reader.count("kv.block_tokens", 1, BLOCK_TOKENS);
     let hbm_gb = reader.float("kv.hbm_gb_per_gpu", Range::above(0.0, 1e5));
     let utilisation = reader.float("kv.hbm_utilisation_ratio", Range::above(0.0, 1.0));
+    let is_fixed = reader.choice("kv.capacity", &[("hbm", false), ("fixed", true)]);
+    let fixed_gb = reader.float("kv.fixed_gb_per_gpu", Range::above(0.0, 1e5));
     let prefix_caching = reader.flag("kv.prefix_caching");
     let block_tokens = block_tokens?;
     if !BLOCK_TOKENS.is_multiple_of(block_tokens) {
@@ -38,15 +43,17 @@ pub(super) fn read_kv(
     let (profile, cluster) = (profile?, cluster?);
     let usable_gb = f64::from(cluster.tp) * hbm_gb? * utilisation?;
     let (weights_gb, bytes_per_token) = (profile.model.weights_gb, profile.model.bytes_per_token());
-    let free_gb = usable_gb - weights_gb;
+    let fixed_gb = f64::from(cluster.tp) * fixed_gb?;
+    let free_gb = if is_fixed? { fixed_gb } else { usable_gb - weights_gb };
     let blocks = (free_gb * 1e9 / bytes_per_token as f64 / f64::from(block_tokens)).floor();
     if blocks < 1.0 || blocks > f64::from(u32::MAX) {
-        let message = format!(
-            "no KV memory that can be used: {usable_gb:.1} GB of {} GPUs less {weights_gb:.1} GB of weights is \
-             {free_gb:.1} GB",
-            cluster.tp
-        );
-        reader.fail("kv.hbm_gb_per_gpu", &message);
+        let (key, origin) = if is_fixed? {
+            ("kv.fixed_gb_per_gpu", format!("of {} GPUs", cluster.tp))
+        } else {
+            let origin = format!("{usable_gb:.1} GB of {} GPUs less {weights_gb:.1} GB of weights", cluster.tp);
+            ("kv.hbm_gb_per_gpu", origin)
+        };
+        reader.fail(key, &format!("no KV memory that can be used: {origin} is {free_gb:.1} GB"));
         return None;
     }
     Some(KvConfig {
@@ -68,6 +75,7 @@ pub(super) fn read_prefill(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Op
             ("cache_aware", PrefillPolicy::CacheAware),
         ],
     );
+    let engine = reader.choice("prefill.engine", &[("batched", PrefillMode::Batched), ("delay", PrefillMode::Delay)]);
     let max_batch_tokens = reader.count("prefill.max_batch_tokens", 1, MAX_BATCH);
     let max_batch_requests = reader.count("prefill.max_batch_requests", 1, MAX_BATCH);
     let is_fcfs = reader.choice("prefill.queue", &[("fcfs", true), ("shortest_first", false)]);
@@ -77,6 +85,7 @@ pub(super) fn read_prefill(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Op
     let ageing_tokens_per_sec = ageing_tokens_per_sec?;
     let block_bytes = kv?.bytes_per_token * u64::from(BLOCK_TOKENS);
     Some(PrefillConfig {
+        engine: engine?,
         policy: policy?,
         max_batch_tokens: max_batch_tokens?,
         max_batch_requests: max_batch_requests?,
@@ -101,20 +110,41 @@ pub(super) fn read_decode(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Opt
 
 /// How KV caches are moved.
 pub(super) fn read_transfer(reader: &mut Reader<'_>, profile: Option<&Profile>) -> Option<TransferConfig> {
-    let granularity = reader.choice(
-        "transfer.granularity",
-        &[("rank", TransferGranularity::Rank), ("instance", TransferGranularity::Instance)],
-    );
+    let is_pooled = reader.choice("transfer.granularity", &[("rank", false), ("instance", true)]);
+    let flows = reader.count("transfer.flows", 1, MAX_FLOWS);
     let skip_cached = reader.flag("transfer.skip_cached");
     let setup_us = reader.float("transfer.setup_us", SECONDS);
     let is_layerwise = reader.choice("transfer.overlap", &[("none", false), ("layerwise", true)]);
     let layers = profile?.model.kv.layers();
+    let flows = flows?;
     Some(TransferConfig {
-        granularity: granularity?,
+        granularity: if is_pooled? { TransferGranularity::Instance { flows } } else { TransferGranularity::Rank },
         skip_cached: skip_cached?,
         setup: SimDuration::from_secs_f64(setup_us? * 1e-6),
         overlap: if is_layerwise? { Overlap::Layerwise { layers } } else { Overlap::None },
     })
+}
+
+/// A prompt that is computed without regard to others has no batches whose layers could leave, and no queue or cache.
+pub(super) fn check_delay(reader: &mut Reader<'_>, prefill: Option<&PrefillConfig>, transfer: Option<&TransferConfig>) {
+    let Some(prefill) = prefill.filter(|prefill| prefill.engine == PrefillMode::Delay) else { return };
+    if transfer.is_some_and(|transfer| transfer.overlap != Overlap::None) {
+        let message =
+            "prefill.engine = \"delay\" computes no layers one by one; allowed with transfer.overlap = \"none\"";
+        reader.fail("prefill.engine", message);
+    }
+    if prefill.host_tier_blocks > 0 {
+        reader
+            .fail("prefill.engine", "prefill.engine = \"delay\" has no caches; allowed with prefill.host_cache_gb = 0");
+    }
+    if prefill.queue != PrefillQueue::Fcfs {
+        reader.fail("prefill.engine", "prefill.engine = \"delay\" has no queue; allowed with prefill.queue = \"fcfs\"");
+    }
+    if prefill.policy == PrefillPolicy::CacheAware {
+        let message = "prefill.engine = \"delay\" has no caches; allowed with prefill.policy = \"round_robin\" or \
+                       \"least_tokens\"";
+        reader.fail("prefill.engine", message);
+    }
 }
 
 /// When the decode instance is chosen: before prefill if the transfer is to go on beside it.

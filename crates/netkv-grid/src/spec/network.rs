@@ -4,7 +4,7 @@ use super::SECONDS;
 use super::cluster::read_shape;
 use crate::reader::{Range, Reader};
 use netkv_fabric::{FabricConfig, FabricShape, FatTree, LinkKind, RouteChoice, Wiring};
-use netkv_sim::{OracleBandwidth, OracleGranularity, TelemetryConfig};
+use netkv_sim::{OracleBandwidth, OracleGranularity, OwnTraffic, TelemetryConfig};
 use netkv_units::{BytesPerSec, SimDuration};
 
 /// Bandwidths, in Gb/s or GB/s.
@@ -117,7 +117,15 @@ pub(super) fn read_telemetry(reader: &mut Reader<'_>) -> Option<TelemetryConfig>
 
 /// Which bandwidth the oracle gives for a tier.
 pub(super) fn read_oracle_bandwidth(reader: &mut Reader<'_>) -> Option<OracleBandwidth> {
-    reader.choice("oracle.bandwidth", &[("share", OracleBandwidth::Share), ("idle", OracleBandwidth::Idle)])
+    reader.choice(
+        "oracle.bandwidth",
+        &[("share", OracleBandwidth::Share), ("idle", OracleBandwidth::Idle), ("link", OracleBandwidth::Link)],
+    )
+}
+
+/// Whether the congestion that the oracle tells holds the scheduler's own transfers.
+pub(super) fn read_own_traffic(reader: &mut Reader<'_>) -> Option<OwnTraffic> {
+    reader.choice("oracle.own_traffic", &[("counted", OwnTraffic::Counted), ("excluded", OwnTraffic::Excluded)])
 }
 
 /// How much of the congestion the oracle tells.

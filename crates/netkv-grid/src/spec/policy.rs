@@ -3,10 +3,10 @@
 use super::{PERIOD, POSITIVE_SECONDS, SECONDS};
 use crate::reader::{Range, Reader, one_of};
 use netkv_policy::{
-    AibrixConfig, Dep9118Config, DynamoConfig, JointConfig, LlmdConfig, MooncakeConfig, NetKvWeights, PolicyConfig,
-    SglangConfig, SmgConfig,
+    AibrixConfig, BatchView, Dep9118Config, DynamoConfig, GuardedWeights, JointConfig, Ledger, LlmdConfig, LoadMeasure,
+    MooncakeConfig, NetKvConfig, PolicyConfig, SglangConfig, SmgConfig, WaitModel, WhenFull,
 };
-use netkv_sim::KvConfig;
+use netkv_sim::{KvConfig, SelectionMoment};
 use netkv_units::{SimDuration, Tier};
 
 /// A weight, or a factor.
@@ -17,12 +17,18 @@ const RATE: Range = Range::above(0.0, 1e12);
 const MAX_REQUESTS: u32 = 1 << 20;
 
 /// The policy.
-pub(super) fn read_policy(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Option<PolicyConfig> {
+pub(super) fn read_policy(
+    reader: &mut Reader<'_>,
+    kv: Option<&KvConfig>,
+    selection: Option<SelectionMoment>,
+) -> Option<PolicyConfig> {
     let name = reader.choice("policy.name", &PolicyConfig::NAMES.map(|name| (name, name)));
     let threshold_ratio = reader.float("policy.cache_threshold_ratio", Range::closed(0.0, 1.0));
     let cache_weight = reader.float("policy.cache_weight", WEIGHT);
     let load_weight = reader.float("policy.load_weight", WEIGHT);
-    let weights = read_netkv(reader);
+    let load = read_load(reader);
+    let weights = read_guarded(reader);
+    let netkv = read_netkv(reader, kv, weights.as_ref());
     let price = reader.float("policy.joint.price", WEIGHT);
     let lateness_s = reader.float("policy.joint.lateness_s", SECONDS);
     let dynamo = read_dynamo(reader, kv);
@@ -32,17 +38,20 @@ pub(super) fn read_policy(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Opt
     let llmd = read_llmd(reader);
     let aibrix = read_aibrix(reader);
     let (threshold_ratio, cache_weight, load_weight) = (threshold_ratio?, cache_weight?, load_weight?);
+    let (load, netkv) = (load?, netkv?);
     let (weights, dynamo, sglang, smg, llmd, aibrix) = (weights?, dynamo?, sglang?, smg?, llmd?, aibrix?);
     let dep9118 = Dep9118Config { dynamo, transfer_blocks_per_sec: transfer_blocks_per_sec? };
-    let NetKvWeights { tbt_limit_s, drain_tokens_per_sec, .. } = weights;
-    Some(match name? {
+    let GuardedWeights { tbt_limit_s, drain_tokens_per_sec, .. } = weights;
+    let name = name?;
+    check_refusal(reader, name, netkv.when_full, selection);
+    Some(match name {
         "round_robin" => PolicyConfig::RoundRobin,
         "random" => PolicyConfig::Random,
         "power_of_two" => PolicyConfig::PowerOfTwo,
         "jsq" => PolicyConfig::Jsq,
-        "load_aware" => PolicyConfig::LoadAware,
-        "cache_aware" => PolicyConfig::CacheAware { threshold_ratio },
-        "cache_load_aware" => PolicyConfig::CacheLoadAware { cache_weight, load_weight },
+        "load_aware" => PolicyConfig::LoadAware { load },
+        "cache_aware" => PolicyConfig::CacheAware { threshold_ratio, load },
+        "cache_load_aware" => PolicyConfig::CacheLoadAware { cache_weight, load_weight, load },
         "dynamo_decode" => PolicyConfig::DynamoDecode(dynamo),
         "dynamo_topology_required" => PolicyConfig::DynamoTopologyRequired(dynamo),
         "dynamo_topology_preferred" => PolicyConfig::DynamoTopologyPreferred(dynamo),
@@ -53,11 +62,14 @@ pub(super) fn read_policy(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Opt
         "llmd_topology" => PolicyConfig::LlmdTopology(llmd),
         "aibrix_pd" => PolicyConfig::AibrixPd(aibrix),
         "mooncake_ttft" => PolicyConfig::MooncakeTtft(MooncakeConfig { tbt_limit_s, drain_tokens_per_sec }),
-        "netkv_static" => PolicyConfig::NetKvStatic(weights),
-        "netkv_no_ledger" => PolicyConfig::NetKvNoLedger(weights),
-        "netkv_no_cache" => PolicyConfig::NetKvNoCache(weights),
-        "netkv_no_load" => PolicyConfig::NetKvNoLoad(weights),
-        "netkv" => PolicyConfig::NetKv(weights),
+        "netkv_topo_only" => PolicyConfig::NetKvTopoOnly(netkv),
+        "netkv_static" => PolicyConfig::NetKvStatic(netkv),
+        "netkv" => PolicyConfig::NetKv(netkv),
+        "netkv_guarded_static" => PolicyConfig::NetKvGuardedStatic(weights),
+        "netkv_guarded_no_ledger" => PolicyConfig::NetKvGuardedNoLedger(weights),
+        "netkv_guarded_no_cache" => PolicyConfig::NetKvGuardedNoCache(weights),
+        "netkv_guarded_no_load" => PolicyConfig::NetKvGuardedNoLoad(weights),
+        "netkv_guarded" => PolicyConfig::NetKvGuarded(weights),
         "netkv_joint" => {
             PolicyConfig::NetKvJoint(JointConfig { netkv: weights, price: price?, lateness_s: lateness_s? })
         }
@@ -66,11 +78,62 @@ pub(super) fn read_policy(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Opt
     })
 }
 
-fn read_netkv(reader: &mut Reader<'_>) -> Option<NetKvWeights> {
+/// What load-aware, cache-aware and cache+load-aware balance.
+fn read_load(reader: &mut Reader<'_>) -> Option<LoadMeasure> {
+    reader.choice(
+        "policy.load",
+        &[
+            ("committed_tokens", LoadMeasure::CommittedTokens),
+            ("next_iteration", LoadMeasure::NextIteration),
+            ("committed_iteration", LoadMeasure::CommittedIteration),
+        ],
+    )
+}
+
+/// The paper's rule and its deviations; those of the guarded rule take its parameters.
+fn read_netkv(reader: &mut Reader<'_>, kv: Option<&KvConfig>, guarded: Option<&GuardedWeights>) -> Option<NetKvConfig> {
+    let ledger = reader.choice(
+        "policy.netkv.ledger",
+        &[("source_tier", Ledger::SourceTier), ("interface", Ledger::Interface), ("none", Ledger::None)],
+    );
+    let ledger_cap = reader.count("policy.netkv.ledger_cap", 0, MAX_REQUESTS);
+    let max_congestion_ratio = reader.float("policy.netkv.max_congestion_ratio", Range::closed(0.0, 1.0));
+    let batch =
+        reader.choice("policy.netkv.batch", &[("running", BatchView::Running), ("committed", BatchView::Committed)]);
+    let waits_by_memory = reader.choice("policy.netkv.wait", &[("slots", false), ("memory", true)]);
+    let reserve_gb = reader.float("policy.netkv.reserve_gb", Range::closed(0.0, 1e6));
+    let is_guarded = reader.choice("policy.netkv.guard", &[("none", false), ("room_and_tbt", true)]);
+    let when_full = reader.choice("policy.netkv.when_full", &[("refuse", WhenFull::Refuse), ("wait", WhenFull::Wait)]);
+    let &GuardedWeights { tbt_limit_s, drain_tokens_per_sec, .. } = guarded?;
+    Some(NetKvConfig {
+        ledger: ledger?,
+        ledger_cap: ledger_cap?,
+        max_congestion_ratio: max_congestion_ratio?,
+        batch: batch?,
+        wait: if waits_by_memory? { WaitModel::Memory { drain_tokens_per_sec } } else { WaitModel::Slots },
+        reserve_tokens: (reserve_gb? * 1e9 / kv?.bytes_per_token as f64).ceil() as u64,
+        guard_tbt_s: is_guarded?.then_some(tbt_limit_s),
+        when_full: when_full?,
+    })
+}
+
+/// A prompt that is refused has been computed: the paper's rule decides then.
+fn check_refusal(reader: &mut Reader<'_>, name: &str, when_full: WhenFull, selection: Option<SelectionMoment>) {
+    let refuses = ["netkv", "netkv_static", "netkv_topo_only"].contains(&name) && when_full == WhenFull::Refuse;
+    if refuses && selection.is_some_and(|at| at != SelectionMoment::PrefillDone) {
+        let message = format!(
+            "policy.netkv.when_full = \"refuse\" of policy {name} refuses prompts that are computed; allowed with \
+             selection.at = \"prefill_done\"; with another, write when_full = \"wait\""
+        );
+        reader.fail("policy.netkv.when_full", &message);
+    }
+}
+
+fn read_guarded(reader: &mut Reader<'_>) -> Option<GuardedWeights> {
     let max_congestion_ratio = reader.float("policy.max_congestion_ratio", Range::below(0.0, 1.0));
     let tbt_limit_ms = reader.float("policy.tbt_limit_ms", POSITIVE_SECONDS);
     let drain_tokens_per_sec = reader.float("policy.drain_tokens_per_s", RATE);
-    Some(NetKvWeights {
+    Some(GuardedWeights {
         max_congestion_ratio: max_congestion_ratio?,
         tbt_limit_s: tbt_limit_ms? * 1e-3,
         drain_tokens_per_sec: drain_tokens_per_sec?,

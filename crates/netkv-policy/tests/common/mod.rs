@@ -3,9 +3,9 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 use netkv_policy::{
-    AibrixConfig, Candidate, CostOracle, Dep9118Config, DynamoConfig, Estimates, IterationModel, JointConfig,
-    LlmdConfig, MooncakeConfig, NetKvWeights, PairPolicy, PathCost, Policy, PolicyConfig, PrefillCandidate,
-    PrefillModel, PromptView, RequestView, Selector, SglangConfig, SmgConfig,
+    AibrixConfig, Candidate, CostOracle, Dep9118Config, DynamoConfig, Estimates, GuardedWeights, IterationModel,
+    JointConfig, LlmdConfig, LoadMeasure, MooncakeConfig, NetKvConfig, PairPolicy, PathCost, Policy, PolicyConfig,
+    PrefillCandidate, PrefillModel, PromptView, RequestView, Selector, SglangConfig, SmgConfig,
 };
 use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, Tier};
 
@@ -16,8 +16,11 @@ pub const PREFILL: PrefillModel =
     PrefillModel { tokens: LatencyCurve::linear(100_000_000_000_000, 100_000_000_000), per_pair_fs: 0 };
 pub const ESTIMATES: Estimates = Estimates { prefill: PREFILL, iteration: ITERATION };
 
-pub const WEIGHTS: NetKvWeights =
-    NetKvWeights { max_congestion_ratio: 0.95, tbt_limit_s: 0.05, drain_tokens_per_sec: 10_000.0 };
+/// The load that the project's own experiments balance.
+pub const TOKENS: LoadMeasure = LoadMeasure::CommittedTokens;
+
+pub const WEIGHTS: GuardedWeights =
+    GuardedWeights { max_congestion_ratio: 0.95, tbt_limit_s: 0.05, drain_tokens_per_sec: 10_000.0 };
 pub const DYNAMO: DynamoConfig =
     DynamoConfig { block_tokens: 16, active_request_weight: 0.0, topology_domain: Tier::Rack, topology_weight: 0.85 };
 pub const SGLANG: SglangConfig =
@@ -50,14 +53,14 @@ pub const DEP9118: Dep9118Config = Dep9118Config { dynamo: DYNAMO, transfer_bloc
 pub const MOONCAKE: MooncakeConfig = MooncakeConfig { tbt_limit_s: 0.05, drain_tokens_per_sec: 10_000.0 };
 
 /// Every policy, in the order of the list of names.
-pub const ALL: [PolicyConfig; 24] = [
+pub const ALL: [PolicyConfig; 27] = [
     PolicyConfig::RoundRobin,
     PolicyConfig::Random,
     PolicyConfig::PowerOfTwo,
     PolicyConfig::Jsq,
-    PolicyConfig::LoadAware,
-    PolicyConfig::CacheAware { threshold_ratio: 0.3 },
-    PolicyConfig::CacheLoadAware { cache_weight: 1.0, load_weight: 1.0 },
+    PolicyConfig::LoadAware { load: TOKENS },
+    PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS },
+    PolicyConfig::CacheLoadAware { cache_weight: 1.0, load_weight: 1.0, load: TOKENS },
     PolicyConfig::DynamoDecode(DYNAMO),
     PolicyConfig::DynamoTopologyRequired(DYNAMO),
     PolicyConfig::DynamoTopologyPreferred(DYNAMO),
@@ -68,11 +71,14 @@ pub const ALL: [PolicyConfig; 24] = [
     PolicyConfig::LlmdTopology(LLMD),
     PolicyConfig::AibrixPd(AIBRIX),
     PolicyConfig::MooncakeTtft(MOONCAKE),
-    PolicyConfig::NetKvStatic(WEIGHTS),
-    PolicyConfig::NetKvNoLedger(WEIGHTS),
-    PolicyConfig::NetKvNoCache(WEIGHTS),
-    PolicyConfig::NetKvNoLoad(WEIGHTS),
-    PolicyConfig::NetKv(WEIGHTS),
+    PolicyConfig::NetKvTopoOnly(NetKvConfig::PRINTED),
+    PolicyConfig::NetKvStatic(NetKvConfig::PRINTED),
+    PolicyConfig::NetKv(NetKvConfig::PRINTED),
+    PolicyConfig::NetKvGuardedStatic(WEIGHTS),
+    PolicyConfig::NetKvGuardedNoLedger(WEIGHTS),
+    PolicyConfig::NetKvGuardedNoCache(WEIGHTS),
+    PolicyConfig::NetKvGuardedNoLoad(WEIGHTS),
+    PolicyConfig::NetKvGuarded(WEIGHTS),
     PolicyConfig::NetKvJoint(JointConfig { netkv: WEIGHTS, price: 4.0, lateness_s: 0.1 }),
     PolicyConfig::Clairvoyant,
 ];

@@ -23,7 +23,7 @@ fn tree() -> FatTree {
 /// One GPU an instance.
 fn cluster(tree: &FatTree) -> Cluster {
     let config = ClusterConfig { tp: 1, prefill_instances: 1, placement: Placement::PerPod };
-    Cluster::new(&config, tree.config().shape, 1)
+    Cluster::new(&config, tree.config().shape, config.tp, 1)
 }
 
 fn network(tree: &FatTree) -> FlowNetwork {
@@ -67,7 +67,7 @@ fn oracle<'a>(
 fn an_idle_bandwidth_is_what_a_transfer_gets_alone() {
     let tree = tree();
     let (cluster, mut network) = (cluster(&tree), network(&tree));
-    let monitor = LinkMonitor::new(LIVE, &tree, 1);
+    let monitor = LinkMonitor::new(LIVE, OwnTraffic::Counted, &tree, 1);
     for (destination, alone) in [(1, 450_000_000), (2, 10_000_000), (4, 5_000_000), (8, 2_500_000)] {
         let (source, destination) = (InstanceId::new(0), InstanceId::new(destination));
         let path = tree.path(cluster.gpu(source, 0), cluster.gpu(destination, 0), 3);
@@ -81,7 +81,7 @@ fn an_idle_bandwidth_is_what_a_transfer_gets_alone() {
 
 /// A monitor that sees these shares of the links of each rack and pod: up links, then down links.
 fn seen(tree: &FatTree, racks: [f64; 8], pods: [f64; 4]) -> LinkMonitor {
-    let mut monitor = LinkMonitor::new(LIVE, tree, 1);
+    let mut monitor = LinkMonitor::new(LIVE, OwnTraffic::Counted, tree, 1);
     for (index, link) in tree.links_of(LinkKind::Rack).enumerate() {
         // The mean over the four spines is the zone's share.
         let around = [0.7, 0.9, 1.1, 1.3][index % 4];
@@ -140,7 +140,7 @@ fn zones_tell_two_pairs_of_racks_apart_where_tiers_tell_their_mean() {
 fn zones_of_a_sample_are_those_of_the_last_visible_one() {
     let tree = tree();
     let network = network(&tree);
-    let mut monitor = LinkMonitor::new(SAMPLED, &tree, 1);
+    let mut monitor = LinkMonitor::new(SAMPLED, OwnTraffic::Counted, &tree, 1);
     let gpus = [0, 4].map(netkv_units::GpuId::new);
     let zone = |monitor: &mut LinkMonitor, now: f64| {
         monitor.refresh(seconds(now));
@@ -164,7 +164,7 @@ fn first_rack_link(tree: &FatTree) -> LinkId {
 fn a_sample_is_the_exact_mean_over_its_window_of_background_and_flows() {
     let tree = tree();
     let (link, mut network) = (first_rack_link(&tree), network(&tree));
-    let mut monitor = LinkMonitor::new(SAMPLED, &tree, 1);
+    let mut monitor = LinkMonitor::new(SAMPLED, OwnTraffic::Counted, &tree, 1);
     let used = |monitor: &mut LinkMonitor, now: f64, network: &FlowNetwork| {
         assert_eq!(monitor.refresh(seconds(now)), SimDuration::ZERO);
         monitor.used_ratio(link, network)
@@ -186,7 +186,7 @@ fn a_sample_is_the_exact_mean_over_its_window_of_background_and_flows() {
 fn without_an_interval_the_present_is_seen() {
     let tree = tree();
     let (link, mut network) = (first_rack_link(&tree), network(&tree));
-    let mut monitor = LinkMonitor::new(LIVE, &tree, 1);
+    let mut monitor = LinkMonitor::new(LIVE, OwnTraffic::Counted, &tree, 1);
     monitor.set_background(SimTime::ZERO, link, 0.25);
     network.start_flow(seconds(3.0), &[link], Bytes::new(9_000_000), Some(BytesPerSec::new(1_000_000)));
     network.resolve();
@@ -199,7 +199,7 @@ fn a_delayed_sample_is_seen_late_and_ages() {
     let tree = tree();
     let (link, network) = (first_rack_link(&tree), network(&tree));
     let delay = SimDuration::from_secs_f64(2.5);
-    let mut monitor = LinkMonitor::new(TelemetryConfig { delay, ..SAMPLED }, &tree, 1);
+    let mut monitor = LinkMonitor::new(TelemetryConfig { delay, ..SAMPLED }, OwnTraffic::Counted, &tree, 1);
     let shares = [0.1, 0.2, 0.3, 0.4];
     for (second, share) in shares.into_iter().enumerate() {
         monitor.set_background(seconds(second as f64), link, share);
@@ -215,7 +215,7 @@ fn a_delayed_sample_is_seen_late_and_ages() {
 fn noise_is_relative_and_bounded_and_has_no_bias() {
     let tree = tree();
     let (link, network) = (first_rack_link(&tree), network(&tree));
-    let mut monitor = LinkMonitor::new(TelemetryConfig { noise_ratio: 0.1, ..SAMPLED }, &tree, 1);
+    let mut monitor = LinkMonitor::new(TelemetryConfig { noise_ratio: 0.1, ..SAMPLED }, OwnTraffic::Counted, &tree, 1);
     monitor.set_background(SimTime::ZERO, link, 0.4);
     let n = 10_000;
     let mut uses = Vec::new();
@@ -235,7 +235,7 @@ fn a_lost_sample_leaves_the_last_one_in_place_for_that_link_alone() {
     let tree = tree();
     let network = network(&tree);
     let config = TelemetryConfig { loss_ratio: 0.3, delay: SimDuration::from_secs_f64(1.5), ..SAMPLED };
-    let mut monitor = LinkMonitor::new(config, &tree, 1);
+    let mut monitor = LinkMonitor::new(config, OwnTraffic::Counted, &tree, 1);
     let links: Vec<LinkId> = tree.links_of(LinkKind::Rack).collect();
     let mut before = vec![0.0; links.len()];
     let (n, mut lost, mut all_lost) = (2_000, 0, 0);

@@ -8,13 +8,14 @@ use netkv_fabric::{
     BackgroundConfig, FabricConfig, FabricShape, FlowBackground, ModulatedBackground, RouteChoice, SizeTable, Wiring,
 };
 use netkv_policy::{
-    AibrixConfig, Dep9118Config, DynamoConfig, JointConfig, LlmdConfig, MooncakeConfig, NetKvWeights, PolicyConfig,
-    SglangConfig, SmgConfig,
+    AibrixConfig, Dep9118Config, DynamoConfig, GuardedWeights, JointConfig, LlmdConfig, LoadMeasure, MooncakeConfig,
+    PolicyConfig, SglangConfig, SmgConfig,
 };
 use netkv_sim::{
     ClusterConfig, DecodeConfig, DecodeLatency, FirstToken, GpuProfile, KvConfig, MeasureConfig, OracleBandwidth,
-    OracleGranularity, Overlap, Placement, PrefillConfig, PrefillLatency, PrefillPolicy, PrefillQueue, Scenario,
-    SelectionMoment, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
+    OracleGranularity, Overlap, OwnTraffic, Placement, PrefillConfig, PrefillLatency, PrefillMode, PrefillPolicy,
+    PrefillQueue, Scenario, SelectionMoment, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity,
+    TtftLimit,
 };
 use netkv_units::{BytesPerSec, LatencyCurve, SimDuration, Tier};
 use netkv_workload::Workload;
@@ -25,9 +26,12 @@ pub const fn millis(ms: u64) -> SimDuration {
     SimDuration::from_nanos(ms * 1_000_000)
 }
 
-/// The parameters of netkv in tests.
-pub const WEIGHTS: NetKvWeights =
-    NetKvWeights { max_congestion_ratio: 0.95, tbt_limit_s: 0.05, drain_tokens_per_sec: 20_000.0 };
+/// The load that load-aware policies balance in tests.
+pub const TOKENS: LoadMeasure = LoadMeasure::CommittedTokens;
+
+/// The parameters of the guarded rule in tests.
+pub const WEIGHTS: GuardedWeights =
+    GuardedWeights { max_congestion_ratio: 0.95, tbt_limit_s: 0.05, drain_tokens_per_sec: 20_000.0 };
 
 const DYNAMO: DynamoConfig =
     DynamoConfig { block_tokens: 16, active_request_weight: 0.0, topology_domain: Tier::Rack, topology_weight: 0.85 };
@@ -65,16 +69,16 @@ pub const fn aibrix(roleset: Tier) -> PolicyConfig {
 /// Every policy.
 pub const POLICIES: [PolicyConfig; 24] = [
     PolicyConfig::RoundRobin,
-    PolicyConfig::LoadAware,
-    PolicyConfig::CacheAware { threshold_ratio: 0.3 },
-    PolicyConfig::CacheLoadAware { cache_weight: 1.0, load_weight: 1.0 },
-    PolicyConfig::NetKv(WEIGHTS),
-    PolicyConfig::NetKvStatic(WEIGHTS),
+    PolicyConfig::LoadAware { load: TOKENS },
+    PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS },
+    PolicyConfig::CacheLoadAware { cache_weight: 1.0, load_weight: 1.0, load: TOKENS },
+    PolicyConfig::NetKvGuarded(WEIGHTS),
+    PolicyConfig::NetKvGuardedStatic(WEIGHTS),
     PolicyConfig::NetKvJoint(JointConfig { netkv: WEIGHTS, price: 100.0, lateness_s: 0.2 }),
     PolicyConfig::Clairvoyant,
-    PolicyConfig::NetKvNoLedger(WEIGHTS),
-    PolicyConfig::NetKvNoCache(WEIGHTS),
-    PolicyConfig::NetKvNoLoad(WEIGHTS),
+    PolicyConfig::NetKvGuardedNoLedger(WEIGHTS),
+    PolicyConfig::NetKvGuardedNoCache(WEIGHTS),
+    PolicyConfig::NetKvGuardedNoLoad(WEIGHTS),
     PolicyConfig::Random,
     PolicyConfig::PowerOfTwo,
     PolicyConfig::Jsq,
@@ -134,6 +138,7 @@ pub fn scenario(workload: Workload) -> Scenario {
         },
         oracle: OracleGranularity::Tier,
         oracle_bandwidth: OracleBandwidth::Share,
+        own_traffic: OwnTraffic::Counted,
         gpu: GpuProfile {
             prefill: PrefillLatency { tokens: LatencyCurve::linear(0, 1_000_000_000_000), per_pair_fs: 0 },
             decode: DecodeLatency { requests: LatencyCurve::linear(10_000_000_000_000, 0), per_token_fs: 0 },
@@ -146,6 +151,7 @@ pub fn scenario(workload: Workload) -> Scenario {
             prefix_caching: true,
         },
         prefill: PrefillConfig {
+            engine: PrefillMode::Batched,
             policy: PrefillPolicy::LeastTokens,
             max_batch_tokens: 8192,
             max_batch_requests: 64,
