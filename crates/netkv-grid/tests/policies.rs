@@ -109,7 +109,7 @@ fn a_rule_that_refuses_decides_when_the_prompt_is_computed() {
     check(
         "[selection]\nat = 'arrival'\n[policy]\nname = 'netkv'\n[policy.netkv]\nwhen_full = 'refuse'\n",
         &[
-            ":8:13: policy.netkv.when_full = \"refuse\" of policy netkv refuses prompts that are computed; allowed with \
+            ":9:13: policy.netkv.when_full = \"refuse\" of policy netkv refuses prompts that are computed; allowed with \
            selection.at = \"prefill_done\"; with another, write when_full = \"wait\"",
         ],
     );
