@@ -149,7 +149,7 @@ pub(crate) fn pod_factors(pods: u32, spread: f64, seed: u64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fat_tree::{FabricConfig, FabricShape, RouteChoice, Wiring};
+    use crate::fat_tree::{FabricConfig, FabricShape, RouteChoice, Uplinks, Wiring};
     use netkv_units::BytesPerSec;
 
     #[test]
@@ -164,6 +164,7 @@ mod tests {
             },
             nvlink: BytesPerSec::new(1),
             nic: BytesPerSec::new(1),
+            uplinks: Uplinks::Pooled,
             rack_oversubscription: 1.0,
             pod_oversubscription: 1.0,
             spines_per_pod: 2,

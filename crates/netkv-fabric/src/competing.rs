@@ -185,7 +185,7 @@ impl CompetingFlows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fat_tree::{FabricConfig, FabricShape, RouteChoice, Wiring};
+    use crate::fat_tree::{FabricConfig, FabricShape, RouteChoice, Uplinks, Wiring};
     use netkv_units::BytesPerSec;
 
     fn tree(pods: u32, racks_per_pod: u32) -> FatTree {
@@ -193,6 +193,7 @@ mod tests {
             shape: FabricShape { pods, racks_per_pod, nodes_per_rack: 2, gpus_per_node: 2, wiring: Wiring::Racks },
             nvlink: BytesPerSec::new(450_000_000_000),
             nic: BytesPerSec::new(10_000_000_000),
+            uplinks: Uplinks::Pooled,
             rack_oversubscription: 2.0,
             pod_oversubscription: 4.0,
             spines_per_pod: 2,

@@ -47,6 +47,16 @@ pub enum RouteChoice {
     LeastLoaded,
 }
 
+/// What oversubscription is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Uplinks {
+    /// Of a switch: the links of a rack (or pod) together carry its NICs' capacity over it, shared out evenly.
+    Pooled,
+    /// Of a link: each carries a NIC's capacity over it, however many there are. So the paper has it: 100, 50 and 25 Gb/s
+    /// by tier, "2:1" and "4:1" (arXiv 2606.03910, section VI); with pooled interfaces a NIC is an instance's.
+    PerLink,
+}
+
 /// A fat tree with its capacities.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FabricConfig {
@@ -56,6 +66,8 @@ pub struct FabricConfig {
     pub nvlink: BytesPerSec,
     /// Each direction of a GPU's NIC, as achieved: line rate times efficiency.
     pub nic: BytesPerSec,
+    /// What the two figures below are of.
+    pub uplinks: Uplinks,
     /// A leaf switch's NIC capacity over its capacity to the spines; at least a positive number, 1 is non-blocking.
     pub rack_oversubscription: f64,
     /// A pod's NIC capacity over its capacity to the cores.
@@ -260,13 +272,17 @@ impl FatTree {
         let shared = |total: f64, oversubscription: f64, links: u32| {
             BytesPerSec::new((total / (oversubscription * f64::from(links))) as u64)
         };
-        match self.kind(link) {
-            LinkKind::NvLink => config.nvlink,
-            LinkKind::Nic => config.nic,
-            LinkKind::Rack => {
+        match (self.kind(link), config.uplinks) {
+            (LinkKind::NvLink, _) => config.nvlink,
+            (LinkKind::Nic, _) => config.nic,
+            (LinkKind::Rack, Uplinks::PerLink) => shared(nic, config.rack_oversubscription, 1),
+            (LinkKind::Pod, Uplinks::PerLink) => shared(nic, config.pod_oversubscription, 1),
+            (LinkKind::Rack, Uplinks::Pooled) => {
                 shared(nic * f64::from(shape.gpus_per_leaf()), config.rack_oversubscription, config.spines_per_pod)
             }
-            LinkKind::Pod => shared(nic * f64::from(shape.gpus_per_pod()), config.pod_oversubscription, config.cores),
+            (LinkKind::Pod, Uplinks::Pooled) => {
+                shared(nic * f64::from(shape.gpus_per_pod()), config.pod_oversubscription, config.cores)
+            }
         }
     }
 
@@ -362,6 +378,7 @@ pub(crate) mod tests {
             },
             nvlink: BytesPerSec::new(450_000_000_000),
             nic: BytesPerSec::new(50_000_000_000),
+            uplinks: Uplinks::Pooled,
             rack_oversubscription: 2.0,
             pod_oversubscription: 4.0,
             spines_per_pod: 4,

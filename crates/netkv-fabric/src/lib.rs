@@ -20,7 +20,9 @@ mod steps;
 pub use background::{Background, BackgroundChange, BackgroundConfig, ModulatedBackground};
 pub use competing::{CompetingFlow, CompetingFlows, FlowBackground};
 pub use degraded::{CapacityChange, Degradation, DegradedLinks, cut_off};
-pub use fat_tree::{FabricConfig, FabricShape, FatTree, GpuPosition, LinkKind, Path, RouteChoice, Wiring, ecmp_hash};
+pub use fat_tree::{
+    FabricConfig, FabricShape, FatTree, GpuPosition, LinkKind, Path, RouteChoice, Uplinks, Wiring, ecmp_hash,
+};
 pub use network::FlowNetwork;
 pub use place::{Direction, LinkPlace};
 pub use size_table::{SizePoint, SizeTable};

@@ -88,14 +88,14 @@ fn the_paper_s_rule_is_as_printed_unless_the_file_says_otherwise() {
     assert_eq!(printed, [PolicyConfig::NetKv(expect)]);
     let changed = policies(
         "[policy]\nname = 'netkv_static'\ntbt_limit_ms = 40.0\ndrain_tokens_per_s = 5.0\n[policy.netkv]\n\
-         ledger = 'interface'\nledger_cap = 0\nmax_congestion_ratio = 0.9\nbatch = 'committed'\nwait = 'memory'\n\
+         ledger = 'interface'\nledger_cap = 0\nmax_congestion_ratio = 0.9\nbatch = 'running'\nwait = 'memory'\n\
          reserve_gb = 0\nguard = 'room_and_tbt'\nwhen_full = 'wait'\n",
     );
     let expect = NetKvConfig {
         ledger: Ledger::Interface,
         ledger_cap: 0,
         max_congestion_ratio: 0.9,
-        batch: BatchView::Committed,
+        batch: BatchView::Running,
         wait: WaitModel::Memory { drain_tokens_per_sec: 5.0 },
         reserve_tokens: 0,
         guard_tbt_s: Some(0.04),

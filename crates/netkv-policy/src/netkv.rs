@@ -15,16 +15,18 @@
 //!
 //! B, latency and congestion c in [0, 1) are the oracle's for the tier of (p, d), c without the scheduler's own
 //! transfers; n is the number of the scheduler's own transfers in flight from p on that tier, counted up to 16; beta is
-//! the batch of d, q the requests that were sent to d and are not in its batch, t(beta) the predicted iteration. If no d
-//! is feasible, the request is refused. No weights, no limit on TBT. Ties go to the lowest id; the paper has no rule.
+//! the batch of d, q the requests that wait for a place in it, t(beta) the predicted iteration. If no d is feasible, the
+//! request is refused. No weights, no limit on TBT. Ties go to the lowest id; the paper has no rule.
 //!
 //! `netkv_static` takes c = 0 ("NetKV-Static"), `netkv_topo_only` c = 0 and n = 0 ("NetKV-Topo-Only").
 //!
 //! Everything in which the project's earlier rule (`netkv_guarded`) differs is a parameter, so that each step between
 //! the two can be taken alone; with all of them taken the choices are the same, which a test holds.
 //!
-//! Ours: q, which the paper calls "queued", counts every request that was sent to d and does not decode yet, those in
-//! transfer included. The reserve has no value in the paper.
+//! Ours: beta is every request that was sent to d and has not finished, those in transfer included, q those of them that
+//! do not decode yet. The paper says only that both are seen live. By the running batch alone ([`BatchView::Running`])
+//! requests crowd onto one near instance until the first of them decodes, and round-robin is ahead, which the paper rules
+//! out. The reserve has no value in the paper.
 
 use crate::candidate::Candidate;
 use crate::estimates::IterationModel;
@@ -69,9 +71,9 @@ pub enum Ledger {
 /// Which requests an instance's predicted iterations are over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchView {
-    /// Those in its batch, as the paper has it.
+    /// Those in its batch.
     Running,
-    /// Those, and all that were sent to it.
+    /// Those, and all that were sent to it and have not finished: our reading of the paper's beta.
     Committed,
 }
 
@@ -102,7 +104,7 @@ impl NetKvConfig {
         ledger: Ledger::SourceTier,
         ledger_cap: 16,
         max_congestion_ratio: 1.0,
-        batch: BatchView::Running,
+        batch: BatchView::Committed,
         wait: WaitModel::Slots,
         reserve_tokens: 0,
         guard_tbt_s: None,

@@ -111,17 +111,22 @@ fn effective_bandwidth_is_what_congestion_leaves_over_the_transfers_in_flight() 
 #[test]
 fn predecessors_that_find_no_place_cost_an_iteration_each() {
     let quiet = tiers([0.0; 4]);
-    for (running, pending, queue_s, decode_s) in [
-        (0, 0, 0.0, 0.0125),
-        (62, 2, 0.0, 0.0435),
-        // 5 - (64 - 62) = 3 iterations of 12 + 62 x 0.5 = 43 ms.
-        (62, 5, 0.129, 0.0435),
-        (64, 2, 2.0 * 0.044, 0.0445),
+    // Running, waiting, T_queue; then T_decode of the running batch, and of all that were sent there.
+    for (running, pending, iterations, decode_s) in [
+        (0, 0, 0.0, [0.0125, 0.0125]),
+        (62, 2, 0.0, [0.0435, 0.0445]),
+        // 5 - (64 - 62) = 3 iterations; 12 + 63 x 0.5 ms, and 12 + 68 x 0.5 ms.
+        (62, 5, 3.0, [0.0435, 0.046]),
+        (64, 2, 2.0, [0.0445, 0.0455]),
     ] {
         let candidate = Candidate { running, pending, ..with_hit(2, 0) };
-        let [_, _, queue, decode] = terms(NetKvConfig::PRINTED, &candidate, &quiet);
-        check_close(queue, queue_s);
-        check_close(decode, decode_s);
+        for (batch, decode_s) in [BatchView::Running, BatchView::Committed].into_iter().zip(decode_s) {
+            let config = NetKvConfig { batch, ..NetKvConfig::PRINTED };
+            let [_, _, queue, decode] = terms(config, &candidate, &quiet);
+            check_close(decode, decode_s);
+            // An iteration of the batch without the request is half a millisecond shorter.
+            check_close(queue, iterations * (decode_s - 0.0005));
+        }
     }
 }
 
@@ -172,6 +177,9 @@ fn the_ablations_leave_out_congestion_and_the_counter() {
 #[test]
 fn proposition_1_says_when_the_near_instance_is_faster() {
     let mut stream = Stream::new(1, "proposition 1");
+    // The proposition leaves T_decode out: the batches are equal.
+    let config = NetKvConfig { batch: BatchView::Running, ..NetKvConfig::PRINTED };
+    let rule = NetKv::new(config, ITERATION);
     let (mut near_wins, mut cases) = (0, 0);
     for _ in 0..20_000 {
         let (one, two) = (stream.below(8) as u32, stream.below(8) as u32);
@@ -180,8 +188,8 @@ fn proposition_1_says_when_the_near_instance_is_faster() {
         let near = Candidate { running: 64, pending: queued(&mut stream), ..with_hit(1, one.min(two)) };
         let far = Candidate { running: 64, pending: queued(&mut stream), ..with_hit(3, one.max(two)) };
         let oracle = tiers([0.0, c1, 0.0, c3]);
-        let [_, _, queue_near, _] = terms(NetKvConfig::PRINTED, &near, &oracle);
-        let [_, _, queue_far, _] = terms(NetKvConfig::PRINTED, &far, &oracle);
+        let [_, _, queue_near, _] = terms(config, &near, &oracle);
+        let [_, _, queue_far, _] = terms(config, &far, &oracle);
         let lacks = |candidate: &Candidate| candidate.transfer_bytes.get() as f64 / PROMPT.kv_bytes.get() as f64;
         let residual = BYTES_PER_SEC[1] * (1.0 - c1);
         let right = 4.0 * (1.0 - c1) / (1.0 - c3) * lacks(&far)
@@ -190,7 +198,7 @@ fn proposition_1_says_when_the_near_instance_is_faster() {
             continue;
         }
         let expect = usize::from(lacks(&near) >= right);
-        assert_eq!(PRINTED.choose(&REQUEST, &[near, far], &oracle), Some(expect), "{near:?} {far:?} {c1} {c3}");
+        assert_eq!(rule.choose(&REQUEST, &[near, far], &oracle), Some(expect), "{near:?} {far:?} {c1} {c3}");
         (near_wins, cases) = (near_wins + 1 - expect, cases + 1);
     }
     assert!(near_wins > cases / 10 && near_wins < cases * 9 / 10, "both happen: {near_wins} of {cases}");

@@ -3,7 +3,7 @@
 use super::SECONDS;
 use super::cluster::read_shape;
 use crate::reader::{Range, Reader};
-use netkv_fabric::{FabricConfig, FabricShape, FatTree, LinkKind, RouteChoice, Wiring};
+use netkv_fabric::{FabricConfig, FabricShape, FatTree, LinkKind, RouteChoice, Uplinks, Wiring};
 use netkv_sim::{OracleBandwidth, OracleGranularity, OwnTraffic, TelemetryConfig};
 use netkv_units::{BytesPerSec, SimDuration};
 
@@ -33,6 +33,7 @@ pub(super) fn read_fabric(reader: &mut Reader<'_>) -> Option<FabricConfig> {
     let efficiency = reader.float("fabric.nic_efficiency_ratio", Range::above(0.0, 1.0));
     let rack_oversubscription = reader.float("fabric.rack_oversubscription", OVERSUBSCRIPTION);
     let pod_oversubscription = reader.float("fabric.pod_oversubscription", OVERSUBSCRIPTION);
+    let uplinks = reader.choice("fabric.uplinks", &[("pooled", Uplinks::Pooled), ("per_link", Uplinks::PerLink)]);
     let spines_per_pod = reader.count("fabric.spines_per_pod", 1, 65_536);
     let cores = reader.count("fabric.cores", 1, 65_536);
     let latency_us = reader.floats::<4>("fabric.latency_us", SECONDS);
@@ -43,6 +44,7 @@ pub(super) fn read_fabric(reader: &mut Reader<'_>) -> Option<FabricConfig> {
         nic: BytesPerSec::new((nic_gbps? * efficiency? * 1e9 / 8.0) as u64),
         rack_oversubscription: rack_oversubscription?,
         pod_oversubscription: pod_oversubscription?,
+        uplinks: uplinks?,
         spines_per_pod: spines_per_pod?,
         cores: cores?,
         route: route?,

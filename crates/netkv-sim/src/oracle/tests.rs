@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::scenario::{ClusterConfig, Placement};
-use netkv_fabric::{FabricConfig, FabricShape, Path, RouteChoice, Wiring};
+use netkv_fabric::{FabricConfig, FabricShape, Path, RouteChoice, Uplinks, Wiring};
 use netkv_units::Bytes;
 
 /// 2 pods x 2 racks x 2 nodes x 2 GPUs; rack links carry 5 MB/s, pod links 2.5 MB/s.
@@ -11,6 +11,7 @@ fn tree() -> FatTree {
         shape: FabricShape { pods: 2, racks_per_pod: 2, nodes_per_rack: 2, gpus_per_node: 2, wiring: Wiring::Racks },
         nvlink: BytesPerSec::new(450_000_000),
         nic: BytesPerSec::new(10_000_000),
+        uplinks: Uplinks::Pooled,
         rack_oversubscription: 2.0,
         pod_oversubscription: 8.0,
         spines_per_pod: 4,

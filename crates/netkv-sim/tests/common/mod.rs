@@ -5,7 +5,8 @@
 pub mod random;
 
 use netkv_fabric::{
-    BackgroundConfig, FabricConfig, FabricShape, FlowBackground, ModulatedBackground, RouteChoice, SizeTable, Wiring,
+    BackgroundConfig, FabricConfig, FabricShape, FlowBackground, ModulatedBackground, RouteChoice, SizeTable, Uplinks,
+    Wiring,
 };
 use netkv_policy::{
     AibrixConfig, Dep9118Config, DynamoConfig, GuardedWeights, JointConfig, LlmdConfig, LoadMeasure, MooncakeConfig,
@@ -121,6 +122,7 @@ pub fn scenario(workload: Workload) -> Scenario {
             },
             nvlink: BytesPerSec::new(100_000_000_000),
             nic: BytesPerSec::new(10_000_000_000),
+            uplinks: Uplinks::Pooled,
             rack_oversubscription: 1.0,
             pod_oversubscription: 1.0,
             spines_per_pod: 2,
