@@ -1,7 +1,8 @@
 //! A router's decisions: candidates in every state, and an operator's table of the fabric.
 
 use netkv_policy::{
-    Candidate, CostOracle, IterationModel, NetKvGuarded, GuardedTerms, GuardedWeights, PathCost, PromptView, RequestView,
+    Candidate, CostOracle, GuardedTerms, GuardedWeights, IterationModel, NetKv, NetKvConfig, NetKvGuarded, PathCost,
+    PromptView, RequestView,
 };
 use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, Stream, Tier};
 
@@ -49,12 +50,18 @@ impl CostOracle for Table {
     }
 }
 
-/// NetKV with the parameters of the base experiment and this TBT limit.
-pub fn netkv(tbt_limit_s: f64) -> NetKvGuarded {
+const ITERATION: IterationModel =
+    IterationModel { requests: LatencyCurve::linear(12_500_000_000_000, 15_000_000_000), per_token_fs: 35_000_000 };
+
+/// The paper's rule.
+pub const fn netkv() -> NetKv {
+    NetKv::new(NetKvConfig::PRINTED, ITERATION)
+}
+
+/// The guarded rule with the parameters of the base experiment and this TBT limit.
+pub fn guarded(tbt_limit_s: f64) -> NetKvGuarded {
     let weights = GuardedWeights { max_congestion_ratio: 0.95, tbt_limit_s, drain_tokens_per_sec: 20_000.0 };
-    let iteration =
-        IterationModel { requests: LatencyCurve::linear(12_500_000_000_000, 15_000_000_000), per_token_fs: 35_000_000 };
-    NetKvGuarded::new(weights, GuardedTerms::ALL, iteration)
+    NetKvGuarded::new(weights, GuardedTerms::ALL, ITERATION)
 }
 
 /// A request with a prompt of 12,000 tokens.
@@ -88,6 +95,7 @@ pub fn candidates(n: u32, seed: u64) -> Vec<Candidate> {
             hit_tokens,
             transfer_bytes: Bytes::new((12_000 - u64::from(hit_tokens)) * BYTES_PER_TOKEN),
             sharing_transfers: below(3) as u32,
+            source_tier_transfers: below(3) as u32,
             ..Candidate::unknown(InstanceId::new(instance))
         }
     };

@@ -2,8 +2,8 @@
 
 mod decisions;
 
-pub use decisions::{Table, candidates, netkv, request};
-use netkv_fabric::{FabricConfig, FabricShape, FatTree, FlowNetwork, Path, RouteChoice, Wiring, ecmp_hash};
+pub use decisions::{Table, candidates, guarded, netkv, request};
+use netkv_fabric::{FabricConfig, FabricShape, FatTree, FlowNetwork, Path, RouteChoice, Uplinks, Wiring, ecmp_hash};
 use netkv_units::{Bytes, BytesPerSec, GpuId, LinkId, SimDuration, SimTime, Stream};
 
 /// GPUs of an instance: a transfer is as many flows, rank to rank.
@@ -24,6 +24,7 @@ pub fn tree(gpus: u32) -> FatTree {
         shape: FabricShape { pods, racks_per_pod, nodes_per_rack: 2, gpus_per_node: 8, wiring: Wiring::Racks },
         nvlink: BytesPerSec::new(450_000_000_000),
         nic: BytesPerSec::new(9_375_000_000),
+        uplinks: Uplinks::Pooled,
         rack_oversubscription: 2.0,
         pod_oversubscription: 4.0,
         spines_per_pod,

@@ -185,8 +185,8 @@ impl NetKv {
         };
         let counted = if self.config.ledger_cap == 0 { in_flight } else { in_flight.min(self.config.ledger_cap) };
         let uncongested = path.bandwidth_bytes_per_sec * (1.0 - congestion);
-        let bytes_per_sec = uncongested / (1.0 + f64::from(counted));
-        [path.latency.as_secs_f64(), candidate.transfer_bytes.get() as f64 / bytes_per_sec]
+        let shared_bytes = float(candidate.transfer_bytes.get()) * (1.0 + f64::from(counted));
+        [float(path.latency.as_nanos()) * 1e-9, shared_bytes / uncongested]
     }
 
     /// Requests in the batch, and tokens of their context, as iterations are predicted by.
@@ -256,6 +256,11 @@ impl NetKv {
         };
         Rating { rank: GUARDED - standing, standing: meaning, terms }
     }
+}
+
+/// Sizes and times are below 2^63, where signed numbers are the same and quicker to convert.
+const fn float(number: u64) -> f64 {
+    number as i64 as f64
 }
 
 /// Standings of a candidate: the higher ones come first.
