@@ -62,12 +62,26 @@ pub struct CellSpec {
     first_token: FirstToken,
     slo: SloConfig,
     policy: PolicyConfig,
-    measure: MeasureConfig,
+    warmup: Warmup,
+    rankings: bool,
+}
+
+/// How long a run warms up.
+#[derive(Clone, Copy, Debug)]
+enum Warmup {
+    /// So long.
+    Time(SimDuration),
+    /// This share of the time in which requests arrive.
+    Share(f64),
 }
 
 impl CellSpec {
     /// The scenario of this point with a seed and the requests of its recipe for that seed.
     pub(crate) fn scenario(&self, seed: u64, workload: Arc<dyn RequestSource>) -> Scenario {
+        let warmup = match self.warmup {
+            Warmup::Time(time) => time,
+            Warmup::Share(ratio) => SimDuration::from_secs_f64(workload.span().as_secs_f64() * ratio),
+        };
         Scenario {
             seed,
             workload,
@@ -88,7 +102,7 @@ impl CellSpec {
             first_token: self.first_token,
             slo: self.slo,
             policy: self.policy,
-            measure: self.measure,
+            measure: MeasureConfig { warmup, rankings: self.rankings },
         }
     }
 
@@ -152,7 +166,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &mut Library) -> Option<CellS
     let first_token = engine::read_first_token(reader);
     let slo = engine::read_slo(reader);
     let policy = policy::read_policy(reader, kv.as_ref(), selection);
-    let warmup_s = reader.float("measure.warmup_s", SECONDS);
+    let warmup = read_warmup(reader);
     let rankings = reader.flag("measure.rankings");
     let latency = profile.as_ref().map(|profile| profile.gpu.prefill);
     let recipe = workload::read_recipe(reader, library, latency, prefill.as_ref(), cluster.as_ref());
@@ -175,9 +189,19 @@ fn read_sections(reader: &mut Reader<'_>, library: &mut Library) -> Option<CellS
         first_token: first_token?,
         slo: slo?,
         policy: policy?,
-        measure: MeasureConfig { warmup: SimDuration::from_secs_f64(warmup_s?), rankings: rankings? },
+        warmup: warmup?,
+        rankings: rankings?,
         profile,
     })
+}
+
+/// How long a run warms up.
+fn read_warmup(reader: &mut Reader<'_>) -> Option<Warmup> {
+    let is_share = reader.choice("measure.warmup", &[("seconds", false), ("share", true)]);
+    let warmup_s = reader.float("measure.warmup_s", SECONDS);
+    let ratio = reader.float("measure.warmup_share_ratio", Range::below(0.0, 1.0));
+    let (warmup_s, ratio) = (warmup_s?, ratio?);
+    Some(if is_share? { Warmup::Share(ratio) } else { Warmup::Time(SimDuration::from_secs_f64(warmup_s)) })
 }
 
 /// Pooled interfaces have no rails, and none of them can be told apart.

@@ -7,16 +7,50 @@ use netkv_workload::{SyntheticKind, Trace, generate};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// SHA-256 of the published `conversation_trace.jsonl`: kvcache-ai/Mooncake, FAST25-release/traces, commit 3cca71d.
-const MOONCAKE_CONVERSATION_SHA256: &str = "b8cbb061a85206d729d91cdc2981f43c9e0d99209dce588d3af5f7934408b9df";
+/// A published trace, by the name that stands for it; the generator stands in where its file is not at hand.
+struct Published {
+    /// What experiment files call it.
+    name: &'static str,
+    /// Names that its file may have.
+    files: &'static [&'static str],
+    /// What captions call it.
+    label: &'static str,
+    /// How its file is known.
+    known_by: KnownBy,
+    /// Kind of the generated trace that stands in for it, of seed [`FALLBACK_SEED`].
+    stand_in: &'static str,
+}
 
-/// The name that stands for the published trace, and for the generator where there is no such file.
-const MOONCAKE_CONVERSATION: &str = "mooncake_conversation";
+/// How a published file is told from others.
+enum KnownBy {
+    /// Its SHA-256.
+    Sha256(&'static str),
+    /// Its number of rows alone: its checksum was never seen here.
+    Rows(usize),
+}
 
-/// Its file name.
-const MOONCAKE_CONVERSATION_FILE: &str = "conversation_trace.jsonl";
+/// The published traces that experiments may name.
+const PUBLISHED: [Published; 2] = [
+    Published {
+        name: "mooncake_conversation",
+        files: &["conversation_trace.jsonl"],
+        label: "Mooncake conversation trace",
+        // kvcache-ai/Mooncake, FAST25-release/traces, commit 3cca71d.
+        known_by: KnownBy::Sha256("b8cbb061a85206d729d91cdc2981f43c9e0d99209dce588d3af5f7934408b9df"),
+        stand_in: "conversation",
+    },
+    Published {
+        // Its 23,608 rows are the "23K requests" of the NetKV paper (arXiv 2606.03910, section VI); those of the arXiv
+        // release of Mooncake are as many.
+        name: "mooncake_toolagent",
+        files: &["toolagent_trace.jsonl", "mooncake_trace.jsonl"],
+        label: "Mooncake tool and agent trace",
+        known_by: KnownBy::Rows(23_608),
+        stand_in: "toolagent_approx",
+    },
+];
 
-/// Seed of the generated trace that stands in for the published one.
+/// Seed of the generated trace that stands in for a published one.
 const FALLBACK_SEED: u64 = 1;
 
 /// Kinds of generated traces by name.
@@ -57,10 +91,10 @@ pub(crate) enum LoadedRequests {
 
 /// Loads what `workload.trace = name` stands for; `named_at` is where it stands.
 pub(crate) fn load(name: &str, named_at: &Origin, trace_dir: Option<&Path>) -> Result<LoadedTrace, InputErrors> {
-    if name == MOONCAKE_CONVERSATION {
-        return match find_published(&named_at.file, trace_dir) {
-            Some(path) => published(&path, named_at),
-            None => Ok(stand_in()),
+    if let Some(known) = PUBLISHED.iter().find(|known| known.name == name) {
+        return match find_published(known, &named_at.file, trace_dir) {
+            Some(path) => published(known, &path, named_at),
+            None => Ok(stand_in(known)),
         };
     }
     if let Some(generated) = name.strip_prefix("synthetic:") {
@@ -77,37 +111,49 @@ pub(crate) fn load(name: &str, named_at: &Origin, trace_dir: Option<&Path>) -> R
 
 fn unknown_generator(name: &str) -> String {
     let kinds: Vec<_> = KINDS.iter().map(|(kind, _)| format!("\"synthetic:{kind}:SEED\"")).collect();
+    let published = PUBLISHED.map(|known| format!("\"{}\"", known.name));
     format!(
-        "workload.trace = \"{name}\" is not a trace; allowed: \"{MOONCAKE_CONVERSATION}\", {}, \
-         \"endless:conversation:SEED\", or a path",
+        "workload.trace = \"{name}\" is not a trace; allowed: {}, {}, \"endless:conversation:SEED\", or a path",
+        published.join(", "),
         kinds.join(", ")
     )
 }
 
 /// The published file in the nearest `traces` folder above the experiment file, in ./traces, or in `trace_dir`.
-fn find_published(experiment: &Path, trace_dir: Option<&Path>) -> Option<PathBuf> {
+fn find_published(known: &Published, experiment: &Path, trace_dir: Option<&Path>) -> Option<PathBuf> {
     let absolute = std::path::absolute(experiment).ok();
     let above = absolute.iter().flat_map(|path| path.ancestors().skip(1)).map(|folder| folder.join("traces"));
     let places = above.chain([PathBuf::from("traces")]).chain(trace_dir.map(Path::to_owned));
-    places.map(|folder| folder.join(MOONCAKE_CONVERSATION_FILE)).find(|path| path.is_file())
+    let paths = places.flat_map(|folder| known.files.iter().map(move |file| folder.join(file)));
+    paths.into_iter().find(|path| path.is_file())
 }
 
-fn published(path: &Path, named_at: &Origin) -> Result<LoadedTrace, InputErrors> {
+fn published(known: &Published, path: &Path, named_at: &Origin) -> Result<LoadedTrace, InputErrors> {
     let (trace, sha256) = parse_file(path, named_at)?;
-    let is_published = sha256 == MOONCAKE_CONVERSATION_SHA256;
-    let notice = (!is_published).then(|| {
-        format!(
-            "{} is not the published Mooncake file: its sha256 is {sha256}, not {MOONCAKE_CONVERSATION_SHA256}",
-            path.display()
-        )
-    });
-    let label = if is_published {
-        "Mooncake conversation trace".to_owned()
-    } else {
-        format!("{MOONCAKE_CONVERSATION_FILE}, not the published file")
+    let label = known.label;
+    let (label, notice) = match known.known_by {
+        KnownBy::Sha256(expect) if sha256 == expect => (label.to_owned(), None),
+        KnownBy::Sha256(expect) => {
+            let told = format!("its sha256 is {sha256}, not {expect}");
+            (not_published(path), Some(format!("{} is not the published {label}: {told}", path.display())))
+        }
+        KnownBy::Rows(rows) if trace.len() == rows => {
+            let told = format!("{} has the {rows} rows of the {label}; its checksum is not known here", path.display());
+            (format!("{label} (by its number of rows; checksum not verified)"), Some(told))
+        }
+        KnownBy::Rows(rows) => {
+            let told = format!("it has {} rows, not {rows}", trace.len());
+            (not_published(path), Some(format!("{} is not the published {label}: {told}", path.display())))
+        }
     };
     let origin = TraceOrigin { label, sha256, fallback: false };
     Ok(LoadedTrace { origin, requests: LoadedRequests::Trace(trace), notice })
+}
+
+/// What captions call a file that is not what its name says.
+fn not_published(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    format!("{name}, not the published file")
 }
 
 fn parse_file(path: &Path, named_at: &Origin) -> Result<(Arc<Trace>, String), InputErrors> {
@@ -141,11 +187,12 @@ fn endless(kind_and_seed: &str) -> Option<LoadedTrace> {
     Some(LoadedTrace { origin, requests: LoadedRequests::Endless(seed), notice: None })
 }
 
-fn stand_in() -> LoadedTrace {
-    let generated = synthetic(&format!("conversation:{FALLBACK_SEED}")).expect("the generator knows conversations");
+fn stand_in(known: &Published) -> LoadedTrace {
+    let generated = synthetic(&format!("{}:{FALLBACK_SEED}", known.stand_in)).expect("the generator knows its kinds");
     let notice = format!(
-        "the Mooncake conversation trace was not found (traces/{MOONCAKE_CONVERSATION_FILE}, then $NETKV_TRACE_DIR): \
-         using the {}",
+        "the {} was not found (traces/{}, then $NETKV_TRACE_DIR): using the {}",
+        known.label,
+        known.files.join(" or "),
         generated.origin.label
     );
     LoadedTrace {

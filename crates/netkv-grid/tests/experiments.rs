@@ -404,7 +404,11 @@ fn the_published_trace_is_looked_for_beside_the_experiments_and_missed_with_a_no
     fs::write(folder.path().join("traces/conversation_trace.jsonl"), row).unwrap();
     let experiment = Experiment::load(&path, &LoadOptions::default()).unwrap();
     assert_eq!(experiment.trace_origins()[0].label, "conversation_trace.jsonl, not the published file");
-    assert!(experiment.notices()[0].contains("is not the published Mooncake file"), "{:?}", experiment.notices());
+    assert!(
+        experiment.notices()[0].contains("is not the published Mooncake conversation trace"),
+        "{:?}",
+        experiment.notices()
+    );
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub use inspect::{
     ArrivalStatistics, ContinuationStatistics, Distribution, LruPoint, PrefixStatistics, SessionCount, TraceStatistics,
 };
 pub use kv_size::KvLayout;
-pub use shape::{Arrivals, Context, Lengths, WorkloadSpec};
+pub use shape::{Arrivals, Context, InputRange, Lengths, Prefixes, WorkloadSpec};
 pub use source::{RequestSource, RequestStream};
 pub use synthetic::{EndlessConversations, SyntheticKind, generate, generate_scaled};
 pub use trace::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS, Trace, TraceError, TraceErrors, TraceRow};

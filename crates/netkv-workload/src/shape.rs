@@ -1,11 +1,14 @@
 //! What to make of a trace: which part of it, with which context lengths, arriving how.
 
 mod context;
+mod prefixes;
 
 use crate::trace::{Trace, TraceRow};
 use crate::workload::{Request, Workload};
 use context::reshape;
 use netkv_units::{SimDuration, SimTime, Stream};
+pub use prefixes::Prefixes;
+use prefixes::drawn_prompts;
 
 /// How a workload follows from a trace.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,12 +16,35 @@ pub struct WorkloadSpec {
     /// The part of the trace that counts: from its first instant up to but without its second, in trace time. Requests
     /// before it are as if they had never been: what they shared is new to the window.
     pub window: Option<(SimTime, SimTime)>,
+    /// Which prompts of the window are kept, by their length in the trace; the others are as if they had never been.
+    pub inputs: InputRange,
     /// What becomes of context lengths.
     pub context: Context,
     /// What becomes of timestamps.
     pub arrivals: Arrivals,
-    /// Only the first so many rows of the window, in trace order.
+    /// Who shares a prefix with whom.
+    pub prefixes: Prefixes,
+    /// Only the first so many kept rows of the window, in trace order.
     pub limit: Option<usize>,
+}
+
+/// Prompts of these lengths, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InputRange {
+    /// The shortest, in tokens.
+    pub min_tokens: u32,
+    /// The longest, in tokens.
+    pub max_tokens: u32,
+}
+
+impl InputRange {
+    /// Every prompt.
+    pub const ALL: Self = Self { min_tokens: 0, max_tokens: u32::MAX };
+
+    /// Whether a prompt of this length is among them.
+    pub const fn contains(self, input_tokens: u32) -> bool {
+        self.min_tokens <= input_tokens && input_tokens <= self.max_tokens
+    }
 }
 
 /// What becomes of context lengths. Shared prefixes are stretched with the prompts, so that hit fractions stay.
@@ -59,7 +85,7 @@ impl Workload {
     /// The workload that `spec` makes of `trace`. Time starts at the window's start, or at the trace's time 0.
     ///
     /// Each row has its own place within its tick, drawn in trace order from the stream "arrivals" of `seed`: it is the
-    /// same whatever the window, the limit and the context.
+    /// same whatever the window, the lengths that are kept, the limit and the context.
     ///
     /// The span, for rates, reaches to the window's end; without a window, or if `limit` cut it, to the last row's
     /// timestamp plus its tick. It does not depend on `seed`.
@@ -70,25 +96,31 @@ impl Workload {
         spec.check();
         let start = spec.window.map_or(SimTime::ZERO, |(start, _)| start);
         let rows = trace.rows();
-        let Kept { first_idx, kept_idx, end_idx } = spec.kept(trace);
+        let Kept { rows: kept, is_cut } = spec.kept(trace);
 
         let mut jitters = Jitters::new(spec.arrivals, seed);
-        for _ in 0..first_idx {
-            let _ = jitters.draw();
-        }
-        let arrivals: Vec<SimTime> = rows[first_idx..kept_idx]
-            .iter()
-            .map(|row| SimTime::ZERO + stamp(row).since(start) + jitters.draw())
-            .collect();
+        let mut n_drawn = 0;
+        let arrival = |&row_idx: &usize| {
+            // One draw for each row, kept or not.
+            while n_drawn < row_idx {
+                let _ = jitters.draw();
+                n_drawn += 1;
+            }
+            n_drawn += 1;
+            SimTime::ZERO + stamp(&rows[row_idx]).since(start) + jitters.draw()
+        };
+        let arrivals: Vec<SimTime> = kept.iter().map(arrival).collect();
 
-        let last_tick_end = rows[first_idx..kept_idx].last().map(|row| stamp(row).since(start) + spec.arrivals.tick());
+        let last_tick_end = kept.last().map(|&row_idx| stamp(&rows[row_idx]).since(start) + spec.arrivals.tick());
         let window_length = spec.window.map(|(start, end)| end.since(start));
-        let span = if kept_idx < end_idx { last_tick_end } else { window_length.or(last_tick_end) };
+        let span = if is_cut { last_tick_end } else { window_length.or(last_tick_end) };
 
-        let reshaped = reshape(trace, first_idx..kept_idx, spec.context);
+        let reshaped = match spec.prefixes {
+            Prefixes::Trace => reshape(trace, &kept, spec.context),
+            Prefixes::None | Prefixes::Shared { .. } => drawn_prompts(trace, &kept, spec.context, spec.prefixes, seed),
+        };
         let mut requests: Vec<Request> = Vec::with_capacity(arrivals.len());
-        for (offset, (arrival, shape)) in arrivals.into_iter().zip(&reshaped.prompts).enumerate() {
-            let row_idx = first_idx + offset;
+        for ((arrival, shape), &row_idx) in arrivals.into_iter().zip(&reshaped.prompts).zip(&kept) {
             let trace_row = u32::try_from(row_idx).expect("a trace has fewer than 2^32 rows");
             let output_tokens = rows[row_idx].output_tokens;
             requests.push(Request::new(arrival, shape.input_tokens, output_tokens, trace_row, shape.first_block));
@@ -109,20 +141,21 @@ pub struct Lengths {
     pub longest_total: u32,
 }
 
-/// Rows of a trace: those from `first_idx` to `kept_idx` are kept, those up to `end_idx` are in the window.
+/// Rows of a trace.
 struct Kept {
-    first_idx: usize,
-    kept_idx: usize,
-    end_idx: usize,
+    /// Positions of those that are kept, ascending.
+    rows: Vec<usize>,
+    /// Whether the limit left out others that would have been kept.
+    is_cut: bool,
 }
 
 impl WorkloadSpec {
     /// How long the requests are that it makes of `trace`, whatever the seed; none if there are none.
     pub fn lengths(&self, trace: &Trace) -> Option<Lengths> {
         self.check();
-        let Kept { first_idx, kept_idx, .. } = self.kept(trace);
-        let rows = &trace.rows()[first_idx..kept_idx];
-        let inputs = rows.iter().map(|row| self.context.apply(row.input_tokens));
+        let kept = self.kept(trace).rows;
+        let rows = kept.iter().map(|&row_idx| &trace.rows()[row_idx]);
+        let inputs = rows.clone().map(|row| self.context.apply(row.input_tokens));
         let totals = inputs.clone().zip(rows).map(|(input, row)| input + row.output_tokens);
         Some(Lengths {
             shortest_input: inputs.clone().min()?,
@@ -136,8 +169,9 @@ impl WorkloadSpec {
         let rows = trace.rows();
         let first_idx = rows.partition_point(|row| stamp(row) < start);
         let end_idx = rows.partition_point(|row| stamp(row) < end);
-        let kept_idx = self.limit.map_or(end_idx, |limit| end_idx.min(first_idx.saturating_add(limit)));
-        Kept { first_idx, kept_idx, end_idx }
+        let mut wanted = (first_idx..end_idx).filter(|&row_idx| self.inputs.contains(rows[row_idx].input_tokens));
+        let kept = wanted.by_ref().take(self.limit.unwrap_or(usize::MAX)).collect();
+        Kept { rows: kept, is_cut: wanted.next().is_some() }
     }
 
     fn check(&self) {
@@ -147,6 +181,7 @@ impl WorkloadSpec {
         if let Arrivals::Dejittered { tick } = self.arrivals {
             assert!(tick > SimDuration::ZERO, "a tick has a length");
         }
+        self.prefixes.check();
         match self.context {
             Context::Native => {}
             Context::Fixed { tokens } => assert!(tokens > 0, "a prompt has at least one token"),

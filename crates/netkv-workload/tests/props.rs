@@ -1,6 +1,8 @@
 //! Laws of reading and writing traces, over random traces and random damage.
 
-use netkv_workload::{Arrivals, BLOCK_TOKENS, Context, Trace, TraceStatistics, Workload, WorkloadSpec};
+use netkv_workload::{
+    Arrivals, BLOCK_TOKENS, Context, InputRange, Prefixes, Trace, TraceStatistics, Workload, WorkloadSpec,
+};
 use proptest::prelude::*;
 
 /// One row to come: gap to the row before, input and output, the row whose prompt it begins with, and by how many blocks.
@@ -91,7 +93,14 @@ proptest! {
         prop_assert!(!TraceStatistics::of(&trace).to_string().contains("NaN"));
         let tick = netkv_units::SimDuration::from_nanos(1_000_000);
         for context in [Context::Native, Context::Fixed { tokens }, Context::Scaled { factor, max_tokens: 10_000 }] {
-            let spec = WorkloadSpec { window: None, context, arrivals: Arrivals::Dejittered { tick }, limit: None };
+            let spec = WorkloadSpec {
+                window: None,
+                inputs: InputRange::ALL,
+                context,
+                arrivals: Arrivals::Dejittered { tick },
+                prefixes: Prefixes::Trace,
+                limit: None,
+            };
             let workload = Workload::build(&trace, &spec, 1);
             workload.check_invariants();
             prop_assert_eq!(workload.len(), trace.len());

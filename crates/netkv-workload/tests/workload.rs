@@ -1,11 +1,20 @@
 //! From a trace to a workload: windows, limits, ticks and rates.
 
 use netkv_units::{RequestId, SimDuration, SimTime};
-use netkv_workload::{Arrivals, Context, Lengths, SyntheticKind, Trace, Workload, WorkloadSpec, generate};
+use netkv_workload::{
+    Arrivals, BLOCK_TOKENS, Context, InputRange, Lengths, Prefixes, SyntheticKind, Trace, Workload, WorkloadSpec,
+    generate,
+};
 
 const TICK: SimDuration = SimDuration::from_nanos(3_000_000_000);
-const RAW: WorkloadSpec =
-    WorkloadSpec { window: None, context: Context::Native, arrivals: Arrivals::RawTicks, limit: None };
+const RAW: WorkloadSpec = WorkloadSpec {
+    window: None,
+    inputs: InputRange::ALL,
+    context: Context::Native,
+    arrivals: Arrivals::RawTicks,
+    prefixes: Prefixes::Trace,
+    limit: None,
+};
 const DEJITTERED: WorkloadSpec = WorkloadSpec { arrivals: Arrivals::Dejittered { tick: TICK }, ..RAW };
 
 fn conversation() -> Trace {
@@ -141,4 +150,72 @@ fn lengths_are_those_of_the_requests_that_are_built() {
     }
     let nothing = WorkloadSpec { limit: Some(0), ..RAW };
     assert_eq!(nothing.lengths(&trace), None);
+}
+
+#[test]
+fn a_filter_keeps_what_is_in_its_range_as_if_nothing_else_had_been() {
+    let trace = conversation();
+    let inputs = InputRange { min_tokens: 4096, max_tokens: 65_536 };
+    for (window, limit) in
+        [(None, None), (Some((secs(600), secs(1200))), None), (Some((secs(55), secs(3000))), Some(122))]
+    {
+        let spec = WorkloadSpec { window, inputs, limit, ..DEJITTERED };
+        let workload = Workload::build(&trace, &spec, 3);
+        workload.check_invariants();
+        // Slow and obvious: every row of the window in turn.
+        let all = Workload::build(&trace, &WorkloadSpec { window, ..DEJITTERED }, 3);
+        let wanted: Vec<_> = all.requests().iter().filter(|own| inputs.contains(own.input_tokens)).collect();
+        // The limit counts rows in trace order, requests are in order of arrival.
+        let mut rows: Vec<u32> = wanted.iter().map(|own| own.trace_row).collect();
+        rows.sort_unstable();
+        rows.truncate(limit.unwrap_or(usize::MAX));
+        let expect: Vec<_> = wanted.iter().filter(|own| rows.contains(&own.trace_row)).collect();
+        assert_eq!(workload.len(), expect.len());
+        for (found, expect) in workload.requests().iter().zip(expect) {
+            let parts =
+                |own: &netkv_workload::Request| (own.arrival, own.input_tokens, own.output_tokens, own.trace_row);
+            assert_eq!(parts(found), parts(expect));
+        }
+        let lengths = spec.lengths(&trace).expect("there are requests");
+        assert!(lengths.shortest_input >= 4096 && lengths.longest_input <= 65_536);
+    }
+    let nothing = WorkloadSpec { inputs: InputRange { min_tokens: 9_000_000, max_tokens: u32::MAX }, ..RAW };
+    assert_eq!((nothing.lengths(&trace), Workload::build(&trace, &nothing, 1).len()), (None, 0));
+}
+
+/// Which group's prefix each request begins with, if it shares one: by its first block, in order of arrival.
+fn sharers(trace: &Trace, share_ratio: f64) -> Vec<Option<usize>> {
+    let prefixes = Prefixes::Shared { share_ratio, groups: 8, prefix_tokens: 2 * BLOCK_TOKENS };
+    let workload = Workload::build(trace, &WorkloadSpec { prefixes, ..DEJITTERED }, 5);
+    workload.check_invariants();
+    let first = |request: usize| workload.blocks(RequestId::from_index(request))[0];
+    let mut seen = vec![0_u32; workload.n_blocks_distinct()];
+    (0..workload.len()).for_each(|request| seen[first(request).index()] += 1);
+    (0..workload.len()).map(|request| Some(first(request).index()).filter(|&block| seen[block] > 1)).collect()
+}
+
+#[test]
+fn drawn_prefixes_are_shared_by_as_many_as_asked_and_more_only_add_sharers() {
+    let trace = conversation();
+    // Each prompt has at least a whole block, so that who shares can be told.
+    let n = sharers(&trace, 0.0).len() as f64;
+    let mut before: Vec<Option<usize>> = sharers(&trace, 0.0);
+    assert!(before.iter().all(Option::is_none));
+    for share_ratio in [0.1, 0.5, 0.9, 1.0] {
+        let now = sharers(&trace, share_ratio);
+        let share = now.iter().flatten().count() as f64 / n;
+        // Binomial: four standard deviations.
+        let tolerance = 4.0 * (share_ratio * (1.0 - share_ratio) / n).sqrt() + 1e-12;
+        assert!((share - share_ratio).abs() <= tolerance, "{share} of {share_ratio}");
+        assert!(before.iter().zip(&now).all(|(before, now)| before.is_none() || now.is_some()));
+        before = now;
+    }
+    let mut groups: Vec<_> = before.into_iter().flatten().collect();
+    groups.sort_unstable();
+    groups.dedup();
+    assert_eq!(groups.len(), 8);
+    // Without prefixes every block is its request's own.
+    let own = Workload::build(&trace, &WorkloadSpec { prefixes: Prefixes::None, ..DEJITTERED }, 5);
+    let n_blocks: usize = own.requests().iter().map(netkv_workload::Request::n_blocks).sum();
+    assert_eq!(own.n_blocks_distinct(), n_blocks);
 }

@@ -4,13 +4,17 @@ use super::{MAX_SECONDS, SECONDS};
 use crate::library::Library;
 use crate::reader::{Range, Reader};
 use crate::trace_source::{LoadedRequests, LoadedTrace, TraceOrigin};
-use netkv_sim::{ClusterConfig, PrefillConfig, PrefillLatency};
+use netkv_sim::{ClusterConfig, PrefillConfig, PrefillLatency, PrefillMode};
 use netkv_units::{SimDuration, SimTime};
 use netkv_workload::{
-    Arrivals, Context, EndlessConversations, Lengths, MAX_TOKENS, RequestSource, Trace, Workload, WorkloadSpec,
+    Arrivals, BLOCK_TOKENS, Context, EndlessConversations, InputRange, Lengths, MAX_TOKENS, Prefixes, RequestSource,
+    Trace, Workload, WorkloadSpec,
 };
 use std::fmt;
 use std::sync::Arc;
+
+/// Most groups of prompts with a common prefix. Chosen by us.
+const MAX_GROUPS: u32 = 1 << 20;
 
 /// Nanoseconds of a millisecond.
 const NANOS_PER_MS: u64 = 1_000_000;
@@ -120,28 +124,92 @@ pub(super) fn read_recipe(
     let max_requests = reader.integer("workload.max_requests", 0, u64::from(u32::MAX));
     let arrivals = read_arrivals(reader);
     let context = read_context(reader);
-    let kind = reader.choice("workload.load", &[("native", 0), ("rate", 1), ("prefill_utilisation", 2)]);
-    let rate_rps = reader.float("workload.rate_rps", Range::closed(1e-6, 1e9));
-    let ratio = reader.float("workload.prefill_utilisation_ratio", Range::closed(1e-6, 100.0));
-    let (rate_rps, ratio) = (rate_rps?, ratio?);
-    let load = match kind? {
-        0 => Load::Native,
-        1 => Load::Rate(rate_rps),
-        _ => Load::PrefillUtilisation {
-            ratio,
-            prefill_instances: cluster?.prefill_instances,
-            latency: latency?,
-            chunk_tokens: prefill?.max_batch_tokens,
-        },
-    };
+    let inputs = read_inputs(reader);
+    let prefixes = read_prefixes(reader);
+    let stand_in_scale = reader.float("workload.stand_in_context_scale", Range::closed(1e-6, 1e6));
+    let load = read_load(reader, latency, prefill, cluster);
     let limit = Some(max_requests?).filter(|&limit| limit > 0).map(|limit| limit as usize);
-    let spec = WorkloadSpec { window: Some(window?), context: context?, arrivals: arrivals?, limit };
-    let source = source?;
+    let (source, mut context, factor) = (source?, context?, stand_in_scale?);
+    if source.origin.fallback && context == Context::Native && (factor - 1.0).abs() > f64::EPSILON {
+        context = Context::Scaled { factor, max_tokens: MAX_TOKENS };
+    }
+    let (window, arrivals, load) = (Some(window?), arrivals?, load?);
+    let spec = WorkloadSpec { window, inputs: inputs?, context, arrivals, prefixes: prefixes?, limit };
     match &source.requests {
         LoadedRequests::Trace(trace) => check_requests(reader, trace, &spec, load)?,
         LoadedRequests::Endless(_) => check_endless(reader, &spec)?,
     }
     Some(WorkloadRecipe { source, spec, load })
+}
+
+/// How fast requests arrive.
+fn read_load(
+    reader: &mut Reader<'_>,
+    latency: Option<PrefillLatency>,
+    prefill: Option<&PrefillConfig>,
+    cluster: Option<&ClusterConfig>,
+) -> Option<Load> {
+    let kinds = [("native", 0), ("rate", 1), ("prefill_utilisation", 2), ("capacity", 3)];
+    let kind = reader.choice("workload.load", &kinds);
+    let rate_rps = reader.float("workload.rate_rps", Range::closed(1e-6, 1e9));
+    let ratio = reader.float("workload.prefill_utilisation_ratio", Range::closed(1e-6, 100.0));
+    let capacity_rps = reader.float("workload.capacity_rps", Range::closed(1e-6, 1e9));
+    let capacity_ratio = reader.float("workload.capacity_ratio", Range::closed(1e-6, 1e3));
+    let (rate_rps, ratio) = (rate_rps?, ratio?);
+    let share_of_capacity_rps = capacity_rps? * capacity_ratio?;
+    Some(match kind? {
+        0 => Load::Native,
+        1 => Load::Rate(rate_rps),
+        2 => Load::PrefillUtilisation {
+            ratio,
+            prefill_instances: cluster?.prefill_instances,
+            latency: latency?,
+            chunk_tokens: match prefill?.engine {
+                PrefillMode::Batched => prefill?.max_batch_tokens,
+                PrefillMode::Delay => u32::MAX,
+            },
+        },
+        _ => Load::Rate(share_of_capacity_rps),
+    })
+}
+
+/// Which prompts are kept; 0 is no limit.
+fn read_inputs(reader: &mut Reader<'_>) -> Option<InputRange> {
+    let min_tokens = reader.count("workload.min_input_tokens", 0, MAX_TOKENS);
+    let max_tokens = reader.count("workload.max_input_tokens", 0, MAX_TOKENS);
+    let (min_tokens, max_tokens) = (min_tokens?, max_tokens?);
+    if max_tokens > 0 && min_tokens > max_tokens {
+        let message = format!(
+            "workload.max_input_tokens = {max_tokens} is below workload.min_input_tokens = {min_tokens}; allowed: 0 (no \
+             limit), or at least as much"
+        );
+        reader.fail("workload.max_input_tokens", &message);
+        return None;
+    }
+    Some(InputRange { min_tokens, max_tokens: if max_tokens == 0 { u32::MAX } else { max_tokens } })
+}
+
+/// Who shares a prefix with whom.
+fn read_prefixes(reader: &mut Reader<'_>) -> Option<Prefixes> {
+    let kind = reader.choice("workload.prefix", &[("trace", 0), ("none", 1), ("shared", 2)]);
+    let share_ratio = reader.float("workload.prefix_share_ratio", Range::closed(0.0, 1.0));
+    let groups = reader.count("workload.prefix_groups", 1, MAX_GROUPS);
+    let prefix_tokens = reader.count("workload.prefix_tokens", 0, MAX_TOKENS);
+    let (share_ratio, groups, prefix_tokens) = (share_ratio?, groups?, prefix_tokens?);
+    if !prefix_tokens.is_multiple_of(BLOCK_TOKENS) {
+        let message = format!(
+            "workload.prefix_tokens = {prefix_tokens} is no multiple of the prefix block of {BLOCK_TOKENS} tokens; the \
+             nearest: {}",
+            (prefix_tokens + BLOCK_TOKENS / 2) / BLOCK_TOKENS * BLOCK_TOKENS
+        );
+        reader.fail("workload.prefix_tokens", &message);
+        return None;
+    }
+    Some(match kind? {
+        0 => Prefixes::Trace,
+        1 => Prefixes::None,
+        _ => Prefixes::Shared { share_ratio, groups, prefix_tokens },
+    })
 }
 
 fn read_window(reader: &mut Reader<'_>) -> Option<(SimTime, SimTime)> {
@@ -187,6 +255,12 @@ fn check_endless(reader: &mut Reader<'_>, spec: &WorkloadSpec) -> Option<()> {
         (Context::Fixed { .. }, _) => return refuse("workload.context", "fixed", "native"),
         (Context::Scaled { .. }, _) => return refuse("workload.context", "scaled", "native"),
     }
+    if spec.inputs != InputRange::ALL || spec.prefixes != Prefixes::Trace {
+        let message = "workload.min_input_tokens, max_input_tokens and prefix need a trace; allowed with endless requests: \
+                       0, 0 and \"trace\"";
+        reader.fail("workload.trace", message);
+        return None;
+    }
     let (start, end) = spec.window.expect("experiments have a window");
     // Two requests at the least, so that they have a rate; seeds differ, but none leaves a minute empty.
     if end.since(start) < SimDuration::from_secs_f64(60.0) {
@@ -214,8 +288,21 @@ fn check_requests(reader: &mut Reader<'_>, trace: &Trace, spec: &WorkloadSpec, l
         reader.fail("workload.window_s", &message);
         return None;
     }
-    let kept = spec.limit.map_or(last, |limit| last.min(first + limit));
-    let at_once = kept < last && stamp(trace.rows()[kept - 1].timestamp_ms) == start;
+    let rows = &trace.rows()[first..last];
+    let mut wanted = rows.iter().filter(|row| spec.inputs.contains(row.input_tokens));
+    let last_kept = wanted.by_ref().take(spec.limit.unwrap_or(usize::MAX)).last();
+    let Some(last_kept) = last_kept else {
+        let lengths = rows.iter().map(|row| row.input_tokens);
+        let (shortest, longest) = (lengths.clone().min().unwrap_or(0), lengths.max().unwrap_or(0));
+        let message = format!(
+            "workload.min_input_tokens and max_input_tokens leave no request of the window: its {} prompts have {shortest} \
+             to {longest} tokens",
+            rows.len()
+        );
+        reader.fail("workload.min_input_tokens", &message);
+        return None;
+    };
+    let at_once = wanted.next().is_some() && stamp(last_kept.timestamp_ms) == start;
     if at_once && spec.arrivals == Arrivals::RawTicks && load != Load::Native {
         let message = "workload.max_requests keeps requests of a single instant, which have no rate to scale";
         reader.fail("workload.max_requests", message);

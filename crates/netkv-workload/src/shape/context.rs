@@ -12,7 +12,6 @@ use crate::prefix::PrefixIndex;
 use crate::shape::Context;
 use crate::trace::{Trace, n_blocks_of};
 use netkv_units::BlockId;
-use std::ops::Range;
 
 /// The prompts of a part of a trace, with ids dense in order of first appearance in that part.
 pub(crate) struct Reshaped {
@@ -27,14 +26,14 @@ pub(crate) struct Prompt {
     pub first_block: usize,
 }
 
-/// Gives the rows `kept` of `trace` new lengths.
-pub(crate) fn reshape(trace: &Trace, kept: Range<usize>, context: Context) -> Reshaped {
-    let rows = &trace.rows()[kept];
+/// Gives the rows of `trace` at the positions `kept` new lengths.
+pub(crate) fn reshape(trace: &Trace, kept: &[usize], context: Context) -> Reshaped {
+    let rows = kept.iter().map(|&row_idx| &trace.rows()[row_idx]);
     let mut seen = PrefixIndex::new(trace.n_blocks_distinct());
     let mut prompts: Vec<Prompt> = Vec::with_capacity(rows.len());
-    let mut blocks: Vec<BlockId> = Vec::with_capacity(rows.iter().map(|row| row.n_blocks()).sum());
+    let mut blocks: Vec<BlockId> = Vec::with_capacity(rows.clone().map(|row| row.n_blocks()).sum());
     let mut n_distinct = 0;
-    for (row_idx, row) in rows.iter().enumerate() {
+    for (row_idx, row) in rows.enumerate() {
         let old_blocks = trace.blocks(row);
         let input_tokens = context.apply(row.input_tokens);
         let n_new = n_blocks_of(input_tokens);
@@ -76,6 +75,10 @@ mod tests {
     use super::*;
     use crate::synthetic::{SyntheticKind, generate};
 
+    fn all(trace: &Trace) -> Vec<usize> {
+        (0..trace.len()).collect()
+    }
+
     /// Fraction of blocks that an infinite cache holds already, over all and as the mean over requests.
     fn block_hits(reshaped: &Reshaped) -> (f64, f64) {
         let mut seen = PrefixIndex::new(reshaped.n_distinct);
@@ -94,15 +97,15 @@ mod tests {
     /// Differences to the native hit fractions: over all blocks, and of the mean over requests.
     fn hit_changes(context: Context) -> (f64, f64) {
         let trace = generate(SyntheticKind::Conversation, 1);
-        let native = block_hits(&reshape(&trace, 0..trace.len(), Context::Native));
-        let new = block_hits(&reshape(&trace, 0..trace.len(), context));
+        let native = block_hits(&reshape(&trace, &all(&trace), Context::Native));
+        let new = block_hits(&reshape(&trace, &all(&trace), context));
         (new.0 - native.0, new.1 - native.1)
     }
 
     #[test]
     fn native_lengths_keep_every_id() {
         let trace = generate(SyntheticKind::Conversation, 1);
-        let reshaped = reshape(&trace, 0..trace.len(), Context::Native);
+        let reshaped = reshape(&trace, &all(&trace), Context::Native);
         assert_eq!(reshaped.n_distinct, trace.n_blocks_distinct());
         let all: Vec<BlockId> = trace.rows().iter().flat_map(|row| trace.blocks(row)).copied().collect();
         assert!(reshaped.blocks == all);
@@ -130,7 +133,7 @@ mod tests {
         let line = r#"{"timestamp": 0, "input_length": 1300, "output_length": 1, "hash_ids": [0, 1, 2]}"#;
         let trace = Trace::parse(format!("{line}\n{line}").as_bytes()).unwrap();
         for tokens in [1, 512, 5_000] {
-            let reshaped = reshape(&trace, 0..2, Context::Fixed { tokens });
+            let reshaped = reshape(&trace, &[0, 1], Context::Fixed { tokens });
             assert_eq!(reshaped.n_distinct, n_blocks_of(tokens));
             assert_eq!(reshaped.blocks.len(), 2 * n_blocks_of(tokens));
         }

@@ -1,0 +1,91 @@
+//! Workloads in experiment files: what is refused, and what reaches the requests.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like the tests themselves")]
+
+mod common;
+
+use common::{folder, load};
+use netkv_grid::{Experiment, LoadOptions, Workloads};
+use netkv_workload::RequestSource;
+use std::sync::Arc;
+
+#[track_caller]
+fn check(body: &str, expect: &str) {
+    let text = load(body).expect_err("the experiment is wrong").to_string();
+    assert!(text.contains(expect), "{text}");
+}
+
+/// The requests of the first cell.
+fn requests(experiment: &Experiment) -> Arc<dyn RequestSource> {
+    Workloads::new().of(&experiment.cell(0).unwrap())
+}
+
+fn lengths(source: &dyn RequestSource) -> Vec<u32> {
+    let (mut stream, mut blocks, mut lengths) = (source.draw(), Vec::new(), Vec::new());
+    while let Some(request) = stream.next(&mut blocks) {
+        lengths.push(request.input_tokens);
+    }
+    lengths
+}
+
+#[test]
+fn a_filter_that_leaves_nothing_tells_what_there_was() {
+    check(
+        "[workload]\nmin_input_tokens = 9000000\nmax_input_tokens = 0\n",
+        ":5:20: workload.min_input_tokens and max_input_tokens leave no request of the window: its",
+    );
+    check(
+        "[workload]\nmin_input_tokens = 100\nmax_input_tokens = 50\n",
+        ":6:20: workload.max_input_tokens = 50 is below workload.min_input_tokens = 100; allowed: 0 (no limit), or at least",
+    );
+    check(
+        "[workload]\ntrace = 'endless:conversation:1'\nmax_input_tokens = 50\n",
+        ":5:9: workload.min_input_tokens, max_input_tokens and prefix need a trace",
+    );
+}
+
+#[test]
+fn a_share_is_a_probability_and_a_prefix_of_whole_blocks() {
+    check(
+        "[workload]\nprefix_share_ratio = 1.5\n",
+        ":5:22: workload.prefix_share_ratio = 1.5 is not allowed; allowed: at least 0 and at most 1",
+    );
+    check(
+        "[workload]\nprefix_tokens = 1000\n",
+        ":5:17: workload.prefix_tokens = 1000 is no multiple of the prefix block of 512 tokens; the nearest: 1024",
+    );
+}
+
+#[test]
+fn a_load_by_capacity_is_its_share_of_the_rate() {
+    let body = "[workload]\nload = 'capacity'\ncapacity_rps = 6.0\ncapacity_ratio = 2.5\nmax_requests = 120\n\
+                [measure]\nwarmup = 'share'\nwarmup_share_ratio = 0.25\n";
+    let experiment = load(body).unwrap();
+    let source = requests(&experiment);
+    assert!((source.len() as f64 / source.span().as_secs_f64() - 15.0).abs() < 1e-9);
+    let scenario = Workloads::new().scenario(&experiment.cell(0).unwrap());
+    assert_eq!(scenario.measure.warmup.as_nanos(), 2_000_000_000);
+}
+
+#[test]
+fn the_stand_in_alone_is_scaled() {
+    let body = "trace = 'mooncake_toolagent'\nmax_requests = 50\nstand_in_context_scale = 0.5\n";
+    let files = |extra: &str| format!("extends = 'common.toml'\n[workload]\n{body}{extra}");
+    let lengths_of = |extra: &str| {
+        let folder = folder(&[("x.toml", &files(extra))]);
+        let experiment = Experiment::load(&folder.path().join("x.toml"), &LoadOptions::default()).unwrap();
+        (experiment.trace_origins()[0].label.clone(), lengths(&*requests(&experiment)))
+    };
+    let (label, scaled) = lengths_of("");
+    assert_eq!(label, "mooncake-like generator (toolagent_approx), seed 1");
+    let folder = folder(&[(
+        "x.toml",
+        "extends = 'common.toml'\n[workload]\ntrace = 'synthetic:toolagent_approx:1'\n\
+                                      max_requests = 50\nstand_in_context_scale = 0.5\n",
+    )]);
+    let own = Experiment::load(&folder.path().join("x.toml"), &LoadOptions::default()).unwrap();
+    let expect: Vec<u32> =
+        lengths(&*requests(&own)).iter().map(|&tokens| (f64::from(tokens) * 0.5 + 0.5) as u32).collect();
+    assert_eq!(scaled, expect, "asked for by name, the generated trace is what it is");
+    assert_eq!(lengths_of("context = 'fixed'\ncontext_tokens = 700\n").1, vec![700; 50]);
+}
