@@ -11,17 +11,19 @@ use crate::load_aware::Load;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
 use crate::rating::Rating;
+use crate::ties::Breaker;
 
 /// The rule.
 pub(crate) struct CacheAware {
     threshold_ratio: f64,
     load: Load,
+    ties: Breaker,
 }
 
 impl CacheAware {
     /// The rule for prefixes of more than this share of the prompt.
-    pub(crate) const fn new(threshold_ratio: f64, load: Load) -> Self {
-        Self { threshold_ratio, load }
+    pub(crate) const fn new(threshold_ratio: f64, load: Load, ties: Breaker) -> Self {
+        Self { threshold_ratio, load, ties }
     }
 
     /// The prefix that a candidate must hold, in tokens: the longest, if it is long enough.
@@ -36,7 +38,9 @@ impl Policy for CacheAware {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
         let wanted = self.wanted_hit(request, candidates);
         let admits = |candidate: &Candidate| candidate.hit_tokens >= wanted;
-        self.load.least(candidates, request.prompt.input_tokens, admits).expect("there is a candidate")
+        self.ties
+            .least(self.load.of_all(candidates, request.prompt.input_tokens, admits))
+            .expect("there is a candidate")
     }
 
     fn rate(&self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> Vec<Rating> {

@@ -1,7 +1,7 @@
 //! Cache+load-aware: the paper's tuned baseline CLA* (arXiv 2606.03910, section VI), whose score it does not print.
 //!
-//! score(d) = cache_weight * hit(d) / prompt - load_weight * load(d) / max load; the highest wins, ties to the
-//! lowest id. The score is ours, the weights' names the paper's. Load is what `policy.load` says. The weights are tuned by `netkv tune` on seeds and a part of the
+//! score(d) = cache_weight * hit(d) / prompt - load_weight * load(d) / max load; the highest wins, of
+//! equals the first, or any (`policy.ties`). The score is ours, the weights' names the paper's. Load is what `policy.load` says. The weights are tuned by `netkv tune` on seeds and a part of the
 //! trace that no comparison uses, so that the baseline is as strong as it can be.
 
 use crate::candidate::Candidate;
@@ -9,20 +9,22 @@ use crate::load_aware::Load;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
 use crate::rating::{Rating, Term};
+use crate::ties::Breaker;
 
-/// The two weights; only their ratio matters.
+/// The rule.
 pub(crate) struct CacheLoadAware {
-    cache_weight: f64,
-    load_weight: f64,
-    load: Load,
+    pub(crate) score: Score,
+    pub(crate) ties: Breaker,
 }
 
-impl CacheLoadAware {
-    /// The rule with these weights.
-    pub(crate) const fn new(cache_weight: f64, load_weight: f64, load: Load) -> Self {
-        Self { cache_weight, load_weight, load }
-    }
+/// The two weights, of which only the ratio matters, and what load is.
+pub(crate) struct Score {
+    pub(crate) cache_weight: f64,
+    pub(crate) load_weight: f64,
+    pub(crate) load: Load,
+}
 
+impl Score {
     /// Both weighted parts of the score.
     fn parts(&self, request: &RequestView, candidate: &Candidate, most_loaded: f64) -> (f64, f64) {
         let cached = f64::from(candidate.hit_tokens) / f64::from(request.prompt.input_tokens.max(1));
@@ -40,22 +42,19 @@ impl CacheLoadAware {
 
 impl Policy for CacheLoadAware {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
-        let most_loaded = self.most_loaded(request, candidates);
-        let mut best = (0, f64::NEG_INFINITY);
-        for (index, candidate) in candidates.iter().enumerate() {
-            let (cached, load) = self.parts(request, candidate, most_loaded);
-            let score = cached - load;
-            if score > best.1 {
-                best = (index, score);
-            }
-        }
-        best.0
+        let most_loaded = self.score.most_loaded(request, candidates);
+        let score = &self.score;
+        let cost = |(index, candidate): (usize, &Candidate)| {
+            let (cached, load) = score.parts(request, candidate, most_loaded);
+            (index, load - cached)
+        };
+        self.ties.least(candidates.iter().enumerate().map(cost)).expect("there is a candidate")
     }
 
     fn rate(&self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> Vec<Rating> {
-        let most_loaded = self.most_loaded(request, candidates);
+        let most_loaded = self.score.most_loaded(request, candidates);
         let rating = |candidate: &Candidate| {
-            let (cached, load) = self.parts(request, candidate, most_loaded);
+            let (cached, load) = self.score.parts(request, candidate, most_loaded);
             Rating::new([Term::new("cached", "", -cached), Term::new("load", "", load)])
         };
         candidates.iter().map(rating).collect()

@@ -2,7 +2,7 @@
 
 use crate::aibrix_pd::{AibrixConfig, AibrixPd};
 use crate::cache_aware::CacheAware;
-use crate::cache_load_aware::CacheLoadAware;
+use crate::cache_load_aware::{CacheLoadAware, Score};
 use crate::dep9118_static::{Dep9118Config, Dep9118Static};
 use crate::dynamo_decode::{DynamoConfig, DynamoDecode};
 use crate::dynamo_topology::{DynamoTopology, Enforcement};
@@ -21,6 +21,7 @@ use crate::random::Random;
 use crate::round_robin::RoundRobin;
 use crate::sglang_cache_aware::{SglangCacheAware, SglangConfig};
 use crate::smg_expected_wait::{SmgConfig, SmgExpectedWait};
+use crate::ties::TieRule;
 use netkv_units::SimDuration;
 
 /// A policy and its parameters.
@@ -38,6 +39,8 @@ pub enum PolicyConfig {
     LoadAware {
         /// What load is.
         load: LoadMeasure,
+        /// Who wins among equals.
+        ties: TieRule,
     },
     /// Longest cached prefix.
     CacheAware {
@@ -45,6 +48,8 @@ pub enum PolicyConfig {
         threshold_ratio: f64,
         /// What is balanced among equals.
         load: LoadMeasure,
+        /// Who wins among those.
+        ties: TieRule,
     },
     /// Weighted sum of cached share and load.
     CacheLoadAware {
@@ -54,6 +59,8 @@ pub enum PolicyConfig {
         load_weight: f64,
         /// What load is.
         load: LoadMeasure,
+        /// Who wins among equals.
+        ties: TieRule,
     },
     /// NVIDIA Dynamo: least projected KV blocks.
     DynamoDecode(DynamoConfig),
@@ -205,10 +212,13 @@ impl PolicyConfig {
             Self::Random => decode(Random::new(seed)),
             Self::PowerOfTwo => decode(PowerOfTwo::new(seed)),
             Self::Jsq => decode(ShortestQueue),
-            Self::LoadAware { load } => decode(LoadAware(load_of(load))),
-            Self::CacheAware { threshold_ratio, load } => decode(CacheAware::new(threshold_ratio, load_of(load))),
-            Self::CacheLoadAware { cache_weight, load_weight, load } => {
-                decode(CacheLoadAware::new(cache_weight, load_weight, load_of(load)))
+            Self::LoadAware { load, ties } => decode(LoadAware { load: load_of(load), ties: ties.breaker(seed) }),
+            Self::CacheAware { threshold_ratio, load, ties } => {
+                decode(CacheAware::new(threshold_ratio, load_of(load), ties.breaker(seed)))
+            }
+            Self::CacheLoadAware { cache_weight, load_weight, load, ties } => {
+                let score = Score { cache_weight, load_weight, load: load_of(load) };
+                decode(CacheLoadAware { score, ties: ties.breaker(seed) })
             }
             Self::DynamoDecode(config) => decode(DynamoDecode::new(config, seed)),
             Self::DynamoTopologyRequired(config) => decode(DynamoTopology::new(config, Enforcement::Required, seed)),

@@ -110,3 +110,4 @@ pub use policy::{PairPolicy, Policy, PromptView, RequestView, Selector, StagedPo
 pub use rating::{Rating, Term};
 pub use sglang_cache_aware::SglangConfig;
 pub use smg_expected_wait::SmgConfig;
+pub use ties::TieRule;

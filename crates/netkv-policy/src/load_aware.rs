@@ -1,4 +1,4 @@
-//! Load-aware: the least loaded decode instance; the first of equals.
+//! Load-aware: the least loaded decode instance; of equals the first, or any (`policy.ties`).
 //!
 //! The paper's LA takes the least T_queue + T_decode (arXiv 2606.03910, eqs. (6) and (7)): [`LoadMeasure::NextIteration`].
 //! The project's own measure is the committed KV tokens, running and promised: [`LoadMeasure::CommittedTokens`]. Dynamo's
@@ -9,6 +9,7 @@ use crate::estimates::IterationModel;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
 use crate::rating::{Rating, Term};
+use crate::ties::Breaker;
 
 /// What the load of an instance is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,29 +52,32 @@ impl Load {
         Term::new(name, unit, self.of(candidate, input_tokens))
     }
 
-    /// Position of the least loaded of the candidates that `admits`; the first of equals.
-    pub(crate) fn least(
+    /// Positions and loads of the candidates that `admits`.
+    pub(crate) fn of_all(
         self,
         candidates: &[Candidate],
         input_tokens: u32,
         admits: impl Fn(&Candidate) -> bool,
-    ) -> Option<usize> {
-        let loads = candidates.iter().enumerate().filter(|(_, candidate)| admits(candidate));
-        let loads = loads.map(|(index, candidate)| (index, self.of(candidate, input_tokens)));
-        loads.min_by(|one, two| one.1.total_cmp(&two.1)).map(|(index, _)| index)
+    ) -> impl Iterator<Item = (usize, f64)> {
+        let admitted = candidates.iter().enumerate().filter(move |(_, candidate)| admits(candidate));
+        admitted.map(move |(index, candidate)| (index, self.of(candidate, input_tokens)))
     }
 }
 
-/// The rule; it has no state.
-pub(crate) struct LoadAware(pub(crate) Load);
+/// The rule.
+pub(crate) struct LoadAware {
+    pub(crate) load: Load,
+    pub(crate) ties: Breaker,
+}
 
 impl Policy for LoadAware {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
-        self.0.least(candidates, request.prompt.input_tokens, |_| true).expect("there is a candidate")
+        let loads = self.load.of_all(candidates, request.prompt.input_tokens, |_| true);
+        self.ties.least(loads).expect("there is a candidate")
     }
 
     fn rate(&self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> Vec<Rating> {
         let input_tokens = request.prompt.input_tokens;
-        candidates.iter().map(|candidate| Rating::new([self.0.term(candidate, input_tokens)])).collect()
+        candidates.iter().map(|candidate| Rating::new([self.load.term(candidate, input_tokens)])).collect()
     }
 }

@@ -2,6 +2,45 @@
 
 use netkv_units::Stream;
 
+/// Who wins among equals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TieRule {
+    /// The first one. Where near instances have low ids, a rule that knows no network then favours them by accident.
+    LowestId,
+    /// Any of them.
+    Random,
+}
+
+impl TieRule {
+    /// The rule, with the draws of `seed` if it needs any.
+    pub(crate) fn breaker(self, seed: u64) -> Breaker {
+        match self {
+            Self::LowestId => Breaker::LowestId,
+            Self::Random => Breaker::Random(Ties::new(seed)),
+        }
+    }
+}
+
+/// Finds the least of several costs.
+#[derive(Clone, Debug)]
+pub(crate) enum Breaker {
+    LowestId,
+    Random(Ties),
+}
+
+impl Breaker {
+    /// The position with the least cost.
+    pub(crate) fn least(&mut self, costs: impl IntoIterator<Item = (usize, f64)>) -> Option<usize> {
+        match self {
+            Self::LowestId => {
+                let least = costs.into_iter().min_by(|one, two| one.1.total_cmp(&two.1));
+                least.map(|(position, _)| position)
+            }
+            Self::Random(ties) => ties.least(0.0, costs),
+        }
+    }
+}
+
 /// Draws among equals, from a stream of the seed's own.
 #[derive(Clone, Debug)]
 pub(crate) struct Ties(Stream);

@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::{ALL, Oracle, QUIET, REQUEST, TOKENS, WEIGHTS, check, check_tie, counts, decode_policy, four, idle};
+use common::{
+    ALL, FIRST, Oracle, QUIET, REQUEST, TOKENS, WEIGHTS, check, check_tie, counts, decode_policy, four, idle,
+};
 use netkv_policy::{Candidate, PolicyConfig};
 use netkv_units::Bytes;
 
@@ -20,14 +22,14 @@ fn load_aware_counts_what_was_promised_as_well_as_what_runs() {
     candidates[1].pending_tokens = 400;
     candidates[2].running_tokens = 300;
     candidates[3] = Candidate { running_tokens: 200, pending_tokens: 200, ..candidates[3] };
-    check(PolicyConfig::LoadAware { load: TOKENS }, &candidates, &QUIET, 2);
+    check(PolicyConfig::LoadAware { load: TOKENS, ties: FIRST }, &candidates, &QUIET, 2);
     candidates[2].pending_tokens = 100;
-    check(PolicyConfig::LoadAware { load: TOKENS }, &candidates, &QUIET, 1);
+    check(PolicyConfig::LoadAware { load: TOKENS, ties: FIRST }, &candidates, &QUIET, 1);
 }
 
 #[test]
 fn cache_aware_takes_the_longest_prefix_if_it_is_worth_it() {
-    let config = PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS };
+    let config = PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS, ties: FIRST };
     let mut candidates = four();
     candidates[0].running_tokens = 1;
     candidates[2] = Candidate { hit_tokens: 300, running_tokens: 50_000, ..candidates[2] };
@@ -38,7 +40,8 @@ fn cache_aware_takes_the_longest_prefix_if_it_is_worth_it() {
 
 #[test]
 fn cache_load_aware_weighs_the_cached_share_against_relative_load() {
-    let config = |cache_weight| PolicyConfig::CacheLoadAware { cache_weight, load_weight: 1.0, load: TOKENS };
+    let config =
+        |cache_weight| PolicyConfig::CacheLoadAware { cache_weight, load_weight: 1.0, load: TOKENS, ties: FIRST };
     let mut candidates = four();
     for candidate in &mut candidates {
         candidate.running_tokens = 600;
@@ -128,9 +131,9 @@ fn netkv_moves_only_what_is_missing() {
 #[test]
 fn equal_costs_go_to_the_lowest_id() {
     for config in [
-        PolicyConfig::LoadAware { load: TOKENS },
-        PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS },
-        PolicyConfig::CacheLoadAware { cache_weight: 1.0, load_weight: 1.0, load: TOKENS },
+        PolicyConfig::LoadAware { load: TOKENS, ties: FIRST },
+        PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS, ties: FIRST },
+        PolicyConfig::CacheLoadAware { cache_weight: 1.0, load_weight: 1.0, load: TOKENS, ties: FIRST },
         PolicyConfig::NetKvGuarded(WEIGHTS),
     ] {
         let same = [idle(1), idle(1), idle(1)];

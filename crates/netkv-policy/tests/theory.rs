@@ -3,7 +3,7 @@
 
 use netkv_policy::{
     Candidate, CostOracle, Estimates, GuardedWeights, IterationModel, LoadMeasure, PathCost, PolicyConfig,
-    PrefillModel, PromptView, RequestView, Selector,
+    PrefillModel, PromptView, RequestView, Selector, TieRule,
 };
 use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, Stream, Tier};
 
@@ -332,7 +332,14 @@ fn cache_aware_alone_is_as_many_times_slower_as_one_likes() {
         let tokens = (critical * stream.uniform(0.5, 0.999)) as u32;
         let instance = family.decision(&mut stream, tokens);
         let chosen = |config| instance.choice(config, &instance.oracle);
-        assert_eq!(chosen(PolicyConfig::CacheAware { threshold_ratio: 0.3, load: LoadMeasure::CommittedTokens }), 0);
+        assert_eq!(
+            chosen(PolicyConfig::CacheAware {
+                threshold_ratio: 0.3,
+                load: LoadMeasure::CommittedTokens,
+                ties: TieRule::LowestId
+            }),
+            0
+        );
         let (far_s, near_s) = (instance.cost_s(0, 0.0), instance.cost_s(2, 0.0).min(instance.cost_s(3, 0.0)));
         assert_eq!(chosen(PolicyConfig::NetKvGuarded(WEIGHTS)) >= 2, near_s < far_s);
     }
@@ -351,7 +358,11 @@ fn a_lone_request_loses_no_more_than_the_ratio_of_bandwidths() {
         }
         let told = instance.oracle.congestion();
         let chosen = instance.choice(
-            PolicyConfig::CacheAware { threshold_ratio: 0.0, load: LoadMeasure::CommittedTokens },
+            PolicyConfig::CacheAware {
+                threshold_ratio: 0.0,
+                load: LoadMeasure::CommittedTokens,
+                ties: TieRule::LowestId,
+            },
             &instance.oracle,
         );
         let best = instance.choice(PolicyConfig::NetKvGuarded(WEIGHTS), &instance.oracle);

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{POLICIES, TOKENS, millis, picks_both, scenario};
+use common::{FIRST, POLICIES, TOKENS, millis, picks_both, scenario};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{
     FirstToken, METRICS, OracleGranularity, Placement, RunOutput, Scenario, TransferGranularity, Value, metrics, run,
@@ -83,7 +83,7 @@ fn a_full_cache_saves_the_prefill_and_the_transfer() {
             placement: Placement::Listed(vec![0]),
             ..scenario.cluster
         };
-        scenario.policy = PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS };
+        scenario.policy = PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS, ties: FIRST };
         scenario.kv.prefix_caching = caching;
         run(&scenario).requests[1].clone()
     };
@@ -103,7 +103,7 @@ fn cached_blocks_are_sent_again_unless_the_transport_skips_them() {
     let later = SimTime::from_secs_f64(100.0);
     let parts = vec![(SimTime::ZERO, 1024, 2, blocks(0, 2)), (later, 1500, 2, blocks(0, 3))];
     let mut scenario = scenario(Workload::from_parts(parts));
-    scenario.policy = PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS };
+    scenario.policy = PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS, ties: FIRST };
     assert_eq!(run(&scenario).requests[1].transfer_bytes, (1500 - 1024) * 1_000_000);
     scenario.transfer.skip_cached = false;
     assert_eq!(run(&scenario).requests[1].transfer_bytes, 1500 * 1_000_000);

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{TOKENS, millis, scenario};
+use common::{FIRST, TOKENS, millis, scenario};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{FirstToken, Overlap, Placement, RequestRecord, Scenario, SelectionMoment, run};
 use netkv_units::{BlockId, BytesPerSec, InstanceId, SimDuration, SimTime};
@@ -78,7 +78,7 @@ fn a_prompt_that_the_decode_instance_has_waits_for_its_prefill_alone() {
     let later = SimTime::from_secs_f64(100.0);
     let parts = vec![(SimTime::ZERO, 1024, 2, blocks(0, 2)), (later, 1024, 2, blocks(0, 2))];
     let mut scenario = Scenario { workload: std::sync::Arc::new(Workload::from_parts(parts)), ..layerwise() };
-    scenario.policy = PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS };
+    scenario.policy = PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS, ties: FIRST };
     // Caching on the prefill side would leave nothing to compute.
     scenario.prefill.policy = netkv_sim::PrefillPolicy::RoundRobin;
     let record = run(&scenario).requests[1].clone();
@@ -109,7 +109,7 @@ fn who_is_chosen_early_counts_early() {
     let mut scenario = scenario(Workload::from_parts(parts));
     scenario.cluster.prefill_instances = 6;
     scenario.cluster.placement = Placement::Listed(vec![0, 1, 2, 3, 4, 5]);
-    scenario.policy = PolicyConfig::LoadAware { load: TOKENS };
+    scenario.policy = PolicyConfig::LoadAware { load: TOKENS, ties: FIRST };
     let chosen = |selection| {
         let output = run(&Scenario { selection, ..scenario.clone() });
         output.requests.iter().map(|record| record.decode_instance.unwrap()).collect::<Vec<_>>()

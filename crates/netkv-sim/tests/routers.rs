@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{POLICIES, TOKENS, aibrix, llmd, millis, picks_both, scenario, smg};
+use common::{FIRST, POLICIES, TOKENS, aibrix, llmd, millis, picks_both, scenario, smg};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{PrefillPolicy, RunOutput, Scenario, SelectionMoment, run};
 use netkv_units::{BlockId, SimDuration, SimTime, Tier};
@@ -37,7 +37,7 @@ fn spread_out(policy: PolicyConfig, selection: SelectionMoment) -> usize {
 
 #[test]
 fn a_router_with_live_counts_spreads_what_comes_at_once() {
-    for policy in [PolicyConfig::Jsq, PolicyConfig::LoadAware { load: TOKENS }] {
+    for policy in [PolicyConfig::Jsq, PolicyConfig::LoadAware { load: TOKENS, ties: FIRST }] {
         assert_eq!(spread_out(policy, SelectionMoment::PrefillDone), 40, "{policy:?}");
         assert_eq!(spread_out(policy, SelectionMoment::Arrival), 40, "{policy:?}");
     }

@@ -4,7 +4,7 @@ use super::{PERIOD, POSITIVE_SECONDS, SECONDS};
 use crate::reader::{Range, Reader, one_of};
 use netkv_policy::{
     AibrixConfig, BatchView, Dep9118Config, DynamoConfig, GuardedWeights, JointConfig, Ledger, LlmdConfig, LoadMeasure,
-    MooncakeConfig, NetKvConfig, PolicyConfig, SglangConfig, SmgConfig, WaitModel, WhenFull,
+    MooncakeConfig, NetKvConfig, PolicyConfig, SglangConfig, SmgConfig, TieRule, WaitModel, WhenFull,
 };
 use netkv_sim::{KvConfig, SelectionMoment};
 use netkv_units::{SimDuration, Tier};
@@ -27,6 +27,7 @@ pub(super) fn read_policy(
     let cache_weight = reader.float("policy.cache_weight", WEIGHT);
     let load_weight = reader.float("policy.load_weight", WEIGHT);
     let load = read_load(reader);
+    let ties = reader.choice("policy.ties", &[("lowest_id", TieRule::LowestId), ("random", TieRule::Random)]);
     let weights = read_guarded(reader);
     let netkv = read_netkv(reader, kv, weights.as_ref());
     let price = reader.float("policy.joint.price", WEIGHT);
@@ -38,7 +39,7 @@ pub(super) fn read_policy(
     let llmd = read_llmd(reader);
     let aibrix = read_aibrix(reader);
     let (threshold_ratio, cache_weight, load_weight) = (threshold_ratio?, cache_weight?, load_weight?);
-    let (load, netkv) = (load?, netkv?);
+    let (load, ties, netkv) = (load?, ties?, netkv?);
     let (weights, dynamo, sglang, smg, llmd, aibrix) = (weights?, dynamo?, sglang?, smg?, llmd?, aibrix?);
     let dep9118 = Dep9118Config { dynamo, transfer_blocks_per_sec: transfer_blocks_per_sec? };
     let GuardedWeights { tbt_limit_s, drain_tokens_per_sec, .. } = weights;
@@ -49,9 +50,9 @@ pub(super) fn read_policy(
         "random" => PolicyConfig::Random,
         "power_of_two" => PolicyConfig::PowerOfTwo,
         "jsq" => PolicyConfig::Jsq,
-        "load_aware" => PolicyConfig::LoadAware { load },
-        "cache_aware" => PolicyConfig::CacheAware { threshold_ratio, load },
-        "cache_load_aware" => PolicyConfig::CacheLoadAware { cache_weight, load_weight, load },
+        "load_aware" => PolicyConfig::LoadAware { load, ties },
+        "cache_aware" => PolicyConfig::CacheAware { threshold_ratio, load, ties },
+        "cache_load_aware" => PolicyConfig::CacheLoadAware { cache_weight, load_weight, load, ties },
         "dynamo_decode" => PolicyConfig::DynamoDecode(dynamo),
         "dynamo_topology_required" => PolicyConfig::DynamoTopologyRequired(dynamo),
         "dynamo_topology_preferred" => PolicyConfig::DynamoTopologyPreferred(dynamo),

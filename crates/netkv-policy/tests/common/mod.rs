@@ -5,7 +5,7 @@
 use netkv_policy::{
     AibrixConfig, Candidate, CostOracle, Dep9118Config, DynamoConfig, Estimates, GuardedWeights, IterationModel,
     JointConfig, LlmdConfig, LoadMeasure, MooncakeConfig, NetKvConfig, PairPolicy, PathCost, Policy, PolicyConfig,
-    PrefillCandidate, PrefillModel, PromptView, RequestView, Selector, SglangConfig, SmgConfig,
+    PrefillCandidate, PrefillModel, PromptView, RequestView, Selector, SglangConfig, SmgConfig, TieRule,
 };
 use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, Tier};
 
@@ -18,6 +18,8 @@ pub const ESTIMATES: Estimates = Estimates { prefill: PREFILL, iteration: ITERAT
 
 /// The load that the project's own experiments balance.
 pub const TOKENS: LoadMeasure = LoadMeasure::CommittedTokens;
+/// Whom they take among equals.
+pub const FIRST: TieRule = TieRule::LowestId;
 
 pub const WEIGHTS: GuardedWeights =
     GuardedWeights { max_congestion_ratio: 0.95, tbt_limit_s: 0.05, drain_tokens_per_sec: 10_000.0 };
@@ -58,9 +60,9 @@ pub const ALL: [PolicyConfig; 27] = [
     PolicyConfig::Random,
     PolicyConfig::PowerOfTwo,
     PolicyConfig::Jsq,
-    PolicyConfig::LoadAware { load: TOKENS },
-    PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS },
-    PolicyConfig::CacheLoadAware { cache_weight: 1.0, load_weight: 1.0, load: TOKENS },
+    PolicyConfig::LoadAware { load: TOKENS, ties: FIRST },
+    PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS, ties: FIRST },
+    PolicyConfig::CacheLoadAware { cache_weight: 1.0, load_weight: 1.0, load: TOKENS, ties: FIRST },
     PolicyConfig::DynamoDecode(DYNAMO),
     PolicyConfig::DynamoTopologyRequired(DYNAMO),
     PolicyConfig::DynamoTopologyPreferred(DYNAMO),

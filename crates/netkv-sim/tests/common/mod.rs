@@ -10,7 +10,7 @@ use netkv_fabric::{
 };
 use netkv_policy::{
     AibrixConfig, Dep9118Config, DynamoConfig, GuardedWeights, JointConfig, LlmdConfig, LoadMeasure, MooncakeConfig,
-    PolicyConfig, SglangConfig, SmgConfig,
+    PolicyConfig, SglangConfig, SmgConfig, TieRule,
 };
 use netkv_sim::{
     ClusterConfig, DecodeConfig, DecodeLatency, FirstToken, GpuProfile, KvConfig, MeasureConfig, OracleBandwidth,
@@ -29,6 +29,8 @@ pub const fn millis(ms: u64) -> SimDuration {
 
 /// The load that load-aware policies balance in tests.
 pub const TOKENS: LoadMeasure = LoadMeasure::CommittedTokens;
+/// Whom they take among equals.
+pub const FIRST: TieRule = TieRule::LowestId;
 
 /// The parameters of the guarded rule in tests.
 pub const WEIGHTS: GuardedWeights =
@@ -70,9 +72,9 @@ pub const fn aibrix(roleset: Tier) -> PolicyConfig {
 /// Every policy.
 pub const POLICIES: [PolicyConfig; 24] = [
     PolicyConfig::RoundRobin,
-    PolicyConfig::LoadAware { load: TOKENS },
-    PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS },
-    PolicyConfig::CacheLoadAware { cache_weight: 1.0, load_weight: 1.0, load: TOKENS },
+    PolicyConfig::LoadAware { load: TOKENS, ties: FIRST },
+    PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS, ties: FIRST },
+    PolicyConfig::CacheLoadAware { cache_weight: 1.0, load_weight: 1.0, load: TOKENS, ties: FIRST },
     PolicyConfig::NetKvGuarded(WEIGHTS),
     PolicyConfig::NetKvGuardedStatic(WEIGHTS),
     PolicyConfig::NetKvJoint(JointConfig { netkv: WEIGHTS, price: 100.0, lateness_s: 0.2 }),
