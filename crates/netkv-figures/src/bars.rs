@@ -91,7 +91,7 @@ impl Bars {
             let y = panel.top + BAR.1 * row as f64 + BAR.1 / 2.0;
             let failed = results.row(regime, policy, x, self.parts[0].0).is_some_and(|row| row.n_failed > 0);
             if index == 0 {
-                let font = Font { bold: policy == "netkv", ..LABEL };
+                let font = Font { bold: style::is_netkv(policy), ..LABEL };
                 page.canvas.text((panel.left - 12.0, y), &style::policy(policy).label, font, Align::Right);
             }
             let values = self.values(results, regime, policy, x);

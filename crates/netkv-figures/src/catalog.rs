@@ -110,7 +110,7 @@ pub(crate) const TBT_PROMISE_MS: f64 = 0.5;
 /// What is missing from NetKV, at two loads.
 const ABLATION: Intervals = Intervals {
     view: View { series: POLICY_AXIS, across: LOAD.axis, only: &[("cluster.placement", "scattered")] },
-    rows: &["netkv_static", "netkv_no_ledger", "netkv_no_cache", "netkv_no_load"],
+    rows: &["netkv_guarded_static", "netkv_guarded_no_ledger", "netkv_guarded_no_cache", "netkv_guarded_no_load"],
     mark: Mark { title: "Prefill load", label: |load, _| words::percent(load) },
     says: "Right of 1: the term shortens the wait. Static is without congestion. The oracle tells it for each pair of \
            racks.",

@@ -58,7 +58,7 @@ pub(crate) fn context(results: &Results) -> Result<Vec<Curve>> {
     let nic_bytes_per_s = 1e9 / 8.0 * product(&["fabric.nic_gbps", "fabric.nic_efficiency_ratio"])?;
     let uplink = nics * nic_bytes_per_s / product(&["fabric.pod_oversubscription", "fabric.cores"])?;
     let nvlink = 1e9 * product(&["fabric.nvlink_gbytes_per_s", "cluster.tp"])?;
-    let ways = [("cache_aware", uplink, latency_s(3)?), ("netkv", nvlink, latency_s(0)?)];
+    let ways = [("cache_aware", uplink, latency_s(3)?), ("netkv_guarded", nvlink, latency_s(0)?)];
     let curves = |(policy, bytes_per_s, before_s): (&'static str, f64, f64)| -> Result<Vec<Curve>> {
         let way = Way { bytes_per_s, before_s, rate_rps: mean(policy, results.xs[0], "requests")? / span_s, span_s };
         let largest = results.xs[results.xs.len() - 1];

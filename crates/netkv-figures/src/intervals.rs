@@ -126,7 +126,7 @@ impl Intervals {
             for (at, key) in rows.iter().enumerate() {
                 let y = panel.top + each * (at as f64 + 0.5);
                 if index == 0 {
-                    let font = Font { bold: ["netkv", "netkv_joint"].contains(key), ..LABEL };
+                    let font = Font { bold: style::is_netkv(key) || *key == "netkv_joint", ..LABEL };
                     page.canvas.text((panel.left - 12.0, y), &labels[at], font, Align::Right);
                 }
                 self.draw_row(&mut page, &panel, results, (&results.regimes[index], key), y, scales[index]);

@@ -237,7 +237,7 @@ impl Lines {
                 words::percent(EQUIVALENCE)
             ));
         }
-        if !self.as_points() && self.series(results).contains(&"netkv") {
+        if !self.as_points() && self.series(results).iter().any(|key| style::is_netkv(key)) {
             sentences.push("NetKV is drawn over lines that it coincides with.".to_owned());
         }
         if !shared {
@@ -270,7 +270,7 @@ impl Lines {
         let n = policies.len();
         // NetKV is drawn over the others.
         let offsets: Vec<(usize, &str)> = policies.drain(..).enumerate().collect();
-        let (last, first): (Vec<_>, Vec<_>) = offsets.into_iter().partition(|&(_, policy)| policy == "netkv");
+        let (last, first): (Vec<_>, Vec<_>) = offsets.into_iter().partition(|&(_, policy)| style::is_netkv(policy));
         let order: Vec<(usize, &str)> = first.into_iter().chain(last).collect();
         for pass in [Self::draw_intervals, Self::draw_line] {
             for &(index, policy) in &order {

@@ -104,7 +104,7 @@ fn table_row(html: &mut String, load: &Results, regime: &str, policy: &str, x: f
         Some(ratio) => (ratio_words(ratio), verdict(ratio).to_owned()),
         None => ("–".to_owned(), String::new()),
     };
-    let class = if policy == "netkv" { " class=\"ours\"" } else { "" };
+    let class = if style::is_netkv(policy) { " class=\"ours\"" } else { "" };
     let colour = look.colour;
     writeln!(
         html,

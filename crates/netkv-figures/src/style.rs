@@ -89,8 +89,9 @@ pub(crate) struct PolicyStyle {
 
 /// Key, label, colour and marker of each policy, in the order of legends; NetKV is drawn last but one. Colours tell
 /// families: what balances load is grey, Dynamo's green, SGLang's sky, llm-d's blue, the ones that choose pairs purple,
-/// NetKV's variants orange. Metrics that are drawn beside each other have a look as well.
-const POLICIES: [(&str, &str, RGBColor, Marker); 27] = [
+/// the paper's NetKV
+/// vermillion, ours orange. Metrics that are drawn beside each other have a look as well.
+const POLICIES: [(&str, &str, RGBColor, Marker); 30] = [
     ("round_robin", "Round-robin", PURPLE, Marker::Square),
     ("random", "Random", MUTED, Marker::Plus),
     ("power_of_two", "Power of two choices", MUTED, Marker::Diamond),
@@ -108,11 +109,14 @@ const POLICIES: [(&str, &str, RGBColor, Marker); 27] = [
     ("llmd_topology", "llm-d 3:2:2 + topology", BLUE, Marker::Up),
     ("aibrix_pd", "AIBrix pd", PURPLE, Marker::Up),
     ("mooncake_ttft", "Mooncake TTFT", PURPLE, Marker::Disc),
-    ("netkv_static", "NetKV static", ORANGE, Marker::Plus),
-    ("netkv_no_ledger", "NetKV without ledger", ORANGE, Marker::Square),
-    ("netkv_no_cache", "NetKV without cache term", ORANGE, Marker::Up),
-    ("netkv_no_load", "NetKV without load term", ORANGE, Marker::Down),
-    ("netkv_joint", "NetKV joint (ours)", VERMILLION, Marker::Star),
+    ("netkv_guarded_static", "NetKV guarded, static", ORANGE, Marker::Plus),
+    ("netkv_guarded_no_ledger", "Guarded, without ledger", ORANGE, Marker::Square),
+    ("netkv_guarded_no_cache", "Guarded, without cache term", ORANGE, Marker::Up),
+    ("netkv_guarded_no_load", "Guarded, without load term", ORANGE, Marker::Down),
+    ("netkv_joint", "NetKV joint (ours)", ORANGE, Marker::Star),
+    ("netkv_guarded", "NetKV guarded (ours)", ORANGE, Marker::Disc),
+    ("netkv_topo_only", "NetKV, tiers alone", VERMILLION, Marker::Up),
+    ("netkv_static", "NetKV static", VERMILLION, Marker::Plus),
     ("netkv", "NetKV", VERMILLION, Marker::Disc),
     ("clairvoyant", "Clairvoyant (look-ahead)", BLACK, Marker::Star),
     ("rank_inversion_ratio", "Another way is first at present", VERMILLION, Marker::Diamond),
@@ -125,6 +129,11 @@ pub(crate) fn policy_rank(key: &str) -> usize {
     POLICIES.iter().position(|policy| policy.0 == key).unwrap_or(POLICIES.len())
 }
 
+/// Whether a policy is what its experiment is about: the paper's rule, or ours in its place.
+pub(crate) fn is_netkv(key: &str) -> bool {
+    ["netkv", "netkv_guarded"].contains(&key)
+}
+
 /// The look of a policy; one that is not known is grey and called by its key.
 pub(crate) fn policy(key: &str) -> PolicyStyle {
     let (label, colour, marker) = POLICIES
@@ -135,7 +144,7 @@ pub(crate) fn policy(key: &str) -> PolicyStyle {
         label: label.to_owned(),
         colour,
         marker,
-        width: if key == "netkv" { 3.0 } else { 1.8 },
+        width: if is_netkv(key) { 3.0 } else { 1.8 },
         dashed: ["clairvoyant", "rank_drift_ratio"].contains(&key),
     }
 }

@@ -6,8 +6,15 @@ use netkv_frames::{AxisValue, CellRow, CellStatus, Metadata, SummaryOptions, cel
 use netkv_sim::{METRICS, Value};
 use std::path::Path;
 
-const POLICIES: [&str; 7] =
-    ["round_robin", "load_aware", "cache_aware", "cache_load_aware", "netkv_static", "netkv", "clairvoyant"];
+const POLICIES: [&str; 7] = [
+    "round_robin",
+    "load_aware",
+    "cache_aware",
+    "cache_load_aware",
+    "netkv_guarded_static",
+    "netkv_guarded",
+    "clairvoyant",
+];
 
 /// MADE UP: smooth curves and a little noise, so that figures have something to show.
 fn invented(metric: &str, policy: usize, harm: f64, x: f64, seed: u64) -> f64 {
@@ -180,7 +187,14 @@ fn invent_all(folder: &Path) {
     let prefill = ("prefill.policy", vec![text("least_tokens"), text("cache_aware")]);
     invent(folder, "policies", &[prefill, policies()], &regimes, 5);
     let placements = ("cluster.placement", vec![text("scattered"), text("per_pod")]);
-    let terms = ["netkv", "netkv_static", "netkv_no_ledger", "netkv_no_cache", "netkv_no_load", "round_robin"];
+    let terms = [
+        "netkv_guarded",
+        "netkv_guarded_static",
+        "netkv_guarded_no_ledger",
+        "netkv_guarded_no_cache",
+        "netkv_guarded_no_load",
+        "round_robin",
+    ];
     let terms = ("policy.name", terms.map(text).to_vec());
     invent(folder, "ablation", &[placements, loads(&[0.6, 0.9]), terms], &regimes, 5);
     let granularities = ("oracle.granularity", ["static", "tier", "zone", "path", "exact"].map(text).to_vec());
