@@ -99,6 +99,14 @@ Examples:
   netkv tune experiments/tune.toml --metric ttft_p99_ns
 The experiment has axes such as policy.cache_weight; the best values are printed for each point of its other axes.")]
     Tune(TuneArgs),
+    /// Fit the coefficients that the paper does not print to what it does
+    #[command(after_help = "\
+Examples:
+  netkv fit
+  netkv fit --profile experiments/paper/profile.toml
+The [fit] of the claims file names the experiment and the printed numbers. What was fitted to a number is not claimed as
+reproduced by it: netkv claims lists both.")]
+    Fit(FitArgs),
     /// Print the completions of a shell
     #[command(after_help = "\
 Examples:
@@ -108,6 +116,19 @@ Examples:
         /// Which shell
         shell: Shell,
     },
+}
+
+/// Arguments of `netkv fit`.
+#[derive(Debug, Args)]
+pub struct FitArgs {
+    /// The file with the printed numbers
+    #[arg(long, value_name = "CLAIMS.toml", default_value = "experiments/paper/claims.toml", value_hint = ValueHint::FilePath)]
+    pub claims: PathBuf,
+    /// Write the latency profile as well
+    #[arg(long, value_name = "PROFILE.toml", value_hint = ValueHint::FilePath)]
+    pub profile: Option<PathBuf>,
+    #[command(flatten)]
+    pub options: RunOptions,
 }
 
 /// How experiments are run.

@@ -3,6 +3,7 @@
 pub mod cell;
 pub mod explain;
 pub mod figures;
+pub mod fit;
 pub mod flows;
 pub mod plan;
 pub mod profile;

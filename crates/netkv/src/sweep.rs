@@ -184,6 +184,6 @@ fn keep(
 }
 
 /// As many as asked for, or as there are cores.
-fn jobs(options: &RunOptions) -> NonZeroUsize {
+pub fn jobs(options: &RunOptions) -> NonZeroUsize {
     options.jobs.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }
