@@ -99,6 +99,15 @@ Examples:
   netkv tune experiments/tune.toml --metric ttft_p99_ns
 The experiment has axes such as policy.cache_weight; the best values are printed for each point of its other axes.")]
     Tune(TuneArgs),
+    /// Compare every number that the paper claims with ours
+    #[command(after_help = "\
+Examples:
+  netkv claims                      every number, its verdict, and totals by area
+  netkv claims --area load --area scale
+  netkv claims --json | jq '.claims[] | select(.verdict == \"off\")'
+  netkv claims --page figures/claims.md
+Reads the summaries in results/ alone: netkv reproduce makes them. Exit code 0 only if every number was measured.")]
+    Claims(ClaimsArgs),
     /// Fit the coefficients that the paper does not print to what it does
     #[command(after_help = "\
 Examples:
@@ -116,6 +125,26 @@ Examples:
         /// Which shell
         shell: Shell,
     },
+}
+
+/// Arguments of `netkv claims`.
+#[derive(Debug, Args)]
+pub struct ClaimsArgs {
+    /// The file with the printed numbers
+    #[arg(long, value_name = "CLAIMS.toml", default_value = "experiments/paper/claims.toml", value_hint = ValueHint::FilePath)]
+    pub claims: PathBuf,
+    /// Where the results are
+    #[arg(long, value_name = "DIR", default_value = "results", value_hint = ValueHint::DirPath)]
+    pub results: PathBuf,
+    /// Only claims of this area; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub area: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Write the page as Markdown as well
+    #[arg(long, value_name = "FILE.md", value_hint = ValueHint::FilePath)]
+    pub page: Option<PathBuf>,
 }
 
 /// Arguments of `netkv fit`.

@@ -1,6 +1,7 @@
 //! One module for each command.
 
 pub mod cell;
+pub mod claims;
 pub mod explain;
 pub mod figures;
 pub mod fit;

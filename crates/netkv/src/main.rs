@@ -44,6 +44,7 @@ fn run() -> Result<Ending, Failure> {
         Command::Plan(args) => commands::plan::plan(&args),
         Command::Cell(args) => commands::cell::cell(&args),
         Command::Explain(args) => commands::explain::explain(&args),
+        Command::Claims(args) => commands::claims::claims(&args),
         Command::Fit(args) => commands::fit::fit(&args),
         Command::Figures(args) => commands::figures::figures(&args),
         Command::Schema(args) => commands::schema::schema(&args),

@@ -1,0 +1,241 @@
+//! The claims as people read them: on a terminal, as Markdown, in the report.
+
+use crate::file::{Claim, Fitted, Measure};
+use crate::judge::{Judged, Verdict};
+use std::fmt::Write as _;
+
+/// How many claims of an area came out how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// The area; "all" for the sum.
+    pub area: String,
+    /// Within their tolerance.
+    pub holds: usize,
+    /// Beyond it.
+    pub off: usize,
+    /// Left open by the seeds.
+    pub open: usize,
+    /// Fitted, not reproduced.
+    pub fitted: usize,
+    /// Not reproducible here.
+    pub not_reproducible: usize,
+    /// Without results.
+    pub not_measured: usize,
+}
+
+/// The totals by area, in the order of the file, and of all.
+pub fn tally(judged: &[Judged]) -> Vec<Tally> {
+    let mut tallies: Vec<Tally> = Vec::new();
+    for one in judged {
+        let area = &one.claim.area;
+        let known = tallies.iter().position(|tally| tally.area == *area);
+        let position = known.unwrap_or_else(|| {
+            tallies.push(Tally { area: area.clone(), ..Tally::default() });
+            tallies.len() - 1
+        });
+        count(&mut tallies[position], &one.verdict);
+    }
+    let mut all = Tally { area: "all".to_owned(), ..Tally::default() };
+    judged.iter().for_each(|one| count(&mut all, &one.verdict));
+    tallies.push(all);
+    tallies
+}
+
+fn count(tally: &mut Tally, verdict: &Verdict) {
+    *match verdict {
+        Verdict::Holds => &mut tally.holds,
+        Verdict::Off(_) => &mut tally.off,
+        Verdict::Open => &mut tally.open,
+        Verdict::Fitted(_) => &mut tally.fitted,
+        Verdict::NotReproducible(_) => &mut tally.not_reproducible,
+        Verdict::NotMeasured(_) => &mut tally.not_measured,
+    } += 1;
+}
+
+impl Verdict {
+    /// In words, for a number of this unit.
+    pub fn words(&self, unit: &str) -> String {
+        let space = if unit.is_empty() { "" } else { " " };
+        match self {
+            Self::Holds => "holds".to_owned(),
+            Self::Off(by) => format!("off by {}{space}{unit}", signed(*by)),
+            Self::Open => "cannot be told: the seeds leave it open".to_owned(),
+            Self::Fitted(true) => "fitted".to_owned(),
+            Self::Fitted(false) => "fitted, and still off".to_owned(),
+            Self::NotReproducible(why) => format!("not reproducible: {why}"),
+            Self::NotMeasured(command) => format!("not measured: {command}"),
+        }
+    }
+}
+
+/// What a claim is of, with where it is.
+fn subject(claim: &Claim) -> String {
+    let at: Vec<_> = claim.at.iter().map(|(axis, value)| format!("{} {value}", short(axis))).collect();
+    let against = if claim.against.is_empty() { String::new() } else { format!(" against {}", claim.against) };
+    let at = if at.is_empty() { String::new() } else { format!(" ({})", at.join(", ")) };
+    let measure = match claim.measure {
+        Measure::Value | Measure::ChangePercent | Measure::Difference => "",
+        Measure::Sd => ", sd over seeds",
+        Measure::SpreadPercent => ", largest less least",
+        Measure::LowestPercent => ", points at which it is the lowest",
+    };
+    format!("{}{measure}{against}{at}", claim.says)
+}
+
+/// The last part of a key, for people.
+fn short(axis: &str) -> &str {
+    match axis {
+        "policy.name" => "policy",
+        "workload.capacity_ratio" => "load",
+        "workload.context_tokens" => "tokens",
+        "fabric.pod_oversubscription" => "cross-pod",
+        "background.steady_ratio" => "background",
+        "telemetry.interval_s" => "refresh s",
+        "workload.prefix_share_ratio" => "p_share",
+        "cluster.pods" => "pods",
+        other => other,
+    }
+}
+
+/// A number as precisely as it matters.
+fn shown(value: f64) -> String {
+    let decimals = match value.abs() {
+        size if size >= 100.0 => 0,
+        size if size >= 10.0 => 2,
+        _ => 3,
+    };
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+fn signed(value: f64) -> String {
+    if value > 0.0 { format!("+{}", shown(value)) } else { shown(value) }
+}
+
+/// Paper's and ours as words.
+fn numbers(one: &Judged) -> (String, String) {
+    let unit = &one.claim.unit;
+    let space = if unit.is_empty() { "" } else { " " };
+    let ours = one.ours.map_or_else(String::new, |ours| {
+        let interval = ours.interval.map(|(low, high)| format!(" [{}, {}]", shown(low), shown(high)));
+        format!("{}{}", shown(ours.value), interval.unwrap_or_default())
+    });
+    (format!("{}{space}{unit}", shown(one.claim.printed)), ours)
+}
+
+/// For a terminal: the fitted coefficients, every claim on a line, the totals.
+pub fn text(fitted: &[Fitted], judged: &[Judged]) -> String {
+    let mut out = String::new();
+    for one in fitted {
+        writeln!(out, "fitted: {} = {}, to {}", one.coefficient, one.value, one.to).expect("a string takes any text");
+    }
+    let mut place = String::new();
+    for one in judged {
+        let claim = &one.claim;
+        let head = format!("{} / {}", claim.area, claim.place);
+        if head != place {
+            writeln!(out, "\n{head}").expect("a string takes any text");
+            place = head;
+        }
+        let (paper, ours) = numbers(one);
+        let verdict = one.verdict.words(&claim.unit);
+        writeln!(
+            out,
+            "  {}: paper {paper}, ours {}; {verdict}",
+            subject(claim),
+            if ours.is_empty() { "-" } else { &ours }
+        )
+        .expect("a string takes any text");
+    }
+    out.push('\n');
+    out.push_str(&totals(&tally(judged)));
+    out
+}
+
+/// The totals as a table for a terminal.
+pub fn totals(tallies: &[Tally]) -> String {
+    let mut out = format!(
+        "{:16} {:>6} {:>6} {:>6} {:>7} {:>17} {:>13}\n",
+        "area", "holds", "off", "open", "fitted", "not reproducible", "not measured"
+    );
+    for one in tallies {
+        let Tally { area, holds, off, open, fitted, not_reproducible, not_measured } = one;
+        writeln!(out, "{area:16} {holds:>6} {off:>6} {open:>6} {fitted:>7} {not_reproducible:>17} {not_measured:>13}")
+            .expect("a string takes any text");
+    }
+    out
+}
+
+/// As a page.
+pub fn markdown(fitted: &[Fitted], judged: &[Judged]) -> String {
+    let mut out = String::from(
+        "# What the paper claims, and what we find\n\nWritten by `netkv claims`. A tolerance was set for each number before \
+         any of our runs; intervals are over seeds: seed noise only, not the model's error. \"Cannot be told\": beyond the \
+         tolerance, but our interval reaches into it. Numbers that a free coefficient was fitted to count as fitted, not as \
+         reproduced.\n\n## Fitted coefficients\n\n| coefficient | value | fitted to |\n|---|---|---|\n",
+    );
+    for one in fitted {
+        writeln!(out, "| {} | {} | {} |", one.coefficient, one.value, one.to).expect("a string takes any text");
+    }
+    out.push_str("\n## Totals\n\n| area | holds | off | open | fitted | not reproducible | not measured |\n");
+    out.push_str("|---|--:|--:|--:|--:|--:|--:|\n");
+    for one in tally(judged) {
+        let Tally { area, holds, off, open, fitted, not_reproducible, not_measured } = one;
+        writeln!(out, "| {area} | {holds} | {off} | {open} | {fitted} | {not_reproducible} | {not_measured} |")
+            .expect("a string takes any text");
+    }
+    let mut place = String::new();
+    for one in judged {
+        let head = format!("{}: {}", one.claim.area, one.claim.place);
+        if head != place {
+            writeln!(out, "\n## {head}\n\n| | paper | ours | tolerance | verdict |\n|---|--:|--:|--:|---|")
+                .expect("a string takes any text");
+            place = head;
+        }
+        let (paper, ours) = numbers(one);
+        let verdict = one.verdict.words(&one.claim.unit);
+        let tolerance = shown(one.claim.tolerance);
+        writeln!(out, "| {} | {paper} | {ours} | {tolerance} | {verdict} |", subject(&one.claim))
+            .expect("a string takes any text");
+    }
+    out
+}
+
+/// As a section of a page.
+pub fn html(fitted: &[Fitted], judged: &[Judged]) -> String {
+    let escaped =
+        |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    let mut out = String::from("<h2 id=\"claims\">What the paper claims, and what we find</h2>\n<ul>\n");
+    for one in fitted {
+        let line = format!("{} = {}, fitted to {}", one.coefficient, one.value, one.to);
+        writeln!(out, "<li>{}</li>", escaped(&line)).expect("a string takes any text");
+    }
+    out.push_str(
+        "</ul>\n<div class=\"scroll\">\n<table>\n<thead><tr><th>Area</th><th>Holds</th><th>Off</th><th>Open</th>",
+    );
+    out.push_str("<th>Fitted</th><th>Not reproducible</th><th>Not measured</th></tr></thead>\n<tbody>\n");
+    for one in tally(judged) {
+        let Tally { area, holds, off, open, fitted, not_reproducible, not_measured } = one;
+        writeln!(
+            out,
+            "<tr><th>{}</th><td>{holds}</td><td>{off}</td><td>{open}</td><td>{fitted}</td><td>{not_reproducible}</td>\
+             <td>{not_measured}</td></tr>",
+            escaped(&area)
+        )
+        .expect("a string takes any text");
+    }
+    out.push_str(
+        "</tbody>\n</table>\n</div>\n<details><summary>Every number</summary>\n<div class=\"scroll\">\n<table>\n",
+    );
+    out.push_str(
+        "<thead><tr><th>Where</th><th>What</th><th>Paper</th><th>Ours</th><th>Verdict</th></tr></thead>\n<tbody>\n",
+    );
+    for one in judged {
+        let (paper, ours) = numbers(one);
+        let verdict = one.verdict.words(&one.claim.unit);
+        let cells = [&one.claim.place, &subject(&one.claim), &paper, &ours, &verdict].map(|cell| escaped(cell));
+        writeln!(out, "<tr><td>{}</td></tr>", cells.join("</td><td>")).expect("a string takes any text");
+    }
+    out.push_str("</tbody>\n</table>\n</div>\n</details>\n");
+    out
+}
