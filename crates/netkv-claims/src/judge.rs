@@ -179,9 +179,15 @@ fn expression(claim: &Claim, summary: &Summary, place: &[String]) -> Option<Cell
 /// In percent of the other policy: paired where that is the experiment's baseline, else from the two means.
 fn change(claim: &Claim, summary: &Summary) -> Option<Ours> {
     let (own, other) = (at(claim, summary, None)?, at(claim, summary, Some(&claim.against))?);
+    Some(change_percent(own, other, claim.against == summary.baseline))
+}
+
+/// How much a mean is above another, in percent of that; `paired`: the other is the experiment's baseline, and the
+/// interval that of the ratios seed by seed. Else the interval takes the two as independent, which is wider.
+pub fn change_percent(own: Cell, other: Cell, paired: bool) -> Ours {
     let value = 100.0 * (own.mean / other.mean - 1.0);
     let percent = |ratio: f64| 100.0 * (ratio - 1.0);
-    let interval = match own.ratio.filter(|_| claim.against == summary.baseline) {
+    let interval = match own.ratio.filter(|_| paired) {
         Some([_, low, high]) => Some((percent(low), percent(high))),
         None => own.half.zip(other.half).map(|(one, two)| {
             let (one, two) = (one / own.mean, two / other.mean);
@@ -190,7 +196,7 @@ fn change(claim: &Claim, summary: &Summary) -> Option<Ours> {
             (value - half, value + half)
         }),
     };
-    Some(Ours { value, interval })
+    Ours { value, interval }
 }
 
 fn difference(claim: &Claim, summary: &Summary, factor: f64) -> Option<Ours> {

@@ -11,7 +11,10 @@ mod file;
 mod judge;
 mod page;
 mod summary;
+mod tables;
 
 pub use file::{Block, Claim, Claims, FileError, Fitted, Measure, Tolerance};
-pub use judge::{Judged, Ours, Verdict, judge};
+pub use judge::{Judged, Ours, Verdict, change_percent, judge};
 pub use page::{Tally, html, markdown, tally, text, totals};
+pub use summary::{Cell, Summary, same};
+pub use tables::tables;

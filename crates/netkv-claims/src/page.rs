@@ -83,7 +83,7 @@ fn subject(claim: &Claim) -> String {
 }
 
 /// The last part of a key, for people.
-fn short(axis: &str) -> &str {
+pub(crate) fn short(axis: &str) -> &str {
     match axis {
         "policy.name" => "policy",
         "workload.capacity_ratio" => "load",
@@ -98,7 +98,7 @@ fn short(axis: &str) -> &str {
 }
 
 /// A number as precisely as it matters.
-fn shown(value: f64) -> String {
+pub(crate) fn shown(value: f64) -> String {
     let decimals = match value.abs() {
         size if size >= 100.0 => 0,
         size if size >= 10.0 => 2,

@@ -1,32 +1,35 @@
 //! Our numbers: the summary of an experiment, by the words of its axes.
 
 use anyhow::{Context, Result};
-use netkv_frames::{Table, read_table};
+use netkv_frames::{Metadata, Table, read_table};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// A metric at a point of the grid.
+/// A metric at a point of the grid, in the metric's unit.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Cell {
-    pub(crate) mean: f64,
-    /// None for one seed.
-    pub(crate) sd: Option<f64>,
-    /// Half the width of its interval; none for one seed.
-    pub(crate) half: Option<f64>,
+pub struct Cell {
+    /// Mean over seeds.
+    pub mean: f64,
+    /// Standard deviation over seeds; none for one seed.
+    pub sd: Option<f64>,
+    /// Half the width of the mean's interval; none for one seed.
+    pub half: Option<f64>,
     /// Ratio to the experiment's baseline, with its interval.
-    pub(crate) ratio: Option<[f64; 3]>,
+    pub ratio: Option<[f64; 3]>,
     /// Paired difference to it, with its interval.
-    pub(crate) difference: Option<[f64; 3]>,
+    pub difference: Option<[f64; 3]>,
 }
 
 /// An experiment's summary.
-pub(crate) struct Summary {
+pub struct Summary {
     /// The axes, in their order.
-    pub(crate) axes: Vec<String>,
-    /// By axis: its values as words, each once.
-    pub(crate) values: BTreeMap<String, Vec<String>>,
+    pub axes: Vec<String>,
+    /// By axis: its values as words, each once, in the order of the experiment.
+    pub values: BTreeMap<String, Vec<String>>,
     /// The policy that ratios and differences are to.
-    pub(crate) baseline: String,
+    pub baseline: String,
+    /// What the tables say about themselves.
+    pub metadata: Metadata,
     /// By the values of the axes and metric.
     pub(crate) cells: BTreeMap<(Vec<String>, String), Cell>,
     /// The metrics that there are.
@@ -34,13 +37,17 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    pub(crate) fn read(path: &Path) -> Result<Self> {
+    /// Reads a summary.
+    ///
+    /// # Errors
+    /// If it cannot be read or lacks a column that summaries have.
+    pub fn read(path: &Path) -> Result<Self> {
         let (table, metadata) = read_table(path)?;
-        let baseline = metadata.get("baseline").cloned().unwrap_or_default();
-        Self::from_table(&table, baseline).with_context(|| format!("cannot use {}", path.display()))
+        Self::from_table(&table, metadata).with_context(|| format!("cannot use {}", path.display()))
     }
 
-    fn from_table(table: &Table, baseline: String) -> Result<Self> {
+    fn from_table(table: &Table, metadata: Metadata) -> Result<Self> {
+        let baseline = metadata.get("baseline").cloned().unwrap_or_default();
         let axes: Vec<String> =
             table.columns().iter().map(|column| column.name.clone()).take_while(|name| name != "metric").collect();
         let columns: Vec<Vec<String>> = axes.iter().map(|axis| table.words(axis)).collect::<Result<_>>()?;
@@ -73,7 +80,14 @@ impl Summary {
             seen
         };
         let values = axes.iter().cloned().zip(columns.iter().map(|column| distinct(column))).collect();
-        Ok(Self { axes, values, baseline, cells, metrics: distinct(&metrics) })
+        Ok(Self { axes, values, baseline, metadata, cells, metrics: distinct(&metrics) })
+    }
+
+    /// A metric at the one point where the axes have these values; none if there is none, or more than one.
+    pub fn cell(&self, at: &BTreeMap<String, String>, metric: &str) -> Option<Cell> {
+        let places = self.places(at);
+        let [place] = places.as_slice() else { return None };
+        self.cells.get(&(place.clone(), metric.to_owned())).copied()
     }
 
     /// The places that fit, given some of the axes.
@@ -89,7 +103,7 @@ impl Summary {
 }
 
 /// Whether two words mean the same value: numbers may be written with and without decimals.
-pub(crate) fn same(one: &str, other: &str) -> bool {
+pub fn same(one: &str, other: &str) -> bool {
     one == other
         || matches!((one.parse::<f64>(), other.parse::<f64>()), (Ok(one), Ok(other)) if (one - other).abs() < 1e-12)
 }

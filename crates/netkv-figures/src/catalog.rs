@@ -2,7 +2,7 @@
 
 use crate::axis::Spacing;
 use crate::bars::Bars;
-use crate::data::{POLICY_AXIS, Results, View, summary_path};
+use crate::data::{POLICY_AXIS, Results, View};
 use crate::intervals::{Intervals, Mark, Measure};
 use crate::lines::{Across, Lines, Logarithm};
 use crate::{closed_form, style, words};
@@ -317,11 +317,6 @@ static FIGURES: [Figure; 18] = [
 /// Every figure, in the order of the report.
 pub fn catalog() -> &'static [Figure] {
     &FIGURES
-}
-
-/// The figures whose experiment has no summary in `results`.
-pub fn missing(results: &Path) -> Vec<&'static Figure> {
-    FIGURES.iter().filter(|figure| !summary_path(results, figure.experiment).is_file()).collect()
 }
 
 /// The experiments that figures are drawn from, each once.

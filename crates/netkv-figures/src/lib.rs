@@ -17,32 +17,58 @@ mod intervals;
 mod lines;
 mod load;
 mod page;
+mod paper;
 mod report;
 mod style;
 mod words;
 
 pub use canvas::png;
-pub use catalog::{Figure, catalog, missing};
 pub use fit::{FitColumn, FitPoint, FitSeries, fit_figure};
 pub use heat::heat_map;
 
 use anyhow::{Context, Result, ensure};
+use catalog::{Figure, catalog};
+use netkv_claims::Claims;
+use paper::PaperFigure;
 use std::path::{Path, PathBuf};
 
+/// A figure's name, and the experiment that it is drawn from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The name, which is also that of its files.
+    pub name: &'static str,
+    /// The experiment.
+    pub experiment: &'static str,
+}
+
+/// Every figure, in the order of the report: the paper's first.
+pub fn figures() -> Vec<Named> {
+    let paper = paper::list().iter().map(|figure| Named { name: figure.name, experiment: figure.experiment });
+    let others = catalog().iter().map(|figure| Named { name: figure.name, experiment: figure.experiment });
+    paper.chain(others).collect()
+}
+
+/// The figures whose experiment has no summary in `results`.
+pub fn missing(results: &Path) -> Vec<Named> {
+    figures().into_iter().filter(|figure| !data::summary_path(results, figure.experiment).is_file()).collect()
+}
+
 /// Draws the figures called `names` into `out`, as SVG and PNG; all whose results are there if none is named (see
-/// [`missing`] for the others). Returns what was written.
+/// [`missing`] for the others). The paper's printed values come from `claims`. Returns what was written.
 ///
 /// # Errors
 /// If a name is unknown, a named figure's results are not there, a summary cannot be read or drawn, nothing at all
 /// could be drawn, or a file cannot be written.
-pub fn draw(results: &Path, out: &Path, names: &[String]) -> Result<Vec<PathBuf>> {
-    let figures = chosen(results, names)?;
+pub fn draw(results: &Path, out: &Path, names: &[String], claims: Option<&Claims>) -> Result<Vec<PathBuf>> {
+    let Chosen { paper, others } = chosen(results, names)?;
+    let paper = paper.into_iter().map(|figure| (figure.name, figure.svg(results, claims)));
+    let others = others.into_iter().map(|figure| (figure.name, figure.svg(results)));
     let mut written = Vec::new();
-    for figure in figures {
-        let svg = figure.svg(results)?;
-        let png = canvas::png(&svg).with_context(|| format!("cannot draw {}", figure.name))?;
+    for (name, svg) in paper.chain(others) {
+        let svg = svg?;
+        let png = canvas::png(&svg).with_context(|| format!("cannot draw {name}"))?;
         for (extension, bytes) in [("svg", svg.as_bytes()), ("png", png.as_slice())] {
-            let path = out.join(format!("{}.{extension}", figure.name));
+            let path = out.join(format!("{name}.{extension}"));
             write_atomically(&path, bytes)?;
             written.push(path);
         }
@@ -50,12 +76,13 @@ pub fn draw(results: &Path, out: &Path, names: &[String]) -> Result<Vec<PathBuf>
     Ok(written)
 }
 
-/// Writes `report.html` into `out`: tables, all figures whose results are there, and where they come from, in one file.
+/// Writes `report.html` into `out`: tables, all figures whose results are there, what became of `claims`, and where all of
+/// it comes from, in one file.
 ///
 /// # Errors
 /// If there are no results at all, a summary cannot be read or drawn, or the file cannot be written.
-pub fn report(results: &Path, out: &Path) -> Result<PathBuf> {
-    let page = report::page(results, &chosen(results, &[])?)?;
+pub fn report(results: &Path, out: &Path, claims: Option<&Claims>) -> Result<PathBuf> {
+    let page = report::page(results, &chosen(results, &[])?, claims)?;
     let path = out.join("report.html");
     write_atomically(&path, page.as_bytes())?;
     Ok(path)
@@ -74,37 +101,39 @@ pub fn comparison(results: &Path, out: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(path))
 }
 
+/// Figures that are to be drawn.
+pub(crate) struct Chosen {
+    pub(crate) paper: Vec<&'static PaperFigure>,
+    pub(crate) others: Vec<&'static Figure>,
+}
+
 /// The figures of these names, or all that can be drawn.
-fn chosen(results: &Path, names: &[String]) -> Result<Vec<&'static Figure>> {
-    let known = || catalog().iter().map(|figure| figure.name).collect::<Vec<_>>().join(", ");
+fn chosen(results: &Path, names: &[String]) -> Result<Chosen> {
+    let all = figures();
     for name in names {
-        let found = catalog().iter().any(|figure| figure.name == name);
-        ensure!(found, "there is no figure {name:?}; there are {}", known());
+        let known = || all.iter().map(|figure| figure.name).collect::<Vec<_>>().join(", ");
+        ensure!(all.iter().any(|figure| figure.name == name), "there is no figure {name:?}; there are {}", known());
     }
     let absent = missing(results);
-    let here = |figure: &&Figure| !absent.iter().any(|other| other.name == figure.name);
-    if names.is_empty() {
-        let figures: Vec<_> = catalog().iter().filter(here).collect();
-        ensure!(
-            !figures.is_empty(),
-            "there is nothing to draw in {}: no summary of {}",
-            results.display(),
-            catalog::experiments().join(", ")
-        );
-        return Ok(figures);
-    }
-    let figures: Vec<_> = catalog().iter().filter(|figure| names.iter().any(|name| name == figure.name)).collect();
-    for figure in &figures {
+    for figure in absent.iter().filter(|figure| names.iter().any(|name| name == figure.name)) {
         let path = data::summary_path(results, figure.experiment);
-        ensure!(
-            here(figure),
-            "figure {} needs {}, which is not there: run experiment {} first",
-            figure.name,
-            path.display(),
-            figure.experiment
-        );
+        let (name, experiment) = (figure.name, figure.experiment);
+        anyhow::bail!("figure {name} needs {}, which is not there: run experiment {experiment} first", path.display());
     }
-    Ok(figures)
+    ensure!(
+        absent.len() < all.len(),
+        "there is nothing to draw in {}: no summary of {}",
+        results.display(),
+        catalog::experiments().join(", ")
+    );
+    let wanted = |own: &str| {
+        let is_named = names.is_empty() || names.iter().any(|name| name == own);
+        is_named && !absent.iter().any(|other| other.name == own)
+    };
+    Ok(Chosen {
+        paper: paper::list().iter().filter(|figure| wanted(figure.name)).collect(),
+        others: catalog().iter().filter(|figure| wanted(figure.name)).collect(),
+    })
 }
 
 /// Writes a file beside its place and moves it there, so that nobody sees half of it.

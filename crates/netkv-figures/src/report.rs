@@ -1,18 +1,21 @@
 //! The report: one HTML file with tables, figures and where they come from.
 
+use crate::Chosen;
 use crate::catalog::{Figure, LOAD, MIDDLE_LOAD, experiments};
 use crate::data::{Estimate, Results, View, summary_path};
 use crate::lines::EQUIVALENCE;
 use crate::style;
 use crate::words::{self, escaped};
 use anyhow::Result;
+use netkv_claims::Claims;
 use std::fmt::Write as _;
 use std::path::Path;
 
 const STYLE: &str = include_str!("report.css");
 
 /// The page, with `figures` in their order.
-pub(crate) fn page(results: &Path, figures: &[&Figure]) -> Result<String> {
+pub(crate) fn page(results: &Path, chosen: &Chosen, claims: Option<&Claims>) -> Result<String> {
+    let figures = &chosen.others;
     let mut html = String::new();
     html.push_str("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     html.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
@@ -29,21 +32,36 @@ pub(crate) fn page(results: &Path, figures: &[&Figure]) -> Result<String> {
         let load = Results::read(results, "load", View::policies_against(LOAD.axis))?;
         tables(&mut html, &load)?;
     }
-    html.push_str("<h2>Figures</h2>\n");
+    if let Some(claims) = claims {
+        let judged = netkv_claims::judge(claims, results)?;
+        html.push_str(&netkv_claims::html(&claims.fitted, &judged));
+    }
+    if !chosen.paper.is_empty() {
+        html.push_str("<h2>The paper's figures, and the bridge to ours</h2>\n");
+    }
+    for figure in &chosen.paper {
+        let svg = figure.svg(results, claims)?;
+        one_figure(&mut html, (figure.name, figure.shows, figure.experiment), &svg)?;
+    }
+    html.push_str("<h2>Figures beyond the paper</h2>\n");
     for figure in figures {
         let svg = figure.svg(results)?;
-        writeln!(
-            html,
-            "<figure id=\"{}\">\n<div class=\"drawing\">\n{svg}</div>\n<figcaption>{} \
-             <span class=\"quiet\">Experiment <code>{}</code>.</span></figcaption>\n</figure>",
-            figure.name,
-            escaped(figure.shows),
-            figure.experiment
-        )?;
+        one_figure(&mut html, (figure.name, figure.shows, figure.experiment), &svg)?;
     }
     provenance(&mut html, results, figures)?;
     html.push_str("</main>\n</body>\n</html>\n");
     Ok(html)
+}
+
+/// A figure with what it shows.
+fn one_figure(html: &mut String, (name, shows, experiment): (&str, &str, &str), svg: &str) -> Result<()> {
+    writeln!(
+        html,
+        "<figure id=\"{name}\">\n<div class=\"drawing\">\n{svg}</div>\n<figcaption>{} \
+         <span class=\"quiet\">Experiment <code>{experiment}</code>.</span></figcaption>\n</figure>",
+        escaped(shows)
+    )?;
+    Ok(())
 }
 
 /// Says on top which experiments were not fed with the recorded trace.

@@ -91,7 +91,7 @@ pub(crate) struct PolicyStyle {
 /// families: what balances load is grey, Dynamo's green, SGLang's sky, llm-d's blue, the ones that choose pairs purple,
 /// the paper's NetKV
 /// vermillion, ours orange. Metrics that are drawn beside each other have a look as well.
-const POLICIES: [(&str, &str, RGBColor, Marker); 30] = [
+const POLICIES: [(&str, &str, RGBColor, Marker); 33] = [
     ("round_robin", "Round-robin", PURPLE, Marker::Square),
     ("random", "Random", MUTED, Marker::Plus),
     ("power_of_two", "Power of two choices", MUTED, Marker::Diamond),
@@ -119,6 +119,9 @@ const POLICIES: [(&str, &str, RGBColor, Marker); 30] = [
     ("netkv_static", "NetKV static", VERMILLION, Marker::Plus),
     ("netkv", "NetKV", VERMILLION, Marker::Disc),
     ("clairvoyant", "Clairvoyant (look-ahead)", BLACK, Marker::Star),
+    ("chatbot", "Chatbot", SKY, Marker::Diamond),
+    ("rag", "RAG", BLUE, Marker::Disc),
+    ("long_context", "Long context", GREEN, Marker::Diamond),
     ("rank_inversion_ratio", "Another way is first at present", VERMILLION, Marker::Diamond),
     ("rank_drift_ratio", "Bound: drift reaches the margin", BLACK, Marker::Square),
     ("choice_change_ratio", "NetKV would choose otherwise", BLUE, Marker::Down),

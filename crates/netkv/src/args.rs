@@ -288,6 +288,9 @@ pub struct FiguresArgs {
     /// Folder of the figures
     #[arg(long, value_name = "DIR", default_value = "figures", value_hint = ValueHint::DirPath)]
     pub out: PathBuf,
+    /// The file with the paper's printed numbers, which are drawn beside ours
+    #[arg(long, value_name = "CLAIMS.toml", default_value = "experiments/paper/claims.toml", value_hint = ValueHint::FilePath)]
+    pub claims: PathBuf,
 }
 
 /// `netkv schema`.

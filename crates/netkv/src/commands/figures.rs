@@ -3,27 +3,43 @@
 use crate::args::FiguresArgs;
 use crate::failure::{Blame, Ending, Failure};
 use crate::output::tell;
-use netkv_figures::{catalog, comparison, draw, missing, report};
+use netkv_claims::Claims;
+use netkv_figures::{comparison, draw, missing, report};
 use netkv_grid::nearest;
 use std::io;
+use std::path::Path;
 
-/// Draws the figures that were asked for; all of them, the report page and the table of policies if none was named.
+/// Draws the figures that were asked for; all of them, the report page and the tables if none was named.
 pub fn figures(args: &FiguresArgs) -> Result<Ending, Failure> {
     args.names.iter().try_for_each(|name| check_name(name))?;
-    let mut written = draw(&args.results, &args.out, &args.names).map_err(blame)?;
+    let claims = read_claims(&args.claims)?;
+    let claims = claims.as_ref();
+    let mut written = draw(&args.results, &args.out, &args.names, claims).map_err(blame)?;
     if args.names.is_empty() {
         for figure in missing(&args.results) {
             tell(&format!("note: {} is not drawn: experiment {} has no results", figure.name, figure.experiment));
         }
-        written.push(report(&args.results, &args.out).map_err(blame)?);
+        written.push(report(&args.results, &args.out, claims).map_err(blame)?);
         written.extend(comparison(&args.results, &args.out).map_err(blame)?);
     }
     tell(&format!("{} files in {}", written.len(), args.out.display()));
     Ok(Ending::Done)
 }
 
+/// The printed numbers; none, said, if the file is not there, and none if no file is named: a reduced run is not compared.
+fn read_claims(path: &Path) -> Result<Option<Claims>, Failure> {
+    if path.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    if !path.is_file() {
+        tell(&format!("note: {} is not there: the paper's printed numbers are not drawn", path.display()));
+        return Ok(None);
+    }
+    Claims::read(path).map(Some).map_err(Failure::input)
+}
+
 fn check_name(name: &str) -> Result<(), Failure> {
-    let names: Vec<&str> = catalog().iter().map(|figure| figure.name).collect();
+    let names: Vec<&str> = netkv_figures::figures().iter().map(|figure| figure.name).collect();
     if names.contains(&name) {
         return Ok(());
     }

@@ -46,7 +46,8 @@ pub fn reproduce(args: &ReproduceArgs) -> Result<Ending, Failure> {
     }
     let start = Moment::now();
     let place = Place { out: None, quick: args.quick };
-    let entries: Vec<Entry> = read_list(&folder.join(LIST))?.into_iter().filter(|one| one.quick || !args.quick).collect();
+    let entries: Vec<Entry> =
+        read_list(&folder.join(LIST))?.into_iter().filter(|one| one.quick || !args.quick).collect();
     let paths: Vec<PathBuf> = entries.iter().map(|entry| folder.join(&entry.file)).collect();
     let experiments = load_all(&paths, args.quick)?;
     let (results, out) = if args.quick { ("results/quick", "figures/quick") } else { ("results", "figures") };
@@ -61,7 +62,12 @@ pub fn reproduce(args: &ReproduceArgs) -> Result<Ending, Failure> {
         n_failed += run_experiment(experiment, &all, &place, &args.options)?.1.n_failed;
     }
     tell(&format!("step {n_steps} of {n_steps}: figures in {out}"));
-    let figures = FiguresArgs { names: Vec::new(), results: PathBuf::from(results), out: PathBuf::from(out) };
+    let figures = FiguresArgs {
+        names: Vec::new(),
+        results: PathBuf::from(results),
+        out: PathBuf::from(out),
+        claims: if args.quick { PathBuf::new() } else { folder.join(CLAIMS) },
+    };
     figures::figures(&figures)?;
     if args.quick {
         tell("a reduced version: its tables and the paper's claims are not compared with anything");
@@ -70,7 +76,10 @@ pub fn reproduce(args: &ReproduceArgs) -> Result<Ending, Failure> {
         unlisted(&experiments, Path::new(results));
         let page = Path::new(out).join("claims.md");
         let totals = claims::summary(&folder.join(CLAIMS), Path::new(results), &page)?;
-        print(&format!("What became of the paper's claims (every one: netkv claims, or {}):\n{totals}", page.display()))?;
+        print(&format!(
+            "What became of the paper's claims (every one: netkv claims, or {}):\n{totals}",
+            page.display()
+        ))?;
     }
     tell(&format!("reproduced in {:.0} s; the figures are in {out}, the tables in {results}", start.elapsed_s()));
     Ok(if n_failed > 0 { Ending::SomeCellsFailed } else { Ending::Done })
