@@ -74,12 +74,8 @@ pub fn reproduce(args: &ReproduceArgs) -> Result<Ending, Failure> {
     } else {
         tell(&compared(&before, &checksums(&experiments, Path::new(results))));
         unlisted(&experiments, Path::new(results));
-        let page = Path::new(out).join("claims.md");
-        let totals = claims::summary(&folder.join(CLAIMS), Path::new(results), &page)?;
-        print(&format!(
-            "What became of the paper's claims (every one: netkv claims, or {}):\n{totals}",
-            page.display()
-        ))?;
+        let totals = claims::summary(&folder.join(CLAIMS), Path::new(results), Path::new(out))?;
+        print(&format!("What became of the paper's claims (every one: netkv claims, or {out}/claims.md):\n{totals}"))?;
     }
     tell(&format!("reproduced in {:.0} s; the figures are in {out}, the tables in {results}", start.elapsed_s()));
     Ok(if n_failed > 0 { Ending::SomeCellsFailed } else { Ending::Done })
