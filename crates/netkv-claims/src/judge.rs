@@ -1,9 +1,23 @@
 //! Ours beside what is printed.
+//!
+//! A claim holds if our number is in its band: the printed one give or take the tolerance, or all on one side of that for
+//! a claim of "at most" or "at least". It is off if both our number and its interval are beyond the band, and cannot be
+//! told if the interval reaches in. A claim that holds holds firmly if the whole interval is in the band: the seeds leave
+//! no doubt either way.
 
-use crate::file::{Claim, Claims, FileError, Measure};
-use crate::summary::{Cell, Summary, same};
+use crate::file::{Claim, Claims, FileError};
+use crate::measure::measure;
+use crate::samples::Samples;
+use crate::summary::{Cell, same};
+use netkv_units::nearest;
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// The axis of the policies.
+pub(crate) const POLICY_AXIS: &str = "policy.name";
+
+/// What decimal fractions in binary may be off by.
+const ROUNDING: f64 = 1e-9;
 
 /// Our number, in the claim's unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,144 +56,107 @@ pub struct Judged {
     pub verdict: Verdict,
 }
 
-/// Judges every claim by the summaries in `results`.
+impl Judged {
+    /// Whether all of our interval counts as the printed number.
+    pub fn is_firm(&self) -> bool {
+        let (low, high) = self.claim.band();
+        let inside = |value: f64| (low - ROUNDING..=high + ROUNDING).contains(&value);
+        self.ours.and_then(|ours| ours.interval).is_some_and(|(low, high)| inside(low) && inside(high))
+    }
+}
+
+/// Judges every claim by the tables of cells in `results`.
 ///
 /// # Errors
-/// If a claim names an axis, a value, a policy or a metric that its experiment does not have: with file, line and what
-/// there is.
+/// If a claim names an experiment that there is not, or an axis, a value, a policy or a metric that its experiment does
+/// not have, with file, line and what there is; if a table cannot be read.
 pub fn judge(claims: &Claims, results: &Path) -> Result<Vec<Judged>, FileError> {
-    let mut summaries: BTreeMap<&str, Option<Summary>> = BTreeMap::new();
+    let mut tables: BTreeMap<&str, Option<Samples>> = BTreeMap::new();
     let mut judged = Vec::new();
     for claim in &claims.claims {
+        let at = |message: &str| FileError::at(&format!("{}:{}", claims.path.display(), claim.line), message);
+        let mut add = |ours, verdict| judged.push(Judged { claim: claim.clone(), ours, verdict });
         if let Some(why) = &claim.not_reproducible {
-            let verdict = Verdict::NotReproducible(why.clone());
-            judged.push(Judged { claim: claim.clone(), ours: None, verdict });
+            add(None, Verdict::NotReproducible(why.clone()));
             continue;
         }
-        let summary = summaries.entry(&claim.experiment).or_insert_with(|| {
-            let path = results.join(&claim.experiment).join("summary.parquet");
-            path.is_file().then(|| Summary::read(&path)).and_then(Result::ok)
-        });
-        let Some(summary) = summary else {
-            let verdict = Verdict::NotMeasured("netkv reproduce".to_owned());
-            judged.push(Judged { claim: claim.clone(), ours: None, verdict });
+        if !tables.contains_key(claim.experiment.as_str()) {
+            let path = results.join(&claim.experiment).join("cells.parquet");
+            let samples = path.is_file().then(|| Samples::read(&path)).transpose();
+            tables.insert(&claim.experiment, samples.map_err(|error| at(&format!("{error:#}; run it again")))?);
+        }
+        let command = claims.experiments.get(&claim.experiment).map(|file| format!("netkv run {}", file.display()));
+        let Some(samples) = &tables[claim.experiment.as_str()] else {
+            let command = command.ok_or_else(|| at(&no_experiment(claims, &claim.experiment)))?;
+            add(None, Verdict::NotMeasured(command));
             continue;
         };
-        let place = || format!("{}:{}", claims.path.display(), claim.line);
-        check(claim, summary).map_err(|message| FileError::at(&place(), &message))?;
-        let ours = measure(claim, summary);
-        let verdict =
-            ours.map_or_else(|| Verdict::NotMeasured("netkv reproduce".to_owned()), |ours| verdict(claim, ours));
-        judged.push(Judged { claim: claim.clone(), ours, verdict });
+        let ours = match check(claim, samples) {
+            Ok(()) => measure(claim, samples),
+            // Of an experiment that is not run to its end a place may be missing that is to come.
+            Err(_) if !samples.is_complete => None,
+            Err(message) => return Err(at(&message)),
+        };
+        let command = command.unwrap_or_else(|| "netkv reproduce".to_owned());
+        let verdict = ours.map_or_else(|| Verdict::NotMeasured(command), |ours| verdict(claim, ours));
+        add(ours, verdict);
     }
     Ok(judged)
 }
 
+fn no_experiment(claims: &Claims, name: &str) -> String {
+    let names = claims.experiments.keys().map(String::as_str);
+    let known: Vec<&str> = names.clone().collect();
+    let beside = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    format!("there is no experiment {name}: beside this file there are {beside}{}", meant(name, names))
+}
+
+/// "; did you mean X?", if there is a near name.
+fn meant<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, names).map_or_else(String::new, |near| format!("; did you mean {near}?"))
+}
+
 /// Whether the cells of a claim exist.
-fn check(claim: &Claim, summary: &Summary) -> Result<(), String> {
+fn check(claim: &Claim, samples: &Samples) -> Result<(), String> {
     for (axis, value) in &claim.at {
-        let Some(values) = summary.values.get(axis) else {
-            return Err(format!("{} has no axis {axis}; it has {}", claim.experiment, summary.axes.join(", ")));
+        let Some(values) = samples.values.get(axis) else {
+            let meant = meant(axis, samples.axes.iter().map(String::as_str));
+            return Err(format!("{} has no axis {axis}; it has {}{meant}", claim.experiment, samples.axes.join(", ")));
         };
         if !values.iter().any(|own| same(own, value)) {
-            return Err(format!(
-                "axis {axis} of {} has no value {value}; it has {}",
-                claim.experiment,
-                values.join(", ")
-            ));
+            let (own, meant) = (values.join(", "), meant(value, values.iter().map(String::as_str)));
+            return Err(format!("axis {axis} of {} has no value {value}; it has {own}{meant}", claim.experiment));
         }
     }
     for metric in terms(&claim.metric) {
-        if !summary.metrics.iter().any(|own| own == metric) {
-            return Err(format!("there is no metric {metric}; `netkv schema` lists them"));
+        if !samples.metrics.contains_key(metric) {
+            let meant = meant(metric, samples.metrics.keys().map(String::as_str));
+            return Err(format!("there is no metric {metric}; `netkv schema` lists them{meant}"));
         }
     }
-    let policies = summary.values.get("policy.name");
-    if !claim.against.is_empty() && policies.is_none_or(|policies| !policies.contains(&claim.against)) {
-        return Err(format!("{} has no policy {} to compare with", claim.experiment, claim.against));
+    let policies = samples.values.get(POLICY_AXIS).map(Vec::as_slice).unwrap_or_default();
+    for policy in [&claim.against, &claim.of].into_iter().chain(&claim.among).filter(|name| !name.is_empty()) {
+        if !policies.contains(policy) {
+            let meant = meant(policy, policies.iter().map(String::as_str));
+            return Err(format!("{} has no policy {policy} to compare with{meant}", claim.experiment));
+        }
     }
-    let n = summary.places(&claim.at).len();
-    let takes_many = matches!(claim.measure, Measure::SpreadPercent | Measure::LowestPercent);
-    if !takes_many && n != 1 {
+    let n = samples.places(&claim.at).len();
+    if !claim.is_over_many() && n != 1 {
         let given: Vec<_> = claim.at.keys().map(String::as_str).collect();
         return Err(format!(
             "{n} points of {} fit; a claim is at one: it gives {}, the axes are {}",
             claim.experiment,
             given.join(", "),
-            summary.axes.join(", ")
+            samples.axes.join(", ")
         ));
     }
     Ok(())
 }
 
 /// The metrics of an expression: one, or "a - b".
-fn terms(metric: &str) -> Vec<&str> {
+pub(crate) fn terms(metric: &str) -> Vec<&str> {
     metric.split(" - ").map(str::trim).collect()
-}
-
-/// How many of the claim's unit one of the metric's is.
-fn factor(claim: &Claim) -> f64 {
-    let in_nanoseconds = claim.metric.ends_with("_ns");
-    match claim.unit.as_str() {
-        "ms" if in_nanoseconds => 1e-6,
-        "s" if in_nanoseconds => 1e-9,
-        "us" if in_nanoseconds => 1e-3,
-        "%" | "points" if claim.metric.ends_with("_ratio") => 100.0,
-        _ => 1.0,
-    }
-}
-
-fn measure(claim: &Claim, summary: &Summary) -> Option<Ours> {
-    let factor = factor(claim);
-    match claim.measure {
-        Measure::Value => {
-            let cell = at(claim, summary, None)?;
-            let half = cell.half.map(|half| half * factor);
-            let value = cell.mean * factor;
-            Some(Ours { value, interval: half.map(|half| (value - half, value + half)) })
-        }
-        Measure::Sd => Some(Ours { value: at(claim, summary, None)?.sd? * factor, interval: None }),
-        Measure::ChangePercent => change(claim, summary),
-        Measure::Difference => difference(claim, summary, factor),
-        Measure::SpreadPercent => {
-            let means: Vec<f64> = summary
-                .places(&claim.at)
-                .into_iter()
-                .filter_map(|place| expression(claim, summary, &place).map(|cell| cell.mean))
-                .collect();
-            let most = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let least = means.iter().copied().fold(f64::INFINITY, f64::min);
-            let mean = means.iter().sum::<f64>() / means.len() as f64;
-            (!means.is_empty()).then(|| Ours { value: 100.0 * (most - least) / mean, interval: None })
-        }
-        Measure::LowestPercent => lowest(claim, summary),
-    }
-}
-
-/// The claim's metric at its point, or at that of another policy.
-fn at(claim: &Claim, summary: &Summary, policy: Option<&str>) -> Option<Cell> {
-    let mut at = claim.at.clone();
-    if let Some(policy) = policy {
-        at.insert("policy.name".to_owned(), policy.to_owned());
-    }
-    expression(claim, summary, summary.places(&at).first()?)
-}
-
-/// A metric, or the difference of two: that one has no interval, since a summary does not say how they move together.
-fn expression(claim: &Claim, summary: &Summary, place: &[String]) -> Option<Cell> {
-    let mut cells =
-        terms(&claim.metric).into_iter().map(|name| summary.cells.get(&(place.to_vec(), name.to_owned())).copied());
-    let first = cells.next()??;
-    cells.try_fold(first, |sum, cell| {
-        let cell = cell?;
-        Some(Cell { mean: sum.mean - cell.mean, ..Cell::default() })
-    })
-}
-
-/// In percent of the other policy: paired where that is the experiment's baseline, else from the two means.
-fn change(claim: &Claim, summary: &Summary) -> Option<Ours> {
-    let (own, other) = (at(claim, summary, None)?, at(claim, summary, Some(&claim.against))?);
-    Some(change_percent(own, other, claim.against == summary.baseline))
 }
 
 /// How much a mean is above another, in percent of that; `paired`: the other is the experiment's baseline, and the
@@ -199,46 +176,15 @@ pub fn change_percent(own: Cell, other: Cell, paired: bool) -> Ours {
     Ours { value, interval }
 }
 
-fn difference(claim: &Claim, summary: &Summary, factor: f64) -> Option<Ours> {
-    let (own, other) = (at(claim, summary, None)?, at(claim, summary, Some(&claim.against))?);
-    let value = (own.mean - other.mean) * factor;
-    let interval = match own.difference.filter(|_| claim.against == summary.baseline) {
-        Some([_, low, high]) => Some((low * factor, high * factor)),
-        None => own.half.zip(other.half).map(|(one, two)| {
-            let half = (one * one + two * two).sqrt() * factor;
-            (value - half, value + half)
-        }),
-    };
-    Some(Ours { value, interval })
-}
-
-/// At how many of the points, policies apart, that of the claim has the least mean.
-fn lowest(claim: &Claim, summary: &Summary) -> Option<Ours> {
-    let policy_axis = summary.axes.iter().position(|axis| axis == "policy.name")?;
-    let policy = claim.at.get("policy.name")?;
-    let (mut points, mut won) = (0.0, 0.0);
-    for place in summary.places(&claim.at) {
-        let own = expression(claim, summary, &place)?.mean;
-        let beaten = summary.values["policy.name"].iter().filter(|other| *other != policy).all(|other| {
-            let mut place = place.clone();
-            place[policy_axis].clone_from(other);
-            expression(claim, summary, &place).is_none_or(|cell| own <= cell.mean)
-        });
-        (points, won) = (points + 1.0, won + f64::from(u8::from(beaten)));
-    }
-    (points > 0.0).then(|| Ours { value: 100.0 * won / points, interval: None })
-}
-
 fn verdict(claim: &Claim, ours: Ours) -> Verdict {
-    let off = (ours.value - claim.printed).abs();
-    let within = off <= claim.tolerance + 1e-9;
+    let (low, high) = claim.band();
+    let is_inside = (low - ROUNDING..=high + ROUNDING).contains(&ours.value);
     if claim.fitted {
-        return Verdict::Fitted(within);
+        return Verdict::Fitted(is_inside);
     }
-    if within {
+    if is_inside {
         return Verdict::Holds;
     }
-    let (low, high) = (claim.printed - claim.tolerance, claim.printed + claim.tolerance);
     match ours.interval {
         Some((own_low, own_high)) if own_low <= high && own_high >= low => Verdict::Open,
         _ => Verdict::Off(ours.value - claim.printed),

@@ -7,13 +7,17 @@
 //!
 //! Leaves out any knowledge of simulations: it sees tables, as the figures do.
 
+mod agreement;
 mod file;
 mod judge;
+mod measure;
 mod page;
+mod samples;
 mod summary;
 mod tables;
 
-pub use file::{Block, Claim, Claims, FileError, Fitted, Measure, Tolerance};
+pub use agreement::{Agreement, agreements};
+pub use file::{Block, Bound, Claim, Claims, FileError, Fitted, Measure, Take, Tolerance};
 pub use judge::{Judged, Ours, Verdict, change_percent, judge};
 pub use page::{Tally, html, markdown, tally, text, totals};
 pub use summary::{Cell, Summary, same};

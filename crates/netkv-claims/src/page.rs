@@ -1,6 +1,7 @@
 //! The claims as people read them: on a terminal, as Markdown, in the report.
 
-use crate::file::{Claim, Fitted, Measure};
+use crate::agreement::agreements;
+use crate::file::{Bound, Claim, Fitted, Measure, Take};
 use crate::judge::{Judged, Verdict};
 use std::fmt::Write as _;
 
@@ -11,6 +12,8 @@ pub struct Tally {
     pub area: String,
     /// Within their tolerance.
     pub holds: usize,
+    /// Those of them whose whole interval is within.
+    pub firmly: usize,
     /// Beyond it.
     pub off: usize,
     /// Left open by the seeds.
@@ -33,16 +36,17 @@ pub fn tally(judged: &[Judged]) -> Vec<Tally> {
             tallies.push(Tally { area: area.clone(), ..Tally::default() });
             tallies.len() - 1
         });
-        count(&mut tallies[position], &one.verdict);
+        count(&mut tallies[position], one);
     }
     let mut all = Tally { area: "all".to_owned(), ..Tally::default() };
-    judged.iter().for_each(|one| count(&mut all, &one.verdict));
+    judged.iter().for_each(|one| count(&mut all, one));
     tallies.push(all);
     tallies
 }
 
-fn count(tally: &mut Tally, verdict: &Verdict) {
-    *match verdict {
+fn count(tally: &mut Tally, one: &Judged) {
+    tally.firmly += usize::from(one.verdict == Verdict::Holds && one.is_firm());
+    *match &one.verdict {
         Verdict::Holds => &mut tally.holds,
         Verdict::Off(_) => &mut tally.off,
         Verdict::Open => &mut tally.open,
@@ -76,10 +80,17 @@ fn subject(claim: &Claim) -> String {
     let measure = match claim.measure {
         Measure::Value | Measure::ChangePercent | Measure::Difference => "",
         Measure::Sd => ", sd over seeds",
+        Measure::SharePercent => ", share of the gain",
         Measure::SpreadPercent => ", largest less least",
         Measure::LowestPercent => ", points at which it is the lowest",
     };
-    format!("{}{measure}{against}{at}", claim.says)
+    let take = match claim.take {
+        None => "",
+        Some(Take::Least) => ", the least",
+        Some(Take::Most) => ", the most",
+        Some(Take::WhereLeast) => ", where it is least",
+    };
+    format!("{}{measure}{take}{against}{at}", claim.says)
 }
 
 /// The last part of a key, for people.
@@ -120,7 +131,12 @@ fn numbers(one: &Judged) -> (String, String) {
         let interval = ours.interval.map(|(low, high)| format!(" [{}, {}]", shown(low), shown(high)));
         format!("{}{}", shown(ours.value), interval.unwrap_or_default())
     });
-    (format!("{}{space}{unit}", shown(one.claim.printed)), ours)
+    let bound = match one.claim.bound {
+        Bound::Equal => "",
+        Bound::AtMost => "at most ",
+        Bound::AtLeast => "at least ",
+    };
+    (format!("{bound}{}{space}{unit}", shown(one.claim.printed)), ours)
 }
 
 /// For a terminal: the fitted coefficients, every claim on a line, the totals.
@@ -148,6 +164,10 @@ pub fn text(fitted: &[Fitted], judged: &[Judged]) -> String {
         .expect("a string takes any text");
     }
     out.push('\n');
+    for one in agreements(judged) {
+        writeln!(out, "{}", one.words()).expect("a string takes any text");
+    }
+    out.push('\n');
     out.push_str(&totals(&tally(judged)));
     out
 }
@@ -155,13 +175,16 @@ pub fn text(fitted: &[Fitted], judged: &[Judged]) -> String {
 /// The totals as a table for a terminal.
 pub fn totals(tallies: &[Tally]) -> String {
     let mut out = format!(
-        "{:16} {:>6} {:>6} {:>6} {:>7} {:>17} {:>13}\n",
-        "area", "holds", "off", "open", "fitted", "not reproducible", "not measured"
+        "{:16} {:>6} {:>6} {:>6} {:>6} {:>7} {:>17} {:>13}\n",
+        "area", "holds", "firmly", "off", "open", "fitted", "not reproducible", "not measured"
     );
     for one in tallies {
-        let Tally { area, holds, off, open, fitted, not_reproducible, not_measured } = one;
-        writeln!(out, "{area:16} {holds:>6} {off:>6} {open:>6} {fitted:>7} {not_reproducible:>17} {not_measured:>13}")
-            .expect("a string takes any text");
+        let Tally { area, holds, firmly, off, open, fitted, not_reproducible, not_measured } = one;
+        writeln!(
+            out,
+            "{area:16} {holds:>6} {firmly:>6} {off:>6} {open:>6} {fitted:>7} {not_reproducible:>17} {not_measured:>13}"
+        )
+        .expect("a string takes any text");
     }
     out
 }
@@ -170,19 +193,27 @@ pub fn totals(tallies: &[Tally]) -> String {
 pub fn markdown(fitted: &[Fitted], judged: &[Judged]) -> String {
     let mut out = String::from(
         "# What the paper claims, and what we find\n\nWritten by `netkv claims`. A tolerance was set for each number before \
-         any of our runs; intervals are over seeds: seed noise only, not the model's error. \"Cannot be told\": beyond the \
+         any of our runs; intervals are over seeds, comparisons seed by seed: seed noise only, not the model's error. \
+         \"Holds\": within the tolerance, and firmly if our whole interval is. \"Cannot be told\": beyond the \
          tolerance, but our interval reaches into it. Numbers that a free coefficient was fitted to count as fitted, not as \
          reproduced.\n\n## Fitted coefficients\n\n| coefficient | value | fitted to |\n|---|---|---|\n",
     );
     for one in fitted {
         writeln!(out, "| {} | {} | {} |", one.coefficient, one.value, one.to).expect("a string takes any text");
     }
-    out.push_str("\n## Totals\n\n| area | holds | off | open | fitted | not reproducible | not measured |\n");
-    out.push_str("|---|--:|--:|--:|--:|--:|--:|\n");
+    out.push_str("\n## Totals\n\n| area | holds | firmly | off | open | fitted | not reproducible | not measured |\n");
+    out.push_str("|---|--:|--:|--:|--:|--:|--:|--:|\n");
     for one in tally(judged) {
-        let Tally { area, holds, off, open, fitted, not_reproducible, not_measured } = one;
-        writeln!(out, "| {area} | {holds} | {off} | {open} | {fitted} | {not_reproducible} | {not_measured} |")
-            .expect("a string takes any text");
+        let Tally { area, holds, firmly, off, open, fitted, not_reproducible, not_measured } = one;
+        writeln!(
+            out,
+            "| {area} | {holds} | {firmly} | {off} | {open} | {fitted} | {not_reproducible} | {not_measured} |"
+        )
+        .expect("a string takes any text");
+    }
+    out.push_str("\n## Whole tables\n\n");
+    for one in agreements(judged) {
+        writeln!(out, "- {}", one.words()).expect("a string takes any text");
     }
     let mut place = String::new();
     for one in judged {
@@ -211,14 +242,14 @@ pub fn html(fitted: &[Fitted], judged: &[Judged]) -> String {
         writeln!(out, "<li>{}</li>", escaped(&line)).expect("a string takes any text");
     }
     out.push_str(
-        "</ul>\n<div class=\"scroll\">\n<table>\n<thead><tr><th>Area</th><th>Holds</th><th>Off</th><th>Open</th>",
+        "</ul>\n<div class=\"scroll\">\n<table>\n<thead><tr><th>Area</th><th>Holds</th><th>Firmly</th><th>Off</th><th>Open</th>",
     );
     out.push_str("<th>Fitted</th><th>Not reproducible</th><th>Not measured</th></tr></thead>\n<tbody>\n");
     for one in tally(judged) {
-        let Tally { area, holds, off, open, fitted, not_reproducible, not_measured } = one;
+        let Tally { area, holds, firmly, off, open, fitted, not_reproducible, not_measured } = one;
         writeln!(
             out,
-            "<tr><th>{}</th><td>{holds}</td><td>{off}</td><td>{open}</td><td>{fitted}</td><td>{not_reproducible}</td>\
+            "<tr><th>{}</th><td>{holds}</td><td>{firmly}</td><td>{off}</td><td>{open}</td><td>{fitted}</td><td>{not_reproducible}</td>\
              <td>{not_measured}</td></tr>",
             escaped(&area)
         )

@@ -32,8 +32,6 @@ pub struct Summary {
     pub metadata: Metadata,
     /// By the values of the axes and metric.
     pub(crate) cells: BTreeMap<(Vec<String>, String), Cell>,
-    /// The metrics that there are.
-    pub(crate) metrics: Vec<String>,
 }
 
 impl Summary {
@@ -80,7 +78,7 @@ impl Summary {
             seen
         };
         let values = axes.iter().cloned().zip(columns.iter().map(|column| distinct(column))).collect();
-        Ok(Self { axes, values, baseline, metadata, cells, metrics: distinct(&metrics) })
+        Ok(Self { axes, values, baseline, metadata, cells })
     }
 
     /// A metric at the one point where the axes have these values; none if there is none, or more than one.

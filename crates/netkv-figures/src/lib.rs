@@ -115,7 +115,7 @@ fn chosen(results: &Path, names: &[String]) -> Result<Chosen> {
         ensure!(all.iter().any(|figure| figure.name == name), "there is no figure {name:?}; there are {}", known());
     }
     let absent = missing(results);
-    for figure in absent.iter().filter(|figure| names.iter().any(|name| name == figure.name)) {
+    if let Some(figure) = absent.iter().find(|figure| names.iter().any(|name| name == figure.name)) {
         let path = data::summary_path(results, figure.experiment);
         let (name, experiment) = (figure.name, figure.experiment);
         anyhow::bail!("figure {name} needs {}, which is not there: run experiment {experiment} first", path.display());

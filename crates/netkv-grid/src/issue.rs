@@ -1,5 +1,6 @@
 //! What is wrong with the user's files: collected, merged and printed all at once.
 
+pub use netkv_units::nearest;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -123,38 +124,6 @@ impl IssueTally {
     }
 }
 
-/// The name nearest to `name` by edit distance, if it is near enough to be what was meant.
-pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).max(2);
-    candidates
-        .into_iter()
-        .map(|candidate| (edit_distance(name, candidate), candidate))
-        .filter(|&(distance, _)| distance <= limit)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// Characters to insert, remove, replace or swap with their neighbour to get from one word to the other
-/// (optimal string alignment).
-fn edit_distance(from: &str, to: &str) -> usize {
-    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
-    let mut rows = vec![vec![0; to.len() + 1]; from.len() + 1];
-    rows[0] = (0..=to.len()).collect();
-    for row in 1..=from.len() {
-        rows[row][0] = row;
-        for column in 1..=to.len() {
-            let replaced = rows[row - 1][column - 1] + usize::from(from[row - 1] != to[column - 1]);
-            let mut least = replaced.min(rows[row - 1][column] + 1).min(rows[row][column - 1] + 1);
-            let swapped = row > 1 && column > 1 && from[row - 1] == to[column - 2] && from[row - 2] == to[column - 1];
-            if swapped {
-                least = least.min(rows[row - 2][column - 2] + 1);
-            }
-            rows[row][column] = least;
-        }
-    }
-    rows[from.len()][to.len()]
-}
-
 /// `message` with "; did you mean X?" where there is a near name.
 pub(crate) fn with_suggestion(message: &str, suggestion: Option<&str>) -> String {
     suggestion.map_or_else(|| message.to_owned(), |name| format!("{message}; did you mean {name}?"))
@@ -163,14 +132,6 @@ pub(crate) fn with_suggestion(message: &str, suggestion: Option<&str>) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_nearest_name_forgives_typos_but_not_other_words() {
-        let names = ["policy.name", "policy.cache_weight", "fabric.nic_gbps"];
-        assert_eq!(nearest("policy.nmae", names), Some("policy.name"));
-        assert_eq!(nearest("fabric.nic_gpbs", names), Some("fabric.nic_gbps"));
-        assert_eq!(nearest("telemetry.staleness_s", names), None);
-    }
 
     #[test]
     fn a_column_counts_characters_and_not_bytes() {

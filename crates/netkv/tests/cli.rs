@@ -61,7 +61,20 @@ fn stamps(folder: &Path) -> Vec<(PathBuf, std::time::Duration, u64)> {
 #[test]
 fn every_command_explains_itself_with_an_example() {
     let here = tempfile::tempdir().expect("a temporary folder");
-    let commands = ["run", "plan", "cell", "explain", "figures", "schema", "reproduce", "flows", "tune", "completions"];
+    let commands = [
+        "run",
+        "plan",
+        "cell",
+        "explain",
+        "figures",
+        "schema",
+        "reproduce",
+        "flows",
+        "tune",
+        "claims",
+        "fit",
+        "completions",
+    ];
     let nested = [["trace", "inspect"], ["trace", "generate"], ["profile", "fit"], ["profile", "show"]]
         .map(|names| names.to_vec());
     for command in commands.map(|name| vec![name]).into_iter().chain(nested) {
@@ -84,7 +97,7 @@ fn a_wrong_command_line_is_a_usage_error() {
         (&["run", "x.toml", "--jobs", "0"], "--jobs"),
         (&["run", "x.toml", "--filter", "policy.name"], "a filter is AXIS=VALUE"),
         (&["run", "x.toml", "--filter", "policy.nmae=netkv"], "did you mean policy.name?"),
-        (&["run", "x.toml", "--filter", "policy.name=netvk"], "did you mean netkv?"),
+        (&["run", "x.toml", "--filter", "policy.name=netkv_gaurded"], "did you mean netkv_guarded?"),
         (&["cell", "x.toml", "12"], "has the cells 0 to 11, not 12"),
         (&["explain", "x.toml", "12", "0"], "has the cells 0 to 11, not 12"),
         (&["explain", "x.toml", "0", "300"], "cell 0 has the requests 0 to 299, not 300"),
@@ -176,7 +189,11 @@ fn the_same_command_twice_does_nothing_the_second_time() {
 fn results_are_the_same_bytes_however_they_were_come_by() {
     let here = folder("");
     check(here.path(), &["run", "x.toml", "--out", "one", "--jobs", "1"], 0);
-    check(here.path(), &["run", "x.toml", "--out", "two", "--filter", "policy.name=netkv", "--filter", "seed=2"], 0);
+    check(
+        here.path(),
+        &["run", "x.toml", "--out", "two", "--filter", "policy.name=netkv_guarded", "--filter", "seed=2"],
+        0,
+    );
     let filtered = check(here.path(), &["plan", "x.toml", "--out", "two"], 0).stdout;
     assert!(filtered.contains("done: 2\n") && filtered.contains("to run: 10 (10 new, 0 failed before)"), "{filtered}");
     let rest = check(here.path(), &["run", "x.toml", "--out", "two", "--jobs", "3", "--quiet"], 0).stderr;
@@ -268,7 +285,7 @@ fn a_cell_runs_again_bit_for_bit() {
     let here = folder("");
     check(here.path(), &["run", "x.toml", "--filter", "seed=1"], 0);
     let shown = check(here.path(), &["cell", "x.toml", "4", "--requests", "requests.csv"], 0).stdout;
-    assert!(shown.starts_with("cell 4: regime=null policy.name=netkv seed=1\n"), "{shown}");
+    assert!(shown.starts_with("cell 4: regime=null policy.name=netkv_guarded seed=1\n"), "{shown}");
     assert!(shown.contains("(the same as stored)"), "{shown}");
     let csv = fs::read_to_string(here.path().join("requests.csv")).expect("the requests are there");
     let widths: std::collections::BTreeSet<usize> = csv.lines().map(|line| line.split(',').count()).collect();
@@ -284,9 +301,9 @@ fn a_cell_runs_again_bit_for_bit() {
 fn an_explained_cell_shows_where_each_key_is_set() {
     let here = folder("[fabric]\nnic_gbps = 50.0\n");
     let text = check(here.path(), &["plan", "x.toml", "--explain", "11"], 0).stdout;
-    assert!(text.starts_with("cell 11: regime=congested policy.name=netkv seed=2\n"), "{text}");
+    assert!(text.starts_with("cell 11: regime=congested policy.name=netkv_guarded seed=2\n"), "{text}");
     let line = |key: &str| text.lines().find(|line| line.trim_start().starts_with(key)).map(str::to_owned);
-    let policy = line("policy.name = \"netkv\"").expect("the policy is shown");
+    let policy = line("policy.name = \"netkv_guarded\"").expect("the policy is shown");
     assert!(policy.contains("/experiments/smoke.toml:"), "{policy}");
     assert!(line("fabric.nic_gbps = 100").is_some_and(|line| line.ends_with("regimes/congested.toml:3:12")), "{text}");
 }

@@ -39,7 +39,7 @@ fn explained(folder: &Path, cell: &str, request: &str) -> (String, Value) {
 
 #[test]
 fn a_decision_is_told_with_its_terms_its_winner_and_hindsight() {
-    let here = folder("'netkv'", "");
+    let here = folder("'netkv_guarded'", "");
     let (text, json) = explained(here.path(), "0", "150");
     assert_eq!((json["policy"].as_str(), json["request"].as_u64()), (Some("netkv_guarded"), Some(150)));
     let candidates = json["candidates"].as_array().expect("candidates");
@@ -59,7 +59,7 @@ fn a_decision_is_told_with_its_terms_its_winner_and_hindsight() {
     let ttft = |candidate: &Value| candidate["hindsight"]["ttft_ns"].as_u64();
     let best = candidates.iter().find(|candidate| candidate["instance"] == json["best_in_hindsight"]);
     assert_eq!(best.and_then(ttft), candidates.iter().filter_map(ttft).min());
-    let chosen = format!("netkv chose instance {} before instance {}:\n", json["chosen"], json["runner_up"]);
+    let chosen = format!("netkv_guarded chose instance {} before instance {}:\n", json["chosen"], json["runner_up"]);
     for said in
         [&chosen, "request 150: ", "congestion c", "latency ms", "The term \"", "In hindsight", "Hindsight would"]
     {

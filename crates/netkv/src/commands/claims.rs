@@ -3,7 +3,7 @@
 use crate::args::ClaimsArgs;
 use crate::failure::{Ending, Failure};
 use crate::output::{print, write_file};
-use netkv_claims::{Claims, Fitted, Judged, Verdict, judge, markdown, tables, tally, text};
+use netkv_claims::{Agreement, Claims, Fitted, Judged, Verdict, agreements, judge, markdown, tables, tally, text};
 use netkv_grid::nearest;
 use serde_json::json;
 use std::path::Path;
@@ -64,13 +64,27 @@ fn as_json(fitted: &[Fitted], judged: &[Judged]) -> String {
             "unit": claim.unit,
             "printed": claim.printed,
             "tolerance": claim.tolerance,
+            "band": [claim.band().0, claim.band().1],
+            "line": claim.line,
             "ours": one.ours.map(|ours| ours.value),
             "interval": one.ours.and_then(|ours| ours.interval).map(|(low, high)| [low, high]),
             "verdict": verdict,
+            "firm": one.is_firm(),
             "note": note,
         })
     };
+    let agreement = |one: &Agreement| {
+        json!({
+            "place": one.place,
+            "metric": one.metric,
+            "n": one.n,
+            "correlation": one.correlation,
+            "mean_difference": one.mean_difference,
+            "unit": one.unit,
+        })
+    };
     let all = json!({
+        "agreement": agreements(judged).iter().map(agreement).collect::<Vec<_>>(),
         "fitted": fitted.iter().map(coefficient).collect::<Vec<_>>(),
         "claims": judged.iter().map(claim).collect::<Vec<_>>(),
     });

@@ -11,6 +11,7 @@ use netkv_grid::Experiment;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use toml::Spanned;
 
 /// The list of experiments, in the folder of experiments.
 const LIST: &str = "reproduce.toml";
@@ -29,7 +30,7 @@ struct List {
 #[serde(deny_unknown_fields)]
 struct Entry {
     /// Relative to the list.
-    file: PathBuf,
+    file: Spanned<PathBuf>,
     /// What it is there for.
     why: String,
     /// CPU seconds of all its cells, for the time that is left.
@@ -48,10 +49,13 @@ pub fn reproduce(args: &ReproduceArgs) -> Result<Ending, Failure> {
     let place = Place { out: None, quick: args.quick };
     let entries: Vec<Entry> =
         read_list(&folder.join(LIST))?.into_iter().filter(|one| one.quick || !args.quick).collect();
-    let paths: Vec<PathBuf> = entries.iter().map(|entry| folder.join(&entry.file)).collect();
+    let paths: Vec<PathBuf> = entries.iter().map(|entry| folder.join(entry.file.get_ref())).collect();
     let experiments = load_all(&paths, args.quick)?;
     let (results, out) = if args.quick { ("results/quick", "figures/quick") } else { ("results", "figures") };
     let before = checksums(&experiments, Path::new(results));
+    if !args.quick {
+        unlisted(&experiments, Path::new(results));
+    }
     let n_steps = experiments.len() + 1;
     let mut n_failed = 0;
     for (step, (experiment, entry)) in experiments.iter().zip(&entries).enumerate() {
@@ -73,7 +77,6 @@ pub fn reproduce(args: &ReproduceArgs) -> Result<Ending, Failure> {
         tell("a reduced version: its tables and the paper's claims are not compared with anything");
     } else {
         tell(&compared(&before, &checksums(&experiments, Path::new(results))));
-        unlisted(&experiments, Path::new(results));
         let totals = claims::summary(&folder.join(CLAIMS), Path::new(results), Path::new(out))?;
         print(&format!("What became of the paper's claims (every one: netkv claims, or {out}/claims.md):\n{totals}"))?;
     }
@@ -81,12 +84,31 @@ pub fn reproduce(args: &ReproduceArgs) -> Result<Ending, Failure> {
     Ok(if n_failed > 0 { Ending::SomeCellsFailed } else { Ending::Done })
 }
 
+/// The experiments of the list, all of whose files are there, each once.
 fn read_list(path: &Path) -> Result<Vec<Entry>, Failure> {
     let place = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::input(format_args!("{place}: cannot read it: {error}")))?;
     let list: List = toml::from_str(&text).map_err(|error| Failure::input(format_args!("{place}: {error}")))?;
-    Ok(list.experiment)
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut wrong = Vec::new();
+    for (position, entry) in list.experiment.iter().enumerate() {
+        let (file, line) = (entry.file.get_ref(), text[..entry.file.span().start].lines().count());
+        let shown = file.display();
+        if !folder.join(file).is_file() {
+            wrong.push(format!(
+                "{place}:{line}: there is no file {shown} in {}: mend or drop the entry",
+                folder.display()
+            ));
+        }
+        if list.experiment[..position].iter().any(|other| other.file.get_ref() == file) {
+            wrong.push(format!("{place}:{line}: {shown} stands twice in the list: drop one"));
+        }
+        if !(entry.cpu_s > 0.0 && entry.cpu_s.is_finite()) {
+            wrong.push(format!("{place}:{line}: {shown}: cpu_s = {} is not allowed; allowed: above 0", entry.cpu_s));
+        }
+    }
+    if wrong.is_empty() { Ok(list.experiment) } else { Err(Failure::input(wrong.join("\n"))) }
 }
 
 /// The time that is left, by the share of all CPU seconds that is done; nothing before anything is.
