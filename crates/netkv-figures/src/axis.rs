@@ -35,6 +35,20 @@ impl Scale {
         Self { low: self.low.min(other.low), high: self.high.max(other.high), ..self }
     }
 
+    /// Makes room for intervals, but never more than 60 % of its length, on either side; a linear axis without negative
+    /// values gets none.
+    pub(crate) fn widened(self, ends: impl Iterator<Item = (f64, f64)>) -> Self {
+        let wide = ends.fold(self, |wide, (low, high)| wide.joined(Self { low, high, ..self }));
+        let (low, high) = if self.log {
+            let most = libm::exp2(self.span() * 0.6);
+            (wide.low.max(self.low / most), wide.high.min(self.high * most))
+        } else {
+            (wide.low.max(self.low - 0.6 * self.span()), wide.high.min(self.high + 0.6 * self.span()))
+        };
+        let low = if self.low >= 0.0 && !self.log { low.max(0.0) } else { low };
+        Self { low, high, ..self }
+    }
+
     /// Length, in the axis' own measure.
     pub(crate) fn span(self) -> f64 {
         if self.log { libm::log2(self.high / self.low) } else { self.high - self.low }

@@ -4,7 +4,7 @@ use crate::axis::Scale;
 use crate::canvas::{Align, Font, text_width};
 use crate::data::Results;
 use crate::page::{Head, Key, LABEL, Page, Panel, TICK, lower_axis, widest};
-use crate::style::{self, Part, RGBColor, WHITE};
+use crate::style::{self, Part};
 use crate::words;
 use anyhow::{Result, ensure};
 
@@ -120,17 +120,11 @@ impl Bars {
             let gap = if to - from > 2.5 { 0.75 } else { 0.0 };
             page.canvas.rectangle((from, y - BAR.0 / 2.0), (to - gap, y + BAR.0 / 2.0), part.2, 1.0);
             let label = if self.shares { format!("{:.0}", libm::round(*value)) } else { words::three_digits(*value) };
-            let font = Font { size: 11.0, bold: false, colour: readable_on(part.2) };
+            let font = Font { size: 11.0, bold: false, colour: style::readable_on(part.2) };
             if to - from > text_width(&label, font) + 8.0 {
                 page.canvas.text(((from + to) / 2.0, y), &label, font, Align::Centre);
             }
         }
         end
     }
-}
-
-/// Black or white, whichever is read more easily on `colour`.
-fn readable_on(colour: RGBColor) -> RGBColor {
-    let light = 0.299 * f64::from(colour.0) + 0.587 * f64::from(colour.1) + 0.114 * f64::from(colour.2);
-    if light > 135.0 { style::INK } else { WHITE }
 }

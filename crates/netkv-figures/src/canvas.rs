@@ -127,6 +127,20 @@ impl Canvas {
         }
     }
 
+    /// The outline of a marker; what is behind it shows through.
+    pub(crate) fn open_marker(&mut self, at: Point, marker: Marker, radius: f64, colour: RGBColor) {
+        // A disc is drawn with so many corners.
+        const CORNERS: u32 = 32;
+        let corner = |index: u32| {
+            let angle = f64::from(index) * core::f64::consts::TAU / f64::from(CORNERS);
+            (libm::cos(angle), libm::sin(angle))
+        };
+        let outline = marker.outline().map_or_else(|| (0..CORNERS).map(corner).collect(), <[Point]>::to_vec);
+        let first = outline.first().copied();
+        let points = outline.into_iter().chain(first).map(|(x, y)| (at.0 + x * radius, at.1 + y * radius));
+        self.line(&points.collect::<Vec<_>>(), colour, 1.5);
+    }
+
     fn one_marker(&mut self, at: Point, marker: Marker, radius: f64, colour: RGBColor) {
         match marker.outline() {
             None => self.shapes.push(Shape::Disc { centre: at, radius, colour }),

@@ -2,16 +2,20 @@
 
 use crate::axis::Spacing;
 use crate::bars::Bars;
-use crate::data::{POLICY_AXIS, Results, View};
+use crate::data::{Results, View};
+use crate::grid::Grid;
 use crate::intervals::{Intervals, Mark, Measure};
 use crate::lines::{Across, Lines, Logarithm};
-use crate::{closed_form, style, words};
+use crate::multiples::Multiples;
+use crate::pairs::Cells;
+use crate::steps::Steps;
+use crate::waterfall::Waterfall;
+use crate::{Sources, closed_form, paper, style, words};
 use anyhow::{Context, Result};
-use std::path::Path;
 
 /// A figure.
 #[derive(Clone, Copy, Debug)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// Its name, and that of its files.
     pub name: &'static str,
     /// The experiment whose summary it is drawn from.
@@ -20,14 +24,19 @@ pub struct Figure {
     pub title: &'static str,
     /// What it shows, in a sentence.
     pub shows: &'static str,
-    kind: Kind,
+    pub(crate) kind: Kind,
 }
 
+/// A kind of chart, with what it shows.
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+pub(crate) enum Kind {
     Lines(Lines),
     Bars(Bars),
     Intervals(Intervals),
+    Multiples(Multiples),
+    Grid(Grid),
+    Steps(Steps),
+    Waterfall(Waterfall),
 }
 
 impl Figure {
@@ -37,17 +46,38 @@ impl Figure {
             Kind::Lines(lines) => View::policies_against(lines.across.axis),
             Kind::Bars(bars) => View::policies_against(bars.axis),
             Kind::Intervals(intervals) => intervals.view,
+            Kind::Multiples(multiples) => multiples.view,
+            Kind::Grid(grid) => grid.view,
+            Kind::Steps(steps) => steps.view,
+            Kind::Waterfall(waterfall) => waterfall.view,
         }
     }
 
+    /// What stands above it and its like in the report.
+    pub(crate) fn heading(&self) -> &'static str {
+        let is_of_paper = paper::FIGURES.iter().any(|figure| figure.name == self.name);
+        if is_of_paper { "The paper's figures, and the bridge to ours" } else { "Figures beyond the paper" }
+    }
+
     /// The figure as SVG.
-    pub(crate) fn svg(&self, results: &Path) -> Result<String> {
-        let drawn = Results::read(results, self.experiment, self.view()).and_then(|results| match &self.kind {
-            Kind::Lines(lines) => lines.draw(&results, self.title),
-            Kind::Bars(bars) => bars.draw(&results, self.title),
-            Kind::Intervals(intervals) => intervals.draw(&results, self.title),
-        });
-        drawn.with_context(|| format!("cannot draw figure {}", self.name))
+    pub(crate) fn svg(&self, sources: Sources<'_>) -> Result<String> {
+        let results = Results::read(sources.results, self.experiment, self.view());
+        results
+            .and_then(|results| self.drawn(&results, sources))
+            .with_context(|| format!("cannot draw figure {}", self.name))
+    }
+
+    fn drawn(&self, results: &Results, sources: Sources<'_>) -> Result<String> {
+        let cells = || Cells::read(sources.results, self.experiment);
+        match &self.kind {
+            Kind::Lines(lines) => lines.draw(results, self.title),
+            Kind::Bars(bars) => bars.draw(results, self.title),
+            Kind::Intervals(intervals) => intervals.draw(results, self.title),
+            Kind::Multiples(multiples) => multiples.draw(results, sources.printed, self.title),
+            Kind::Grid(grid) => grid.draw(results, sources.printed, self.title),
+            Kind::Steps(steps) => steps.draw(results, &cells()?, sources.printed, self.title),
+            Kind::Waterfall(waterfall) => waterfall.draw(results, &cells()?, self.title),
+        }
     }
 }
 
@@ -93,10 +123,11 @@ const RATIO: Lines =
 
 /// Of a policy, by what the prefill instances are chosen by.
 const POLICIES: Intervals = Intervals {
-    view: View { series: POLICY_AXIS, across: "prefill.policy", only: &[] },
+    view: View::policies_against("prefill.policy"),
     rows: &[],
     mark: Mark { title: "Prefill instances by", label: |_, word| word.replace('_', "-") },
     metric: "ttft_mean_ns",
+    metrics: &[],
     measure: Measure::Ratio,
     limit: None,
     x_title: "Mean TTFT, ratio to {baseline}",
@@ -109,7 +140,7 @@ pub(crate) const TBT_PROMISE_MS: f64 = 0.5;
 
 /// What is missing from NetKV, at two loads.
 const ABLATION: Intervals = Intervals {
-    view: View { series: POLICY_AXIS, across: LOAD.axis, only: &[("cluster.placement", "scattered")] },
+    view: View { only: &[("cluster.placement", "scattered")], ..View::policies_against(LOAD.axis) },
     rows: &["netkv_guarded_static", "netkv_guarded_no_ledger", "netkv_guarded_no_cache", "netkv_guarded_no_load"],
     mark: Mark { title: "Prefill load", label: |load, _| words::percent(load) },
     says: "Right of 1: the term shortens the wait. Static is without congestion. The oracle tells it for each pair of \
@@ -117,7 +148,7 @@ const ABLATION: Intervals = Intervals {
     ..POLICIES
 };
 
-static FIGURES: [Figure; 18] = [
+static STUDY: [Figure; 19] = [
     Figure {
         name: "ttft_vs_context",
         experiment: "context",
@@ -159,6 +190,29 @@ static FIGURES: [Figure; 18] = [
             logarithm: Logarithm::Never,
             bounds: (0.0, 100.0),
             ..TTFT
+        }),
+    },
+    Figure {
+        name: "slo_objectives",
+        experiment: "load",
+        title: "What an objective makes of it: requests within the TTFT objective, against the baseline",
+        shows: "Percentage points of requests within their objectives that a policy gains over the baseline at a prefill \
+                load of 60 %: by the relative objective that the other figures use, and by fixed limits.",
+        kind: Kind::Intervals(Intervals {
+            view: View { across: None, only: &[(LOAD.axis, "0.6")], ..View::policies_against(LOAD.axis) },
+            mark: Mark { title: "TTFT within", ..POLICIES.mark },
+            metric: "slo_ttft_ratio",
+            metrics: &[
+                ("slo_ttft_ratio", "the relative objective"),
+                ("ttft_within_1s_ratio", "1 s"),
+                ("ttft_within_2s_ratio", "2 s"),
+                ("ttft_within_5s_ratio", "5 s"),
+                ("ttft_within_10s_ratio", "10 s"),
+            ],
+            measure: Measure::Difference(100.0),
+            x_title: "Share within the TTFT objective less that of {baseline} (percentage points)",
+            says: "Right of 0 is better. One run, counted five times: only the objective differs.",
+            ..POLICIES
         }),
     },
     Figure {
@@ -305,7 +359,7 @@ static FIGURES: [Figure; 18] = [
         title: "How much of the network an operator has to tell",
         shows: "Mean TTFT of NetKV with finer oracles relative to one that knows distances alone.",
         kind: Kind::Intervals(Intervals {
-            view: View { series: "oracle.granularity", across: STALENESS.axis, only: &[] },
+            view: View { series: "oracle.granularity", ..View::policies_against(STALENESS.axis) },
             mark: Mark { title: "Telemetry every", label: |seconds, _| words::interval(seconds) },
             x_title: "Mean TTFT, ratio to the static oracle",
             says: "Left of 1 is better. The exact oracle is never old.",
@@ -314,15 +368,14 @@ static FIGURES: [Figure; 18] = [
     },
 ];
 
-/// Every figure, in the order of the report.
-pub fn catalog() -> &'static [Figure] {
-    &FIGURES
+/// Every figure, in the order of the report: the paper's, then those of the study beyond it.
+pub(crate) fn catalog() -> Vec<&'static Figure> {
+    paper::FIGURES.iter().chain(&STUDY).collect()
 }
 
 /// The experiments that figures are drawn from, each once.
 pub(crate) fn experiments() -> Vec<&'static str> {
-    let mut names: Vec<_> = FIGURES.iter().map(|figure| figure.experiment).collect();
-    names.dedup();
+    let mut names: Vec<_> = catalog().into_iter().map(|figure| figure.experiment).collect();
     names.sort_unstable();
     names.dedup();
     names

@@ -1,7 +1,7 @@
 //! The table of all policies, as a Markdown page.
 
 use crate::catalog::TBT_PROMISE_MS;
-use crate::data::{Estimate, POLICY_AXIS, Results, Row, View};
+use crate::data::{Estimate, Results, Row, View};
 use crate::{style, words};
 use anyhow::Result;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use std::path::Path;
 /// The experiment that it is made from.
 pub(crate) const EXPERIMENT: &str = "policies";
 
-const VIEW: View = View { series: POLICY_AXIS, across: "prefill.policy", only: &[] };
+const VIEW: View = View::policies_against("prefill.policy");
 
 /// The page.
 pub(crate) fn page(results: &Path) -> Result<String> {

@@ -4,16 +4,20 @@ use anyhow::{Context, Result, ensure};
 use netkv_frames::{ColumnData, Metadata, Table, read_table};
 use std::path::{Path, PathBuf};
 
-const REGIME_AXIS: &str = "regime";
+/// The panels of most figures; an experiment without it has one panel.
+pub(crate) const REGIME_AXIS: &str = "regime";
+/// The lines or rows of most figures; an experiment without it has one policy.
 pub(crate) const POLICY_AXIS: &str = "policy.name";
 
 /// Which axes of an experiment a figure shows, and where.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View {
+    /// Each value is a panel: mostly the regimes.
+    pub(crate) panels: &'static str,
     /// Each value is a line or a row: mostly the policies.
     pub(crate) series: &'static str,
-    /// Each value is a place across, or a mark of its own.
-    pub(crate) across: &'static str,
+    /// Each value is a place across, or a mark of its own; if none, all is at one place.
+    pub(crate) across: Option<&'static str>,
     /// What is shown of other axes: one value of each.
     pub(crate) only: &'static [(&'static str, &'static str)],
 }
@@ -21,7 +25,12 @@ pub(crate) struct View {
 impl View {
     /// A line for each policy, against an axis.
     pub(crate) const fn policies_against(across: &'static str) -> Self {
-        Self { series: POLICY_AXIS, across, only: &[] }
+        Self { panels: REGIME_AXIS, series: POLICY_AXIS, across: Some(across), only: &[] }
+    }
+
+    /// All axes that it has a place for.
+    fn axes(&self) -> impl Iterator<Item = &'static str> {
+        [self.panels, self.series].into_iter().chain(self.across).chain(self.only.iter().map(|only| only.0))
     }
 }
 
@@ -63,6 +72,8 @@ pub(crate) struct Row {
 /// An experiment's summary.
 #[derive(Clone, Debug)]
 pub(crate) struct Results {
+    pub(crate) experiment: String,
+    pub(crate) view: View,
     pub(crate) rows: Vec<Row>,
     pub(crate) metadata: Metadata,
     /// In the order of the experiment.
@@ -88,15 +99,20 @@ impl Results {
         let path = summary_path(results, experiment);
         let (table, metadata) = read_table(&path)?;
         let manifest = path.with_file_name("manifest.toml");
-        Self::from_table(&table, metadata, view, manifest).with_context(|| format!("cannot draw {}", path.display()))
+        let read = Self::from_table(&table, metadata, view, manifest);
+        let read = read.with_context(|| format!("cannot draw {}", path.display()))?;
+        Ok(Self { experiment: experiment.to_owned(), ..read })
     }
 
     fn from_table(table: &Table, metadata: Metadata, view: View, manifest: PathBuf) -> Result<Self> {
         let kept = kept_rows(table, view)?;
         check_axes(table, view, &kept)?;
-        let optional =
-            |name: &str| if table.has(name) { table.words(name) } else { Ok(vec![String::new(); table.n_rows()]) };
-        let (regimes, policies) = (optional(REGIME_AXIS)?, optional(view.series)?);
+        // Experiments with one regime or one policy have no axis for it; any other axis that a figure shows must be there.
+        let words = |axis: &str| {
+            let may_miss = [REGIME_AXIS, POLICY_AXIS].contains(&axis) && !table.has(axis);
+            if may_miss { Ok(vec![String::new(); table.n_rows()]) } else { table.words(axis) }
+        };
+        let (regimes, policies) = (words(view.panels)?, words(view.series)?);
         let (metrics, baselines) = (table.words("metric")?, table.words("baseline")?);
         let (xs, x_labels) = places(table, view.across)?;
         let estimate = |mean: &str, low: &str, high: &str| -> Result<Vec<Estimate>> {
@@ -111,7 +127,7 @@ impl Results {
             Ok(Row {
                 regime: regimes[at].clone(),
                 policy: policies[at].clone(),
-                x: xs[at].with_context(|| format!("row {at} has no {}", view.across))?,
+                x: xs[at].with_context(|| format!("row {at} has no {}", view.across.unwrap_or_default()))?,
                 metric: metrics[at].clone(),
                 n: n[at].unwrap_or_default() as u64,
                 n_failed: n_failed[at].unwrap_or_default() as u64,
@@ -128,7 +144,30 @@ impl Results {
         let mut xs = distinct(rows.iter().map(|row| row.x));
         xs.sort_by(f64::total_cmp);
         let regimes = distinct(rows.iter().map(|row| row.regime.clone()));
-        Ok(Self { regimes, policies, xs, x_labels, rows, metadata, manifest })
+        let experiment = String::new();
+        Ok(Self { experiment, view, regimes, policies, xs, x_labels, rows, metadata, manifest })
+    }
+
+    /// The values of the axes at a point, as words.
+    pub(crate) fn coordinates(&self, regime: &str, policy: &str, x: f64) -> Vec<(&'static str, String)> {
+        let word = self.x_labels.get(x as usize).cloned().unwrap_or_else(|| x.to_string());
+        let shown = [(self.view.panels, regime.to_owned()), (self.view.series, policy.to_owned())];
+        let across = self.view.across.map(|axis| (axis, word));
+        let only = self.view.only.iter().map(|&(axis, value)| (axis, value.to_owned()));
+        shown.into_iter().filter(|(_, value)| !value.is_empty()).chain(across).chain(only).collect()
+    }
+
+    /// An error if there is no value of a metric at all.
+    pub(crate) fn check_metric(&self, metric: &str) -> Result<()> {
+        let is_known = self.rows.iter().any(|row| row.metric == metric);
+        ensure!(
+            is_known,
+            "the summary of {} has no metric {metric:?}: tables of an older version lack it; run the experiment again",
+            self.experiment
+        );
+        let has_value = self.rows.iter().any(|row| row.metric == metric && row.value.mean.is_some());
+        ensure!(has_value, "there is no value of {metric}");
+        Ok(())
     }
 
     /// What the tables were made from.
@@ -173,13 +212,19 @@ fn kept_rows(table: &Table, view: View) -> Result<Vec<usize>> {
     let mut kept: Vec<usize> = (0..table.n_rows()).collect();
     for (axis, wanted) in view.only {
         let values = table.words(axis)?;
-        kept.retain(|&at| values[at] == *wanted);
+        kept.retain(|&at| same(&values[at], wanted));
+        ensure!(
+            !kept.is_empty(),
+            "no row has {wanted:?} of its axis {axis:?}; there are {}",
+            distinct(values.iter().map(String::as_str)).join(", ")
+        );
     }
     Ok(kept)
 }
 
 /// The values of an axis as numbers; of one of words, the position of each, and the words.
-fn places(table: &Table, axis: &str) -> Result<(Vec<Option<f64>>, Vec<String>)> {
+fn places(table: &Table, axis: Option<&str>) -> Result<(Vec<Option<f64>>, Vec<String>)> {
+    let Some(axis) = axis else { return Ok((vec![Some(0.0); table.n_rows()], Vec::new())) };
     let ColumnData::Text(values) = &table.column(axis)?.data else { return Ok((table.numbers(axis)?, Vec::new())) };
     let words = distinct(values.iter().flatten().cloned());
     let position = |value: &String| words.iter().position(|word| word == value).map(|position| position as f64);
@@ -189,7 +234,7 @@ fn places(table: &Table, axis: &str) -> Result<(Vec<Option<f64>>, Vec<String>)> 
 /// An axis that a figure does not know would put several points at one place.
 fn check_axes(table: &Table, view: View, kept: &[usize]) -> Result<()> {
     for column in table.columns().iter().take_while(|column| column.name != "metric") {
-        let known = [REGIME_AXIS, view.series, view.across].contains(&column.name.as_str());
+        let known = view.axes().any(|axis| axis == column.name);
         let words = table.words(&column.name)?;
         let values = distinct(kept.iter().map(|&at| &words[at]));
         ensure!(
@@ -202,8 +247,13 @@ fn check_axes(table: &Table, view: View, kept: &[usize]) -> Result<()> {
     Ok(())
 }
 
+/// Whether two words mean the same value: numbers may be written with and without decimals.
+pub(crate) fn same(one: &str, other: &str) -> bool {
+    one == other || matches!((one.parse::<f64>(), other.parse::<f64>()), (Ok(one), Ok(other)) if one == other)
+}
+
 /// The values, each once, in the order of their first appearance.
-fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
+pub(crate) fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
     let mut seen = Vec::new();
     for value in values {
         if !seen.contains(&value) {

@@ -39,6 +39,9 @@ pub(crate) struct Intervals {
     pub(crate) rows: &'static [&'static str],
     pub(crate) mark: Mark,
     pub(crate) metric: &'static str,
+    /// Metrics that get a mark each, with their names, where there is nothing across; if none, `metric` gets one for each
+    /// place across.
+    pub(crate) metrics: &'static [(&'static str, &'static str)],
     pub(crate) measure: Measure,
     /// A dashed line at a promise.
     pub(crate) limit: Option<f64>,
@@ -77,9 +80,11 @@ impl Intervals {
     /// The axis of each panel: one for all unless a panel would get less than 40 % of it.
     fn scales(&self, results: &Results) -> Result<Vec<Scale>> {
         let rows = self.rows(results);
+        let marks = self.marks(results);
         let scale = |regime: &String| {
+            let is_shown = |metric: &str| marks.iter().any(|mark| mark.1 == metric);
             let shown =
-                |row: &&Row| row.regime == *regime && row.metric == self.metric && rows.contains(&row.policy.as_str());
+                |row: &&Row| row.regime == *regime && is_shown(&row.metric) && rows.contains(&row.policy.as_str());
             let ends = |row: &Row| {
                 let estimate = self.estimate(row);
                 [estimate.mean, estimate.low, estimate.high]
@@ -95,14 +100,23 @@ impl Intervals {
         Ok(if share_one { vec![joined; own.len()] } else { own })
     }
 
-    fn mark_label(&self, results: &Results, x: f64) -> String {
-        let word = results.x_labels.get(x as usize).map_or("", String::as_str);
-        (self.mark.label)(x, word)
+    /// What gets a mark in each row: place across, metric and name.
+    fn marks(&self, results: &Results) -> Vec<(f64, &'static str, String)> {
+        if !self.metrics.is_empty() {
+            return self.metrics.iter().map(|&(metric, label)| (results.xs[0], metric, label.to_owned())).collect();
+        }
+        let label = |x: f64| {
+            let word = results.x_labels.get(x as usize).map_or("", String::as_str);
+            (self.mark.label)(x, word)
+        };
+        results.xs.iter().map(|&x| (x, self.metric, label(x))).collect()
     }
 
     /// The figure as SVG.
     pub(crate) fn draw(&self, results: &Results, title: &str) -> Result<String> {
-        let n_marks = results.xs.len();
+        let marks = self.marks(results);
+        let n_marks = marks.len();
+        marks.iter().try_for_each(|mark| results.check_metric(mark.1))?;
         ensure!(n_marks <= style::MARKS.len(), "there are {n_marks} marks, but looks for {}", style::MARKS.len());
         let scales = self.scales(results)?;
         let rows = self.rows(results);
@@ -110,8 +124,7 @@ impl Intervals {
         let labels: Vec<String> = rows.iter().map(|row| style::row(row)).collect();
         let baseline = style::row(&results.baseline());
         let each = ROW.0 + ROW.1 * (n_marks - 1) as f64;
-        let marks = results.xs.iter().zip(style::MARKS);
-        let keys = marks.map(|(&x, look)| Key::Marker(self.mark_label(results, x), look.0, look.1));
+        let keys = marks.iter().zip(style::MARKS).map(|(mark, look)| Key::Marker(mark.2.clone(), look.0, look.1));
         let mut page = Page::new(&Head {
             title: title.replace("the baseline", &baseline),
             keys: [Key::Words(self.mark.title.to_owned())].into_iter().chain(keys).collect(),
@@ -162,10 +175,11 @@ impl Intervals {
     }
 
     fn draw_row(&self, page: &mut Page, panel: &Panel, results: &Results, of: (&str, &str), y: f64, scale: Scale) {
-        let middle = (results.xs.len() - 1) as f64 / 2.0;
-        for ((index, &x), look) in results.xs.iter().enumerate().zip(style::MARKS) {
+        let marks = self.marks(results);
+        let middle = (marks.len() - 1) as f64 / 2.0;
+        for ((index, (x, metric, _)), look) in marks.iter().enumerate().zip(style::MARKS) {
             let y = y + ROW.1 * (index as f64 - middle);
-            let Some(row) = results.row(of.0, of.1, x, self.metric) else { continue };
+            let Some(row) = results.row(of.0, of.1, *x, metric) else { continue };
             let estimate = self.estimate(row);
             let place = |value: f64| (panel.at(scale.place(value), 0.0).0, y);
             if let Some((low, high)) = estimate.low.zip(estimate.high) {
@@ -189,6 +203,7 @@ impl Intervals {
             let within = words::percent(EQUIVALENCE);
             sentences.push(format!("Shaded: within ±{within} of equal."));
         }
+        sentences.extend(words::objective(results, self.metric));
         if !self.says.is_empty() {
             sentences.push(self.says.to_owned());
         }

@@ -12,14 +12,23 @@ mod closed_form;
 mod comparison;
 mod data;
 mod fit;
+mod grid;
 mod heat;
 mod intervals;
 mod lines;
 mod load;
+mod multiples;
 mod page;
+mod pairs;
 mod paper;
+mod paper_tables;
+mod printed;
 mod report;
+mod sheet;
+mod steps;
 mod style;
+mod tables;
+mod waterfall;
 mod words;
 
 pub use canvas::png;
@@ -29,7 +38,7 @@ pub use heat::heat_map;
 use anyhow::{Context, Result, ensure};
 use catalog::{Figure, catalog};
 use netkv_claims::Claims;
-use paper::PaperFigure;
+use printed::Printed;
 use std::path::{Path, PathBuf};
 
 /// A figure's name, and the experiment that it is drawn from.
@@ -43,9 +52,7 @@ pub struct Named {
 
 /// Every figure, in the order of the report: the paper's first.
 pub fn figures() -> Vec<Named> {
-    let paper = paper::list().iter().map(|figure| Named { name: figure.name, experiment: figure.experiment });
-    let others = catalog().iter().map(|figure| Named { name: figure.name, experiment: figure.experiment });
-    paper.chain(others).collect()
+    catalog().into_iter().map(|figure| Named { name: figure.name, experiment: figure.experiment }).collect()
 }
 
 /// The figures whose experiment has no summary in `results`.
@@ -53,22 +60,36 @@ pub fn missing(results: &Path) -> Vec<Named> {
     figures().into_iter().filter(|figure| !data::summary_path(results, figure.experiment).is_file()).collect()
 }
 
+/// What figures are drawn from.
+#[derive(Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    /// Folder of all results.
+    pub(crate) results: &'a Path,
+    /// The numbers that the paper prints.
+    pub(crate) printed: Printed<'a>,
+}
+
+impl<'a> Sources<'a> {
+    const fn new(results: &'a Path, claims: Option<&'a Claims>) -> Self {
+        Self { results, printed: Printed::new(claims) }
+    }
+}
+
 /// Draws the figures called `names` into `out`, as SVG and PNG; all whose results are there if none is named (see
-/// [`missing`] for the others). The paper's printed values come from `claims`. Returns what was written.
+/// [`missing`] for the others). The paper's printed numbers come from `claims`. Returns what was written.
 ///
 /// # Errors
 /// If a name is unknown, a named figure's results are not there, a summary cannot be read or drawn, nothing at all
 /// could be drawn, or a file cannot be written.
 pub fn draw(results: &Path, out: &Path, names: &[String], claims: Option<&Claims>) -> Result<Vec<PathBuf>> {
-    let Chosen { paper, others } = chosen(results, names)?;
-    let paper = paper.into_iter().map(|figure| (figure.name, figure.svg(results, claims)));
-    let others = others.into_iter().map(|figure| (figure.name, figure.svg(results)));
+    let sources = Sources::new(results, claims);
+    let figures = chosen(results, names)?;
     let mut written = Vec::new();
-    for (name, svg) in paper.chain(others) {
-        let svg = svg?;
-        let png = canvas::png(&svg).with_context(|| format!("cannot draw {name}"))?;
+    for figure in figures {
+        let svg = figure.svg(sources)?;
+        let png = canvas::png(&svg).with_context(|| format!("cannot draw {}", figure.name))?;
         for (extension, bytes) in [("svg", svg.as_bytes()), ("png", png.as_slice())] {
-            let path = out.join(format!("{name}.{extension}"));
+            let path = out.join(format!("{}.{extension}", figure.name));
             write_atomically(&path, bytes)?;
             written.push(path);
         }
@@ -80,9 +101,10 @@ pub fn draw(results: &Path, out: &Path, names: &[String], claims: Option<&Claims
 /// it comes from, in one file.
 ///
 /// # Errors
-/// If there are no results at all, a summary cannot be read or drawn, or the file cannot be written.
+/// If there are no results at all, a summary cannot be read or drawn, a claim names cells that there are not, or the file
+/// cannot be written.
 pub fn report(results: &Path, out: &Path, claims: Option<&Claims>) -> Result<PathBuf> {
-    let page = report::page(results, &chosen(results, &[])?, claims)?;
+    let page = report::page(Sources::new(results, claims), &chosen(results, &[])?, claims)?;
     let path = out.join("report.html");
     write_atomically(&path, page.as_bytes())?;
     Ok(path)
@@ -101,39 +123,48 @@ pub fn comparison(results: &Path, out: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(path))
 }
 
-/// Figures that are to be drawn.
-pub(crate) struct Chosen {
-    pub(crate) paper: Vec<&'static PaperFigure>,
-    pub(crate) others: Vec<&'static Figure>,
+/// Writes `paper_tables.md` into `out`, the tables of the paper with ours, if there are results of any.
+///
+/// # Errors
+/// If a table of cells cannot be read, or the file cannot be written.
+pub fn paper_tables(results: &Path, out: &Path, claims: Option<&Claims>) -> Result<Option<PathBuf>> {
+    let Some(page) = tables::markdown(Sources::new(results, claims))? else { return Ok(None) };
+    let path = out.join("paper_tables.md");
+    write_atomically(&path, page.as_bytes())?;
+    Ok(Some(path))
 }
 
 /// The figures of these names, or all that can be drawn.
-fn chosen(results: &Path, names: &[String]) -> Result<Chosen> {
-    let all = figures();
+fn chosen(results: &Path, names: &[String]) -> Result<Vec<&'static Figure>> {
+    let known = || catalog().into_iter().map(|figure| figure.name).collect::<Vec<_>>().join(", ");
     for name in names {
-        let known = || all.iter().map(|figure| figure.name).collect::<Vec<_>>().join(", ");
-        ensure!(all.iter().any(|figure| figure.name == name), "there is no figure {name:?}; there are {}", known());
+        let found = catalog().iter().any(|figure| figure.name == name);
+        ensure!(found, "there is no figure {name:?}; there are {}", known());
     }
     let absent = missing(results);
-    if let Some(figure) = absent.iter().find(|figure| names.iter().any(|name| name == figure.name)) {
-        let path = data::summary_path(results, figure.experiment);
-        let (name, experiment) = (figure.name, figure.experiment);
-        anyhow::bail!("figure {name} needs {}, which is not there: run experiment {experiment} first", path.display());
+    let here = |figure: &&Figure| !absent.iter().any(|other| other.name == figure.name);
+    if names.is_empty() {
+        let figures: Vec<_> = catalog().into_iter().filter(here).collect();
+        ensure!(
+            !figures.is_empty(),
+            "there is nothing to draw in {}: no summary of {}",
+            results.display(),
+            catalog::experiments().join(", ")
+        );
+        return Ok(figures);
     }
-    ensure!(
-        absent.len() < all.len(),
-        "there is nothing to draw in {}: no summary of {}",
-        results.display(),
-        catalog::experiments().join(", ")
-    );
-    let wanted = |own: &str| {
-        let is_named = names.is_empty() || names.iter().any(|name| name == own);
-        is_named && !absent.iter().any(|other| other.name == own)
-    };
-    Ok(Chosen {
-        paper: paper::list().iter().filter(|figure| wanted(figure.name)).collect(),
-        others: catalog().iter().filter(|figure| wanted(figure.name)).collect(),
-    })
+    let figures: Vec<_> = catalog().into_iter().filter(|figure| names.iter().any(|name| name == figure.name)).collect();
+    for figure in &figures {
+        let path = data::summary_path(results, figure.experiment);
+        ensure!(
+            here(figure),
+            "figure {} needs {}, which is not there: run experiment {} first",
+            figure.name,
+            path.display(),
+            figure.experiment
+        );
+    }
+    Ok(figures)
 }
 
 /// Writes a file beside its place and moves it there, so that nobody sees half of it.

@@ -125,21 +125,11 @@ impl Lines {
 
     /// Makes room for intervals, but never more than 60 % of what the means need, on either side.
     fn widened(&self, core: Scale, results: &Results, regime: &str) -> Scale {
-        let mut wide = core;
-        for policy in self.series(results) {
-            for row in self.rows(results, regime, policy).into_iter().flatten() {
-                let Estimate { low: Some(low), high: Some(high), .. } = self.estimate(row) else { continue };
-                wide = wide.joined(Scale { low, high, ..core });
-            }
-        }
-        let (low, high) = if core.log {
-            let most = libm::exp2(core.span() * 0.6);
-            (wide.low.max(core.low / most), wide.high.min(core.high * most))
-        } else {
-            (wide.low.max(core.low - 0.6 * core.span()), wide.high.min(core.high + 0.6 * core.span()))
-        };
-        let low = if core.low >= 0.0 && !core.log { low.max(0.0) } else { low };
-        Scale { low, high, ..core }
+        let rows = self.series(results).into_iter().flat_map(|policy| self.rows(results, regime, policy)).flatten();
+        core.widened(rows.filter_map(|row| {
+            let estimate = self.estimate(row);
+            estimate.low.zip(estimate.high)
+        }))
     }
 
     /// Whether an interval leaves its panel.
@@ -224,6 +214,7 @@ impl Lines {
 
     fn caption(&self, results: &Results, scales: &[Scale], shared: bool) -> String {
         let mut sentences = vec![words::provenance(results, Some(if self.as_points() { "Bars" } else { "Bands" }))];
+        sentences.extend(words::objective(results, self.metric));
         if self.closed_form.is_some() {
             sentences.push(
                 "Markers: simulation. Lines: closed form (docs/theory.md); dashed: its limit for many requests."

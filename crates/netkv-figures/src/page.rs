@@ -23,6 +23,8 @@ pub(crate) enum Key {
     Patch(String, RGBColor),
     /// A marker.
     Marker(String, Marker, RGBColor),
+    /// An open marker.
+    Open(String),
     /// Words about the keys after them.
     Words(String),
 }
@@ -132,7 +134,7 @@ pub(crate) fn draw_keys(canvas: &mut Canvas, keys: &[Key], (left, top): Point, r
     for key in keys {
         let (label, sample) = match key {
             Key::Policy(policy) => (style::policy(policy).label, 32.0),
-            Key::Patch(label, _) | Key::Marker(label, ..) => (label.clone(), 14.0),
+            Key::Patch(label, _) | Key::Marker(label, ..) | Key::Open(label) => (label.clone(), 14.0),
             Key::Words(label) => (label.clone(), -7.0),
         };
         let width = sample + 7.0 + text_width(&label, LABEL);
@@ -145,6 +147,7 @@ pub(crate) fn draw_keys(canvas: &mut Canvas, keys: &[Key], (left, top): Point, r
             Key::Marker(_, marker, colour) => {
                 canvas.marker((x + 7.0, y), *marker, marker_radius(*marker), *colour, false);
             }
+            Key::Open(_) => canvas.open_marker((x + 7.0, y), Marker::Disc, 7.0, MUTED),
             Key::Words(_) => {}
         }
         canvas.text((x + sample + 7.0, y), &label, LABEL, Align::Left);

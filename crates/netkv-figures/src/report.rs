@@ -1,11 +1,10 @@
 //! The report: one HTML file with tables, figures and where they come from.
 
-use crate::Chosen;
 use crate::catalog::{Figure, LOAD, MIDDLE_LOAD, experiments};
 use crate::data::{Estimate, Results, View, summary_path};
 use crate::lines::EQUIVALENCE;
-use crate::style;
 use crate::words::{self, escaped};
+use crate::{Sources, style, tables};
 use anyhow::Result;
 use netkv_claims::Claims;
 use std::fmt::Write as _;
@@ -14,8 +13,8 @@ use std::path::Path;
 const STYLE: &str = include_str!("report.css");
 
 /// The page, with `figures` in their order.
-pub(crate) fn page(results: &Path, chosen: &Chosen, claims: Option<&Claims>) -> Result<String> {
-    let figures = &chosen.others;
+pub(crate) fn page(sources: Sources<'_>, figures: &[&Figure], claims: Option<&Claims>) -> Result<String> {
+    let results = sources.results;
     let mut html = String::new();
     html.push_str("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     html.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
@@ -33,35 +32,28 @@ pub(crate) fn page(results: &Path, chosen: &Chosen, claims: Option<&Claims>) -> 
         tables(&mut html, &load)?;
     }
     if let Some(claims) = claims {
-        let judged = netkv_claims::judge(claims, results)?;
-        html.push_str(&netkv_claims::html(&claims.fitted, &judged));
+        html.push_str(&netkv_claims::html(&claims.fitted, &netkv_claims::judge(claims, results)?));
     }
-    if !chosen.paper.is_empty() {
-        html.push_str("<h2>The paper's figures, and the bridge to ours</h2>\n");
-    }
-    for figure in &chosen.paper {
-        let svg = figure.svg(results, claims)?;
-        one_figure(&mut html, (figure.name, figure.shows, figure.experiment), &svg)?;
-    }
-    html.push_str("<h2>Figures beyond the paper</h2>\n");
+    html.push_str(&tables::html(sources)?);
+    let mut heading = "";
     for figure in figures {
-        let svg = figure.svg(results)?;
-        one_figure(&mut html, (figure.name, figure.shows, figure.experiment), &svg)?;
+        if heading != figure.heading() {
+            heading = figure.heading();
+            writeln!(html, "<h2>{heading}</h2>")?;
+        }
+        let svg = figure.svg(sources)?;
+        writeln!(
+            html,
+            "<figure id=\"{}\">\n<div class=\"drawing\">\n{svg}</div>\n<figcaption>{} \
+             <span class=\"quiet\">Experiment <code>{}</code>.</span></figcaption>\n</figure>",
+            figure.name,
+            escaped(figure.shows),
+            figure.experiment
+        )?;
     }
     provenance(&mut html, results, figures)?;
     html.push_str("</main>\n</body>\n</html>\n");
     Ok(html)
-}
-
-/// A figure with what it shows.
-fn one_figure(html: &mut String, (name, shows, experiment): (&str, &str, &str), svg: &str) -> Result<()> {
-    writeln!(
-        html,
-        "<figure id=\"{name}\">\n<div class=\"drawing\">\n{svg}</div>\n<figcaption>{} \
-         <span class=\"quiet\">Experiment <code>{experiment}</code>.</span></figcaption>\n</figure>",
-        escaped(shows)
-    )?;
-    Ok(())
 }
 
 /// Says on top which experiments were not fed with the recorded trace.

@@ -91,7 +91,7 @@ pub(crate) struct PolicyStyle {
 /// families: what balances load is grey, Dynamo's green, SGLang's sky, llm-d's blue, the ones that choose pairs purple,
 /// the paper's NetKV
 /// vermillion, ours orange. Metrics that are drawn beside each other have a look as well.
-const POLICIES: [(&str, &str, RGBColor, Marker); 33] = [
+const POLICIES: [(&str, &str, RGBColor, Marker); 30] = [
     ("round_robin", "Round-robin", PURPLE, Marker::Square),
     ("random", "Random", MUTED, Marker::Plus),
     ("power_of_two", "Power of two choices", MUTED, Marker::Diamond),
@@ -119,9 +119,6 @@ const POLICIES: [(&str, &str, RGBColor, Marker); 33] = [
     ("netkv_static", "NetKV static", VERMILLION, Marker::Plus),
     ("netkv", "NetKV", VERMILLION, Marker::Disc),
     ("clairvoyant", "Clairvoyant (look-ahead)", BLACK, Marker::Star),
-    ("chatbot", "Chatbot", SKY, Marker::Diamond),
-    ("rag", "RAG", BLUE, Marker::Disc),
-    ("long_context", "Long context", GREEN, Marker::Diamond),
     ("rank_inversion_ratio", "Another way is first at present", VERMILLION, Marker::Diamond),
     ("rank_drift_ratio", "Bound: drift reaches the margin", BLACK, Marker::Square),
     ("choice_change_ratio", "NetKV would choose otherwise", BLUE, Marker::Down),
@@ -153,8 +150,23 @@ pub(crate) fn policy(key: &str) -> PolicyStyle {
 }
 
 /// The looks of marks that stand beside each other in one row.
-pub(crate) const MARKS: [(Marker, RGBColor); 4] =
-    [(Marker::Disc, BLUE), (Marker::Diamond, VERMILLION), (Marker::Up, GREEN), (Marker::Square, MUTED)];
+pub(crate) const MARKS: [(Marker, RGBColor); 6] = [
+    (Marker::Disc, BLUE),
+    (Marker::Diamond, VERMILLION),
+    (Marker::Up, GREEN),
+    (Marker::Square, MUTED),
+    (Marker::Down, PURPLE),
+    (Marker::Star, ORANGE),
+];
+
+/// What grows, and what falls.
+pub(crate) const RISE: RGBColor = BLUE;
+pub(crate) const FALL: RGBColor = VERMILLION;
+
+/// The colour of a gain as a share of the largest: white for none, darker for more; a loss is blue.
+pub(crate) fn gain(share: f64) -> RGBColor {
+    if share >= 0.0 { shade(0.62 * share) } else { mixed(WHITE, BLUE, (-share).clamp(0.0, 1.0)) }
+}
 
 /// What an oracle of a granularity tells; the static one, which others are compared with, tells distances alone.
 const ORACLES: [(&str, &str); 5] = [
@@ -181,6 +193,9 @@ pub(crate) fn regime(key: &str) -> (String, String) {
         "tier_equal" => ("A figure for each tier", "pod and core tier equally wide"),
         "zone_equal" => ("A figure for each pair of racks", "pod and core tier equally wide"),
         "zone_half" => ("A figure for each pair of racks", "core tier half as wide as pod tier"),
+        "chatbot" => ("Chatbot", ""),
+        "rag" => ("RAG", ""),
+        "long_context" => ("Long context", ""),
         other => (other, ""),
     };
     (title.to_owned(), description.to_owned())
@@ -228,8 +243,27 @@ pub(crate) fn shade(ratio: f64) -> RGBColor {
     let place = ratio.clamp(0.0, 1.0) * (SHADES.len() - 1) as f64;
     let lower = (place as usize).min(SHADES.len() - 2);
     let (from, to, share) = (SHADES[lower], SHADES[lower + 1], place - lower as f64);
+    mixed(from, to, share)
+}
+
+/// A colour between two.
+fn mixed(from: RGBColor, to: RGBColor, share: f64) -> RGBColor {
     let mix = |one: u8, two: u8| libm::round(f64::from(one) + (f64::from(two) - f64::from(one)) * share) as u8;
     RGBColor(mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
+}
+
+/// Black or white, whichever is read more easily on `colour`.
+pub(crate) fn readable_on(colour: RGBColor) -> RGBColor {
+    if is_light(colour) { INK } else { WHITE }
+}
+
+/// The same for what matters less.
+pub(crate) fn muted_on(colour: RGBColor) -> RGBColor {
+    if is_light(colour) { mixed(INK, colour, 0.25) } else { mixed(WHITE, colour, 0.2) }
+}
+
+fn is_light(colour: RGBColor) -> bool {
+    0.299 * f64::from(colour.0) + 0.587 * f64::from(colour.1) + 0.114 * f64::from(colour.2) > 135.0
 }
 
 #[cfg(test)]

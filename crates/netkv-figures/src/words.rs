@@ -2,8 +2,10 @@
 
 use crate::canvas::{Font, text_width};
 use crate::data::Results;
+use crate::printed::Printed;
 use crate::style;
 use netkv_frames::Metadata;
+use toml::Value;
 
 /// A number without trailing zeros.
 pub(crate) fn trimmed(value: f64) -> String {
@@ -20,6 +22,16 @@ pub(crate) fn three_digits(value: f64) -> String {
         _ => 3,
     };
     format!("{value:.decimals$}")
+}
+
+/// A number with its sign; a minus sign is one, and what rounds to nothing has none.
+pub(crate) fn signed(value: f64, decimals: usize) -> String {
+    let size = format!("{:.decimals$}", value.abs());
+    match value {
+        _ if size.bytes().all(|byte| b"0.".contains(&byte)) => size,
+        value if value < 0.0 => format!("−{size}"),
+        _ => format!("+{size}"),
+    }
 }
 
 /// A share in percent; whole ones without decimals.
@@ -113,6 +125,53 @@ pub(crate) fn confidence(results: &Results) -> String {
 pub(crate) fn failures(results: &Results, metric: &str, only_x: Option<f64>, mark: &str) -> Option<String> {
     let (failed, all) = results.failures(metric, only_x);
     (failed > 0).then(|| format!("{failed} of {all} runs failed and are left out ({mark})."))
+}
+
+/// What open marks are, or that there are none and why.
+pub(crate) fn open_marks(printed: Printed<'_>, n_open: usize) -> String {
+    match (printed.is_there(), n_open) {
+        (true, 0) => "The paper prints no number that belongs here.".to_owned(),
+        (true, _) => "Open marks: the numbers that the paper prints.".to_owned(),
+        (false, _) => "Without the paper's numbers: there is no claims file.".to_owned(),
+    }
+}
+
+/// What a metric of the SLO promises, from the manifest; nothing if it is another metric.
+pub(crate) fn objective(results: &Results, metric: &str) -> Option<String> {
+    if !metric.starts_with("slo_") {
+        return None;
+    }
+    let Some(experiment) = results.manifest().ok().and_then(|manifest| Some(manifest.get("experiment")?.clone()))
+    else {
+        return Some("The objective is not said in the results.".to_owned());
+    };
+    let slo = |key: &str| experiment.get("slo")?.get(key);
+    let number = |key: &str| slo(key).and_then(Value::as_float);
+    let ttft = match slo("ttft").and_then(Value::as_str) {
+        Some("fixed") => format!("TTFT within {}", fixed_limits(&experiment, number("ttft_s"))?),
+        _ => format!("TTFT within {} times that of an idle system", trimmed(number("ttft_slowdown")?)),
+    };
+    let tbt = match metric {
+        "slo_attainment_ratio" => format!(" and mean TBT within {} ms", trimmed(number("tbt_ms")?)),
+        _ => String::new(),
+    };
+    Some(format!("SLO: {ttft}{tbt}."))
+}
+
+/// "2 s (Chatbot), 5 s (RAG)" where an axis of files sets the limit, else "5 s".
+fn fixed_limits(experiment: &Value, common_s: Option<f64>) -> Option<String> {
+    let seconds = |value: f64| format!("{} s", trimmed(value));
+    for axis in experiment.get("axis").and_then(Value::as_array).into_iter().flatten() {
+        let values = axis.get("values").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let limit = |value: &str| axis.get("overlay")?.get(value)?.get("slo")?.get("ttft_s")?.as_float();
+        let limits: Vec<String> = values
+            .filter_map(|value| Some(format!("{} ({})", seconds(limit(value)?), style::regime(value).0)))
+            .collect();
+        if !limits.is_empty() {
+            return Some(limits.join(", "));
+        }
+    }
+    common_s.map(seconds)
 }
 
 /// "Round-robin".

@@ -3,7 +3,7 @@
 use crate::args::ClaimsArgs;
 use crate::failure::{Ending, Failure};
 use crate::output::{print, write_file};
-use netkv_claims::{Agreement, Claims, Fitted, Judged, Verdict, agreements, judge, markdown, tables, tally, text};
+use netkv_claims::{Agreement, Claims, Fitted, Judged, Verdict, agreements, judge, markdown, tally, text};
 use netkv_grid::nearest;
 use serde_json::json;
 use std::path::Path;
@@ -24,12 +24,11 @@ pub fn claims(args: &ClaimsArgs) -> Result<Ending, Failure> {
     Ok(if is_complete { Ending::Done } else { Ending::SomeCellsFailed })
 }
 
-/// The totals of the claims of a folder of results; the pages about them and the paper's tables go to `out`.
+/// The totals of the claims of a folder of results; the page about them goes to `out`.
 pub fn summary(claims: &Path, results: &Path, out: &Path) -> Result<String, Failure> {
     let claims = Claims::read(claims).map_err(Failure::input)?;
     let judged = judge(&claims, results).map_err(Failure::input)?;
     write_file(&out.join("claims.md"), markdown(&claims.fitted, &judged).as_bytes())?;
-    write_file(&out.join("paper_tables.md"), tables(&judged).as_bytes())?;
     Ok(netkv_claims::totals(&tally(&judged)))
 }
 

@@ -1,10 +1,10 @@
-//! `netkv figures`: figures, the report page and the table of policies, from result tables alone.
+//! `netkv figures`: figures, the report page, the table of policies and the paper's tables, from result tables alone.
 
 use crate::args::FiguresArgs;
 use crate::failure::{Blame, Ending, Failure};
 use crate::output::tell;
 use netkv_claims::Claims;
-use netkv_figures::{comparison, draw, missing, report};
+use netkv_figures::{comparison, draw, missing, paper_tables, report};
 use netkv_grid::nearest;
 use std::io;
 use std::path::Path;
@@ -21,6 +21,7 @@ pub fn figures(args: &FiguresArgs) -> Result<Ending, Failure> {
         }
         written.push(report(&args.results, &args.out, claims).map_err(blame)?);
         written.extend(comparison(&args.results, &args.out).map_err(blame)?);
+        written.extend(paper_tables(&args.results, &args.out, claims).map_err(blame)?);
     }
     tell(&format!("{} files in {}", written.len(), args.out.display()));
     Ok(Ending::Done)
