@@ -1,7 +1,7 @@
 //! What a paper claims, number by number, beside what our runs give.
 //!
 //! A claims file lists blocks of printed numbers: where in the paper they stand, the experiment and metric that they are
-//! read from, the tolerance that was set before anybody looked, and one row for each number with the values of the axes
+//! read from, its tolerance by a stated rule, and one row for each number with the values of the axes
 //! that it is at. [`Claims::read`] reads and checks it; [`judge`] reads our numbers from the summaries of results. Numbers
 //! that a free coefficient was fitted to are told apart from those that are reproduced, and so are those that cannot be.
 //!

@@ -318,7 +318,7 @@ static STUDY: [Figure; 19] = [
             measure: Measure::Difference(1e-6),
             limit: Some(TBT_PROMISE_MS),
             x_title: "Mean TBT less that of {baseline} (ms)",
-            says: "Left of 0 is better. Dashed: 0.5 ms, below which the paper's abstract promises to stay.",
+            says: "Left of 0 is better. Dashed: 0.5 ms, below which the paper promises to stay.",
             ..POLICIES
         }),
     },

@@ -20,7 +20,7 @@ pub(crate) fn page(results: &Path) -> Result<String> {
         "# Every policy, in numbers\n\nWritten by `netkv figures` from `results/{EXPERIMENT}`; what it says is in \
          [docs/comparison.md](../docs/comparison.md).\n\n{} Ratio, points and TBT are against {baseline} on the same \
          requests, seed by seed. The last column but one tells whether the interval of the TBT added is below the {} ms \
-         that the paper's abstract promises (yes), above (no) or holds it (open).\n",
+         that the paper promises (yes), above (no) or holds it (open).\n",
         words::provenance(&results, Some("Brackets")),
         words::trimmed(TBT_PROMISE_MS),
     );

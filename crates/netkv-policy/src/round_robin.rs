@@ -1,6 +1,6 @@
 //! Round-robin: decode instances in turn, whatever their state.
 //!
-//! The paper's first baseline (its abstract), and what vLLM's production stack does for disaggregated prefill
+//! The paper's first baseline (RR, its section VI-A), and what vLLM's production stack does for disaggregated prefill
 //! (`routing_logic.py`, disaggregated_prefill_orchestrated, commit a6c01db: a counter over the sorted list).
 
 use crate::candidate::Candidate;
