@@ -192,8 +192,8 @@ pub fn totals(tallies: &[Tally]) -> String {
 /// As a page.
 pub fn markdown(fitted: &[Fitted], judged: &[Judged]) -> String {
     let mut out = String::from(
-        "# What the paper claims, and what we find\n\nWritten by `netkv claims`. A tolerance was set for each number before \
-         any of our runs; intervals are over seeds, comparisons seed by seed: seed noise only, not the model's error. \
+        "# What the paper claims, and what we find\n\nWritten by `netkv claims`. Tolerances follow \
+         the rules at the head of the claims file; intervals are over seeds, comparisons seed by seed: seed noise only, not the model's error. \
          \"Holds\": within the tolerance, and firmly if our whole interval is. \"Cannot be told\": beyond the \
          tolerance, but our interval reaches into it. Numbers that a free coefficient was fitted to count as fitted, not as \
          reproduced.\n\n## Fitted coefficients\n\n| coefficient | value | fitted to |\n|---|---|---|\n",

@@ -73,11 +73,13 @@ pub(crate) fn wrapped(words: &str, font: Font, width: f64) -> Vec<String> {
 pub(crate) fn generated(metadata: &Metadata) -> Option<String> {
     let meta = |key: &str| metadata.get(key).map_or("", String::as_str);
     if meta("trace_fallback") == "true" {
-        let name = meta("trace");
-        return Some(format!(
-            "Generated requests{} stand in for the recorded trace, which was not found: trends, not its numbers.",
-            if name.is_empty() { String::new() } else { format!(" ({name})") }
-        ));
+        let (name, but) = (meta("trace"), "the recorded trace, which was not found: trends, not its numbers.");
+        return Some(match name {
+            "" => format!("Generated requests stand in for {but}"),
+            // Some cells have a recorded one.
+            several if several.contains("; ") => format!("Traces: {several}; the generated one stands in for {but}"),
+            one => format!("Generated requests ({one}) stand in for {but}"),
+        });
     }
     let label = meta("trace").to_lowercase();
     let says = label.contains("synthetic") || label.contains("generat");

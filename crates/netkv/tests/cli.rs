@@ -327,6 +327,15 @@ fn requests_are_a_table_of_their_own_if_asked_for() {
 }
 
 #[test]
+fn cells_that_counted_no_request_are_told() {
+    let here = folder("[measure]\nwarmup = 'seconds'\nwarmup_s = 1e6\n");
+    let warned = check(here.path(), &["run", "x.toml", "--quiet"], 0).stderr;
+    assert!(warned.contains("warning: 12 of 12 cells counted NO request and measured nothing, cell 0"), "{warned}");
+    // And again, by whoever looks later.
+    assert!(check(here.path(), &["run", "x.toml"], 0).stderr.contains("counted NO request"));
+}
+
+#[test]
 fn figures_are_drawn_from_the_tables_alone() {
     let here = folder("");
     let nothing = check(here.path(), &["figures"], 65).stderr;
