@@ -2,7 +2,7 @@
 //!
 //! A claims file lists blocks of printed numbers: where in the paper they stand, the experiment and metric that they are
 //! read from, its tolerance by a stated rule, and one row for each number with the values of the axes
-//! that it is at. [`Claims::read`] reads and checks it; [`judge`] reads our numbers from the summaries of results. Numbers
+//! that it is at. [`Claims::read`] reads and checks it; [`judge`] reads our numbers from the tables of cells. Numbers
 //! that a free coefficient was fitted to are told apart from those that are reproduced, and so are those that cannot be.
 //!
 //! Leaves out any knowledge of simulations: it sees tables, as the figures do.

@@ -242,7 +242,7 @@ pub fn html(fitted: &[Fitted], judged: &[Judged]) -> String {
         writeln!(out, "<li>{}</li>", escaped(&line)).expect("a string takes any text");
     }
     out.push_str(
-        "</ul>\n<div class=\"scroll\">\n<table>\n<thead><tr><th>Area</th><th>Holds</th><th>Firmly</th><th>Off</th><th>Open</th>",
+        "</ul>\n<div class=\"scroll\">\n<table class=\"counts\">\n<thead><tr><th>Area</th><th>Holds</th><th>Firmly</th><th>Off</th><th>Open</th>",
     );
     out.push_str("<th>Fitted</th><th>Not reproducible</th><th>Not measured</th></tr></thead>\n<tbody>\n");
     for one in tally(judged) {
@@ -256,7 +256,7 @@ pub fn html(fitted: &[Fitted], judged: &[Judged]) -> String {
         .expect("a string takes any text");
     }
     out.push_str(
-        "</tbody>\n</table>\n</div>\n<details><summary>Every number</summary>\n<div class=\"scroll\">\n<table>\n",
+        "</tbody>\n</table>\n</div>\n<details><summary>Every number</summary>\n<div class=\"scroll\">\n<table class=\"list\">\n",
     );
     out.push_str(
         "<thead><tr><th>Where</th><th>What</th><th>Paper</th><th>Ours</th><th>Verdict</th></tr></thead>\n<tbody>\n",

@@ -24,7 +24,8 @@ pub(crate) fn page(sources: Sources<'_>, figures: &[&Figure], claims: Option<&Cl
         "<p class=\"lead\">Simulated runs of disaggregated LLM inference: prompts are computed on prefill instances, \
          their KV caches cross a shared network, tokens are generated on decode instances. The question is which \
          decode instance each request should go to, and whether it pays to look at the network when choosing. \
-         Everything on this page is computed from the result tables; none of it is typed in by hand.</p>\n",
+         Everything on this page is computed from the result tables, but for what the paper prints; nothing of ours is \
+         typed in by hand.</p>\n",
     );
     warning(&mut html, results, figures)?;
     if summary_path(results, "load").is_file() {
@@ -56,13 +57,21 @@ pub(crate) fn page(sources: Sources<'_>, figures: &[&Figure], claims: Option<&Cl
     Ok(html)
 }
 
-/// Says on top which experiments were not fed with the recorded trace.
+/// Says on top which experiments were not fed with the recorded trace; those that share a sentence share a paragraph.
 fn warning(html: &mut String, results: &Path, figures: &[&Figure]) -> Result<()> {
+    let mut told: Vec<(String, Vec<&str>)> = Vec::new();
     for experiment in experiments() {
         let Some(figure) = figures.iter().find(|figure| figure.experiment == experiment) else { continue };
         if let Some(sentence) = words::generated(&Results::read(results, experiment, figure.view())?.metadata) {
-            writeln!(html, "<p class=\"warning\"><b>Experiment {experiment}.</b> {}</p>", escaped(&sentence))?;
+            match told.iter_mut().find(|(other, _)| *other == sentence) {
+                Some((_, fed)) => fed.push(experiment),
+                None => told.push((sentence, vec![experiment])),
+            }
         }
+    }
+    for (sentence, fed) in told {
+        let noun = if fed.len() == 1 { "Experiment" } else { "Experiments" };
+        writeln!(html, "<p class=\"warning\"><b>{noun} {}.</b> {}</p>", fed.join(", "), escaped(&sentence))?;
     }
     Ok(())
 }

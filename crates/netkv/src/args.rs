@@ -106,7 +106,7 @@ Examples:
   netkv claims --area load --area scale
   netkv claims --json | jq '.claims[] | select(.verdict == \"off\")'
   netkv claims --page figures/claims.md
-Reads the summaries in results/ alone: netkv reproduce makes them. Exit code 0 only if every number was measured.")]
+Reads the tables in results/ alone: netkv reproduce makes them. Exit code 0 only if every number was measured.")]
     Claims(ClaimsArgs),
     /// Fit the coefficients that the paper does not print to what it does
     #[command(after_help = "\
