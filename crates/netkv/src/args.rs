@@ -55,8 +55,8 @@ Watching a run changes nothing in it: its digest is the same.")]
     /// Show why a request was decoded where it was, and what every other choice would have brought
     #[command(after_help = "\
 Examples:
-  netkv explain experiments/load.toml 270 4711
-  netkv explain experiments/load.toml 270 4711 --json | jq '.candidates[].hindsight.ttft_ns'
+  netkv explain experiments/load.toml 340 4711
+  netkv explain experiments/load.toml 340 4711 --json | jq '.candidates[].hindsight.ttft_ns'
 Each candidate with what was known of it, the policy's rule term by term, and the whole cell run again once for each of
 them. The number of a request is that of the tables and of `netkv cell --requests`.")]
     Explain(ExplainArgs),
