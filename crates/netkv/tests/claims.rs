@@ -112,3 +112,39 @@ fn a_list_that_names_what_there_is_not_is_bad_input_before_anything_is_run() {
     }
     assert!(!folder.path().join("results").exists());
 }
+
+/// Copies the experiments alone, so that no trace is found and the stand-in is what is fitted.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder of the project").flatten() {
+        let (path, copied) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy(&path, &copied);
+        } else {
+            fs::copy(&path, &copied).expect("a copy");
+        }
+    }
+}
+
+#[test]
+fn fitting_again_gives_what_the_papers_experiments_use() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    copy(&root().join("experiments"), &folder.path().join("experiments"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netkv"));
+    let output = command.current_dir(folder.path()).env_remove("NETKV_TRACE_DIR").arg("fit").output();
+    let output = output.expect("the binary runs");
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && stderr.contains("using the mooncake-like generator"), "{stderr}");
+    let fitted: toml::Table = toml::from_str(&stdout).expect("it is TOML");
+    let used = toml_of(&root().join("experiments/paper/paper.toml"));
+    for (section, key) in [("workload", "stand_in_context_scale"), ("fabric", "spines_per_pod"), ("fabric", "cores")] {
+        assert_eq!(fitted[section][key], used[section][key], "{section}.{key}");
+    }
+    let profile = toml_of(&root().join("experiments/paper/profile.toml"));
+    let slope = |from: &toml::Table, section: &str, key: &str| from[section][key][0][1].as_float().expect("a slope");
+    for (section, key) in [("prefill", "per_token_us"), ("decode", "per_request_us")] {
+        let (again, kept) = (slope(&fitted, section, key), slope(&profile, section, key));
+        assert!((again / kept - 1.0).abs() < 1e-4, "{section}.{key}: {again}, {kept}");
+        assert_eq!(fitted[section]["base_ms"], profile[section]["base_ms"], "{section}.base_ms");
+    }
+}
