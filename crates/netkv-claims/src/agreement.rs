@@ -2,6 +2,7 @@
 
 use crate::file::Claim;
 use crate::judge::Judged;
+use crate::page::of_difference;
 
 /// Fewer numbers than this say little about a correlation. Chosen by us.
 const FEWEST: usize = 10;
@@ -27,7 +28,8 @@ impl Agreement {
     /// In a sentence.
     pub fn words(&self) -> String {
         let correlation = self.correlation.map_or_else(|| "none".to_owned(), |correlation| format!("{correlation:.2}"));
-        let Self { place, metric, n, mean_difference, unit, .. } = self;
+        let Self { place, metric, n, mean_difference, .. } = self;
+        let unit = of_difference(&self.unit);
         format!(
             "{place}, {metric}: {n} numbers, correlation {correlation}, ours less the paper's {mean_difference:+.2} {unit} on average"
         )

@@ -59,6 +59,7 @@ fn count(tally: &mut Tally, one: &Judged) {
 impl Verdict {
     /// In words, for a number of this unit.
     pub fn words(&self, unit: &str) -> String {
+        let unit = of_difference(unit);
         let space = if unit.is_empty() { "" } else { " " };
         match self {
             Self::Holds => "holds".to_owned(),
@@ -70,6 +71,11 @@ impl Verdict {
             Self::NotMeasured(command) => format!("not measured: {command}"),
         }
     }
+}
+
+/// The unit of a difference: two percentages lie points apart.
+pub(crate) fn of_difference(unit: &str) -> &str {
+    if unit == "%" { "points" } else { unit }
 }
 
 /// What a claim is of, with where it is.
