@@ -8,7 +8,7 @@
 use crate::file::{Claim, Claims, FileError};
 use crate::measure::measure;
 use crate::samples::Samples;
-use crate::summary::{Cell, same};
+use netkv_frames::same;
 use netkv_units::nearest;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -157,23 +157,6 @@ fn check(claim: &Claim, samples: &Samples) -> Result<(), String> {
 /// The metrics of an expression: one, or "a - b".
 pub(crate) fn terms(metric: &str) -> Vec<&str> {
     metric.split(" - ").map(str::trim).collect()
-}
-
-/// How much a mean is above another, in percent of that; `paired`: the other is the experiment's baseline, and the
-/// interval that of the ratios seed by seed. Else the interval takes the two as independent, which is wider.
-pub fn change_percent(own: Cell, other: Cell, paired: bool) -> Ours {
-    let value = 100.0 * (own.mean / other.mean - 1.0);
-    let percent = |ratio: f64| 100.0 * (ratio - 1.0);
-    let interval = match own.ratio.filter(|_| paired) {
-        Some([_, low, high]) => Some((percent(low), percent(high))),
-        None => own.half.zip(other.half).map(|(one, two)| {
-            let (one, two) = (one / own.mean, two / other.mean);
-            let relative = (one * one + two * two).sqrt();
-            let half = 100.0 * own.mean / other.mean * relative;
-            (value - half, value + half)
-        }),
-    };
-    Ours { value, interval }
 }
 
 fn verdict(claim: &Claim, ours: Ours) -> Verdict {

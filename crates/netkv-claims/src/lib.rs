@@ -13,10 +13,8 @@ mod judge;
 mod measure;
 mod page;
 mod samples;
-mod summary;
 
 pub use agreement::{Agreement, agreements};
 pub use file::{Block, Bound, Claim, Claims, FileError, Fitted, Measure, Take, Tolerance};
-pub use judge::{Judged, Ours, Verdict, change_percent, judge};
+pub use judge::{Judged, Ours, Verdict, judge};
 pub use page::{Tally, html, markdown, tally, text, totals};
-pub use summary::{Cell, Summary, same};

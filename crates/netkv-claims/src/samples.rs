@@ -4,9 +4,8 @@
 //! differences of metrics, and seeds share arrivals: so their intervals are made here, from pairs.
 
 use crate::judge::Ours;
-use crate::summary::same;
 use anyhow::{Context, Result};
-use netkv_frames::{read_table, student_t_quantile};
+use netkv_frames::{distinct, read_table, same, student_t_quantile};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -46,7 +45,7 @@ impl Samples {
             rows.entry(place).or_default().insert(seeds[at].clone(), at);
         }
         let metrics = names[digest + 1..].iter().map(|name| Ok(((*name).to_owned(), table.numbers(name)?)));
-        let values = axes.iter().cloned().zip(words.iter().map(|column| distinct(column))).collect();
+        let values = axes.iter().cloned().zip(words.iter().map(|column| distinct(column.iter().cloned()))).collect();
         let number = |key: &str| metadata.get(key).and_then(|value| value.parse::<f64>().ok()).with_context(wrong);
         let n_done: usize = rows.values().map(BTreeMap::len).sum();
         Ok(Self {
@@ -119,14 +118,4 @@ pub(crate) fn sd(values: &[f64]) -> Option<f64> {
     let (mean, n) = (mean(values)?, values.len() as f64);
     let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
     (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt())
-}
-
-fn distinct(words: &[String]) -> Vec<String> {
-    let mut seen: Vec<String> = Vec::new();
-    for word in words {
-        if !seen.contains(word) {
-            seen.push(word.clone());
-        }
-    }
-    seen
 }

@@ -1,7 +1,7 @@
 //! What figures are drawn from: the rows of a summary, by regime, policy (or another axis), place across and metric.
 
 use anyhow::{Context, Result, ensure};
-use netkv_frames::{ColumnData, Metadata, Table, read_table};
+use netkv_frames::{ColumnData, Metadata, Table, distinct, read_table, same};
 use std::path::{Path, PathBuf};
 
 /// The panels of most figures; an experiment without it has one panel.
@@ -245,20 +245,4 @@ fn check_axes(table: &Table, view: View, kept: &[usize]) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// Whether two words mean the same value: numbers may be written with and without decimals.
-pub(crate) fn same(one: &str, other: &str) -> bool {
-    one == other || matches!((one.parse::<f64>(), other.parse::<f64>()), (Ok(one), Ok(other)) if one == other)
-}
-
-/// The values, each once, in the order of their first appearance.
-pub(crate) fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
-    let mut seen = Vec::new();
-    for value in values {
-        if !seen.contains(&value) {
-            seen.push(value);
-        }
-    }
-    seen
 }

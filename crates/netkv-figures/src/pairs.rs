@@ -1,9 +1,9 @@
 //! Cells, seed by seed: what a summary does not hold, since it compares with one baseline only. Any two points are compared
 //! as summaries do it: by the seeds that both have, the ratio as the exponential of a mean log ratio, with Student's t.
 
-use crate::data::{Estimate, distinct, same};
+use crate::data::Estimate;
 use anyhow::{Context, Result, ensure};
-use netkv_frames::{Metadata, Table, read_table, student_t_quantile};
+use netkv_frames::{Metadata, Table, distinct, read_table, same, student_t_quantile};
 use std::path::{Path, PathBuf};
 
 /// An experiment's cells.

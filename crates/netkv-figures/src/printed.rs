@@ -1,7 +1,7 @@
 //! The numbers that the paper prints, for the open marks of figures and the brackets of tables: all from the claims file.
 
-use crate::data::same;
 use netkv_claims::{Claim, Claims, Measure};
+use netkv_frames::same;
 
 /// Printed numbers; none if there is no file of them.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,12 +1,13 @@
 //! Tables II to VI of the paper in its own layout: our numbers, and in brackets those that it prints.
 
 use crate::Sources;
-use crate::data::{Estimate, POLICY_AXIS, distinct, same, summary_path};
+use crate::data::{Estimate, POLICY_AXIS, summary_path};
 use crate::pairs::Cells;
 use crate::paper_tables::{Against, Table, What, tables};
 use crate::printed::Printed;
 use crate::words::{self, escaped, signed};
 use anyhow::{Context, Result};
+use netkv_frames::{distinct, same};
 use std::fmt::Write as _;
 
 const LEAD: &str = "Ours, as mean ± standard deviation over seeds; what is compared is compared seed by seed, with its interval in \

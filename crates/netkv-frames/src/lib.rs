@@ -12,6 +12,7 @@ mod schema;
 mod student;
 mod summary;
 mod table;
+mod words;
 
 pub use cells::{AxisValue, CellRow, CellStatus, cells_table};
 pub use links::links_tables;
@@ -21,6 +22,7 @@ pub use schema::{ColumnDoc, schema};
 pub use student::student_t_quantile;
 pub use summary::{SummaryOptions, summary_table};
 pub use table::{Column, ColumnData, Table};
+pub use words::{distinct, same};
 
 /// Version of the tables' layout: a change of columns raises it.
 pub const RESULTS_FORMAT: u32 = 1;

@@ -11,7 +11,7 @@
 use crate::decode::Member;
 use crate::kv_memory::KvMemory;
 use crate::record::{RequestRecord, RunEnd, RunOutput};
-use crate::scenario::{FirstToken, PrefillMode, Scenario};
+use crate::scenario::{FirstToken, Scenario};
 use crate::simulation::Simulation;
 use crate::window::RequestState;
 use netkv_fabric::{Direction, LinkKind};
@@ -189,11 +189,8 @@ impl<'a, 'b> Check<'a, 'b> {
         let blocks = |requests: &[RequestId]| -> u32 {
             requests.iter().map(|&request| self.state(request).prefill_grant.private_blocks).sum()
         };
-        if self.simulation.scenario.prefill.engine == PrefillMode::Delay {
-            // Nothing is held there.
-            return self.memory(&instance.memory, 0, 0, std::iter::empty());
-        }
-        let holders = computed.iter().chain(&done).copied();
+        let holds = |request: &RequestId| self.state(*request).prefill_grant.held().is_some();
+        let holders = computed.iter().chain(&done).copied().filter(holds);
         self.memory(&instance.memory, blocks(&done), blocks(&computed), holders);
     }
 

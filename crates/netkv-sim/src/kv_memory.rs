@@ -30,6 +30,11 @@ pub struct Grant {
 impl Grant {
     /// Nothing.
     pub(crate) const NONE: Self = Self { hit_tokens: 0, host_tokens: 0, private_blocks: 0, holding: Holding::EMPTY };
+
+    /// What is to be given back: prefix blocks and blocks of its own; none of a request without memory.
+    pub(crate) fn held(&self) -> Option<(Holding, u32)> {
+        (self.holding != Holding::EMPTY).then_some((self.holding, self.private_blocks))
+    }
 }
 
 /// The prefix blocks that a request references; valid until they are released.

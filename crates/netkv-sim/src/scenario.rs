@@ -167,6 +167,16 @@ pub struct PrefillConfig {
     pub host_load_bytes_per_sec: u64,
 }
 
+impl PrefillConfig {
+    /// Tokens of a prompt that are computed in one batch at the most.
+    pub const fn chunk_tokens(&self) -> u32 {
+        match self.engine {
+            PrefillMode::Batched => self.max_batch_tokens,
+            PrefillMode::Delay => u32::MAX,
+        }
+    }
+}
+
 /// How prompts share a prefill instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrefillMode {

@@ -2,7 +2,6 @@
 
 use crate::decode::Member;
 use crate::event::Event;
-use crate::kv_memory::Grant;
 use crate::prefill::Prompt;
 use crate::record::{RequestRecord, TtftParts};
 use crate::scenario::{FirstToken, PrefillMode, PrefillPolicy, PrefillQueue, Scenario, SelectionMoment, TtftLimit};
@@ -153,8 +152,7 @@ impl Simulation<'_> {
         let state = &mut self.requests[request];
         state.prefill_end = self.now;
         let (own, prefill) = (state.own, state.prefill as usize);
-        let Grant { private_blocks, holding, .. } = state.prefill_grant;
-        if self.scenario.prefill.engine == PrefillMode::Batched {
+        if let Some((holding, private_blocks)) = state.prefill_grant.held() {
             self.prefill[prefill].memory.mark_ready(holding, private_blocks);
         }
         if !self.needs_decode(request) {
@@ -182,12 +180,9 @@ impl Simulation<'_> {
 
     /// Gives back the memory that a request held where it was prefilled.
     pub(crate) fn release_prefill(&mut self, request: RequestId) {
-        if self.scenario.prefill.engine == PrefillMode::Delay {
-            return;
-        }
         let state = &self.requests[request];
         let prefill = state.prefill as usize;
-        let Grant { private_blocks, holding, .. } = state.prefill_grant;
+        let Some((holding, private_blocks)) = state.prefill_grant.held() else { return };
         self.prefill[prefill].memory.release(holding, private_blocks);
         self.wake_prefill(prefill);
     }
@@ -397,11 +392,7 @@ pub(crate) fn ttft_limit(scenario: &Scenario, input_tokens: u32) -> SimDuration 
 
 /// TTFT of a prompt on an idle cluster with empty caches, over a transfer inside a rack.
 fn idle_ttft(scenario: &Scenario, input_tokens: u32) -> SimDuration {
-    let chunk = match scenario.prefill.engine {
-        PrefillMode::Batched => scenario.prefill.max_batch_tokens,
-        PrefillMode::Delay => u32::MAX,
-    };
-    let prefill = scenario.gpu.prefill.prompt(input_tokens, 0, chunk);
+    let prefill = scenario.gpu.prefill.prompt(input_tokens, 0, scenario.prefill.chunk_tokens());
     if scenario.first_token == FirstToken::Prefill {
         return prefill;
     }

@@ -4,7 +4,7 @@ use super::{MAX_SECONDS, SECONDS};
 use crate::library::Library;
 use crate::reader::{Range, Reader};
 use crate::trace_source::{LoadedRequests, LoadedTrace, TraceOrigin};
-use netkv_sim::{ClusterConfig, PrefillConfig, PrefillLatency, PrefillMode};
+use netkv_sim::{ClusterConfig, PrefillConfig, PrefillLatency};
 use netkv_units::{SimDuration, SimTime};
 use netkv_workload::{
     Arrivals, BLOCK_TOKENS, Context, EndlessConversations, InputRange, Lengths, MAX_TOKENS, Prefixes, RequestSource,
@@ -164,10 +164,7 @@ fn read_load(
             ratio,
             prefill_instances: cluster?.prefill_instances,
             latency: latency?,
-            chunk_tokens: match prefill?.engine {
-                PrefillMode::Batched => prefill?.max_batch_tokens,
-                PrefillMode::Delay => u32::MAX,
-            },
+            chunk_tokens: prefill?.chunk_tokens(),
         },
         _ => Load::Rate(share_of_capacity_rps),
     })
