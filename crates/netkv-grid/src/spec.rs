@@ -23,7 +23,8 @@ use netkv_fabric::{BackgroundConfig, Degradation, FabricConfig, Wiring};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{
     ClusterConfig, DecodeConfig, FirstToken, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity, OwnTraffic,
-    PrefillConfig, Scenario, SelectionMoment, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity,
+    PrefillConfig, PrefillMode, Scenario, SelectionMoment, SloConfig, TelemetryConfig, TransferConfig,
+    TransferGranularity,
 };
 use netkv_units::SimDuration;
 use netkv_workload::RequestSource;
@@ -123,7 +124,10 @@ impl CellSpec {
         let [shortest, longest, total] =
             [lengths.shortest_input, lengths.longest_input, lengths.longest_total].map(u64::from);
         let PrefillConfig { max_batch_tokens, max_batch_requests, .. } = self.prefill;
-        let most_tokens = u64::from(max_batch_tokens).min(u64::from(max_batch_requests) * longest);
+        let most_tokens = match self.prefill.engine {
+            PrefillMode::Batched => u64::from(max_batch_tokens).min(u64::from(max_batch_requests) * longest),
+            PrefillMode::Delay => longest,
+        };
         LatencyRange {
             prefill_batch_tokens: Span { low: 1, high: most_tokens },
             prefill_context_tokens: Span { low: shortest, high: longest },
