@@ -27,6 +27,9 @@ pub(crate) struct Waterfall {
     pub(crate) says: &'static str,
 }
 
+/// Room to the right of the longest bar for its number, as a share of all that is drawn.
+const NUMBER_ROOM: f64 = 0.15;
+
 /// A step's name: its word without the number before it, underscores as spaces, and a capital.
 pub(crate) fn step_label(word: &str) -> String {
     let named = word.split_once('_').filter(|(number, _)| number.parse::<u32>().is_ok()).map_or(word, |(_, name)| name);
@@ -56,8 +59,10 @@ impl Waterfall {
         }
         let gains: Vec<Vec<Estimate>> =
             self.against.iter().map(|other| self.gains(results, cells, other)).collect::<Result<_>>()?;
-        let values = gains.iter().flatten().flat_map(|one| [one.mean, one.low, one.high]).flatten();
-        let scale = Scale::holding(values.chain([0.0]), false, false).context("there is no step")?;
+        let values = gains.iter().flatten().flat_map(|one| [one.mean, one.low, one.high]).flatten().chain([0.0]);
+        let (least, most) = values.clone().fold((0.0_f64, 0.0_f64), |ends, one| (ends.0.min(one), ends.1.max(one)));
+        let for_numbers = most + NUMBER_ROOM * (most - least);
+        let scale = Scale::holding(values.chain([for_numbers]), false, false).context("there is no step")?;
         let labels: Vec<String> = results.x_labels.iter().map(|word| step_label(word)).collect();
         ensure!(labels.len() == results.xs.len(), "the steps are to be words");
         let mut page = Page::new(&Head {
@@ -134,14 +139,7 @@ impl Waterfall {
                 Some(_) => words::signed(delta, 1),
             };
             let font = Font { size: 12.0, bold: true, colour: if before.is_none() { INK } else { colour } };
-            let width = crate::canvas::text_width(&words, font);
-            let start = if end + 8.0 + width > panel.right {
-                let reach = gain.low.map_or(left, |low| across(low).min(left));
-                reach - 8.0 - width
-            } else {
-                end + 8.0
-            };
-            page.canvas.text((start, y), &words, font, Align::Left);
+            page.canvas.text((end + 8.0, y), &words, font, Align::Left);
             before = Some(level);
         }
     }
