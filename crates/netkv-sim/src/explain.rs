@@ -4,9 +4,9 @@
 //! rated each decode instance. Hindsight is the whole run again for each of the other instances, with this decision
 //! forced and everything else left to the policy: what became of the request, and of all others.
 
-use crate::lookahead::Foreseen;
-use crate::record::{OutputDigest, RequestRecord};
+use crate::measure::record::{OutputDigest, RequestRecord};
 use crate::scenario::Scenario;
+use crate::scheduler::lookahead::Foreseen;
 use crate::simulation::Simulation;
 use netkv_policy::{
     Candidate, CostOracle, PathCost, PolicyConfig, PrefillCandidate, PromptView, Rating, RequestView, Term,

@@ -1,9 +1,9 @@
 //! Handlers of the two GPU pools: prefill queues and batches, decode batches, swapping, and the finished request.
 
-use crate::decode::Member;
 use crate::event::Event;
-use crate::prefill::Prompt;
-use crate::record::{RequestRecord, TtftParts};
+use crate::gpu::decode_engine::Member;
+use crate::gpu::prefill_engine::Prompt;
+use crate::measure::record::{RequestRecord, TtftParts};
 use crate::scenario::{FirstToken, PrefillMode, PrefillPolicy, PrefillQueue, Scenario, SelectionMoment, TtftLimit};
 use crate::simulation::Simulation;
 use netkv_units::{Bytes, BytesPerSec, RequestId, SimDuration, SimTime};

@@ -1,21 +1,21 @@
 //! The loop, and the state that it owns. All control flow between the components is in [`Simulation::dispatch`] and
 //! the handlers beside it (`serving`, `transfers`); they alone push events.
 
-use crate::cluster::Cluster;
-use crate::competing::Competition;
-use crate::decode::{DecodeEngine, Member, StretchEnd};
 use crate::event::{Event, EventQueue};
 use crate::explain::Questioned;
-use crate::kv_memory::{Grant, KvMemory};
-use crate::oracle::LinkMonitor;
-use crate::prefill::{HostLoad, PrefillEngine};
-use crate::profile::GpuProfile;
-use crate::rankings::Rankings;
-use crate::record::{RequestRecord, RunEnd, RunOutput, RunTotals};
+use crate::gpu::decode_engine::{DecodeEngine, Member, StretchEnd};
+use crate::gpu::kv_memory::{Grant, KvMemory};
+use crate::gpu::prefill_engine::{HostLoad, PrefillEngine};
+use crate::gpu::profile::GpuProfile;
+use crate::measure::record::{RequestRecord, RunEnd, RunOutput, RunTotals};
+use crate::network::cluster::Cluster;
+use crate::network::others::Competition;
+use crate::network::transfers::FlowRoute;
+use crate::requests::RequestWindow;
 use crate::scenario::{PrefillMode, Scenario, TransferGranularity};
-use crate::signals::Signals;
-use crate::transfers::FlowRoute;
-use crate::window::RequestWindow;
+use crate::scheduler::oracle::LinkMonitor;
+use crate::scheduler::rankings::Rankings;
+use crate::scheduler::signals::Signals;
 use hdrhistogram::Histogram;
 use netkv_fabric::{
     Background, BackgroundChange, BackgroundConfig, DegradedLinks, FabricConfig, FatTree, FlowNetwork, LinkKind, Path,

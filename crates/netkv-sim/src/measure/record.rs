@@ -1,6 +1,6 @@
 //! What a run leaves: one record per request, and the figures of the run as a whole.
 
-use crate::rankings::RankingCounts;
+use crate::scheduler::rankings::RankingCounts;
 use hdrhistogram::Histogram;
 use netkv_units::{Digest, Digester, InstanceId, RequestId, SimDuration, SimTime, Tier};
 

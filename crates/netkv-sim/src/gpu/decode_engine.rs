@@ -11,9 +11,9 @@
 //! Memory: while an iteration runs, each member holds room for its context and the token being made. If the next
 //! iteration does not find room, the newest members are swapped out to the host until it does.
 
-use crate::kv_memory::{Grant, Holding, KvMemory};
-use crate::profile::DecodeLatency;
-use crate::stretch::{Stretch, record};
+use crate::gpu::kv_memory::{Grant, Holding, KvMemory};
+use crate::gpu::profile::DecodeLatency;
+use crate::gpu::stretch::{Stretch, record};
 use hdrhistogram::Histogram;
 use netkv_units::{RequestId, SimDuration, SimTime};
 

@@ -8,9 +8,9 @@
 //! Where the scheduler's own transfers are left out of it ([`OwnTraffic::Excluded`]), NICs are sampled too, and no tier
 //! but the node's is less congested than they are on average.
 
-use crate::cluster::Cluster;
+use crate::network::cluster::Cluster;
+use crate::network::zones::ZoneUse;
 use crate::scenario::{OracleBandwidth, OracleGranularity, OwnTraffic, TelemetryConfig};
-use crate::zones::ZoneUse;
 use netkv_fabric::{FatTree, FlowNetwork, LinkKind, ecmp_hash};
 use netkv_policy::{CostOracle, PathCost};
 use netkv_units::{BytesPerSec, InstanceId, LinkId, Meter, Nanobytes, SimDuration, SimTime, Stream, Tier};

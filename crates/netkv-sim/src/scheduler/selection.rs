@@ -1,12 +1,12 @@
 //! Handlers that have the policy choose: what it is told of each instance and of the network, and what it decided.
 
 use crate::explain::Reasons;
-use crate::oracle::{DecisionOracle, flow_hashes};
-use crate::rankings::Rankings;
+use crate::network::transfers::interface;
 use crate::scenario::{OracleGranularity, SelectionMoment};
+use crate::scheduler::oracle::{DecisionOracle, flow_hashes};
+use crate::scheduler::rankings::Rankings;
 use crate::serving::{is_counted, ttft_limit};
 use crate::simulation::Simulation;
-use crate::transfers::interface;
 use netkv_fabric::{FlowNetwork, Path};
 use netkv_policy::{Candidate, Policy, PrefillCandidate, PromptView, RequestView, Selector};
 use netkv_units::{Bytes, BytesPerSec, LinkId, RequestId};

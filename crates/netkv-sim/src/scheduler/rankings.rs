@@ -5,8 +5,8 @@
 //! congestion drifts by more than its margin. The policy is asked a second time, with present figures, by a copy of its
 //! own. Nothing here is seen by the simulation: a run has the same digest with and without it.
 
-use crate::oracle::DecisionOracle;
 use crate::scenario::{OracleGranularity, Scenario};
+use crate::scheduler::oracle::DecisionOracle;
 use netkv_policy::{Candidate, CostOracle, Estimates, PathCost, Policy, RequestView, Selector};
 
 /// Sums over the decisions on requests that count.

@@ -3,8 +3,8 @@
 //!
 //! Requests are added up one after the other ([`Tally`]), so that a run of any length can be told in bounded memory.
 
-use crate::record::{RunOutput, TtftParts};
-use crate::tally::{Tally, Whole, mean, ratio};
+use crate::measure::record::{RunOutput, TtftParts};
+use crate::measure::tally::{Tally, Whole, mean, ratio};
 use netkv_units::Tier;
 
 /// A number in a result table.

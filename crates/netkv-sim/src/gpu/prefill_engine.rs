@@ -15,8 +15,8 @@
 //!
 //! A state machine: it says how long a batch takes and which prompts are done; it never sees the event queue.
 
-use crate::kv_memory::{Grant, KvMemory};
-use crate::profile::PrefillLatency;
+use crate::gpu::kv_memory::{Grant, KvMemory};
+use crate::gpu::profile::PrefillLatency;
 use crate::scenario::PrefillQueue;
 use netkv_units::{BlockId, Bytes, BytesPerSec, RequestId, SimDuration, SimTime};
 use std::cmp::Reverse;

@@ -4,8 +4,8 @@
 //! beyond it they come from a histogram with three significant digits, as those of the time between tokens always do,
 //! because there are millions of gaps.
 
-use crate::metrics::{METRICS, Value};
-use crate::record::{RequestRecord, RunEnd, RunTotals, TtftParts};
+use crate::measure::metrics::{METRICS, Value};
+use crate::measure::record::{RequestRecord, RunEnd, RunTotals, TtftParts};
 use hdrhistogram::Histogram;
 use netkv_units::{SimDuration, SimTime, Tier};
 

@@ -108,9 +108,9 @@ impl Simulation<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::{DecodeEngine, Member, StretchEnd};
-    use crate::kv_memory::KvMemory;
-    use crate::profile::DecodeLatency;
+    use crate::gpu::decode_engine::{DecodeEngine, Member, StretchEnd};
+    use crate::gpu::kv_memory::KvMemory;
+    use crate::gpu::profile::DecodeLatency;
     use crate::simulation::tbt_histogram;
     use netkv_units::LatencyCurve;
     use netkv_units::RequestId;

@@ -1,9 +1,9 @@
 //! Handlers between the two pools: moving the KV cache to the decode instance that was chosen.
 
-use crate::decode::Member;
 use crate::event::Event;
-use crate::oracle::flow_hashes;
+use crate::gpu::decode_engine::Member;
 use crate::scenario::FirstToken;
+use crate::scheduler::oracle::flow_hashes;
 use crate::serving::is_counted;
 use crate::simulation::{PrefillInstance, Simulation};
 use netkv_units::{Bytes, FlowId, GpuId, RequestId, SimDuration, SimTime, Tier};

@@ -10,8 +10,8 @@
 //! With a tier in host memory, evicted blocks are kept there, and a prompt that finds them there is granted them as
 //! well; loading them takes time ([`HostTier`]).
 
-use crate::host_tier::HostTier;
-use crate::prefix_cache::{PrefixCache, Slot};
+use crate::gpu::host_tier::HostTier;
+use crate::gpu::prefix_cache::{PrefixCache, Slot};
 use netkv_units::BlockId;
 
 /// What a request was granted.

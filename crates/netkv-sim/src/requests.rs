@@ -4,9 +4,9 @@
 //! Requests are numbered in order of arrival. The window reaches from the first one that has not ended to the last that
 //! has arrived; what ends inside waits for those before it, so that records leave in order of their numbers.
 
-use crate::kv_memory::Grant;
-use crate::overlap::Progress;
-use crate::record::RequestRecord;
+use crate::gpu::kv_memory::Grant;
+use crate::measure::record::RequestRecord;
+use crate::network::layerwise::Progress;
 use netkv_units::{BlockId, Bytes, FlowId, RequestId, SimTime};
 use netkv_workload::{BLOCK_TOKENS, Request};
 use std::collections::VecDeque;

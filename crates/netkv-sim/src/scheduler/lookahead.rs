@@ -10,9 +10,9 @@
 //! chosen before prefill ends, the prompt counts as computed at the decision. If nothing of that is otherwise in the
 //! run, the prediction is right to the nanosecond, which the tests of `explain` hold it to.
 
-use crate::decode::{DecodeEngine, Member, StretchEnd};
-use crate::kv_memory::{Grant, KvMemory};
-use crate::oracle::flow_hashes;
+use crate::gpu::decode_engine::{DecodeEngine, Member, StretchEnd};
+use crate::gpu::kv_memory::{Grant, KvMemory};
+use crate::scheduler::oracle::flow_hashes;
 use crate::serving::host_time;
 use crate::simulation::{Simulation, tbt_histogram};
 use hdrhistogram::Histogram;

@@ -1,8 +1,8 @@
 //! Flows of other tenants in a run: they enter the network beside the transfers, share it with them, and end unnoticed.
 
 use crate::event::Event;
+use crate::network::transfers::FlowRoute;
 use crate::simulation::Simulation;
-use crate::transfers::FlowRoute;
 use netkv_fabric::{BackgroundConfig, CompetingFlows, FatTree};
 
 /// The flows of other tenants.

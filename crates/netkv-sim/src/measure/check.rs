@@ -8,12 +8,12 @@
 //!
 //! [`FlowNetwork::check_invariants`]: netkv_fabric::FlowNetwork::check_invariants
 
-use crate::decode::Member;
-use crate::kv_memory::KvMemory;
-use crate::record::{RequestRecord, RunEnd, RunOutput};
+use crate::gpu::decode_engine::Member;
+use crate::gpu::kv_memory::KvMemory;
+use crate::measure::record::{RequestRecord, RunEnd, RunOutput};
+use crate::requests::RequestState;
 use crate::scenario::{FirstToken, Scenario};
 use crate::simulation::Simulation;
-use crate::window::RequestState;
 use netkv_fabric::{Direction, LinkKind};
 use netkv_units::{Nanobytes, RequestId};
 use std::collections::BTreeSet;
