@@ -1,5 +1,6 @@
 //! Events and their order: by time, then rank (the order of the variants), then the order in which they were made.
 
+use crate::network::TransferId;
 use netkv_units::{RequestId, SimTime};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -17,7 +18,7 @@ pub(crate) enum Event {
     /// A flow of another tenant enters the network.
     CompetingFlow,
     /// A transfer has been set up and its first bytes have arrived: its flows enter the network.
-    TransferEnter { request: RequestId },
+    TransferEnter { transfer: TransferId },
     /// The links' counters are sampled.
     Telemetry,
     /// The scheduler polls the decode instances.

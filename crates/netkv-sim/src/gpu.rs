@@ -1,9 +1,27 @@
-//! What computes: the prefill and decode instances, their engines, their memory and their latencies.
+//! What computes: the two pools of instances, their engines, their KV memory and their latencies.
+//!
+//! [`PrefillPool`] and [`DecodePool`] are the doors: the loop tells them what happens, and they return what follows.
+//! Nothing in here knows of a network, a scheduler or an event.
 
-pub(crate) mod decode_engine;
-pub(crate) mod host_tier;
-pub(crate) mod kv_memory;
-pub(crate) mod prefill_engine;
-pub(crate) mod prefix_cache;
-pub(crate) mod profile;
-pub(crate) mod stretch;
+mod busy;
+mod decode_engine;
+mod decode_instance;
+mod decode_pool;
+mod host_link;
+mod host_tier;
+mod kv_memory;
+mod prefill_engine;
+mod prefill_pool;
+mod prefix_cache;
+mod profile;
+mod stretch;
+
+pub(crate) use decode_engine::{Member, StretchEnd};
+pub(crate) use decode_instance::{Admitted, DecodeInstance, Load};
+pub(crate) use decode_pool::DecodePool;
+pub(crate) use kv_memory::Prompt;
+pub use kv_memory::{Grant, Holding, KvMemory};
+pub(crate) use prefill_pool::{PrefillInstance, PrefillPool};
+pub use prefix_cache::{PrefixCache, PrefixMatch, Slot};
+pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};
+pub use stretch::tbt_histogram;

@@ -3,31 +3,31 @@
 //! No files, clock, environment, threads or printing. Once a [`Scenario`] exists nothing can fail: a run ends with
 //! a [`RunOutput`], or with a panic that is a bug.
 
+mod arrivals;
 mod event;
 mod explain;
 mod gpu;
 mod measure;
 mod network;
+mod present;
 mod requests;
+mod run;
 mod scenario;
 mod scheduler;
-mod serving;
 mod simulation;
 
-pub use explain::{Considered, Decision, Explanation, Outcome, Unexplained, explain};
-pub use gpu::kv_memory::{Grant, Holding, KvMemory};
-pub use gpu::prefix_cache::{PrefixCache, PrefixMatch, Slot};
-pub use gpu::profile::{DecodeLatency, GpuProfile, PrefillLatency};
-pub use measure::check::run_checked;
-pub use measure::metrics::{METRICS, Metric, Value, metrics};
-pub use measure::observe::{Crossed, Observations, ObserveConfig, ObservedLink, TransferRecord, run_observed};
-pub use measure::record::{OutputDigest, RequestRecord, RunEnd, RunOutput, RunTotals, TtftParts};
-pub use measure::tally::Tally;
+pub use explain::{Explanation, Outcome, Unexplained, explain};
+pub use gpu::{
+    DecodeLatency, GpuProfile, Grant, Holding, KvMemory, PrefillLatency, PrefixCache, PrefixMatch, Slot, tbt_histogram,
+};
+pub use measure::{
+    Crossed, METRICS, Metric, Observations, ObserveConfig, ObservedLink, OutputDigest, RankingCounts, RequestRecord,
+    RunEnd, RunOutput, RunTotals, Tally, TransferRecord, TtftParts, Value, metrics,
+};
+pub use run::{run, run_checked, run_observed, run_streamed, run_with};
 pub use scenario::{
     ClusterConfig, DecodeConfig, FirstToken, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity, Overlap,
     OwnTraffic, Placement, PrefillConfig, PrefillMode, PrefillPolicy, PrefillQueue, SIM_EPOCH, Scenario,
     SelectionMoment, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
 };
-pub use scheduler::lookahead::Foreseen;
-pub use scheduler::rankings::RankingCounts;
-pub use simulation::{run, run_streamed, run_with, tbt_histogram};
+pub use scheduler::{Considered, Decision, Foreseen};

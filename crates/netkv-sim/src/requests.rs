@@ -4,45 +4,37 @@
 //! Requests are numbered in order of arrival. The window reaches from the first one that has not ended to the last that
 //! has arrived; what ends inside waits for those before it, so that records leave in order of their numbers.
 
-use crate::gpu::kv_memory::Grant;
-use crate::measure::record::RequestRecord;
-use crate::network::layerwise::Progress;
-use netkv_units::{BlockId, Bytes, FlowId, RequestId, SimTime};
+use crate::gpu::{Grant, Member, Prompt};
+use crate::measure::{RequestRecord, TtftParts, is_counted, ttft_limit};
+use crate::network::{Order, Topology, TransferId};
+use crate::scenario::{FirstToken, Scenario};
+use netkv_units::{BlockId, RequestId, SimTime};
 use netkv_workload::{BLOCK_TOKENS, Request};
 use std::collections::VecDeque;
-use std::ops::{Index, IndexMut};
+use std::ops::Index;
 
 /// What is known of a request while it is served.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestState {
-    /// What it asks for.
-    pub(crate) own: Request,
+    own: Request,
     /// The whole blocks of its prompt: those that prefix caches may keep.
     prefix: Vec<BlockId>,
     /// Positions of its instances in their pools.
-    pub(crate) prefill: u32,
-    pub(crate) decode: Option<u32>,
-    pub(crate) prefill_start: SimTime,
-    pub(crate) prefill_end: SimTime,
-    pub(crate) admitted: SimTime,
-    pub(crate) transfer_end: SimTime,
-    pub(crate) prefill_grant: Grant,
-    pub(crate) decode_grant: Grant,
-    pub(crate) transfer_bytes: u64,
-    /// Flows of its transfer that have not ended.
-    pub(crate) flows_left: u32,
-    /// The flows, with their sizes, if they go on beside prefill: none of them ends before that.
-    pub(crate) flows: Vec<(FlowId, Bytes)>,
-    /// Its transfer has been set up.
-    pub(crate) is_set_up: bool,
-    /// How far its prefill is, if its transfer goes on beside that.
-    pub(crate) progress: Progress,
-    pub(crate) preemptions: u32,
+    prefill: usize,
+    decode: Option<usize>,
+    prefill_start: SimTime,
+    prefill_end: SimTime,
+    prefill_grant: Grant,
+    decode_grant: Grant,
+    /// Its transfer, while that is in flight.
+    transfer: Option<TransferId>,
+    /// What its transfer moved, when that began, and when it ended.
+    transfer_bytes: u64,
+    admitted: SimTime,
+    transfer_end: SimTime,
+    preemptions: u32,
     end: End,
 }
-
-/// Memory of a request that can be used again: for its prefix and for its flows.
-type Memory = (Vec<BlockId>, Vec<(FlowId, Bytes)>);
 
 /// How a request has ended.
 #[derive(Clone, Debug)]
@@ -53,22 +45,146 @@ enum End {
     Finished(RequestRecord),
 }
 
+impl RequestState {
+    /// What it asks for.
+    pub(crate) const fn own(&self) -> &Request {
+        &self.own
+    }
+
+    /// Its prompt.
+    pub(crate) fn prompt(&self) -> Prompt<'_> {
+        Prompt { input_tokens: self.own.input_tokens, prefix: &self.prefix }
+    }
+
+    /// Position of its prefill instance.
+    pub(crate) const fn prefill(&self) -> usize {
+        self.prefill
+    }
+
+    /// Position of its decode instance; none as long as it is not chosen.
+    pub(crate) const fn decode(&self) -> Option<usize> {
+        self.decode
+    }
+
+    /// The same of a request that has been assigned one.
+    ///
+    /// # Panics
+    /// If it has not.
+    pub(crate) fn assigned(&self) -> usize {
+        self.decode.expect("its decode instance was chosen")
+    }
+
+    /// Whether its prompt is computed.
+    pub(crate) fn is_computed(&self) -> bool {
+        self.prefill_end > SimTime::ZERO
+    }
+
+    /// What it was granted where it is prefilled.
+    pub(crate) const fn prefill_grant(&self) -> Grant {
+        self.prefill_grant
+    }
+
+    /// What it was granted where it decodes.
+    pub(crate) const fn decode_grant(&self) -> Grant {
+        self.decode_grant
+    }
+
+    /// Its transfer, while that is in flight.
+    pub(crate) const fn transfer(&self) -> Option<TransferId> {
+        self.transfer
+    }
+
+    /// Bytes that its transfer has moved; zero until that has ended.
+    pub(crate) const fn transfer_bytes(&self) -> u64 {
+        self.transfer_bytes
+    }
+
+    /// The request as its decode instance's batch takes it in, without memory.
+    pub(crate) fn member(&self, request: RequestId, scenario: &Scenario) -> Member {
+        let (made, first) = match scenario.first_token {
+            FirstToken::Decode => (0, None),
+            FirstToken::Prefill => (1, Some(self.prefill_end)),
+        };
+        let counted = is_counted(scenario, self.own.arrival);
+        Member::new(request, self.own.input_tokens, self.own.output_tokens - made, first, counted)
+    }
+
+    /// The parts of the TTFT of a request that `member` was.
+    fn parts(&self, scenario: &Scenario, member: &Member, first_token: SimTime) -> TtftParts {
+        let before = TtftParts {
+            prefill_queue: self.prefill_start.since(self.own.arrival),
+            prefill_compute: self.prefill_end.since(self.prefill_start),
+            ..TtftParts::default()
+        };
+        match scenario.first_token {
+            FirstToken::Prefill => before,
+            FirstToken::Decode => {
+                let joined = member.first_iteration.expect("it was in an iteration");
+                // What goes on beside prefill is no part of TTFT.
+                let exposed = self.admitted.max(self.prefill_end);
+                TtftParts {
+                    admission_wait: exposed.since(self.prefill_end),
+                    transfer: self.transfer_end.since(exposed),
+                    decode_wait: joined.since(self.transfer_end),
+                    first_iteration: first_token.since(joined),
+                    ..before
+                }
+            }
+        }
+    }
+
+    fn record(&self, scenario: &Scenario, topology: &Topology, member: &Member) -> RequestRecord {
+        let own = &self.own;
+        let first_token = member.first_token.expect("a finished request has a first token");
+        let finish = member.last_token.expect("a finished request has a last token");
+        let cluster = topology.cluster();
+        let ttft = first_token.since(own.arrival);
+        let decoding = finish.since(first_token);
+        let ttft_limit = ttft_limit(scenario, own.input_tokens);
+        let gaps = u128::from(own.output_tokens - 1);
+        let tbt_attained = u128::from(decoding.as_nanos()) <= u128::from(scenario.slo.tbt.as_nanos()) * gaps;
+        RequestRecord {
+            request: member.request,
+            arrival: own.arrival,
+            input_tokens: own.input_tokens,
+            output_tokens: own.output_tokens,
+            prefill_instance: cluster.prefill()[self.prefill],
+            decode_instance: self.decode.map(|decode| cluster.decode()[decode]),
+            tier: self.decode.map(|decode| topology.tier(self.prefill, decode)),
+            prefill_hit_tokens: self.prefill_grant.hit_tokens,
+            prefill_host_tokens: self.prefill_grant.host_tokens,
+            decode_hit_tokens: self.decode_grant.hit_tokens,
+            transfer_bytes: self.transfer_bytes,
+            transfer_start: self.decode.map(|_| self.admitted),
+            transfer: self.transfer_end.since(self.admitted),
+            parts: self.parts(scenario, member, first_token),
+            ttft,
+            decoding,
+            tbt_max: member.tbt_max,
+            finish,
+            ttft_limit,
+            preemptions: self.preemptions,
+            slo_attained: ttft <= ttft_limit && tbt_attained,
+            counted: is_counted(scenario, own.arrival),
+        }
+    }
+}
+
 /// The requests that have arrived and not left.
 #[derive(Default)]
-pub(crate) struct RequestWindow {
+pub(crate) struct Requests {
     /// Number of the first one.
     first: usize,
     states: VecDeque<RequestState>,
-    /// Memory for prefixes and flows, of requests that have left.
-    spare: Vec<Memory>,
+    /// Memory for prefixes, of requests that have left.
+    spare: Vec<Vec<BlockId>>,
 }
 
-impl RequestWindow {
+impl Requests {
     /// A request arrives; `blocks` are those of its prompt.
     pub(crate) fn push(&mut self, own: Request, blocks: &[BlockId]) -> RequestId {
-        let (mut prefix, mut flows) = self.spare.pop().unwrap_or_default();
+        let mut prefix = self.spare.pop().unwrap_or_default();
         prefix.clear();
-        flows.clear();
         prefix.extend_from_slice(&blocks[..(own.input_tokens / BLOCK_TOKENS) as usize]);
         self.states.push_back(RequestState {
             own,
@@ -77,15 +193,12 @@ impl RequestWindow {
             decode: None,
             prefill_start: SimTime::ZERO,
             prefill_end: SimTime::ZERO,
-            admitted: SimTime::ZERO,
-            transfer_end: SimTime::ZERO,
             prefill_grant: Grant::NONE,
             decode_grant: Grant::NONE,
+            transfer: None,
             transfer_bytes: 0,
-            flows_left: 0,
-            flows,
-            is_set_up: false,
-            progress: Progress::default(),
+            admitted: SimTime::ZERO,
+            transfer_end: SimTime::ZERO,
             preemptions: 0,
             end: End::None,
         });
@@ -103,26 +216,72 @@ impl RequestWindow {
         unended.map(|(offset, _)| RequestId::from_index(self.first + offset))
     }
 
-    /// The whole blocks of a request's prompt.
-    pub(crate) fn prefix(&self, request: RequestId) -> &[BlockId] {
-        &self[request].prefix
+    /// A request's prompt.
+    pub(crate) fn prompt(&self, request: RequestId) -> Prompt<'_> {
+        self[request].prompt()
     }
 
-    /// A request can never be served.
+    /// Its prefill instance was chosen.
+    pub(crate) fn assign_prefill(&mut self, request: RequestId, prefill: usize) {
+        self.state_mut(request).prefill = prefill;
+    }
+
+    /// Its decode instance was chosen.
+    pub(crate) fn assign_decode(&mut self, request: RequestId, decode: usize) {
+        self.state_mut(request).decode = Some(decode);
+    }
+
+    /// Its prompt is computed from now on, in the memory that it was granted.
+    pub(crate) fn begin_prefill(&mut self, request: RequestId, now: SimTime, grant: Grant) {
+        let state = self.state_mut(request);
+        (state.prefill_start, state.prefill_grant) = (now, grant);
+    }
+
+    /// Its prompt is computed.
+    pub(crate) fn end_prefill(&mut self, request: RequestId, now: SimTime) {
+        self.state_mut(request).prefill_end = now;
+    }
+
+    /// It has memory where it decodes, and its transfer begins.
+    pub(crate) fn admit(&mut self, request: RequestId, grant: Grant, transfer: TransferId) {
+        let state = self.state_mut(request);
+        (state.decode_grant, state.transfer) = (grant, Some(transfer));
+    }
+
+    /// Its transfer, which began at `begun`, is over.
+    pub(crate) fn arrive(&mut self, order: &Order, begun: SimTime, now: SimTime) {
+        let state = self.state_mut(order.request);
+        state.transfer = None;
+        (state.transfer_bytes, state.admitted, state.transfer_end) = (order.bytes, begun, now);
+    }
+
+    /// It was swapped out.
+    pub(crate) fn preempt(&mut self, request: RequestId) {
+        self.state_mut(request).preemptions += 1;
+    }
+
+    /// It can never be served.
     pub(crate) fn refuse(&mut self, request: RequestId) {
         self.end(request, End::Refused);
     }
 
-    /// A request has made its last token.
+    /// It has made its last token, as `member` of a batch.
     ///
     /// # Panics
     /// If it has ended before.
-    pub(crate) fn finish(&mut self, request: RequestId, record: RequestRecord) {
-        self.end(request, End::Finished(record));
+    pub(crate) fn finish(&mut self, scenario: &Scenario, topology: &Topology, member: &Member) {
+        let record = self[member.request].record(scenario, topology, member);
+        assert_eq!(record.parts.total(), record.ttft, "the parts of TTFT add up");
+        self.end(member.request, End::Finished(record));
+    }
+
+    /// Everybody reads a request; only this file writes one.
+    fn state_mut(&mut self, request: RequestId) -> &mut RequestState {
+        &mut self.states[request.index() - self.first]
     }
 
     fn end(&mut self, request: RequestId, end: End) {
-        let state = &mut self[request];
+        let state = self.state_mut(request);
         assert!(matches!(state.end, End::None), "request {request:?} ends once");
         state.end = end;
     }
@@ -133,7 +292,7 @@ impl RequestWindow {
         let before = self.first;
         while let Some(front) = self.states.pop_front_if(|front| !matches!(front.end, End::None)) {
             self.first += 1;
-            self.spare.push((front.prefix, front.flows));
+            self.spare.push(front.prefix);
             if let End::Finished(record) = front.end {
                 sink(record);
             }
@@ -142,16 +301,10 @@ impl RequestWindow {
     }
 }
 
-impl Index<RequestId> for RequestWindow {
+impl Index<RequestId> for Requests {
     type Output = RequestState;
 
     fn index(&self, request: RequestId) -> &RequestState {
         &self.states[request.index() - self.first]
-    }
-}
-
-impl IndexMut<RequestId> for RequestWindow {
-    fn index_mut(&mut self, request: RequestId) -> &mut RequestState {
-        &mut self.states[request.index() - self.first]
     }
 }

@@ -1,11 +1,11 @@
 //! A scenario: everything that one run depends on, already valid. The grid builds it from an experiment file;
 //! nothing here has a default.
 
-use crate::gpu::profile::GpuProfile;
+use crate::gpu::GpuProfile;
 use netkv_fabric::{BackgroundConfig, Degradation, FabricConfig};
 use netkv_policy::PolicyConfig;
 use netkv_units::SimDuration;
-use netkv_workload::RequestSource;
+use netkv_workload::{Request, RequestSource};
 use std::sync::Arc;
 
 /// Version of the model: a change that moves any result raises it. Stored results of another epoch are not reused.
@@ -54,6 +54,18 @@ pub struct Scenario {
     pub policy: PolicyConfig,
     /// Which requests count.
     pub measure: MeasureConfig,
+}
+
+impl Scenario {
+    /// Whether prompt and output of a request fit the memory of an instance.
+    pub(crate) fn can_ever_fit(&self, own: &Request) -> bool {
+        let blocks = |tokens: u64| tokens.div_ceil(u64::from(self.kv.block_tokens));
+        let (input_tokens, output_tokens) = (u64::from(own.input_tokens), u64::from(own.output_tokens));
+        let fits_prefill =
+            self.prefill.engine == PrefillMode::Delay || blocks(input_tokens) <= u64::from(self.kv.prefill_blocks);
+        let most_blocks = blocks(input_tokens + output_tokens) + u64::from(self.decode.watermark_blocks);
+        fits_prefill && most_blocks <= u64::from(self.kv.decode_blocks)
+    }
 }
 
 /// Instances of the cluster: `tp` consecutive GPUs of one node each, numbered in GPU order.
@@ -146,6 +158,18 @@ pub struct KvConfig {
     pub decode_blocks: u32,
     /// Whether finished prompts stay in the prefix caches.
     pub prefix_caching: bool,
+}
+
+impl KvConfig {
+    /// Tokens of a prompt, rounded up to whole blocks of the engine.
+    pub(crate) const fn in_blocks(&self, input_tokens: u32) -> u64 {
+        (input_tokens as u64).div_ceil(self.block_tokens as u64) * self.block_tokens as u64
+    }
+
+    /// Tokens that this many blocks of the engine hold.
+    pub(crate) const fn tokens_of(&self, blocks: u32) -> u64 {
+        blocks as u64 * self.block_tokens as u64
+    }
 }
 
 /// The prefill pool.
@@ -246,6 +270,13 @@ pub enum Overlap {
     },
 }
 
+impl Overlap {
+    /// Whether transfers go on beside prefill.
+    pub(crate) const fn is_beside_prefill(self) -> bool {
+        matches!(self, Self::Layerwise { .. })
+    }
+}
+
 /// When the decode instance of a request is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SelectionMoment {
@@ -276,6 +307,13 @@ pub enum FirstToken {
     Decode,
     /// The prefill side: TTFT ends with prefill, and the transfer is part of the first gap between tokens.
     Prefill,
+}
+
+impl FirstToken {
+    /// Whether a request that is to make `output_tokens` has tokens left to make once its prompt is computed.
+    pub(crate) const fn leaves_tokens(self, output_tokens: u32) -> bool {
+        matches!(self, Self::Decode) || output_tokens > 1
+    }
 }
 
 /// Service level objective of a request.

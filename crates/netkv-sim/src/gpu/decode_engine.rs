@@ -11,9 +11,9 @@
 //! Memory: while an iteration runs, each member holds room for its context and the token being made. If the next
 //! iteration does not find room, the newest members are swapped out to the host until it does.
 
-use crate::gpu::kv_memory::{Grant, Holding, KvMemory};
-use crate::gpu::profile::DecodeLatency;
-use crate::gpu::stretch::{Stretch, record};
+use super::kv_memory::{Grant, Holding, KvMemory};
+use super::profile::DecodeLatency;
+use super::stretch::{Stretch, record};
 use hdrhistogram::Histogram;
 use netkv_units::{RequestId, SimDuration, SimTime};
 
@@ -327,4 +327,30 @@ impl DecodeEngine {
 
 fn context_tokens(members: &[Member]) -> u64 {
     members.iter().map(|member| u64::from(member.context_tokens)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::tbt_histogram;
+    use netkv_units::LatencyCurve;
+
+    #[test]
+    fn an_engine_generates_its_batch_in_the_time_of_an_iteration() {
+        // 10 ms, 1 ms for each request, 1 us for each token.
+        let latency = DecodeLatency {
+            requests: LatencyCurve::linear(10_000_000_000_000, 1_000_000_000_000),
+            per_token_fs: 1_000_000_000,
+        };
+        let now = SimTime::from_nanos(1_000_000_000);
+        let mut engine = DecodeEngine::new(latency, 8, u32::MAX);
+        let (mut memory, mut tbt) = (KvMemory::new(1000, 16, 512, false), tbt_histogram());
+        assert!(engine.tokens_per_sec() <= 0.0);
+        for request in 0..3 {
+            engine.join(now, Member::new(RequestId::new(request), 1000, 10, None, true));
+        }
+        engine.turn(now, &mut memory, &mut tbt, &mut StretchEnd::default());
+        // 3 tokens in 10 + 3 + 3 ms.
+        assert!((engine.tokens_per_sec() - 187.5).abs() < 1e-9, "{}", engine.tokens_per_sec());
+    }
 }

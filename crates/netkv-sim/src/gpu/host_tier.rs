@@ -6,7 +6,7 @@
 //! Writing to the host takes no time: it needs no place in the critical path. Source: the offloading of vLLM and
 //! Mooncake's store, as far as a cache of whole prefix blocks goes.
 
-use crate::gpu::prefix_cache::{PrefixCache, Slot};
+use super::prefix_cache::{PrefixCache, Slot};
 use netkv_units::BlockId;
 
 /// The blocks that an instance keeps in host memory.

@@ -10,9 +10,18 @@
 //! With a tier in host memory, evicted blocks are kept there, and a prompt that finds them there is granted them as
 //! well; loading them takes time ([`HostTier`]).
 
-use crate::gpu::host_tier::HostTier;
-use crate::gpu::prefix_cache::{PrefixCache, Slot};
+use super::host_tier::HostTier;
+use super::prefix_cache::{PrefixCache, Slot};
 use netkv_units::BlockId;
+
+/// A prompt as memory and engines see it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Prompt<'a> {
+    /// Its length.
+    pub(crate) input_tokens: u32,
+    /// Its whole prefix blocks.
+    pub(crate) prefix: &'a [BlockId],
+}
 
 /// What a request was granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,25 +15,17 @@
 //!
 //! A state machine: it says how long a batch takes and which prompts are done; it never sees the event queue.
 
-use crate::gpu::kv_memory::{Grant, KvMemory};
-use crate::gpu::profile::PrefillLatency;
+use super::host_link::HostLink;
+use super::kv_memory::{Grant, KvMemory, Prompt};
+use super::profile::PrefillLatency;
 use crate::scenario::PrefillQueue;
-use netkv_units::{BlockId, Bytes, BytesPerSec, RequestId, SimDuration, SimTime};
+use netkv_units::{RequestId, SimDuration, SimTime};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// A prompt as the engine needs it.
-#[derive(Clone, Copy, Debug)]
-pub struct Prompt<'a> {
-    /// Its length.
-    pub input_tokens: u32,
-    /// Its whole prefix blocks.
-    pub prefix: &'a [BlockId],
-}
-
 /// A prompt that was taken from the queue.
 #[derive(Clone, Copy, Debug)]
-pub struct Running {
+pub(crate) struct Running {
     /// Which one.
     pub request: RequestId,
     /// Its length.
@@ -44,33 +36,17 @@ pub struct Running {
     pub computing: u32,
 }
 
-/// Loading KV caches from host memory.
-#[derive(Clone, Copy, Debug)]
-pub struct HostLoad {
-    /// Bytes of KV cache of a token.
-    pub bytes_per_token: u64,
-    /// How fast they are loaded.
-    pub rate: BytesPerSec,
-}
-
-impl HostLoad {
-    fn time(&self, tokens: u64) -> SimDuration {
-        let bytes = Bytes::new(tokens * self.bytes_per_token);
-        bytes.to_nanobytes().time_at(self.rate).expect("the host has bandwidth")
-    }
-}
-
 /// A prompt in the queue: its place, then the order of arrival.
 type Waiting = Reverse<(u128, u64, RequestId)>;
 
 /// One prefill instance.
 #[derive(Clone, Debug)]
-pub struct PrefillEngine {
+pub(crate) struct PrefillEngine {
     latency: PrefillLatency,
     max_batch_tokens: u32,
     max_batch_requests: usize,
     order: PrefillQueue,
-    host: HostLoad,
+    host: HostLink,
     queue: BinaryHeap<Waiting>,
     enqueued: u64,
     running: Vec<Running>,
@@ -82,12 +58,12 @@ pub struct PrefillEngine {
 
 impl PrefillEngine {
     /// An idle engine.
-    pub const fn new(
+    pub(super) const fn new(
         latency: PrefillLatency,
         max_batch_tokens: u32,
         max_batch_requests: usize,
         order: PrefillQueue,
-        host: HostLoad,
+        host: HostLink,
     ) -> Self {
         Self {
             latency,
@@ -105,37 +81,37 @@ impl PrefillEngine {
     }
 
     /// Whether a batch is being computed.
-    pub const fn is_busy(&self) -> bool {
+    pub(crate) const fn is_busy(&self) -> bool {
         self.busy
     }
 
     /// Prompt tokens that wait or are being computed.
-    pub const fn backlog_tokens(&self) -> u64 {
+    pub(crate) const fn backlog_tokens(&self) -> u64 {
         self.backlog_tokens
     }
 
     /// Pairs of a token that waits or is being computed and one before it in its prompt: what attention has to do for them.
-    pub const fn backlog_pairs(&self) -> u64 {
+    pub(crate) const fn backlog_pairs(&self) -> u64 {
         self.backlog_double_pairs / 2
     }
 
     /// Prompts that wait or are being computed.
-    pub fn n_requests(&self) -> usize {
+    pub(crate) fn n_requests(&self) -> usize {
         self.queue.len() + self.running.len()
     }
 
     /// The prompts that are being computed, in queue order.
-    pub fn running(&self) -> &[Running] {
+    pub(crate) fn running(&self) -> &[Running] {
         &self.running
     }
 
     /// The prompts that wait, in no particular order.
-    pub fn queued(&self) -> impl Iterator<Item = RequestId> {
+    pub(crate) fn queued(&self) -> impl Iterator<Item = RequestId> {
         self.queue.iter().map(|Reverse((_, _, request))| *request)
     }
 
     /// Puts a prompt that arrives at `now` into the queue; `cached_tokens` of it need not be computed as it seems now.
-    pub fn enqueue(&mut self, now: SimTime, request: RequestId, input_tokens: u32, cached_tokens: u32) {
+    pub(crate) fn enqueue(&mut self, now: SimTime, request: RequestId, input_tokens: u32, cached_tokens: u32) {
         let place = match self.order {
             PrefillQueue::Fcfs => 0,
             // In tokens x nanoseconds a second.
@@ -155,7 +131,7 @@ impl PrefillEngine {
     ///
     /// # Panics
     /// If a batch is being computed.
-    pub fn start_batch<'a>(
+    pub(crate) fn start_batch<'a>(
         &mut self,
         memory: &mut KvMemory,
         prompt_of: impl Fn(RequestId) -> Prompt<'a>,
@@ -195,7 +171,7 @@ impl PrefillEngine {
 
     /// Begins to compute a prompt by itself, whatever else is computed there, and says how long that takes: no queue, no
     /// batches, no memory. An engine does either this or batches.
-    pub fn begin_alone(&mut self, request: RequestId, input_tokens: u32) -> SimDuration {
+    pub(crate) fn begin_alone(&mut self, request: RequestId, input_tokens: u32) -> SimDuration {
         self.running.push(Running { request, input_tokens, present: 0, computing: input_tokens });
         self.backlog_tokens += u64::from(input_tokens);
         self.backlog_double_pairs += square(input_tokens);
@@ -206,7 +182,7 @@ impl PrefillEngine {
     ///
     /// # Panics
     /// If it was not.
-    pub fn finish_alone(&mut self, request: RequestId) {
+    pub(crate) fn finish_alone(&mut self, request: RequestId) {
         let position = self.running.iter().position(|running| running.request == request).expect("it was begun");
         let running = self.running.remove(position);
         self.backlog_tokens -= u64::from(running.input_tokens);
@@ -217,7 +193,7 @@ impl PrefillEngine {
     ///
     /// # Panics
     /// If no batch is being computed.
-    pub fn finish_batch(&mut self, done: &mut Vec<RequestId>) {
+    pub(crate) fn finish_batch(&mut self, done: &mut Vec<RequestId>) {
         assert!(self.busy, "a batch ends once");
         self.busy = false;
         let (tokens, double_pairs) = (&mut self.backlog_tokens, &mut self.backlog_double_pairs);
@@ -243,13 +219,13 @@ fn square(tokens: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use netkv_units::LatencyCurve;
+    use netkv_units::{BlockId, BytesPerSec, LatencyCurve};
 
     const LATENCY: PrefillLatency =
         PrefillLatency { tokens: LatencyCurve::linear(1_000_000_000, 1_000_000), per_pair_fs: 0 };
 
     /// 10 ns a token.
-    const HOST: HostLoad = HostLoad { bytes_per_token: 1000, rate: BytesPerSec::new(100_000_000_000) };
+    const HOST: HostLink = HostLink { bytes_per_token: 1000, rate: BytesPerSec::new(100_000_000_000) };
 
     /// An engine with these prompts, which arrived a second after each other.
     fn engine(prompts: &[u32], max_batch_tokens: u32, order: PrefillQueue) -> PrefillEngine {

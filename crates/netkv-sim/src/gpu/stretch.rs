@@ -3,9 +3,14 @@
 //! Times are counted in femtoseconds, in integers, so that many iterations are added up in closed form and give to the
 //! last bit what one at a time gives.
 
-use crate::gpu::profile::FEMTOS_PER_NANO;
+use super::profile::FEMTOS_PER_NANO;
 use hdrhistogram::Histogram;
 use netkv_units::{SimDuration, SimTime};
+
+/// An empty histogram of times between tokens: 1 ns to 1 h, three significant digits.
+pub fn tbt_histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("the bounds are valid")
+}
 
 /// A running stretch: `planned` iterations, the first of which began at `start` plus `fraction_fs`.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +126,6 @@ pub(crate) fn record(tbt: &mut Histogram<u64>, nanos: u64, count: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulation::tbt_histogram;
     use netkv_units::Stream;
 
     #[test]

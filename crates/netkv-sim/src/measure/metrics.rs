@@ -3,20 +3,11 @@
 //!
 //! Requests are added up one after the other ([`Tally`]), so that a run of any length can be told in bounded memory.
 
-use crate::measure::record::{RunOutput, TtftParts};
-use crate::measure::tally::{Tally, Whole, mean, ratio};
+use super::record::{RunEnd, RunOutput, RunTotals, TtftParts};
+use super::tally::Tally;
+use super::value::{Value, mean, ratio};
+use hdrhistogram::Histogram;
 use netkv_units::Tier;
-
-/// A number in a result table.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Value {
-    /// A count, a size, or a time in whole nanoseconds.
-    Integer(u64),
-    /// A ratio or a rate.
-    Float(f64),
-    /// There is no such number in this run: the mean of nothing, say.
-    Missing,
-}
 
 /// One figure of a run.
 pub struct Metric {
@@ -28,7 +19,58 @@ pub struct Metric {
     pub meaning: &'static str,
     /// Whether its values are integers.
     pub integer: bool,
-    pub(crate) compute: fn(&Whole<'_>) -> Value,
+    compute: fn(&Whole<'_>) -> Value,
+}
+
+/// What metrics are computed from.
+struct Whole<'a> {
+    tally: &'a Tally,
+    tbt_histogram: &'a Histogram<u64>,
+    totals: &'a RunTotals,
+}
+
+impl Whole<'_> {
+    /// So many of the requests that were promised something: refused ones were, too.
+    fn of_promised(&self, kept: u64) -> Value {
+        ratio(kept, self.tally.requests + self.totals.refused_counted)
+    }
+
+    fn mean_part(&self, part: usize) -> Value {
+        mean(self.tally.parts_ns[part], self.tally.requests)
+    }
+
+    fn tier_share(&self, tier: Tier) -> Value {
+        ratio(self.tally.by_tier[tier.index()], self.tally.by_tier.iter().sum())
+    }
+
+    /// `n` requests a second, over the time from the first counted arrival to the last finish.
+    fn per_second(&self, n: u64) -> Value {
+        let Some(first) = self.tally.first_arrival else { return Value::Missing };
+        Value::Float(n as f64 / self.tally.last_finish.since(first).as_secs_f64().max(1e-9))
+    }
+
+    /// A sum over the decisions whose rankings were compared, as their mean.
+    fn of_decisions(&self, sum: f64) -> Value {
+        let decisions = self.totals.rankings.decisions;
+        if decisions == 0 { Value::Missing } else { Value::Float(sum / decisions as f64) }
+    }
+
+    fn tbt_quantile(&self, q: f64) -> Value {
+        let histogram = self.tbt_histogram;
+        if histogram.is_empty() { Value::Missing } else { Value::Integer(histogram.value_at_quantile(q)) }
+    }
+}
+
+impl Tally {
+    /// Every metric of the run, in the order of [`METRICS`].
+    pub fn metrics(&self, end: &RunEnd) -> Vec<Value> {
+        self.whole(&end.tbt_histogram, &end.totals)
+    }
+
+    fn whole(&self, tbt_histogram: &Histogram<u64>, totals: &RunTotals) -> Vec<Value> {
+        let whole = Whole { tally: self, tbt_histogram, totals };
+        METRICS.iter().map(|metric| (metric.compute)(&whole)).collect()
+    }
 }
 
 /// Every metric of `output`, in the order of [`METRICS`].

@@ -3,9 +3,9 @@
 //! The watcher reads the links' counters between two events and touches nothing: it is no event itself, and a watched
 //! run leaves the same output as one that nobody watches, to the last bit. Whoever does not ask pays nothing.
 
-use crate::measure::record::{RequestRecord, RunEnd, RunOutput};
+use super::record::RequestRecord;
+use crate::network::Network;
 use crate::scenario::Scenario;
-use crate::simulation::Simulation;
 use netkv_fabric::{LinkKind, LinkPlace};
 use netkv_units::{BytesPerSec, LinkId, Nanobytes, RequestId, SimDuration, SimTime};
 
@@ -84,29 +84,8 @@ impl Observations {
     }
 }
 
-/// Runs a scenario to its end and watches it; the output is that of [`crate::run`].
-///
-/// # Panics
-/// As [`crate::run`]; and if the windows have no length.
-pub fn run_observed(scenario: &Scenario, config: &ObserveConfig) -> (RunOutput, Observations) {
-    assert!(config.every > SimDuration::ZERO, "windows have a length");
-    let mut simulation = Simulation::new(scenario, u32::MAX);
-    let mut watcher = Watcher::new(&simulation, config);
-    let mut requests = Vec::with_capacity(scenario.workload.len());
-    while !simulation.is_done() {
-        watcher.catch_up(&simulation);
-        simulation.step(&mut |record| {
-            watcher.seen.transfers.extend(transfer(scenario, &record));
-            requests.push(record);
-        });
-    }
-    let observations = watcher.finished(&simulation);
-    let RunEnd { tbt_histogram, totals } = simulation.into_end();
-    (RunOutput { requests, tbt_histogram, totals }, observations)
-}
-
-/// The counters as they were at the end of the last window.
-struct Watcher {
+/// The counters as they were at the end of the last window, and what was seen until then.
+pub(crate) struct Watcher {
     every: SimDuration,
     /// When the present window ends.
     due: SimTime,
@@ -115,8 +94,13 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn new(simulation: &Simulation<'_>, config: &ObserveConfig) -> Self {
-        let tree = &simulation.tree;
+    /// Nothing seen yet.
+    ///
+    /// # Panics
+    /// If the windows have no length.
+    pub(crate) fn new(network: &Network, config: &ObserveConfig) -> Self {
+        assert!(config.every > SimDuration::ZERO, "windows have a length");
+        let tree = network.topology().tree();
         let kinds = LinkKind::ALL.into_iter().filter(|kind| config.kinds.contains(kind));
         let link = |link| ObservedLink { link, place: tree.place(link), capacity: tree.capacity(link) };
         let links: Vec<_> = kinds.flat_map(|kind| tree.links_of(kind)).map(link).collect();
@@ -125,31 +109,36 @@ impl Watcher {
         Self { every: config.every, due: SimTime::ZERO + config.every, counters, seen }
     }
 
-    /// Ends every window that is over before the next event changes anything.
-    fn catch_up(&mut self, simulation: &Simulation<'_>) {
-        while simulation.queue.next_time().is_some_and(|next| self.due <= next) {
-            self.end_window(simulation, self.due);
+    /// Ends every window that is over before the next event, at `next`, changes anything.
+    pub(crate) fn catch_up(&mut self, network: &Network, next: Option<SimTime>) {
+        while next.is_some_and(|next| self.due <= next) {
+            self.end_window(network, self.due);
             self.due = self.due + self.every;
         }
     }
 
-    fn end_window(&mut self, simulation: &Simulation<'_>, end: SimTime) {
+    fn end_window(&mut self, network: &Network, end: SimTime) {
         for (position, observed) in self.seen.links.iter().enumerate() {
-            let network = &simulation.network;
-            let flows_of_others = network.background_moved(observed.link, end);
-            let mut background = simulation.monitor.background_moved(observed.link, end);
+            let links = network.links();
+            let flows_of_others = links.background_moved(observed.link, end);
+            let mut background = network.monitor().background_moved(observed.link, end);
             background += flows_of_others;
-            let now = Crossed { kv: network.moved(observed.link, end) - flows_of_others, background };
+            let now = Crossed { kv: links.moved(observed.link, end) - flows_of_others, background };
             let last = std::mem::replace(&mut self.counters[position], now);
             self.seen.crossed.push(Crossed { kv: now.kv - last.kv, background: now.background - last.background });
         }
         self.seen.ends.push(end);
     }
 
-    /// Ends the last window with the run.
-    fn finished(mut self, simulation: &Simulation<'_>) -> Observations {
-        if simulation.now > self.seen.ends.last().copied().unwrap_or_default() {
-            self.end_window(simulation, simulation.now);
+    /// A request has finished.
+    pub(crate) fn see(&mut self, scenario: &Scenario, record: &RequestRecord) {
+        self.seen.transfers.extend(transfer(scenario, record));
+    }
+
+    /// Ends the last window with the run, at `end`.
+    pub(crate) fn finished(mut self, network: &Network, end: SimTime) -> Observations {
+        if end > self.seen.ends.last().copied().unwrap_or_default() {
+            self.end_window(network, end);
         }
         self.seen
     }

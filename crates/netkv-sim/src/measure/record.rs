@@ -1,6 +1,5 @@
 //! What a run leaves: one record per request, and the figures of the run as a whole.
 
-use crate::scheduler::rankings::RankingCounts;
 use hdrhistogram::Histogram;
 use netkv_units::{Digest, Digester, InstanceId, RequestId, SimDuration, SimTime, Tier};
 
@@ -141,6 +140,21 @@ pub struct RunTotals {
     pub refused_counted: u64,
 }
 
+/// What old telemetry did to the ranking of the ways: sums over the decisions on requests that count.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RankingCounts {
+    /// Decisions that were compared.
+    pub decisions: u64,
+    /// In so many, another way than the one ranked first has the most bandwidth left at present.
+    pub inverted: u64,
+    /// In so many, congestion has drifted as far as the margin: the theorem does not exclude an inversion.
+    pub beyond_margin: u64,
+    /// Shares of the present best way's bandwidth that the way ranked first lacks, added up.
+    pub lost: f64,
+    /// In so many, the policy would choose another instance if it were shown the present.
+    pub changed: u64,
+}
+
 /// What a run leaves besides its requests.
 #[derive(Clone, Debug)]
 pub struct RunEnd {
@@ -148,6 +162,13 @@ pub struct RunEnd {
     pub tbt_histogram: Histogram<u64>,
     /// The rest.
     pub totals: RunTotals,
+}
+
+impl RunEnd {
+    /// The same with its requests, by id.
+    pub(crate) fn with_requests(self, requests: Vec<RequestRecord>) -> RunOutput {
+        RunOutput { requests, tbt_histogram: self.tbt_histogram, totals: self.totals }
+    }
 }
 
 /// What a run leaves, its requests included.

@@ -4,21 +4,21 @@
 //! beyond it they come from a histogram with three significant digits, as those of the time between tokens always do,
 //! because there are millions of gaps.
 
-use crate::measure::metrics::{METRICS, Value};
-use crate::measure::record::{RequestRecord, RunEnd, RunTotals, TtftParts};
+use super::record::{RequestRecord, TtftParts};
+use super::value::{Value, mean};
 use hdrhistogram::Histogram;
 use netkv_units::{SimDuration, SimTime, Tier};
 
 /// Fixed limits on TTFT, in seconds, that every run is judged by besides its own objective. 2, 5 and 10 s are the
 /// paper's objectives for chatbot, RAG and long-context (arXiv 2606.03910, section VI); 1 s is ours.
-pub(crate) const FIXED_LIMITS_S: [u64; 4] = [1, 2, 5, 10];
+pub(super) const FIXED_LIMITS_S: [u64; 4] = [1, 2, 5, 10];
 
 /// Values that are kept one by one; more go into a histogram. Chosen by us: no trace that is replayed has as many.
 const MAX_EXACT: usize = 1 << 17;
 
 /// A duration in nanoseconds, over requests.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sample {
+pub(super) struct Sample {
     sum: u128,
     n: u64,
     exact: Vec<u64>,
@@ -43,12 +43,12 @@ impl Sample {
         }
     }
 
-    pub(crate) fn mean(&self) -> Value {
+    pub(super) fn mean(&self) -> Value {
         mean(self.sum, self.n)
     }
 
     /// The ceil(q n)-th smallest.
-    pub(crate) fn quantile(&self, q: f64) -> Value {
+    pub(super) fn quantile(&self, q: f64) -> Value {
         if self.n == 0 {
             return Value::Missing;
         }
@@ -62,47 +62,37 @@ impl Sample {
     }
 }
 
-/// A mean of whole numbers, rounded down.
-pub(crate) fn mean(sum: u128, n: u64) -> Value {
-    sum.checked_div(u128::from(n)).map_or(Value::Missing, |mean| Value::Integer(mean as u64))
-}
-
-/// A share of a whole that may be nothing.
-pub(crate) fn ratio(part: u64, whole: u64) -> Value {
-    if whole == 0 { Value::Missing } else { Value::Float(part as f64 / whole as f64) }
-}
-
 /// What the requests of a run that count add up to.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    pub(crate) requests: u64,
-    pub(crate) input_tokens: u64,
-    pub(crate) output_tokens: u64,
-    pub(crate) ttft: Sample,
+    pub(super) requests: u64,
+    pub(super) input_tokens: u64,
+    pub(super) output_tokens: u64,
+    pub(super) ttft: Sample,
     /// Of those that moved bytes.
-    pub(crate) transfer: Sample,
+    pub(super) transfer: Sample,
     /// The first iteration of those that entered a batch without a token.
-    pub(crate) entry: Sample,
+    pub(super) entry: Sample,
     /// Sums of the parts of TTFT, in nanoseconds.
-    pub(crate) parts_ns: [u128; TtftParts::NAMES.len()],
-    pub(crate) transfer_bytes: u128,
+    pub(super) parts_ns: [u128; TtftParts::NAMES.len()],
+    pub(super) transfer_bytes: u128,
     /// Gaps between tokens, and how long they were together, in nanoseconds.
-    pub(crate) gaps: u64,
-    pub(crate) decoding_ns: u128,
+    pub(super) gaps: u64,
+    pub(super) decoding_ns: u128,
     /// Requests with a gap, and the sum of their mean gaps, in nanoseconds.
-    pub(crate) requests_with_gaps: u64,
-    pub(crate) request_gaps_ns: u128,
-    pub(crate) e2e_ns: u128,
-    pub(crate) attained: u64,
-    pub(crate) ttft_attained: u64,
+    pub(super) requests_with_gaps: u64,
+    pub(super) request_gaps_ns: u128,
+    pub(super) e2e_ns: u128,
+    pub(super) attained: u64,
+    pub(super) ttft_attained: u64,
     /// By fixed limit on TTFT: how many were within.
-    pub(crate) within: [u64; FIXED_LIMITS_S.len()],
-    pub(crate) prefill_hit_tokens: u64,
-    pub(crate) prefill_host_tokens: u64,
-    pub(crate) decode_hit_tokens: u64,
-    pub(crate) by_tier: [u64; Tier::ALL.len()],
-    first_arrival: Option<SimTime>,
-    last_finish: SimTime,
+    pub(super) within: [u64; FIXED_LIMITS_S.len()],
+    pub(super) prefill_hit_tokens: u64,
+    pub(super) prefill_host_tokens: u64,
+    pub(super) decode_hit_tokens: u64,
+    pub(super) by_tier: [u64; Tier::ALL.len()],
+    pub(super) first_arrival: Option<SimTime>,
+    pub(super) last_finish: SimTime,
 }
 
 impl Tally {
@@ -145,55 +135,6 @@ impl Tally {
         }
         self.first_arrival = Some(self.first_arrival.map_or(record.arrival, |first| first.min(record.arrival)));
         self.last_finish = self.last_finish.max(record.finish);
-    }
-
-    /// Every metric of the run, in the order of [`METRICS`].
-    pub fn metrics(&self, end: &RunEnd) -> Vec<Value> {
-        self.whole(&end.tbt_histogram, &end.totals)
-    }
-
-    pub(crate) fn whole(&self, tbt_histogram: &Histogram<u64>, totals: &RunTotals) -> Vec<Value> {
-        let whole = Whole { tally: self, tbt_histogram, totals };
-        METRICS.iter().map(|metric| (metric.compute)(&whole)).collect()
-    }
-}
-
-/// What metrics are computed from.
-pub(crate) struct Whole<'a> {
-    pub(crate) tally: &'a Tally,
-    tbt_histogram: &'a Histogram<u64>,
-    pub(crate) totals: &'a RunTotals,
-}
-
-impl Whole<'_> {
-    /// So many of the requests that were promised something: refused ones were, too.
-    pub(crate) fn of_promised(&self, kept: u64) -> Value {
-        ratio(kept, self.tally.requests + self.totals.refused_counted)
-    }
-
-    pub(crate) fn mean_part(&self, part: usize) -> Value {
-        mean(self.tally.parts_ns[part], self.tally.requests)
-    }
-
-    pub(crate) fn tier_share(&self, tier: Tier) -> Value {
-        ratio(self.tally.by_tier[tier.index()], self.tally.by_tier.iter().sum())
-    }
-
-    /// `n` requests a second, over the time from the first counted arrival to the last finish.
-    pub(crate) fn per_second(&self, n: u64) -> Value {
-        let Some(first) = self.tally.first_arrival else { return Value::Missing };
-        Value::Float(n as f64 / self.tally.last_finish.since(first).as_secs_f64().max(1e-9))
-    }
-
-    /// A sum over the decisions whose rankings were compared, as their mean.
-    pub(crate) fn of_decisions(&self, sum: f64) -> Value {
-        let decisions = self.totals.rankings.decisions;
-        if decisions == 0 { Value::Missing } else { Value::Float(sum / decisions as f64) }
-    }
-
-    pub(crate) fn tbt_quantile(&self, q: f64) -> Value {
-        let histogram = self.tbt_histogram;
-        if histogram.is_empty() { Value::Missing } else { Value::Integer(histogram.value_at_quantile(q)) }
     }
 }
 

@@ -6,15 +6,14 @@ use netkv_units::{GpuId, InstanceId, Stream, Tier};
 
 /// The instances of a run.
 #[derive(Clone, Debug)]
-pub struct Cluster {
+pub(crate) struct Cluster {
     /// GPUs of an instance; one large one where interfaces are pooled.
-    pub tp: u32,
+    tp: u32,
     /// Flows of a transfer.
-    pub flows: u32,
-    /// The prefill instances, ascending.
-    pub prefill: Vec<InstanceId>,
-    /// The decode instances, ascending.
-    pub decode: Vec<InstanceId>,
+    flows: u32,
+    /// The instances of each pool, ascending.
+    prefill: Vec<InstanceId>,
+    decode: Vec<InstanceId>,
     /// By instance: where its first GPU is.
     positions: Vec<GpuPosition>,
 }
@@ -24,7 +23,7 @@ impl Cluster {
     ///
     /// # Panics
     /// If `tp` does not divide the GPUs of a node or a pool is empty: the experiment reader refuses those.
-    pub fn new(config: &ClusterConfig, shape: FabricShape, flows: u32, seed: u64) -> Self {
+    pub(crate) fn new(config: &ClusterConfig, shape: FabricShape, flows: u32, seed: u64) -> Self {
         assert_eq!(shape.gpus_per_node % config.tp, 0, "an instance is within a node");
         let n_instances = shape.gpus() / config.tp;
         assert!((1..n_instances).contains(&config.prefill_instances), "both pools have an instance: {config:?}");
@@ -48,13 +47,33 @@ impl Cluster {
         Self { tp: config.tp, flows, prefill, decode, positions }
     }
 
+    /// GPUs of an instance; one large one where interfaces are pooled.
+    pub(crate) const fn tp(&self) -> u32 {
+        self.tp
+    }
+
+    /// Flows of a transfer.
+    pub(crate) const fn flows(&self) -> u32 {
+        self.flows
+    }
+
+    /// The prefill instances, ascending.
+    pub(crate) fn prefill(&self) -> &[InstanceId] {
+        &self.prefill
+    }
+
+    /// The decode instances, ascending.
+    pub(crate) fn decode(&self) -> &[InstanceId] {
+        &self.decode
+    }
+
     /// The GPU of an instance at the end of a transfer's flow.
-    pub fn gpu(&self, instance: InstanceId, flow: u32) -> GpuId {
+    pub(crate) fn gpu(&self, instance: InstanceId, flow: u32) -> GpuId {
         GpuId::new(instance.get() * self.tp + flow % self.tp)
     }
 
     /// How far apart two instances are.
-    pub fn tier(&self, a: InstanceId, b: InstanceId) -> Tier {
+    pub(crate) fn tier(&self, a: InstanceId, b: InstanceId) -> Tier {
         self.positions[a.index()].tier(self.positions[b.index()])
     }
 }

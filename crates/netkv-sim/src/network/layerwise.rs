@@ -8,24 +8,22 @@
 //! more than a layer. With the end of the last batch the cap falls, and the last layer follows. Once a flow has been
 //! held up by the network, it catches up within the next batch, or after prefill.
 
-use crate::scenario::Overlap;
-use crate::simulation::Simulation;
-use netkv_units::{Bytes, BytesPerSec, Nanobytes, RequestId, SimTime};
+use netkv_units::{BytesPerSec, Nanobytes, SimTime};
 
 /// How far the prefill of a prompt is.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Progress {
     /// Tokens whose KV cache is there, all layers of it.
-    pub(crate) present: u32,
+    pub present: u32,
     /// Tokens that the batch computes which ends at `until`.
-    pub(crate) computing: u32,
-    pub(crate) until: SimTime,
+    pub computing: u32,
+    pub until: SimTime,
 }
 
 impl Progress {
     /// Of `input_tokens - skipped_tokens` tokens that are moved, the bytes that are there just before the batch ends: all
     /// of those present, and all layers but the last of those computed.
-    fn bytes_there(&self, skipped_tokens: u32, bytes_per_token: u64, layers: u32) -> u64 {
+    pub(super) fn bytes_there(&self, skipped_tokens: u32, bytes_per_token: u64, layers: u32) -> u64 {
         let present = self.present.max(skipped_tokens);
         let computing = (self.present + self.computing).saturating_sub(present);
         let whole = u64::from(present - skipped_tokens) * bytes_per_token;
@@ -33,54 +31,8 @@ impl Progress {
     }
 }
 
-impl Simulation<'_> {
-    /// Whether transfers go on beside prefill.
-    pub(crate) const fn overlaps(&self) -> bool {
-        matches!(self.scenario.transfer.overlap, Overlap::Layerwise { .. })
-    }
-
-    /// A batch of a prefill instance has begun, which ends at `until`: notes how far its prompts are, and holds the flows
-    /// of those that are being moved to it.
-    pub(crate) fn pace_transfers(&mut self, prefill: usize, until: SimTime) {
-        for index in 0..self.prefill[prefill].engine.running().len() {
-            let running = self.prefill[prefill].engine.running()[index];
-            let progress = Progress { present: running.present, computing: running.computing, until };
-            self.requests[running.request].progress = progress;
-            self.pace_transfer(running.request);
-        }
-    }
-
-    /// Holds the flows of a transfer to what there is to send while its prompt is computed.
-    pub(crate) fn pace_transfer(&mut self, request: RequestId) {
-        let Overlap::Layerwise { layers } = self.scenario.transfer.overlap else { return };
-        let state = &self.requests[request];
-        let skipped_tokens = self.skipped_tokens(state.decode_grant.hit_tokens);
-        let there = state.progress.bytes_there(skipped_tokens, self.scenario.kv.bytes_per_token, layers);
-        let (now, bytes, left) = (self.now, state.transfer_bytes, state.progress.until.since(self.now));
-        for index in 0..state.flows.len() {
-            let (flow, size) = self.requests[request].flows[index];
-            let goal = u128::from(there) * u128::from(size.get()) / u128::from(bytes);
-            let goal = Bytes::new(goal as u64).to_nanobytes();
-            let sent = size.to_nanobytes() - self.network.remaining(now, flow);
-            self.network.set_cap(now, flow, Some(even_rate(goal.saturating_sub(sent), left.as_nanos())));
-        }
-    }
-
-    /// A prompt is computed: what is left of its transfer goes as fast as it can, and one of no bytes is over.
-    pub(crate) fn finish_overlap(&mut self, request: RequestId) {
-        for index in 0..self.requests[request].flows.len() {
-            let (flow, _) = self.requests[request].flows[index];
-            self.network.set_cap(self.now, flow, None);
-        }
-        let state = &self.requests[request];
-        if state.is_set_up && state.transfer_bytes == 0 {
-            self.end_transfer(request);
-        }
-    }
-}
-
 /// The rate that moves `work` in `nanos`; none at the very end.
-fn even_rate(work: Nanobytes, nanos: u64) -> BytesPerSec {
+pub(super) fn even_rate(work: Nanobytes, nanos: u64) -> BytesPerSec {
     BytesPerSec::new(work.get().checked_div(u128::from(nanos)).unwrap_or(0) as u64)
 }
 

@@ -1,41 +1,54 @@
-//! Flows of other tenants in a run: they enter the network beside the transfers, share it with them, and end unnoticed.
+//! What others do to the network: shares of links that they take, flows that they send, links that are degraded.
 
-use crate::event::Event;
-use crate::network::transfers::FlowRoute;
-use crate::simulation::Simulation;
-use netkv_fabric::{BackgroundConfig, CompetingFlows, FatTree};
+use crate::scenario::Scenario;
+use netkv_fabric::{Background, BackgroundChange, BackgroundConfig, CompetingFlows, DegradedLinks, FatTree, LinkKind};
+use netkv_units::SimTime;
 
-/// The flows of other tenants.
-pub(crate) struct Competition {
-    arrivals: CompetingFlows,
-    /// Those that have started and not ended.
-    pub(crate) active: usize,
+/// The sources of all that.
+pub(super) struct Others {
+    /// Shares of links that change, if the background is of that kind.
+    pub(super) background: Option<Background>,
+    /// Flows of other tenants, if it is of that one.
+    pub(super) competing: Option<CompetingFlows>,
+    /// Of these flows, those that have started and not ended.
+    pub(super) competing_active: usize,
+    /// The links that are degraded at times, if there are any.
+    pub(super) degraded: Option<DegradedLinks>,
 }
 
-impl Competition {
-    /// The flows of `config`; none if the background is not made of flows.
-    pub(crate) fn new(config: &BackgroundConfig, tree: &FatTree, seed: u64) -> Option<Self> {
-        let BackgroundConfig::Flows(config) = config else { return None };
-        let arrivals = CompetingFlows::new(config, tree, seed);
-        Some(Self { arrivals, active: 0 })
+impl Others {
+    /// Those of a scenario, with the shares that they take at the start.
+    pub(super) fn new(scenario: &Scenario, tree: &FatTree) -> (Self, Vec<BackgroundChange>) {
+        let modulated = Background::new(&scenario.background, tree, scenario.seed);
+        let (background, initial) = modulated
+            .map_or((None, steady(&scenario.background, tree)), |(background, initial)| (Some(background), initial));
+        let competing = match &scenario.background {
+            BackgroundConfig::Flows(config) => Some(CompetingFlows::new(config, tree, scenario.seed)),
+            BackgroundConfig::None | BackgroundConfig::Steady { .. } | BackgroundConfig::Modulated(_) => None,
+        };
+        let degraded = Some(DegradedLinks::new(&scenario.degraded, tree)).filter(|_| !scenario.degraded.is_empty());
+        (Self { background, competing, competing_active: 0, degraded }, initial)
+    }
+
+    /// When a share changes next; none if none does.
+    pub(super) fn next_background(&self) -> Option<SimTime> {
+        self.background.as_ref().map(Background::next_change)
+    }
+
+    /// When the next flow comes; none if none does.
+    pub(super) fn next_competing(&self) -> Option<SimTime> {
+        self.competing.as_ref().map(CompetingFlows::next_arrival)
+    }
+
+    /// When links begin or cease to be degraded next; none if none does any more.
+    pub(super) fn next_degradation(&self) -> Option<SimTime> {
+        self.degraded.as_ref().and_then(DegradedLinks::next_change)
     }
 }
 
-impl Simulation<'_> {
-    /// Another tenant's next flow enters the network.
-    pub(crate) fn enter_competing(&mut self) {
-        let competition = self.competition.as_mut().expect("it made this event");
-        let flow = competition.arrivals.advance(self.now);
-        competition.active += 1;
-        let route = FlowRoute { owner: None, source: flow.source, destination: flow.destination, hash: flow.hash };
-        self.launch(route, flow.size);
-        self.push_competing();
-    }
-
-    /// Sees to the next arrival of another tenant's flow.
-    pub(crate) fn push_competing(&mut self) {
-        if let Some(competition) = &self.competition {
-            self.queue.push(competition.arrivals.next_arrival(), Event::CompetingFlow);
-        }
-    }
+/// Others that take the same share of every NIC, rack and pod link, all the time.
+fn steady(config: &BackgroundConfig, tree: &FatTree) -> Vec<BackgroundChange> {
+    let BackgroundConfig::Steady { ratio } = *config else { return Vec::new() };
+    let kinds = [LinkKind::Nic, LinkKind::Rack, LinkKind::Pod];
+    kinds.into_iter().flat_map(|kind| tree.links_of(kind)).map(|link| BackgroundChange { link, ratio }).collect()
 }

@@ -5,27 +5,13 @@
 //! congestion drifts by more than its margin. The policy is asked a second time, with present figures, by a copy of its
 //! own. Nothing here is seen by the simulation: a run has the same digest with and without it.
 
+use super::oracle::DecisionOracle;
+use crate::measure::RankingCounts;
 use crate::scenario::{OracleGranularity, Scenario};
-use crate::scheduler::oracle::DecisionOracle;
 use netkv_policy::{Candidate, CostOracle, Estimates, PathCost, Policy, RequestView, Selector};
 
-/// Sums over the decisions on requests that count.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct RankingCounts {
-    /// Decisions that were compared.
-    pub decisions: u64,
-    /// In so many, another way than the one ranked first has the most bandwidth left at present.
-    pub inverted: u64,
-    /// In so many, congestion has drifted as far as the margin: the theorem does not exclude an inversion.
-    pub beyond_margin: u64,
-    /// Shares of the present best way's bandwidth that the way ranked first lacks, added up.
-    pub lost: f64,
-    /// In so many, the policy would choose another instance if it were shown the present.
-    pub changed: u64,
-}
-
 /// Compares decisions.
-pub(crate) struct Rankings {
+pub(super) struct Rankings {
     policy: Box<dyn Policy>,
     counts: RankingCounts,
     /// By candidate: as told, and as at present.
@@ -35,7 +21,7 @@ pub(crate) struct Rankings {
 impl Rankings {
     /// Nothing counted yet; none if the scenario does not ask for it, or its policy is not told sampled figures or picks
     /// both instances at once.
-    pub(crate) fn new(scenario: &Scenario, estimates: Estimates) -> Option<Self> {
+    pub(super) fn new(scenario: &Scenario, estimates: Estimates) -> Option<Self> {
         let policy: Box<dyn Policy> = match scenario.policy.build(estimates, scenario.seed) {
             Selector::Decode(policy) => policy,
             Selector::Staged(policy) => policy,
@@ -47,7 +33,7 @@ impl Rankings {
     }
 
     /// Compares the decision that was just made with the present.
-    pub(crate) fn compare(
+    pub(super) fn compare(
         &mut self,
         request: &RequestView,
         candidates: &[Candidate],
@@ -72,7 +58,7 @@ impl Rankings {
         self.counts.changed += u64::from(choice != chosen);
     }
 
-    pub(crate) fn into_counts(self) -> RankingCounts {
+    pub(super) fn into_counts(self) -> RankingCounts {
         self.counts
     }
 }

@@ -1,0 +1,80 @@
+//! Ways to run a scenario: keeping its requests or handing them on, watched or checked.
+
+use crate::measure::{Observations, ObserveConfig, RequestRecord, Retired, RunEnd, RunOutput, Watcher, check};
+use crate::scenario::Scenario;
+use crate::simulation::Simulation;
+
+/// Runs a scenario to its end.
+///
+/// # Panics
+/// If an invariant of the model is broken: a bug, never the user's input.
+pub fn run(scenario: &Scenario) -> RunOutput {
+    run_with(scenario, u32::MAX)
+}
+
+/// Runs a scenario with at most `max_stretch` decode iterations in one event; 1 takes every iteration by itself, the
+/// slow reference that [`run`] must agree with in everything but the number of events.
+///
+/// # Panics
+/// As [`run`]; and if `max_stretch` is zero.
+pub fn run_with(scenario: &Scenario, max_stretch: u32) -> RunOutput {
+    let mut requests = Vec::with_capacity(scenario.workload.len());
+    let end = run_stretched(scenario, max_stretch, &mut |record| requests.push(record));
+    end.with_requests(requests)
+}
+
+/// Runs a scenario and hands each finished request to `sink` in order of arrival, as soon as those before it have
+/// ended: memory does not grow with the number of requests.
+///
+/// # Panics
+/// As [`run`].
+pub fn run_streamed(scenario: &Scenario, sink: &mut dyn FnMut(RequestRecord)) -> RunEnd {
+    run_stretched(scenario, u32::MAX, sink)
+}
+
+fn run_stretched(scenario: &Scenario, max_stretch: u32, sink: &mut dyn FnMut(RequestRecord)) -> RunEnd {
+    let mut simulation = Simulation::new(scenario, max_stretch);
+    while !simulation.is_done() {
+        simulation.step(sink);
+    }
+    simulation.into_end()
+}
+
+/// Runs a scenario to its end and watches it; the output is that of [`run`].
+///
+/// # Panics
+/// As [`run`]; and if the windows have no length.
+pub fn run_observed(scenario: &Scenario, config: &ObserveConfig) -> (RunOutput, Observations) {
+    let mut simulation = Simulation::new(scenario, u32::MAX);
+    let mut watcher = Watcher::new(simulation.present().network, config);
+    let mut requests = Vec::with_capacity(scenario.workload.len());
+    while !simulation.is_done() {
+        watcher.catch_up(simulation.present().network, simulation.next_time());
+        simulation.step(&mut |record| {
+            watcher.see(scenario, &record);
+            requests.push(record);
+        });
+    }
+    let present = simulation.present();
+    let observations = watcher.finished(present.network, present.now);
+    (simulation.into_end().with_requests(requests), observations)
+}
+
+/// Runs a scenario as [`run`] does, and checks every conservation law after every event, from nothing: slow, for tests.
+///
+/// # Panics
+/// If one does not hold; and as [`run`].
+pub fn run_checked(scenario: &Scenario) -> RunOutput {
+    let mut simulation = Simulation::new(scenario, u32::MAX);
+    let (mut requests, mut retired) = (Vec::new(), Retired::default());
+    while !simulation.is_done() {
+        simulation.step(&mut |record| {
+            retired.requests += 1;
+            retired.bytes += record.transfer_bytes;
+            requests.push(record);
+        });
+        let present = simulation.present();
+        check(present, retired, simulation.next_time() != Some(present.now));
+    }
+    simulation.into_end().with_requests(requests)
+}

@@ -1,0 +1,116 @@
+//! What a scheduler knows when it decides: of the prompt, of each instance, and of the network.
+
+use super::oracle::{DecisionOracle, Told};
+use super::signals::Signals;
+use crate::measure::ttft_limit;
+use crate::present::Present;
+use netkv_policy::{Candidate, PrefillCandidate, PromptView};
+use netkv_units::{Bytes, RequestId};
+
+/// What was known at the last decision; the memory is used again for the next.
+#[derive(Default)]
+pub(super) struct Known {
+    /// The decode instances, by position.
+    pub(super) decode: Vec<Candidate>,
+    /// The prefill instances, by position, while one of them is still to be chosen.
+    pub(super) prefill: Vec<PrefillCandidate>,
+    /// Hashes of the transfer's flows, by rank.
+    hashes: Vec<u64>,
+    /// By instance: the rate that the transfer would get now, for the exact oracle.
+    pub(super) exact_rate: Vec<f64>,
+}
+
+impl Known {
+    /// Sees the instances for a decision on a request, whose prefill instance is `source` unless it is to be chosen too.
+    pub(super) fn see(
+        &mut self,
+        present: Present<'_>,
+        signals: Option<&Signals>,
+        request: RequestId,
+        source: Option<usize>,
+        looks_at_state: bool,
+    ) {
+        let topology = present.network.topology();
+        self.decode.clear();
+        self.decode.extend(topology.cluster().decode().iter().enumerate().map(|(decode, &instance)| {
+            if looks_at_state {
+                candidate(present, signals, request, source, decode)
+            } else {
+                Candidate::unknown(instance)
+            }
+        }));
+        self.prefill.clear();
+        if source.is_none() {
+            let n = present.prefill.instances().len();
+            self.prefill.extend((0..n).map(|prefill| prefill_candidate(present, request, prefill)));
+        }
+        self.hashes.clear();
+        self.hashes.extend((0..topology.cluster().flows()).map(|rank| topology.hash(request, rank)));
+    }
+
+    /// The oracle for that decision; blind if nobody looks at it.
+    pub(super) fn oracle<'a>(&'a self, present: Present<'a>, told: Told, looks_at_state: bool) -> DecisionOracle<'a> {
+        let oracle = DecisionOracle::new(told, present.network, present.now, &self.hashes, &self.exact_rate);
+        if looks_at_state { oracle.with_congestion() } else { oracle }
+    }
+}
+
+/// What is known of a request's prompt.
+pub(super) fn prompt_view(present: Present<'_>, request: RequestId) -> PromptView {
+    let own = present.requests[request].own();
+    let promised = own.arrival + ttft_limit(present.scenario, own.input_tokens);
+    PromptView {
+        input_tokens: own.input_tokens,
+        kv_bytes: Bytes::new(present.network.bytes_to_move(own.input_tokens, 0)),
+        ttft_left: promised.max(present.now).since(present.now),
+    }
+}
+
+/// What is known of one decode instance.
+pub(super) fn candidate(
+    present: Present<'_>,
+    signals: Option<&Signals>,
+    request: RequestId,
+    source: Option<usize>,
+    decode: usize,
+) -> Candidate {
+    let (scenario, network) = (present.scenario, present.network);
+    let instance = &present.decode.instances()[decode];
+    let (engine, memory, load) = (instance.engine(), instance.memory(), instance.load());
+    let prompt = present.requests.prompt(request);
+    let hit_tokens = memory.hit_tokens(prompt.prefix);
+    let room = memory.available_besides(prompt.prefix).saturating_sub(scenario.decode.watermark_blocks);
+    let (sharing_transfers, source_tier_transfers) = network.sharing(source, decode);
+    let (report, dispatched) = signals.map_or_else(Default::default, |signals| signals.seen_of(decode));
+    Candidate {
+        instance: network.topology().cluster().decode()[decode],
+        running: engine.n_running() as u32,
+        pending: load.outside + engine.n_joining() as u32,
+        max_batch: scenario.decode.max_batch,
+        running_tokens: engine.running_tokens(),
+        pending_tokens: load.outside_tokens + engine.joining_tokens(),
+        capacity_tokens: scenario.kv.tokens_of(memory.capacity()),
+        free_tokens: scenario.kv.tokens_of(room),
+        queued_tokens: load.queued_tokens,
+        hit_tokens,
+        transfer_bytes: Bytes::new(network.bytes_to_move(prompt.input_tokens, hit_tokens)),
+        sharing_transfers,
+        source_tier_transfers,
+        in_flight_prompt_tokens: load.in_flight_prompt_tokens,
+        report,
+        dispatched,
+    }
+}
+
+/// What is known of one prefill instance.
+fn prefill_candidate(present: Present<'_>, request: RequestId, prefill: usize) -> PrefillCandidate {
+    let instance = &present.prefill.instances()[prefill];
+    let engine = instance.engine();
+    PrefillCandidate {
+        instance: present.network.topology().cluster().prefill()[prefill],
+        requests: engine.n_requests() as u32,
+        backlog_tokens: engine.backlog_tokens(),
+        backlog_pairs: engine.backlog_pairs(),
+        hit_tokens: instance.memory().hit_tokens(present.requests.prompt(request).prefix),
+    }
+}
