@@ -1,4 +1,4 @@
-//! What computes: the two pools of instances, their engines, their KV memory and their latencies.
+//! What computes: the two pools of instances, their engines and their KV memory.
 //!
 //! [`PrefillPool`] and [`DecodePool`] are the doors: the loop tells them what happens, and they return what follows.
 //! Nothing in here knows of a network, a scheduler or an event.
@@ -13,7 +13,6 @@ mod kv_memory;
 mod prefill_engine;
 mod prefill_pool;
 mod prefix_cache;
-mod profile;
 mod stretch;
 
 pub(crate) use decode_engine::{Member, StretchEnd};
@@ -23,5 +22,4 @@ pub(crate) use kv_memory::Prompt;
 pub use kv_memory::{Grant, Holding, KvMemory};
 pub(crate) use prefill_pool::{PrefillInstance, PrefillPool};
 pub use prefix_cache::{PrefixCache, PrefixMatch, Slot};
-pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};
 pub use stretch::tbt_histogram;

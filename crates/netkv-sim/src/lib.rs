@@ -10,20 +10,21 @@ mod gpu;
 mod measure;
 mod network;
 mod present;
+mod profile;
 mod requests;
 mod run;
 mod scenario;
 mod scheduler;
 mod simulation;
+mod watch;
 
 pub use explain::{Explanation, Outcome, Unexplained, explain};
-pub use gpu::{
-    DecodeLatency, GpuProfile, Grant, Holding, KvMemory, PrefillLatency, PrefixCache, PrefixMatch, Slot, tbt_histogram,
-};
+pub use gpu::{Grant, Holding, KvMemory, PrefixCache, PrefixMatch, Slot, tbt_histogram};
 pub use measure::{
-    Crossed, METRICS, Metric, Observations, ObserveConfig, ObservedLink, OutputDigest, RankingCounts, RequestRecord,
-    RunEnd, RunOutput, RunTotals, Tally, TransferRecord, TtftParts, Value, metrics,
+    METRICS, Metric, OutputDigest, RankingCounts, RequestRecord, RunEnd, RunOutput, RunTotals, Tally, TtftParts, Value,
+    metrics,
 };
+pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};
 pub use run::{run, run_checked, run_observed, run_streamed, run_with};
 pub use scenario::{
     ClusterConfig, DecodeConfig, FirstToken, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity, Overlap,
@@ -31,3 +32,4 @@ pub use scenario::{
     SelectionMoment, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
 };
 pub use scheduler::{Considered, Decision, Foreseen};
+pub use watch::{Crossed, Observations, ObserveConfig, ObservedLink, TransferRecord};

@@ -1,8 +1,9 @@
 //! Ways to run a scenario: keeping its requests or handing them on, watched or checked.
 
-use crate::measure::{Observations, ObserveConfig, RequestRecord, Retired, RunEnd, RunOutput, Watcher, check};
+use crate::measure::{RequestRecord, RunEnd, RunOutput};
 use crate::scenario::Scenario;
 use crate::simulation::Simulation;
+use crate::watch::{Observations, ObserveConfig, Retired, Watcher, check};
 
 /// Runs a scenario to its end.
 ///

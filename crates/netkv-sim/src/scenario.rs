@@ -1,7 +1,7 @@
 //! A scenario: everything that one run depends on, already valid. The grid builds it from an experiment file;
 //! nothing here has a default.
 
-use crate::gpu::GpuProfile;
+use crate::profile::GpuProfile;
 use netkv_fabric::{BackgroundConfig, Degradation, FabricConfig};
 use netkv_policy::PolicyConfig;
 use netkv_units::SimDuration;

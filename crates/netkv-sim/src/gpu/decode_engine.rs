@@ -12,8 +12,8 @@
 //! iteration does not find room, the newest members are swapped out to the host until it does.
 
 use super::kv_memory::{Grant, Holding, KvMemory};
-use super::profile::DecodeLatency;
 use super::stretch::{Stretch, record};
+use crate::profile::DecodeLatency;
 use hdrhistogram::Histogram;
 use netkv_units::{RequestId, SimDuration, SimTime};
 

@@ -17,7 +17,7 @@
 
 use super::host_link::HostLink;
 use super::kv_memory::{Grant, KvMemory, Prompt};
-use super::profile::PrefillLatency;
+use crate::profile::PrefillLatency;
 use crate::scenario::PrefillQueue;
 use netkv_units::{RequestId, SimDuration, SimTime};
 use std::cmp::Reverse;

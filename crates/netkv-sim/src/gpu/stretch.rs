@@ -3,7 +3,7 @@
 //! Times are counted in femtoseconds, in integers, so that many iterations are added up in closed form and give to the
 //! last bit what one at a time gives.
 
-use super::profile::FEMTOS_PER_NANO;
+use crate::profile::FEMTOS_PER_NANO;
 use hdrhistogram::Histogram;
 use netkv_units::{SimDuration, SimTime};
 

@@ -3,7 +3,7 @@
 //! The watcher reads the links' counters between two events and touches nothing: it is no event itself, and a watched
 //! run leaves the same output as one that nobody watches, to the last bit. Whoever does not ask pays nothing.
 
-use super::record::RequestRecord;
+use crate::measure::RequestRecord;
 use crate::network::Network;
 use crate::scenario::Scenario;
 use netkv_fabric::{LinkKind, LinkPlace};
