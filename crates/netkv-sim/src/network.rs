@@ -108,8 +108,7 @@ impl Network {
 
     /// The share of a link that others take changes; returns when one does next.
     pub(crate) fn change_background(&mut self, now: SimTime) -> Option<SimTime> {
-        let background = self.others.background.as_mut().expect("it made this change");
-        let change = background.advance(now);
+        let change = self.others.change_background(now);
         self.apply_background(now, change);
         self.others.next_background()
     }
@@ -122,7 +121,7 @@ impl Network {
     /// The capacities of degraded links change; flows over a link that is down take another way. Returns when capacities
     /// change next.
     pub(crate) fn change_capacities(&mut self, now: SimTime) -> Option<SimTime> {
-        let changes = self.others.degraded.as_mut().expect("it made this change").advance(now);
+        let changes = self.others.change_capacities(now);
         for change in &changes {
             let left = self.monitor.set_capacity(now, change.link, change.capacity_ratio);
             self.traffic.links_mut().set_capacity(now, change.link, left);
@@ -135,8 +134,7 @@ impl Network {
 
     /// Another tenant's next flow enters the network; returns when the one after it does.
     pub(crate) fn enter_competing(&mut self, now: SimTime) -> Option<SimTime> {
-        let flow = self.others.competing.as_mut().expect("it made this flow").advance(now);
-        self.others.competing_active += 1;
+        let flow = self.others.next_flow(now);
         let route = FlowRoute { owner: None, source: flow.source, destination: flow.destination, hash: flow.hash };
         self.traffic.launch(&self.topology, now, route, flow.size);
         self.others.next_competing()
@@ -251,7 +249,8 @@ impl Network {
     /// Flows may be done: `arrived` becomes the transfers that are over by that.
     pub(crate) fn end_flows(&mut self, now: SimTime, arrived: &mut Vec<TransferId>) {
         arrived.clear();
-        self.others.competing_active -= self.traffic.end_flows(now, arrived);
+        let of_others = self.traffic.end_flows(now, arrived);
+        self.others.flows_ended(of_others);
     }
 
     /// A transfer is over; what it moved, and when it began.
@@ -286,7 +285,7 @@ impl Network {
 
     /// Whether there may be flows of other tenants.
     pub(crate) const fn has_competing(&self) -> bool {
-        self.others.competing.is_some()
+        self.others.has_competing()
     }
 
     /// By kind of link: mean share of capacity used from the start until `end`, in all and by others; none of no time.
@@ -300,7 +299,7 @@ impl Network {
     /// # Panics
     /// If a flow of a transfer is left: flows of other tenants go on.
     pub(crate) fn check_empty(&self) {
-        assert_eq!(self.links().n_active(), self.others.competing_active, "no flow of a transfer is left");
+        assert_eq!(self.links().n_active(), self.others.competing_active(), "no flow of a transfer is left");
         self.links().check_invariants();
     }
 }

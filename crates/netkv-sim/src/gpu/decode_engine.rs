@@ -43,7 +43,7 @@ pub struct Member {
     /// When the first iteration that it was in began, if it has.
     pub first_iteration: Option<SimTime>,
     /// Joined at the start of the running stretch: its last token is not the last iteration's.
-    pub(crate) fresh: bool,
+    pub(super) fresh: bool,
 }
 
 impl Member {

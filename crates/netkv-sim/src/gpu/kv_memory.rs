@@ -18,9 +18,9 @@ use netkv_units::BlockId;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prompt<'a> {
     /// Its length.
-    pub(crate) input_tokens: u32,
+    pub input_tokens: u32,
     /// Its whole prefix blocks.
-    pub(crate) prefix: &'a [BlockId],
+    pub prefix: &'a [BlockId],
 }
 
 /// What a request was granted.

@@ -14,14 +14,14 @@ pub fn tbt_histogram() -> Histogram<u64> {
 
 /// A running stretch: `planned` iterations, the first of which began at `start` plus `fraction_fs`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stretch {
-    pub(crate) start: SimTime,
-    pub(crate) fraction_fs: u64,
+pub(super) struct Stretch {
+    pub(super) start: SimTime,
+    pub(super) fraction_fs: u64,
     /// Of the first iteration.
-    pub(crate) first_fs: u64,
+    pub(super) first_fs: u64,
     /// By which each is longer than the one before.
-    pub(crate) growth_fs: u64,
-    pub(crate) planned: u32,
+    pub(super) growth_fs: u64,
+    pub(super) planned: u32,
 }
 
 impl Stretch {
@@ -32,12 +32,12 @@ impl Stretch {
     }
 
     /// When the `n`-th iteration ends; the nanosecond in which it does.
-    pub(crate) fn end_of(&self, n: u32) -> SimTime {
+    pub(super) fn end_of(&self, n: u32) -> SimTime {
         self.start + SimDuration::from_nanos(self.elapsed_fs(n) / FEMTOS_PER_NANO)
     }
 
     /// How many iterations end before `now`.
-    pub(crate) fn ended_before(&self, now: SimTime) -> u32 {
+    pub(super) fn ended_before(&self, now: SimTime) -> u32 {
         let (mut ended, mut beyond) = (0, self.planned + 1);
         while beyond - ended > 1 {
             let middle = ended + (beyond - ended) / 2;
@@ -47,7 +47,7 @@ impl Stretch {
     }
 
     /// The rest of the stretch after its first `n` iterations.
-    pub(crate) fn after(&self, n: u32) -> Self {
+    pub(super) fn after(&self, n: u32) -> Self {
         let elapsed = self.elapsed_fs(n);
         Self {
             start: self.start + SimDuration::from_nanos(elapsed / FEMTOS_PER_NANO),
@@ -74,7 +74,7 @@ impl Stretch {
     /// Gaps one after the other that fall into one bucket of the histogram are recorded together. Iterations do not get
     /// shorter, so those that do follow from where the first of them is and how iterations grow; and the shortest and the
     /// longest, which the histogram keeps exactly, are near the ends.
-    pub(crate) fn record_gaps(&self, n: u32, count: u64, tbt: &mut Histogram<u64>) -> u64 {
+    pub(super) fn record_gaps(&self, n: u32, count: u64, tbt: &mut Histogram<u64>) -> u64 {
         let (mut first, mut longest_of_all) = (2, 0);
         while first <= n {
             let last = self.last_alike(first, n, tbt);
@@ -117,7 +117,7 @@ impl Stretch {
 }
 
 /// Records `count` gaps of `nanos`; gaps of an hour and more count as an hour.
-pub(crate) fn record(tbt: &mut Histogram<u64>, nanos: u64, count: u64) {
+pub(super) fn record(tbt: &mut Histogram<u64>, nanos: u64, count: u64) {
     if count > 0 {
         tbt.saturating_record_n(nanos.max(1), count);
     }

@@ -1,19 +1,22 @@
 //! What others do to the network: shares of links that they take, flows that they send, links that are degraded.
 
 use crate::scenario::Scenario;
-use netkv_fabric::{Background, BackgroundChange, BackgroundConfig, CompetingFlows, DegradedLinks, FatTree, LinkKind};
+use netkv_fabric::{
+    Background, BackgroundChange, BackgroundConfig, CapacityChange, CompetingFlow, CompetingFlows, DegradedLinks,
+    FatTree, LinkKind,
+};
 use netkv_units::SimTime;
 
 /// The sources of all that.
 pub(super) struct Others {
     /// Shares of links that change, if the background is of that kind.
-    pub(super) background: Option<Background>,
+    background: Option<Background>,
     /// Flows of other tenants, if it is of that one.
-    pub(super) competing: Option<CompetingFlows>,
+    competing: Option<CompetingFlows>,
     /// Of these flows, those that have started and not ended.
-    pub(super) competing_active: usize,
+    competing_active: usize,
     /// The links that are degraded at times, if there are any.
-    pub(super) degraded: Option<DegradedLinks>,
+    degraded: Option<DegradedLinks>,
 }
 
 impl Others {
@@ -28,6 +31,40 @@ impl Others {
         };
         let degraded = Some(DegradedLinks::new(&scenario.degraded, tree)).filter(|_| !scenario.degraded.is_empty());
         (Self { background, competing, competing_active: 0, degraded }, initial)
+    }
+
+    /// The share that changes now.
+    ///
+    /// # Panics
+    /// If none does, as with the others.
+    pub(super) fn change_background(&mut self, now: SimTime) -> BackgroundChange {
+        self.background.as_mut().expect("there is a background").advance(now)
+    }
+
+    /// The capacities that change now.
+    pub(super) fn change_capacities(&mut self, now: SimTime) -> Vec<CapacityChange> {
+        self.degraded.as_mut().expect("there are degraded links").advance(now)
+    }
+
+    /// The flow that comes now.
+    pub(super) fn next_flow(&mut self, now: SimTime) -> CompetingFlow {
+        self.competing_active += 1;
+        self.competing.as_mut().expect("there are other tenants").advance(now)
+    }
+
+    /// So many flows of other tenants have ended.
+    pub(super) const fn flows_ended(&mut self, n: usize) {
+        self.competing_active -= n;
+    }
+
+    /// Flows of other tenants that have come and not ended.
+    pub(super) const fn competing_active(&self) -> usize {
+        self.competing_active
+    }
+
+    /// Whether there are ever any.
+    pub(super) const fn has_competing(&self) -> bool {
+        self.competing.is_some()
     }
 
     /// When a share changes next; none if none does.
