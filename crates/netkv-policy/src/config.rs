@@ -1,26 +1,17 @@
 //! The policies by name, with their parameters: a closed list, turned into a [`Selector`] by one match.
 
-use crate::aibrix_pd::{AibrixConfig, AibrixPd};
-use crate::cache_aware::CacheAware;
-use crate::cache_load_aware::{CacheLoadAware, Score};
-use crate::dep9118_static::{Dep9118Config, Dep9118Static};
-use crate::dynamo_decode::{DynamoConfig, DynamoDecode};
-use crate::dynamo_topology::{DynamoTopology, Enforcement};
+use crate::baselines::{
+    CacheAware, CacheLoadAware, Load, LoadAware, LoadMeasure, PowerOfTwo, Random, RoundRobin, Score, ShortestQueue,
+};
 use crate::estimates::Estimates;
-use crate::jsq::ShortestQueue;
-use crate::llmd::{Llmd, LlmdConfig};
-use crate::llmd_topology::LlmdTopology;
-use crate::load_aware::{Load, LoadAware, LoadMeasure};
-use crate::mooncake_ttft::{MooncakeConfig, MooncakeTtft};
-use crate::netkv::{Ledger, NetKv, NetKvConfig};
-use crate::netkv_guarded::{GuardedTerms, GuardedWeights, NetKvGuarded};
-use crate::netkv_joint::{JointConfig, NetKvJoint};
+use crate::ours::{GuardedTerms, GuardedWeights, JointConfig, NetKvGuarded, NetKvJoint};
+use crate::paper::{Ledger, NetKv, NetKvConfig};
 use crate::policy::{PairPolicy, Policy, Selector};
-use crate::power_of_two::PowerOfTwo;
-use crate::random::Random;
-use crate::round_robin::RoundRobin;
-use crate::sglang_cache_aware::{SglangCacheAware, SglangConfig};
-use crate::smg_expected_wait::{SmgConfig, SmgExpectedWait};
+use crate::rivals::{
+    AibrixConfig, AibrixPd, Dep9118Config, Dep9118Static, DynamoConfig, DynamoDecode, DynamoTopology, Enforcement,
+    Llmd, LlmdConfig, LlmdTopology, MooncakeConfig, MooncakeTtft, SglangCacheAware, SglangConfig, SmgConfig,
+    SmgExpectedWait,
+};
 use crate::ties::TieRule;
 use netkv_units::SimDuration;
 

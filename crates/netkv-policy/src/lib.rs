@@ -6,8 +6,9 @@
 //! through a [`CostOracle`]. What is *true* of the network lives elsewhere and cannot be reached from here. A
 //! [`PairPolicy`] chooses the prefill instance as well.
 //!
-//! Each policy is one file, which opens with its formula and its source; [`PolicyConfig`] lists them. A policy
-//! allocates nothing when it decides, once it has seen the largest number of instances.
+//! Each policy is one file, which opens with its formula and its source, in one of four rooms: the paper's rule, ours,
+//! those of other systems (`rivals`), baselines. [`PolicyConfig`] lists them. A policy allocates nothing when it decides,
+//! once it has seen the largest number of instances.
 //!
 //! # In a router
 //!
@@ -66,48 +67,26 @@
 //! assert_eq!(policy.choose(&request, &[candidate(1, 4), candidate(2, 0)], &operator), Some(1));
 //! ```
 
-mod aibrix_pd;
-mod cache_aware;
-mod cache_load_aware;
+mod baselines;
 mod candidate;
 mod config;
-mod dep9118_static;
-mod dynamo_decode;
-mod dynamo_topology;
 mod estimates;
-mod jsq;
-mod llmd;
-mod llmd_topology;
-mod load_aware;
-mod mooncake_ttft;
-mod netkv;
-mod netkv_guarded;
-mod netkv_joint;
 mod oracle;
+mod ours;
+mod paper;
 mod policy;
-mod power_of_two;
-mod random;
 mod rating;
-mod round_robin;
-mod sglang_cache_aware;
-mod smg_expected_wait;
+mod rivals;
 mod ties;
 
-pub use aibrix_pd::AibrixConfig;
+pub use baselines::LoadMeasure;
 pub use candidate::{Candidate, Dispatched, PrefillCandidate, Report};
 pub use config::PolicyConfig;
-pub use dep9118_static::Dep9118Config;
-pub use dynamo_decode::DynamoConfig;
 pub use estimates::{Estimates, IterationModel, PrefillModel};
-pub use llmd::LlmdConfig;
-pub use load_aware::LoadMeasure;
-pub use mooncake_ttft::MooncakeConfig;
-pub use netkv::{BatchView, Ledger, NetKv, NetKvConfig, WaitModel, WhenFull};
-pub use netkv_guarded::{GuardedTerms, GuardedWeights, NetKvGuarded};
-pub use netkv_joint::JointConfig;
 pub use oracle::{CostOracle, PathCost};
+pub use ours::{GuardedTerms, GuardedWeights, JointConfig, NetKvGuarded};
+pub use paper::{BatchView, Ledger, NetKv, NetKvConfig, WaitModel, WhenFull};
 pub use policy::{PairPolicy, Policy, PromptView, RequestView, Selector, StagedPolicy};
 pub use rating::{Rating, Term};
-pub use sglang_cache_aware::SglangConfig;
-pub use smg_expected_wait::SmgConfig;
+pub use rivals::{AibrixConfig, Dep9118Config, DynamoConfig, LlmdConfig, MooncakeConfig, SglangConfig, SmgConfig};
 pub use ties::TieRule;

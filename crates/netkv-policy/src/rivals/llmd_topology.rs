@@ -7,8 +7,8 @@
 //!
 //! Ours: node, rack, pod and core stand for host, rack, zone and region.
 
+use super::llmd::{LlmdConfig, Queues};
 use crate::candidate::Candidate;
-use crate::llmd::{LlmdConfig, Queues};
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
 use crate::rating::{Rating, Term};

@@ -6,8 +6,8 @@
 //! prompt begins with the same system prompt, as in the Mooncake traces, "longest prefix" alone sends every request
 //! to the first instance that ever saw it. Among equals the least loaded, then the lowest id.
 
+use super::load_aware::Load;
 use crate::candidate::Candidate;
-use crate::load_aware::Load;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
 use crate::rating::Rating;

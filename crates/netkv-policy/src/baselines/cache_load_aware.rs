@@ -4,8 +4,8 @@
 //! equals the first, or any (`policy.ties`). The score is ours, the weights' names the paper's. Load is what `policy.load` says. The weights are tuned by `netkv tune` on seeds and a part of the
 //! trace that no comparison uses, so that the baseline is as strong as it can be.
 
+use super::load_aware::Load;
 use crate::candidate::Candidate;
-use crate::load_aware::Load;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
 use crate::rating::{Rating, Term};

@@ -22,9 +22,9 @@
 //! little time is promised. The parameters were chosen on seeds and a part of the trace that no comparison uses
 //! (experiments/tune_joint.toml).
 
+use super::netkv_guarded::{GuardedTerms, GuardedWeights, NetKvGuarded};
 use crate::candidate::{Candidate, PrefillCandidate};
 use crate::estimates::{Estimates, PrefillModel};
-use crate::netkv_guarded::{GuardedTerms, GuardedWeights, NetKvGuarded};
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, PromptView, RequestView, StagedPolicy};
 use crate::rating::Rating;

@@ -10,8 +10,8 @@
 //! Ours: the proposal gives no weight. By default one second of transfer counts as many blocks as an instance frees
 //! in one second by `netkv`'s own figure (20,000 tokens, 1,250 blocks). Ties are Dynamo's: drawn uniformly.
 
+use super::dynamo_decode::DynamoConfig;
 use crate::candidate::Candidate;
-use crate::dynamo_decode::DynamoConfig;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
 use crate::rating::{Rating, Term};

@@ -11,8 +11,8 @@
 //! Ours: Dynamo names domains by labels, here a domain is the instances within a tier of each other; and where Dynamo
 //! fails a request because its domain has no decode instance, here every instance is then allowed.
 
+use super::dynamo_decode::DynamoConfig;
 use crate::candidate::Candidate;
-use crate::dynamo_decode::DynamoConfig;
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, RequestView};
 use crate::rating::{Rating, Term};
