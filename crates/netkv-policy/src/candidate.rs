@@ -6,7 +6,7 @@
 //! [`Dispatched`] since; each policy says in its first lines which of them it looks at.
 
 use crate::estimates::PrefillModel;
-use crate::policy::PromptView;
+use crate::request::PromptView;
 use netkv_units::{Bytes, InstanceId};
 
 /// What the scheduler knows about one decode instance: the instance's own report and the scheduler's bookkeeping of

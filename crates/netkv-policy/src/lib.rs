@@ -76,6 +76,7 @@ mod ours;
 mod paper;
 mod policy;
 mod rating;
+mod request;
 mod rivals;
 mod ties;
 
@@ -86,7 +87,8 @@ pub use estimates::{Estimates, IterationModel, PrefillModel};
 pub use oracle::{CostOracle, PathCost};
 pub use ours::{GuardedTerms, GuardedWeights, JointConfig, NetKvGuarded};
 pub use paper::{BatchView, Ledger, NetKv, NetKvConfig, WaitModel, WhenFull};
-pub use policy::{PairPolicy, Policy, PromptView, RequestView, Selector, StagedPolicy};
+pub use policy::{PairPolicy, Policy, Selector, StagedPolicy};
 pub use rating::{Rating, Term};
+pub use request::{PromptView, RequestView};
 pub use rivals::{AibrixConfig, Dep9118Config, DynamoConfig, LlmdConfig, MooncakeConfig, SglangConfig, SmgConfig};
 pub use ties::TieRule;

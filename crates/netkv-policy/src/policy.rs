@@ -1,29 +1,9 @@
-//! What a policy is given, and what it must answer.
+//! What a policy is asked, and what it must answer.
 
 use crate::candidate::{Candidate, PrefillCandidate};
 use crate::oracle::CostOracle;
 use crate::rating::Rating;
-use netkv_units::{Bytes, InstanceId, SimDuration};
-
-/// The request to be placed, once its prefill instance is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestView {
-    /// The prefill instance that holds its KV cache, or will.
-    pub source: InstanceId,
-    /// Its prompt.
-    pub prompt: PromptView,
-}
-
-/// A request's prompt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PromptView {
-    /// Its length, in tokens.
-    pub input_tokens: u32,
-    /// Size of its whole KV cache.
-    pub kv_bytes: Bytes,
-    /// What is left now of the time in which its first token was promised; zero if it is over.
-    pub ttft_left: SimDuration,
-}
+use crate::request::{PromptView, RequestView};
 
 /// A rule that picks a decode instance.
 pub trait Policy: Send {

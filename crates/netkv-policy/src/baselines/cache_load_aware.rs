@@ -7,8 +7,9 @@
 use super::load_aware::Load;
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
-use crate::policy::{Policy, RequestView};
+use crate::policy::Policy;
 use crate::rating::{Rating, Term};
+use crate::request::RequestView;
 use crate::ties::Breaker;
 
 /// The rule.

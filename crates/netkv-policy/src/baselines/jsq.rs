@@ -7,8 +7,9 @@
 
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
-use crate::policy::{Policy, RequestView};
+use crate::policy::Policy;
 use crate::rating::{Rating, Term};
+use crate::request::RequestView;
 
 /// The rule; it has no state.
 pub(crate) struct ShortestQueue;

@@ -7,8 +7,9 @@
 use crate::candidate::Candidate;
 use crate::estimates::IterationModel;
 use crate::oracle::CostOracle;
-use crate::policy::{Policy, RequestView};
+use crate::policy::Policy;
 use crate::rating::{Rating, Term};
+use crate::request::RequestView;
 use crate::ties::Breaker;
 
 /// What the load of an instance is.

@@ -7,7 +7,8 @@
 
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
-use crate::policy::{Policy, RequestView};
+use crate::policy::Policy;
+use crate::request::RequestView;
 use netkv_units::Stream;
 
 /// The rule.

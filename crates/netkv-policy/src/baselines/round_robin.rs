@@ -5,7 +5,8 @@
 
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
-use crate::policy::{Policy, RequestView};
+use crate::policy::Policy;
+use crate::request::RequestView;
 
 /// The next position to use.
 pub(crate) struct RoundRobin {

@@ -26,8 +26,9 @@ use super::netkv_guarded::{GuardedTerms, GuardedWeights, NetKvGuarded};
 use crate::candidate::{Candidate, PrefillCandidate};
 use crate::estimates::{Estimates, PrefillModel};
 use crate::oracle::CostOracle;
-use crate::policy::{Policy, PromptView, RequestView, StagedPolicy};
+use crate::policy::{Policy, StagedPolicy};
 use crate::rating::Rating;
+use crate::request::{PromptView, RequestView};
 
 /// Parameters of the rule.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -31,8 +31,9 @@
 use crate::candidate::Candidate;
 use crate::estimates::IterationModel;
 use crate::oracle::CostOracle;
-use crate::policy::{Policy, RequestView};
+use crate::policy::Policy;
 use crate::rating::{Rating, Term};
+use crate::request::RequestView;
 
 /// Parameters of the rule. [`NetKvConfig::PRINTED`] are the paper's.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -26,7 +26,8 @@
 
 use crate::candidate::{Candidate, PrefillCandidate};
 use crate::oracle::CostOracle;
-use crate::policy::{PairPolicy, PromptView};
+use crate::policy::PairPolicy;
+use crate::request::PromptView;
 use crate::ties::Ties;
 use netkv_units::{InstanceId, SimDuration, Tier};
 

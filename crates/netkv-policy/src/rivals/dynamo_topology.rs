@@ -14,8 +14,9 @@
 use super::dynamo_decode::DynamoConfig;
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
-use crate::policy::{Policy, RequestView};
+use crate::policy::Policy;
 use crate::rating::{Rating, Term};
+use crate::request::RequestView;
 use crate::ties::Ties;
 
 /// How a domain is enforced.

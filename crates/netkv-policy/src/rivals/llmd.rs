@@ -14,8 +14,9 @@
 
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
-use crate::policy::{Policy, PromptView, RequestView};
+use crate::policy::Policy;
 use crate::rating::{Rating, Term};
+use crate::request::{PromptView, RequestView};
 use crate::ties::Ties;
 use netkv_units::SimDuration;
 

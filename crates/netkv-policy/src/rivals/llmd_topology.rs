@@ -10,8 +10,9 @@
 use super::llmd::{LlmdConfig, Queues};
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
-use crate::policy::{Policy, RequestView};
+use crate::policy::Policy;
 use crate::rating::{Rating, Term};
+use crate::request::RequestView;
 use crate::ties::Ties;
 
 /// By tier: the topology scorer's score.

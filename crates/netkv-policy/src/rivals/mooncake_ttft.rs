@@ -17,8 +17,9 @@
 use crate::candidate::{Candidate, PrefillCandidate};
 use crate::estimates::Estimates;
 use crate::oracle::CostOracle;
-use crate::policy::{PairPolicy, PromptView, RequestView};
+use crate::policy::PairPolicy;
 use crate::rating::{Rating, Term};
+use crate::request::{PromptView, RequestView};
 
 /// Parameters of Mooncake's rule.
 #[derive(Clone, Copy, Debug, PartialEq)]

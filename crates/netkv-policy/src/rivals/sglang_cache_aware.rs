@@ -13,8 +13,9 @@
 
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
-use crate::policy::{Policy, RequestView};
+use crate::policy::Policy;
 use crate::rating::{Rating, Term};
+use crate::request::RequestView;
 
 /// Parameters of SGLang's cache-aware rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
