@@ -196,31 +196,31 @@ impl PolicyConfig {
     pub fn build(&self, estimates: Estimates, seed: u64) -> Selector {
         let netkv = |config| decode(NetKv::new(config, estimates.iteration));
         let guarded = |weights, terms| decode(NetKvGuarded::new(weights, terms, estimates.iteration));
-        let load_of = |measure| Load { measure, iteration: estimates.iteration };
+        let load_of = |measure| Load::new(measure, estimates.iteration);
         let all = GuardedTerms::ALL;
         match *self {
             Self::RoundRobin => decode(RoundRobin::new()),
             Self::Random => decode(Random::new(seed)),
             Self::PowerOfTwo => decode(PowerOfTwo::new(seed)),
             Self::Jsq => decode(ShortestQueue),
-            Self::LoadAware { load, ties } => decode(LoadAware { load: load_of(load), ties: ties.breaker(seed) }),
+            Self::LoadAware { load, ties } => decode(LoadAware::new(load_of(load), ties.breaker(seed))),
             Self::CacheAware { threshold_ratio, load, ties } => {
                 decode(CacheAware::new(threshold_ratio, load_of(load), ties.breaker(seed)))
             }
             Self::CacheLoadAware { cache_weight, load_weight, load, ties } => {
-                let score = Score { cache_weight, load_weight, load: load_of(load) };
-                decode(CacheLoadAware { score, ties: ties.breaker(seed) })
+                let score = Score::new(cache_weight, load_weight, load_of(load));
+                decode(CacheLoadAware::new(score, ties.breaker(seed)))
             }
             Self::DynamoDecode(config) => decode(DynamoDecode::new(config, seed)),
             Self::DynamoTopologyRequired(config) => decode(DynamoTopology::new(config, Enforcement::Required, seed)),
             Self::DynamoTopologyPreferred(config) => decode(DynamoTopology::new(config, Enforcement::Preferred, seed)),
             Self::Dep9118Static(config) => decode(Dep9118Static::new(config, seed)),
-            Self::SglangCacheAware(config) => decode(SglangCacheAware(config)),
+            Self::SglangCacheAware(config) => decode(SglangCacheAware::new(config)),
             Self::SmgExpectedWait(config) => decode(SmgExpectedWait::new(config, seed)),
             Self::Llmd(config) => decode(Llmd::new(config, seed)),
             Self::LlmdTopology(config) => decode(LlmdTopology::new(config, seed)),
             Self::AibrixPd(config) => pair(AibrixPd::new(config, seed)),
-            Self::MooncakeTtft(config) => pair(MooncakeTtft { config, estimates }),
+            Self::MooncakeTtft(config) => pair(MooncakeTtft::new(config, estimates)),
             Self::NetKvTopoOnly(config) => {
                 netkv(NetKvConfig { ledger: Ledger::None, max_congestion_ratio: 0.0, ..config })
             }

@@ -14,18 +14,30 @@ use crate::ties::Breaker;
 
 /// The rule.
 pub(crate) struct CacheLoadAware {
-    pub(crate) score: Score,
-    pub(crate) ties: Breaker,
+    score: Score,
+    ties: Breaker,
+}
+
+impl CacheLoadAware {
+    /// The rule with this score.
+    pub(crate) const fn new(score: Score, ties: Breaker) -> Self {
+        Self { score, ties }
+    }
 }
 
 /// The two weights, of which only the ratio matters, and what load is.
 pub(crate) struct Score {
-    pub(crate) cache_weight: f64,
-    pub(crate) load_weight: f64,
-    pub(crate) load: Load,
+    cache_weight: f64,
+    load_weight: f64,
+    load: Load,
 }
 
 impl Score {
+    /// The score with these weights.
+    pub(crate) const fn new(cache_weight: f64, load_weight: f64, load: Load) -> Self {
+        Self { cache_weight, load_weight, load }
+    }
+
     /// Both weighted parts of the score.
     fn parts(&self, request: &RequestView, candidate: &Candidate, most_loaded: f64) -> (f64, f64) {
         let cached = f64::from(candidate.hit_tokens) / f64::from(request.prompt.input_tokens.max(1));

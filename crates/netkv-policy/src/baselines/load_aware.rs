@@ -27,11 +27,16 @@ pub enum LoadMeasure {
 /// A measure of load, and what it needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
-    pub(crate) measure: LoadMeasure,
-    pub(crate) iteration: IterationModel,
+    measure: LoadMeasure,
+    iteration: IterationModel,
 }
 
 impl Load {
+    /// The measure, with the predictions that it may need.
+    pub(crate) const fn new(measure: LoadMeasure, iteration: IterationModel) -> Self {
+        Self { measure, iteration }
+    }
+
     /// The load of a candidate that a prompt of `input_tokens` would join: tokens, or seconds.
     pub(crate) fn of(self, candidate: &Candidate, input_tokens: u32) -> f64 {
         let (requests, tokens) = match self.measure {
@@ -67,8 +72,15 @@ impl Load {
 
 /// The rule.
 pub(crate) struct LoadAware {
-    pub(crate) load: Load,
-    pub(crate) ties: Breaker,
+    load: Load,
+    ties: Breaker,
+}
+
+impl LoadAware {
+    /// The rule for this load.
+    pub(crate) const fn new(load: Load, ties: Breaker) -> Self {
+        Self { load, ties }
+    }
 }
 
 impl Policy for LoadAware {

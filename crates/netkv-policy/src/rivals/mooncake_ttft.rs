@@ -32,11 +32,16 @@ pub struct MooncakeConfig {
 
 /// The rule.
 pub(crate) struct MooncakeTtft {
-    pub(crate) config: MooncakeConfig,
-    pub(crate) estimates: Estimates,
+    config: MooncakeConfig,
+    estimates: Estimates,
 }
 
 impl MooncakeTtft {
+    /// The rule with these parameters.
+    pub(crate) const fn new(config: MooncakeConfig, estimates: Estimates) -> Self {
+        Self { config, estimates }
+    }
+
     /// Predicted seconds of the transfer to a candidate, of the wait for memory there and of its next iteration.
     fn decode_s(&self, request: &RequestView, candidate: &Candidate, oracle: &dyn CostOracle) -> [f64; 3] {
         let input_tokens = request.prompt.input_tokens;

@@ -29,7 +29,14 @@ pub struct SglangConfig {
 }
 
 /// The rule.
-pub(crate) struct SglangCacheAware(pub(crate) SglangConfig);
+pub(crate) struct SglangCacheAware(SglangConfig);
+
+impl SglangCacheAware {
+    /// The rule with these parameters.
+    pub(crate) const fn new(config: SglangConfig) -> Self {
+        Self(config)
+    }
+}
 
 impl Policy for SglangCacheAware {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
