@@ -59,48 +59,57 @@ pub struct NetKvGuarded {
     weights: GuardedWeights,
     terms: GuardedTerms,
     iteration: IterationModel,
-    /// What an iteration costs besides, for each second beyond an empty one; and what being late does. See `netkv_joint`.
-    price: f64,
-    lateness_s: f64,
-    /// An empty iteration, in seconds.
-    empty_s: f64,
+}
+
+/// What a rule adds to this one's cost, in seconds; neither part is negative.
+pub(super) trait Surcharge {
+    /// What an iteration of this length costs besides itself.
+    fn of_iteration(&self, iteration_s: f64) -> f64;
+
+    /// What a first token costs besides that is predicted to come in so many seconds.
+    fn of_first_token(&self, first_token_s: f64) -> f64;
+}
+
+/// This rule's own: nothing.
+struct Nothing;
+
+impl Surcharge for Nothing {
+    fn of_iteration(&self, _: f64) -> f64 {
+        0.0
+    }
+
+    fn of_first_token(&self, _: f64) -> f64 {
+        0.0
+    }
 }
 
 /// The best of some candidates.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Best {
-    /// Its position.
-    pub(crate) index: usize,
-    /// 2: it has room and keeps the TBT limit; 1: it has room; 0: neither.
-    pub(crate) standing: u8,
-    /// In seconds; what is compared among those of one standing.
-    pub(crate) cost_s: f64,
+pub(super) struct Best {
+    index: usize,
+    standing: u8,
+    cost_s: f64,
 }
 
 impl NetKvGuarded {
     /// The rule with these parameters and terms.
-    pub fn new(weights: GuardedWeights, terms: GuardedTerms, iteration: IterationModel) -> Self {
-        Self { weights, terms, iteration, price: 0.0, lateness_s: 0.0, empty_s: iteration.seconds(0, 0) }
-    }
-
-    /// The same with a price on the length of iterations and one on being late.
-    pub(crate) const fn with_price(self, price: f64, lateness_s: f64) -> Self {
-        Self { price, lateness_s, ..self }
+    pub const fn new(weights: GuardedWeights, terms: GuardedTerms, iteration: IterationModel) -> Self {
+        Self { weights, terms, iteration }
     }
 
     /// The position in `candidates` of the instance that takes `request`, as [`Policy::select`] gives it; for a known
     /// type of oracle the compiler can do without a call for each candidate.
     pub fn choose<O: CostOracle + ?Sized>(&self, request: &RequestView, candidates: &[Candidate], oracle: &O) -> usize {
-        self.best(request, candidates, oracle, None).index
+        self.best(request, candidates, oracle, &Nothing).index
     }
 
-    /// The best of the candidates, with its cost; one whose first token is not there in `left_s` seconds is late.
-    pub(crate) fn best<O: CostOracle + ?Sized>(
+    /// The best of the candidates, with its cost and what is added to it.
+    pub(super) fn best<O: CostOracle + ?Sized>(
         &self,
         request: &RequestView,
         candidates: &[Candidate],
         oracle: &O,
-        left_s: Option<f64>,
+        surcharge: &impl Surcharge,
     ) -> Best {
         let mut best = Best { index: 0, standing: 0, cost_s: f64::INFINITY };
         for (index, candidate) in candidates.iter().enumerate() {
@@ -111,14 +120,13 @@ impl NetKvGuarded {
                 continue;
             }
             let Load { iteration_s, missing, standing } = self.load(request, candidate);
-            let load_s = if self.terms.load { iteration_s + self.price * (iteration_s - self.empty_s) } else { 0.0 };
+            let load_s = if self.terms.load { iteration_s + surcharge.of_iteration(iteration_s) } else { 0.0 };
             if standing < best.standing || (standing == best.standing && best.is_beyond(at_least_s + load_s)) {
                 continue;
             }
             let wait_s = if self.terms.load { missing as f64 / self.weights.drain_tokens_per_sec } else { 0.0 };
             let network_s = way.seconds() + wait_s;
-            let is_late = left_s.is_some_and(|left_s| network_s + iteration_s > left_s);
-            let cost_s = network_s + load_s + if is_late { self.lateness_s } else { 0.0 };
+            let cost_s = network_s + load_s + surcharge.of_first_token(network_s + iteration_s);
             if standing > best.standing || cost_s < best.cost_s {
                 best = Best { index, standing, cost_s };
             }
@@ -129,8 +137,7 @@ impl NetKvGuarded {
     /// What a candidate's load means for the request.
     #[inline]
     fn load(&self, request: &RequestView, candidate: &Candidate) -> Load {
-        let tokens = candidate.committed_tokens() + u64::from(request.prompt.input_tokens);
-        let iteration_s = self.iteration.seconds(candidate.in_flight() + 1, tokens);
+        let iteration_s = self.iteration_s(request, candidate);
         let missing = candidate.missing_beside(self.lacking_tokens(request, candidate));
         let has_room = candidate.has_place() && candidate.queued_tokens == 0 && missing == 0;
         let standing = match (has_room, iteration_s <= self.weights.tbt_limit_s) {
@@ -141,28 +148,21 @@ impl NetKvGuarded {
         Load { iteration_s, missing, standing }
     }
 
+    /// The candidate's predicted iteration with the request in its batch, in seconds.
+    #[inline]
+    pub(super) fn iteration_s(&self, request: &RequestView, candidate: &Candidate) -> f64 {
+        let tokens = candidate.committed_tokens() + u64::from(request.prompt.input_tokens);
+        self.iteration.seconds(candidate.in_flight() + 1, tokens)
+    }
+
     /// The cost of a candidate, term by term.
-    pub(crate) fn rating(
-        &self,
-        request: &RequestView,
-        candidate: &Candidate,
-        oracle: &dyn CostOracle,
-        left_s: Option<f64>,
-    ) -> Rating {
+    pub(super) fn rating(&self, request: &RequestView, candidate: &Candidate, oracle: &dyn CostOracle) -> Rating {
         let Load { iteration_s, missing, standing } = self.load(request, candidate);
         let (latency_s, moving_s) = self.way(request, candidate, oracle).parts_s();
         let mut terms = vec![Term::new("latency", "s", latency_s), Term::new("transfer", "s", moving_s)];
         if self.terms.load {
             terms.push(Term::new("wait", "s", missing as f64 / self.weights.drain_tokens_per_sec));
             terms.push(Term::new("iteration", "s", iteration_s));
-        }
-        if self.price > 0.0 {
-            terms.push(Term::new("price", "s", self.price * (iteration_s - self.empty_s)));
-        }
-        if self.lateness_s > 0.0 {
-            let first_token_s: f64 = terms[..4].iter().map(|term| term.value).sum();
-            let is_late = left_s.is_some_and(|left_s| first_token_s > left_s);
-            terms.push(Term::new("lateness", "s", if is_late { self.lateness_s } else { 0.0 }));
         }
         let meaning = ["no room", "room, TBT over limit", "room, TBT kept"][usize::from(standing)];
         Rating { rank: BEST_STANDING - standing, standing: meaning, terms }
@@ -200,6 +200,21 @@ const BEST_STANDING: u8 = 2;
 const BOUND_ERROR: f64 = 1e-9;
 
 impl Best {
+    /// Its position.
+    pub(super) const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// 2: it has room and keeps the TBT limit; 1: it has room; 0: neither.
+    pub(super) const fn standing(&self) -> u8 {
+        self.standing
+    }
+
+    /// In seconds; what is compared among those of one standing.
+    pub(super) const fn cost_s(&self) -> f64 {
+        self.cost_s
+    }
+
     /// Whether a candidate of the same standing and at least this cost is worse.
     fn is_beyond(&self, at_least_s: f64) -> bool {
         at_least_s > self.cost_s * (1.0 + BOUND_ERROR)
@@ -253,6 +268,6 @@ impl Policy for NetKvGuarded {
     }
 
     fn rate(&self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> Vec<Rating> {
-        candidates.iter().map(|candidate| self.rating(request, candidate, oracle, None)).collect()
+        candidates.iter().map(|candidate| self.rating(request, candidate, oracle)).collect()
     }
 }

@@ -22,12 +22,12 @@
 //! little time is promised. The parameters were chosen on seeds and a part of the trace that no comparison uses
 //! (experiments/tune_joint.toml).
 
-use super::netkv_guarded::{GuardedTerms, GuardedWeights, NetKvGuarded};
+use super::netkv_guarded::{GuardedTerms, GuardedWeights, NetKvGuarded, Surcharge};
 use crate::candidate::{Candidate, PrefillCandidate};
 use crate::estimates::{Estimates, PrefillModel};
 use crate::oracle::CostOracle;
 use crate::policy::{Policy, StagedPolicy};
-use crate::rating::Rating;
+use crate::rating::{Rating, Term};
 use crate::request::{PromptView, RequestView};
 
 /// Parameters of the rule.
@@ -45,30 +45,70 @@ pub struct JointConfig {
 pub(crate) struct NetKvJoint {
     netkv: NetKvGuarded,
     prefill: PrefillModel,
+    /// An empty iteration, in seconds.
+    empty_s: f64,
+    price: f64,
     lateness_s: f64,
+}
+
+/// Both prices, for one request.
+struct Prices {
+    price: f64,
+    empty_s: f64,
+    lateness_s: f64,
+    /// Seconds that are left of what was promised; none if it is late already, and cannot be later.
+    left_s: Option<f64>,
+}
+
+impl Surcharge for Prices {
+    fn of_iteration(&self, iteration_s: f64) -> f64 {
+        self.price * (iteration_s - self.empty_s)
+    }
+
+    fn of_first_token(&self, first_token_s: f64) -> f64 {
+        let is_late = self.left_s.is_some_and(|left_s| first_token_s > left_s);
+        if is_late { self.lateness_s } else { 0.0 }
+    }
 }
 
 impl NetKvJoint {
     /// The rule with these parameters.
     pub(crate) fn new(config: JointConfig, estimates: Estimates) -> Self {
-        let netkv = NetKvGuarded::new(config.netkv, GuardedTerms::ALL, estimates.iteration);
-        let netkv = netkv.with_price(config.price, config.lateness_s);
-        Self { netkv, prefill: estimates.prefill, lateness_s: config.lateness_s }
+        let JointConfig { netkv, price, lateness_s } = config;
+        let netkv = NetKvGuarded::new(netkv, GuardedTerms::ALL, estimates.iteration);
+        Self { netkv, prefill: estimates.prefill, empty_s: estimates.iteration.seconds(0, 0), price, lateness_s }
     }
-}
 
-/// Seconds that are left of what was promised; none if it is late already, and cannot be later.
-fn left_s(request: &RequestView) -> Option<f64> {
-    Some(request.prompt.ttft_left.as_secs_f64()).filter(|&left_s| left_s > 0.0)
+    /// What is added to NetKV's cost for a request with so many seconds left.
+    fn prices(&self, left_s: f64) -> Prices {
+        let left_s = Some(left_s).filter(|&left_s| left_s > 0.0);
+        Prices { price: self.price, empty_s: self.empty_s, lateness_s: self.lateness_s, left_s }
+    }
+
+    /// The cost of a candidate, term by term: NetKV's, and the prices that there are.
+    fn rating(&self, request: &RequestView, candidate: &Candidate, oracle: &dyn CostOracle) -> Rating {
+        let prices = self.prices(request.prompt.ttft_left.as_secs_f64());
+        let mut rating = self.netkv.rating(request, candidate, oracle);
+        let first_token_s = rating.cost();
+        if self.price > 0.0 {
+            let iteration_s = self.netkv.iteration_s(request, candidate);
+            rating.terms.push(Term::new("price", "s", prices.of_iteration(iteration_s)));
+        }
+        if self.lateness_s > 0.0 {
+            rating.terms.push(Term::new("lateness", "s", prices.of_first_token(first_token_s)));
+        }
+        rating
+    }
 }
 
 impl Policy for NetKvJoint {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> usize {
-        self.netkv.best(request, candidates, oracle, left_s(request)).index
+        let prices = self.prices(request.prompt.ttft_left.as_secs_f64());
+        self.netkv.best(request, candidates, oracle, &prices).index()
     }
 
     fn rate(&self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> Vec<Rating> {
-        candidates.iter().map(|candidate| self.netkv.rating(request, candidate, oracle, left_s(request))).collect()
+        candidates.iter().map(|candidate| self.rating(request, candidate, oracle)).collect()
     }
 }
 
@@ -84,12 +124,12 @@ impl StagedPolicy for NetKvJoint {
         for (index, candidate) in prefill.iter().enumerate() {
             let request = RequestView { source: candidate.instance, prompt: *prompt };
             let done_s = candidate.done_s(prompt, &self.prefill);
-            let left_s = Some(prompt.ttft_left.as_secs_f64() - done_s).filter(|&left_s| left_s > 0.0);
-            let best = self.netkv.best(&request, decode, oracle, left_s);
-            let late_s = if left_s.is_none() { self.lateness_s } else { 0.0 };
-            let total_s = done_s + best.cost_s + late_s;
-            if best.standing > standing || (best.standing == standing && total_s < least_s) {
-                (chosen, standing, least_s) = (index, best.standing, total_s);
+            let prices = self.prices(prompt.ttft_left.as_secs_f64() - done_s);
+            let best = self.netkv.best(&request, decode, oracle, &prices);
+            let late_s = if prices.left_s.is_none() { self.lateness_s } else { 0.0 };
+            let total_s = done_s + best.cost_s() + late_s;
+            if best.standing() > standing || (best.standing() == standing && total_s < least_s) {
+                (chosen, standing, least_s) = (index, best.standing(), total_s);
             }
         }
         chosen
