@@ -2,12 +2,10 @@
 //!
 //! The rules by which rates are found are in [`crate::max_min`], which has the other half of [`Allocation`].
 
-use crate::max_min::Reached;
+use crate::reached::{Reached, UNBOUNDED};
 use crate::steps::{ABSENT, Steps};
 use netkv_units::{BytesPerSec, LinkId, Meter, Nanobytes, SimTime};
 
-/// Of a flow that rises: what it takes is whatever it gets. Of a link: it does not fill.
-pub(crate) const UNBOUNDED: u64 = u64::MAX;
 /// Witness of a flow that its cap stops.
 pub(crate) const CAP: u32 = u32::MAX - 1;
 /// Witness of a flow that rises.

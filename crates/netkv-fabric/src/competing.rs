@@ -9,8 +9,8 @@
 //! in the time that some flows take. Leaves out: the reaction of other tenants to congestion, but for their slower
 //! flows; jobs whose flows come together; traffic inside racks.
 
-use crate::background::pod_factors;
 use crate::fat_tree::{FatTree, LinkKind};
+use crate::pod_factors::pod_factors;
 use crate::size_table::SizeTable;
 use netkv_units::{Bytes, GpuId, SimDuration, SimTime, Stream};
 

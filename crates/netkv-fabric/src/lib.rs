@@ -14,6 +14,8 @@ pub mod flowref;
 mod max_min;
 mod network;
 mod place;
+mod pod_factors;
+mod reached;
 mod size_table;
 mod steps;
 

@@ -22,43 +22,13 @@
 //! taken less of is not reached at all, nor is one that a flow has for itself. Links that were not full wait aside
 //! until the level comes near their bound, which it seldom does.
 
-use crate::allocation::{Allocation, CAP, Change, Flow, Link, Member, NOBODY, UNBOUNDED};
+use crate::allocation::{Allocation, CAP, Change, Flow, Link, Member, NOBODY};
+use crate::reached::{ASIDE, NOWHERE, Reached, Step, UNBOUNDED, key_of};
 use crate::steps::ABSENT;
 use netkv_units::BytesPerSec;
 
 /// Marks the owner of a step as a flow.
 const FLOW: u32 = 1 << 31;
-/// Place of a link that was not full and is put aside, since it is seldom the next; and of one without a step.
-const ASIDE: u32 = u32::MAX;
-const NOWHERE: u32 = u32::MAX - 1;
-
-/// What comes next in a solve; at one level, in this order.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Fill,
-    Cap,
-    Release,
-}
-
-/// A reached link.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Reached {
-    /// The solve that reached it.
-    epoch: u32,
-    /// Members that rise.
-    risen: u32,
-    /// Its place among the steps to come.
-    place: u32,
-    /// It fills here, or higher if this is not `exact`.
-    level: u64,
-    /// Where it filled before; [`UNBOUNDED`] once it has released its flows.
-    release: u64,
-    exact: bool,
-    /// It is in the queue to have its level found.
-    queued: bool,
-    /// It has filled.
-    done: bool,
-}
 
 impl Allocation {
     /// Finds all rates after the changes since the last solve.
@@ -396,16 +366,4 @@ impl Allocation {
         self.reached[link as usize].release = UNBOUNDED;
         self.reach(link);
     }
-}
-
-impl Reached {
-    /// The key of the link's next step.
-    fn key(&self) -> u64 {
-        if self.level <= self.release { key_of(self.level, Step::Fill) } else { key_of(self.release, Step::Release) }
-    }
-}
-
-/// A key that sorts by level, then step.
-const fn key_of(level: u64, step: Step) -> u64 {
-    if level == UNBOUNDED { ABSENT } else { level << 2 | step as u64 }
 }
