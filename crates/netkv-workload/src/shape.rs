@@ -5,6 +5,7 @@ mod prefixes;
 
 use crate::trace::{Trace, TraceRow};
 use crate::workload::{Request, Workload};
+pub use context::Context;
 use context::reshape;
 use netkv_units::{SimDuration, SimTime, Stream};
 pub use prefixes::Prefixes;
@@ -45,25 +46,6 @@ impl InputRange {
     pub const fn contains(self, input_tokens: u32) -> bool {
         self.min_tokens <= input_tokens && input_tokens <= self.max_tokens
     }
-}
-
-/// What becomes of context lengths. Shared prefixes are stretched with the prompts, so that hit fractions stay.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Context {
-    /// As in the trace.
-    Native,
-    /// Every prompt has this length.
-    Fixed {
-        /// The length, at least 1.
-        tokens: u32,
-    },
-    /// Prompts are multiplied.
-    Scaled {
-        /// By this much.
-        factor: f64,
-        /// Up to this length, at least 1.
-        max_tokens: u32,
-    },
 }
 
 /// What becomes of timestamps.
@@ -182,14 +164,7 @@ impl WorkloadSpec {
             assert!(tick > SimDuration::ZERO, "a tick has a length");
         }
         self.prefixes.check();
-        match self.context {
-            Context::Native => {}
-            Context::Fixed { tokens } => assert!(tokens > 0, "a prompt has at least one token"),
-            Context::Scaled { factor, max_tokens } => {
-                assert!(factor.is_finite() && factor > 0.0, "{factor} scales no prompt");
-                assert!(max_tokens > 0, "a prompt has at least one token");
-            }
-        }
+        self.context.check();
     }
 }
 

@@ -9,9 +9,27 @@
 //! 38 % at native lengths and at 32,768 tokens or more, 36 % at 8,192, 33 % at 4,096, 30 % at 2,048 and 21 % at 1,024.
 
 use crate::prefix::PrefixIndex;
-use crate::shape::Context;
 use crate::trace::{Trace, n_blocks_of};
 use netkv_units::BlockId;
+
+/// What becomes of context lengths. Shared prefixes are stretched with the prompts, so that hit fractions stay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Context {
+    /// As in the trace.
+    Native,
+    /// Every prompt has this length.
+    Fixed {
+        /// The length, at least 1.
+        tokens: u32,
+    },
+    /// Prompts are multiplied.
+    Scaled {
+        /// By this much.
+        factor: f64,
+        /// Up to this length, at least 1.
+        max_tokens: u32,
+    },
+}
 
 /// The prompts of a part of a trace, with ids dense in order of first appearance in that part.
 pub(crate) struct Reshaped {
@@ -56,6 +74,17 @@ pub(crate) fn reshape(trace: &Trace, kept: &[usize], context: Context) -> Reshap
 }
 
 impl Context {
+    pub(super) fn check(self) {
+        match self {
+            Self::Native => {}
+            Self::Fixed { tokens } => assert!(tokens > 0, "a prompt has at least one token"),
+            Self::Scaled { factor, max_tokens } => {
+                assert!(factor.is_finite() && factor > 0.0, "{factor} scales no prompt");
+                assert!(max_tokens > 0, "a prompt has at least one token");
+            }
+        }
+    }
+
     /// The new length of a prompt.
     pub(super) fn apply(self, input_tokens: u32) -> u32 {
         match self {

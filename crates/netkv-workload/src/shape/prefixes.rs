@@ -7,8 +7,7 @@
 //! in trace order, the same ones whatever the window, the lengths that are kept and p_share: a higher probability only
 //! adds sharers.
 
-use super::context::{Prompt, Reshaped};
-use crate::shape::Context;
+use super::context::{Context, Prompt, Reshaped};
 use crate::trace::{BLOCK_TOKENS, Trace, n_blocks_of};
 use netkv_units::{BlockId, Stream};
 

@@ -1,6 +1,7 @@
 //! A second look at a line that is no row: which field is wrong, and what it should be.
 
-use super::{MAX_TIMESTAMP_MS, MAX_TOKENS, TraceError};
+use super::error::TraceError;
+use super::limits::{MAX_TIMESTAMP_MS, MAX_TOKENS};
 use serde_json::Value;
 
 pub(super) const TIMESTAMP: &str = "timestamp";

@@ -1,7 +1,9 @@
 //! Bytes to rows. A good line takes the typed path; a bad one is looked at again to say what is wrong with it.
 
 use super::diagnose::{FIELDS, HASH_IDS, INPUT_LENGTH, OUTPUT_LENGTH, TIMESTAMP, diagnose};
-use super::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS, Trace, TraceError, TraceErrors, TraceRow, n_blocks_of};
+use super::error::{TraceError, TraceErrors};
+use super::limits::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS, n_blocks_of};
+use super::rows::{Trace, TraceRow};
 use netkv_units::BlockId;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -17,21 +19,28 @@ struct RawRow {
     hash_ids: Vec<u64>,
 }
 
-pub(super) fn parse(bytes: &[u8]) -> Result<Trace, TraceErrors> {
-    let mut reader = Reader::new(bytes.len());
-    let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    if bytes.is_empty() {
-        let allowed = format!("one JSON object a line, with the fields {FIELDS}");
-        reader.errors.push(TraceError::line(1, "", "the file is empty", &allowed));
-    } else {
-        for (line_idx, line) in body.split(|&byte| byte == b'\n').enumerate() {
-            reader.read_line(line_idx + 1, line);
+impl Trace {
+    /// Reads and checks a trace from the bytes of a file.
+    ///
+    /// # Errors
+    /// All that is wrong with the file, row by row: malformed JSON, missing or unknown fields, numbers out of range,
+    /// timestamps that run back, a number of blocks that does not fit the input length, block ids that are no tree.
+    pub fn parse(bytes: &[u8]) -> Result<Self, TraceErrors> {
+        let mut reader = Reader::new(bytes.len());
+        let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        if bytes.is_empty() {
+            let allowed = format!("one JSON object a line, with the fields {FIELDS}");
+            reader.errors.push(TraceError::line(1, "", "the file is empty", &allowed));
+        } else {
+            for (line_idx, line) in body.split(|&byte| byte == b'\n').enumerate() {
+                reader.read_line(line_idx + 1, line);
+            }
         }
+        if !reader.errors.is_empty() {
+            return Err(reader.errors);
+        }
+        Ok(Self::from_parts(reader.rows, reader.blocks, Some(Sha256::digest(bytes).into())))
     }
-    if !reader.errors.is_empty() {
-        return Err(reader.errors);
-    }
-    Ok(Trace::from_parts(reader.rows, reader.blocks, Some(Sha256::digest(bytes).into())))
 }
 
 /// What has been read so far.
