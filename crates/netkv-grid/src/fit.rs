@@ -8,11 +8,15 @@
 //! beside them (aggregated serving) get one more coefficient, for each of those prompt tokens: it is what the disaggregated
 //! system of the simulation does not pay, and is reported, not kept.
 
+mod coefficient;
+mod errors;
 mod least_squares;
 mod phase;
 mod points;
 
-pub use phase::{Coefficient, FittedPoint, PhaseFit};
+pub use coefficient::Coefficient;
+pub use errors::{Errors, FitErrors};
+pub use phase::{FittedPoint, PhaseFit};
 pub use points::Phase;
 
 use crate::issue::{InputErrors, Issue, Origin};

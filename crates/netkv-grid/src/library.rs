@@ -5,7 +5,6 @@ use crate::profile::Profile;
 use crate::reader::Reader;
 use crate::source;
 use crate::trace_source::{self, LoadedTrace};
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,9 +51,4 @@ impl Library {
     pub(crate) fn traces(&self) -> impl Iterator<Item = &LoadedTrace> {
         self.traces.values().filter_map(|loaded| loaded.as_ref().ok()).map(Arc::as_ref)
     }
-}
-
-/// SHA-256 in hexadecimal.
-pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

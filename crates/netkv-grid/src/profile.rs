@@ -3,26 +3,27 @@
 //!
 //! A unit is the end of a key's name, so a wrong unit is an unknown key. Coefficients become whole femtoseconds.
 
+mod about;
 mod range;
 mod write;
 
-pub use range::{LatencyRange, Span};
+pub use about::{ProfileOrigin, ProfiledModel};
+pub use range::LatencyRange;
 pub use write::FittedProfile;
-pub(crate) use write::round_to_written;
 
+use crate::fit::{Errors, FitErrors};
 use crate::issue::{InputErrors, Origin};
-use crate::library::sha256_hex;
 use crate::reader::{Range, Reader, list};
+use crate::sha256::sha256_hex;
 use crate::source;
+use crate::span::Span;
 use crate::tree::{self, Content, Node};
+use about::FORMAT;
 use netkv_sim::{DecodeLatency, GpuProfile, PrefillLatency};
 use netkv_units::LatencyCurve;
 use netkv_workload::KvLayout;
 use std::path::Path;
 use std::sync::Arc;
-
-/// The format, and its version.
-pub(crate) const FORMAT: &str = "netkv-profile/2";
 
 /// Femtoseconds of a millisecond, a microsecond and a nanosecond.
 const FEMTOS: [f64; 3] = [1e12, 1e9, 1e6];
@@ -71,78 +72,6 @@ pub struct Profile {
     pub prefill_fit: FitErrors,
     /// How well decode fits them.
     pub decode_fit: FitErrors,
-}
-
-/// What a profile is of.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ProfiledModel {
-    /// Name of the model.
-    pub model: String,
-    /// Precision of its weights.
-    pub precision: String,
-    /// Kind of GPU.
-    pub gpu: String,
-    /// GPUs of an instance.
-    pub tp: u32,
-    /// How the model stores keys and values.
-    pub kv: KvLayout,
-    /// How often an instance holds, and so receives, the KV cache of a token: once if the GPUs share it out.
-    pub kv_copies: u32,
-    /// Memory taken by the weights, all GPUs of an instance together.
-    pub weights_gb: f64,
-}
-
-/// Where measurements come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProfileOrigin {
-    /// Who measured what, with versions.
-    pub source: String,
-    /// The terms that the measurements are under.
-    pub licence: String,
-    /// The command that writes the profile from them.
-    pub command: String,
-}
-
-/// How far a fit is from measurements, in percent of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Errors {
-    /// Mean of the absolute errors.
-    pub mape_percent: f64,
-    /// Largest absolute error.
-    pub worst_percent: f64,
-}
-
-/// Errors of the fit of one phase.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct FitErrors {
-    /// Measurements.
-    pub n_points: u32,
-    /// On the measurements that were fitted.
-    pub in_sample: Errors,
-    /// On each measurement when all others are fitted.
-    pub left_out: Errors,
-    /// On all measurements of one batch size (prefill: of as many tokens computed) when all others are fitted.
-    pub level_out: Errors,
-}
-
-impl Errors {
-    /// Of relative errors.
-    pub(crate) fn of(errors: impl Iterator<Item = f64>) -> Self {
-        let (mut n, mut sum, mut worst) = (0_u32, 0.0, 0.0_f64);
-        for error in errors.map(f64::abs) {
-            n += 1;
-            sum += error;
-            worst = worst.max(error);
-        }
-        Self { mape_percent: 100.0 * sum / f64::from(n.max(1)), worst_percent: 100.0 * worst }
-    }
-}
-
-impl ProfiledModel {
-    /// Bytes of KV cache that a token takes in an instance, all copies together.
-    pub fn bytes_per_token(&self) -> u64 {
-        self.kv.bytes_per_token().get() * u64::from(self.kv_copies)
-    }
 }
 
 impl Profile {

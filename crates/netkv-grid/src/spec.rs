@@ -9,6 +9,7 @@ mod degraded;
 mod engine;
 mod network;
 mod policy;
+mod seconds;
 mod workload;
 
 pub(crate) use workload::WorkloadRecipe;
@@ -16,8 +17,9 @@ pub(crate) use workload::WorkloadRecipe;
 use crate::header;
 use crate::issue::{Issue, Origin};
 use crate::library::Library;
-use crate::profile::{LatencyRange, Profile, Span};
+use crate::profile::{LatencyRange, Profile};
 use crate::reader::{Range, Reader};
+use crate::span::Span;
 use crate::tree::Table;
 use netkv_fabric::{BackgroundConfig, Degradation, FabricConfig, Wiring};
 use netkv_policy::PolicyConfig;
@@ -28,19 +30,8 @@ use netkv_sim::{
 };
 use netkv_units::SimDuration;
 use netkv_workload::RequestSource;
+use seconds::SECONDS;
 use std::sync::Arc;
-
-/// The longest time that a key may hold, in seconds. Chosen by us: 31 years, far within the range of simulated time.
-const MAX_SECONDS: f64 = 1e9;
-
-/// A number of seconds, zero included.
-const SECONDS: Range = Range::closed(0.0, MAX_SECONDS);
-
-/// Seconds between recurring events: more often than a thousand times a second a run would do nothing else.
-const PERIOD: Range = Range::closed(1e-3, MAX_SECONDS);
-
-/// A number of seconds, zero excluded.
-const POSITIVE_SECONDS: Range = Range::above(0.0, MAX_SECONDS);
 
 /// A valid scenario without its seed and its requests, and the recipe of these.
 #[derive(Clone, Debug)]

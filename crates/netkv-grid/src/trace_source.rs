@@ -1,7 +1,7 @@
 //! Where a trace comes from: the published file if it is at hand, the generator, or a file of the user's.
 
 use crate::issue::{InputErrors, Issue, Origin};
-use crate::library::sha256_hex;
+use crate::sha256::sha256_hex;
 use crate::source;
 use netkv_workload::{SyntheticKind, Trace, generate};
 use std::path::{Path, PathBuf};

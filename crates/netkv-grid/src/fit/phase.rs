@@ -1,20 +1,11 @@
 //! The fit of one phase: its columns, its coefficients, and how far it is from the measurements.
 
+use super::coefficient::{Coefficient, round_to_written};
+use super::errors::{Errors, FitErrors};
 use super::least_squares::{is_determined, non_negative};
 use super::points::{Phase, Point};
-use crate::profile::{Errors, FitErrors, Span, round_to_written};
+use crate::span::Span;
 use std::collections::BTreeSet;
-
-/// A coefficient of a fit.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Coefficient {
-    /// As in the profile file, with its unit; with where it begins, if it is a step of a curve.
-    pub name: String,
-    /// Its value, as exactly as profile files have it.
-    pub value: f64,
-    /// Whether the best fit had it below zero, so that the term was dropped.
-    pub is_dropped: bool,
-}
 
 /// A measurement and what the fit makes of it.
 #[derive(Clone, Debug, PartialEq)]

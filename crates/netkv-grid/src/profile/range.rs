@@ -1,13 +1,6 @@
 //! Where latencies were measured, and what lies beyond.
 
-/// The smallest and the largest of some values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// The smallest.
-    pub low: u64,
-    /// The largest.
-    pub high: u64,
-}
+use crate::span::Span;
 
 /// What was measured: beyond it latencies are extrapolated. Or what an experiment asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,16 +13,6 @@ pub struct LatencyRange {
     pub decode_batch: Span,
     /// Context of a decoding request, in tokens.
     pub decode_context_tokens: Span,
-}
-
-impl Span {
-    fn joined(self, other: Self) -> Self {
-        Self { low: self.low.min(other.low), high: self.high.max(other.high) }
-    }
-
-    fn holds(self, other: Self) -> bool {
-        self.low <= other.low && other.high <= self.high
-    }
 }
 
 impl LatencyRange {

@@ -1,12 +1,10 @@
 //! The text of a profile that was fitted.
 
-use super::{Errors, FORMAT, FitErrors, ProfileOrigin, ProfiledModel, Span};
-use crate::fit::{Fit, PhaseFit};
+use super::about::{FORMAT, ProfileOrigin, ProfiledModel};
+use crate::fit::{Errors, Fit, FitErrors, PhaseFit};
+use crate::span::Span;
 use netkv_workload::KvLayout;
 use std::fmt::Write as _;
-
-/// Significant digits of coefficients: a part in a million, far below any error of measurement.
-const DIGITS: usize = 6;
 
 /// A fit with what it is a fit of.
 #[derive(Clone, Debug)]
@@ -112,9 +110,4 @@ fn layout_keys(layout: KvLayout) -> [(&'static str, String); 5] {
 /// A string as TOML has it.
 fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
-}
-
-/// A coefficient as a profile file has it.
-pub(crate) fn round_to_written(value: f64) -> f64 {
-    format!("{value:.*e}", DIGITS - 1).parse().expect("a written number can be read")
 }

@@ -1,6 +1,6 @@
 //! The traffic of others on the fabric.
 
-use super::PERIOD;
+use super::seconds::PERIOD;
 use crate::reader::{Range, Reader, list, one_of};
 use crate::tree::{Content, Node};
 use netkv_fabric::{

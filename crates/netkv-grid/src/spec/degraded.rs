@@ -1,6 +1,6 @@
 //! Links that carry less than they should for some time: `fabric.degraded`, a list of tables.
 
-use super::SECONDS;
+use super::seconds::SECONDS;
 use crate::issue::{nearest, with_suggestion};
 use crate::reader::{Range, Reader, list, one_of};
 use crate::tree::{Content, Node, Table};

@@ -1,6 +1,6 @@
 //! The serving engine: memory, batches, transfers, and objectives.
 
-use super::{POSITIVE_SECONDS, SECONDS};
+use super::seconds::{POSITIVE_SECONDS, SECONDS};
 use crate::profile::Profile;
 use crate::reader::{Range, Reader};
 use netkv_sim::{

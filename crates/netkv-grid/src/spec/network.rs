@@ -1,7 +1,7 @@
 //! The fabric, and what the scheduler learns of it.
 
-use super::SECONDS;
 use super::cluster::read_shape;
+use super::seconds::SECONDS;
 use crate::reader::{Range, Reader};
 use netkv_fabric::{FabricConfig, FabricShape, FatTree, LinkKind, RouteChoice, Uplinks, Wiring};
 use netkv_sim::{OracleBandwidth, OracleGranularity, OwnTraffic, TelemetryConfig};

@@ -1,6 +1,6 @@
 //! The policy under test, with the parameters of every policy: they are checked, used or not.
 
-use super::{PERIOD, POSITIVE_SECONDS, SECONDS};
+use super::seconds::{PERIOD, POSITIVE_SECONDS, SECONDS};
 use crate::reader::{Range, Reader, one_of};
 use netkv_policy::{
     AibrixConfig, BatchView, Dep9118Config, DynamoConfig, GuardedWeights, JointConfig, Ledger, LlmdConfig, LoadMeasure,

@@ -1,6 +1,6 @@
 //! The recipe of a cell's requests: window, then context, then arrivals within their ticks, then the scaling of time.
 
-use super::{MAX_SECONDS, SECONDS};
+use super::seconds::{MAX_SECONDS, SECONDS};
 use crate::library::Library;
 use crate::reader::{Range, Reader};
 use crate::trace_source::{LoadedRequests, LoadedTrace, TraceOrigin};

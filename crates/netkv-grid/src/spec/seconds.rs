@@ -1,0 +1,15 @@
+//! How long the times may be that keys hold.
+
+use crate::reader::Range;
+
+/// The longest time that a key may hold, in seconds. Chosen by us: 31 years, far within the range of simulated time.
+pub(super) const MAX_SECONDS: f64 = 1e9;
+
+/// A number of seconds, zero included.
+pub(super) const SECONDS: Range = Range::closed(0.0, MAX_SECONDS);
+
+/// Seconds between recurring events: more often than a thousand times a second a run would do nothing else.
+pub(super) const PERIOD: Range = Range::closed(1e-3, MAX_SECONDS);
+
+/// A number of seconds, zero excluded.
+pub(super) const POSITIVE_SECONDS: Range = Range::above(0.0, MAX_SECONDS);
