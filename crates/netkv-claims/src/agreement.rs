@@ -2,7 +2,7 @@
 
 use crate::file::Claim;
 use crate::judge::Judged;
-use crate::page::of_difference;
+use crate::wording::of_difference;
 
 /// Fewer numbers than this say little about a correlation. Chosen by us.
 const FEWEST: usize = 10;

@@ -73,6 +73,11 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// The metrics of its expression: one, or "a - b".
+    pub(crate) fn metrics(&self) -> Vec<&str> {
+        self.metric.split(" - ").map(str::trim).collect()
+    }
+
     /// Whether it is about several points.
     pub(crate) const fn is_over_many(&self) -> bool {
         self.take.is_some() || matches!(self.measure, Measure::SpreadPercent | Measure::LowestPercent)

@@ -7,26 +7,15 @@
 
 use crate::file::{Claim, Claims, FileError};
 use crate::measure::measure;
-use crate::samples::Samples;
+use crate::ours::Ours;
+use crate::samples::{POLICY_AXIS, Samples};
 use netkv_frames::same;
 use netkv_units::nearest;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The axis of the policies.
-pub(crate) const POLICY_AXIS: &str = "policy.name";
-
 /// What decimal fractions in binary may be off by.
 const ROUNDING: f64 = 1e-9;
-
-/// Our number, in the claim's unit.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Ours {
-    /// The number.
-    pub value: f64,
-    /// Its interval over seeds, if it has one: seed noise only, not the model's error.
-    pub interval: Option<(f64, f64)>,
-}
 
 /// What comes of the comparison.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,7 +117,7 @@ fn check(claim: &Claim, samples: &Samples) -> Result<(), String> {
             return Err(format!("axis {axis} of {} has no value {value}; it has {own}{meant}", claim.experiment));
         }
     }
-    for metric in terms(&claim.metric) {
+    for metric in claim.metrics() {
         if !samples.metrics.contains_key(metric) {
             let meant = meant(metric, samples.metrics.keys().map(String::as_str));
             return Err(format!("there is no metric {metric}; `netkv schema` lists them{meant}"));
@@ -152,11 +141,6 @@ fn check(claim: &Claim, samples: &Samples) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-/// The metrics of an expression: one, or "a - b".
-pub(crate) fn terms(metric: &str) -> Vec<&str> {
-    metric.split(" - ").map(str::trim).collect()
 }
 
 fn verdict(claim: &Claim, ours: Ours) -> Verdict {

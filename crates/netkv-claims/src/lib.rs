@@ -11,10 +11,13 @@ mod agreement;
 mod file;
 mod judge;
 mod measure;
+mod ours;
 mod page;
 mod samples;
+mod wording;
 
 pub use agreement::{Agreement, agreements};
 pub use file::{Block, Bound, Claim, Claims, FileError, Fitted, Measure, Take, Tolerance};
-pub use judge::{Judged, Ours, Verdict, judge};
+pub use judge::{Judged, Verdict, judge};
+pub use ours::Ours;
 pub use page::{Tally, html, markdown, tally, text, totals};

@@ -3,8 +3,8 @@
 //! Every comparison is between values of the same seed, whose runs share arrivals, and so is its interval.
 
 use crate::file::{Claim, Measure, Take, factor};
-use crate::judge::{Ours, POLICY_AXIS, terms};
-use crate::samples::{BySeed, Samples, mean, pairs, sd};
+use crate::ours::Ours;
+use crate::samples::{BySeed, POLICY_AXIS, Samples, mean, pairs, sd};
 
 /// Ours, in the claim's unit; none if a cell that it needs did not finish.
 pub(crate) fn measure(claim: &Claim, samples: &Samples) -> Option<Ours> {
@@ -20,7 +20,7 @@ pub(crate) fn measure(claim: &Claim, samples: &Samples) -> Option<Ours> {
 }
 
 fn by_seed(claim: &Claim, samples: &Samples, place: &[String]) -> BySeed {
-    samples.by_seed(place, &terms(&claim.metric))
+    samples.by_seed(place, &claim.metrics())
 }
 
 /// The same place with another policy.
@@ -132,17 +132,4 @@ fn lowest_percent(claim: &Claim, samples: &Samples, places: &[&[String]]) -> Opt
     }
     let percent = |count: usize| 100.0 * count as f64 / places.len() as f64;
     (!places.is_empty()).then(|| Ours { value: percent(won), interval: Some((percent(surely), percent(perhaps))) })
-}
-
-impl Ours {
-    fn scaled(self, factor: f64) -> Self {
-        let ends = |(low, high): (f64, f64)| {
-            if factor < 0.0 { (high * factor, low * factor) } else { (low * factor, high * factor) }
-        };
-        Self { value: self.value * factor, interval: self.interval.map(ends) }
-    }
-
-    fn shifted(self, by: f64) -> Self {
-        Self { value: self.value + by, interval: self.interval.map(|(low, high)| (low + by, high + by)) }
-    }
 }

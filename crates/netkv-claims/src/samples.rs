@@ -3,11 +3,14 @@
 //! A summary has intervals of one metric, and differences to one baseline. Claims compare with any policy and take
 //! differences of metrics, and seeds share arrivals: so their intervals are made here, from pairs.
 
-use crate::judge::Ours;
+use crate::ours::Ours;
 use anyhow::{Context, Result};
 use netkv_frames::{distinct, read_table, same, student_t_quantile};
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// The axis of the policies.
+pub(crate) const POLICY_AXIS: &str = "policy.name";
 
 /// The finished cells of an experiment.
 pub(crate) struct Samples {
