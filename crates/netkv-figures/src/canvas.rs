@@ -3,6 +3,7 @@
 //! plotters draws at whole coordinates, so everything is drawn at eight times its size and the header is rewritten:
 //! precise to an eighth of a pixel. The font is the vendored subset of DejaVu Sans, for measuring and for the PNG.
 
+use crate::markup::escaped;
 use crate::style::{Marker, WHITE};
 use anyhow::{Context, Result, anyhow};
 use plotters::prelude::*;
@@ -170,7 +171,7 @@ impl Canvas {
              role=\"img\" aria-label=\"{}\" stroke-linejoin=\"round\">",
             width * FINE,
             height * FINE,
-            crate::words::escaped(title)
+            escaped(title)
         );
         let body = body.trim_end().strip_suffix("</svg>").ok_or_else(|| anyhow!("plotters drew half an SVG"))?;
         // Line breaks within a text element count as spaces in some viewers.

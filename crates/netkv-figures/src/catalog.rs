@@ -2,84 +2,11 @@
 
 use crate::axis::Spacing;
 use crate::bars::Bars;
-use crate::data::{Results, View};
-use crate::grid::Grid;
+use crate::data::View;
+use crate::figure::{Figure, Kind};
 use crate::intervals::{Intervals, Mark, Measure};
 use crate::lines::{Across, Lines, Logarithm};
-use crate::multiples::Multiples;
-use crate::pairs::Cells;
-use crate::steps::Steps;
-use crate::waterfall::Waterfall;
-use crate::{Sources, closed_form, paper, style, words};
-use anyhow::{Context, Result};
-
-/// A figure.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Figure {
-    /// Its name, and that of its files.
-    pub name: &'static str,
-    /// The experiment whose summary it is drawn from.
-    pub experiment: &'static str,
-    /// Its title.
-    pub title: &'static str,
-    /// What it shows, in a sentence.
-    pub shows: &'static str,
-    pub(crate) kind: Kind,
-}
-
-/// A kind of chart, with what it shows.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind {
-    Lines(Lines),
-    Bars(Bars),
-    Intervals(Intervals),
-    Multiples(Multiples),
-    Grid(Grid),
-    Steps(Steps),
-    Waterfall(Waterfall),
-}
-
-impl Figure {
-    /// The axes of the experiment that it shows.
-    pub(crate) const fn view(&self) -> View {
-        match &self.kind {
-            Kind::Lines(lines) => View::policies_against(lines.across.axis),
-            Kind::Bars(bars) => View::policies_against(bars.axis),
-            Kind::Intervals(intervals) => intervals.view,
-            Kind::Multiples(multiples) => multiples.view,
-            Kind::Grid(grid) => grid.view,
-            Kind::Steps(steps) => steps.view,
-            Kind::Waterfall(waterfall) => waterfall.view,
-        }
-    }
-
-    /// What stands above it and its like in the report.
-    pub(crate) fn heading(&self) -> &'static str {
-        let is_of_paper = paper::FIGURES.iter().any(|figure| figure.name == self.name);
-        if is_of_paper { "The paper's figures, and the bridge to ours" } else { "Figures beyond the paper" }
-    }
-
-    /// The figure as SVG.
-    pub(crate) fn svg(&self, sources: Sources<'_>) -> Result<String> {
-        let results = Results::read(sources.results, self.experiment, self.view());
-        results
-            .and_then(|results| self.drawn(&results, sources))
-            .with_context(|| format!("cannot draw figure {}", self.name))
-    }
-
-    fn drawn(&self, results: &Results, sources: Sources<'_>) -> Result<String> {
-        let cells = || Cells::read(sources.results, self.experiment);
-        match &self.kind {
-            Kind::Lines(lines) => lines.draw(results, self.title),
-            Kind::Bars(bars) => bars.draw(results, self.title),
-            Kind::Intervals(intervals) => intervals.draw(results, self.title),
-            Kind::Multiples(multiples) => multiples.draw(results, sources.printed, self.title),
-            Kind::Grid(grid) => grid.draw(results, sources.printed, self.title),
-            Kind::Steps(steps) => steps.draw(results, &cells()?, sources.printed, self.title),
-            Kind::Waterfall(waterfall) => waterfall.draw(results, &cells()?, self.title),
-        }
-    }
-}
+use crate::{closed_form, paper, style, words};
 
 const CONTEXT: Across = Across {
     axis: "workload.context_tokens",
@@ -371,6 +298,12 @@ static STUDY: [Figure; 19] = [
 /// Every figure, in the order of the report: the paper's, then those of the study beyond it.
 pub(crate) fn catalog() -> Vec<&'static Figure> {
     paper::FIGURES.iter().chain(&STUDY).collect()
+}
+
+/// What stands above a figure and its like in the report.
+pub(crate) fn heading(figure: &Figure) -> &'static str {
+    let is_of_paper = paper::FIGURES.iter().any(|other| other.name == figure.name);
+    if is_of_paper { "The paper's figures, and the bridge to ours" } else { "Figures beyond the paper" }
 }
 
 /// The experiments that figures are drawn from, each once.

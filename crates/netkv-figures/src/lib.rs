@@ -11,12 +11,14 @@ mod catalog;
 mod closed_form;
 mod comparison;
 mod data;
+mod figure;
 mod fit;
 mod grid;
 mod heat;
 mod intervals;
 mod lines;
 mod load;
+mod markup;
 mod multiples;
 mod page;
 mod pairs;
@@ -25,6 +27,7 @@ mod paper_tables;
 mod printed;
 mod report;
 mod sheet;
+mod sources;
 mod steps;
 mod style;
 mod tables;
@@ -36,9 +39,10 @@ pub use fit::{FitColumn, FitPoint, FitSeries, fit_figure};
 pub use heat::heat_map;
 
 use anyhow::{Context, Result, ensure};
-use catalog::{Figure, catalog};
+use catalog::catalog;
+use figure::Figure;
 use netkv_claims::Claims;
-use printed::Printed;
+use sources::Sources;
 use std::path::{Path, PathBuf};
 
 /// A figure's name, and the experiment that it is drawn from.
@@ -58,21 +62,6 @@ pub fn figures() -> Vec<Named> {
 /// The figures whose experiment has no summary in `results`.
 pub fn missing(results: &Path) -> Vec<Named> {
     figures().into_iter().filter(|figure| !data::summary_path(results, figure.experiment).is_file()).collect()
-}
-
-/// What figures are drawn from.
-#[derive(Clone, Copy)]
-pub(crate) struct Sources<'a> {
-    /// Folder of all results.
-    pub(crate) results: &'a Path,
-    /// The numbers that the paper prints.
-    pub(crate) printed: Printed<'a>,
-}
-
-impl<'a> Sources<'a> {
-    const fn new(results: &'a Path, claims: Option<&'a Claims>) -> Self {
-        Self { results, printed: Printed::new(claims) }
-    }
 }
 
 /// Draws the figures called `names` into `out`, as SVG and PNG; all whose results are there if none is named (see

@@ -1,8 +1,8 @@
 //! The paper's figures in its own form, and the walk from its model to ours.
 
 use crate::axis::Spacing;
-use crate::catalog::{Figure, Kind};
 use crate::data::{POLICY_AXIS, REGIME_AXIS, View};
+use crate::figure::{Figure, Kind};
 use crate::grid::Grid;
 use crate::lines::{Across, Logarithm};
 use crate::multiples::{Measured, Multiples};

@@ -1,10 +1,12 @@
 //! The report: one HTML file with tables, figures and where they come from.
 
-use crate::catalog::{Figure, LOAD, MIDDLE_LOAD, experiments};
+use crate::catalog::{LOAD, MIDDLE_LOAD, experiments, heading};
 use crate::data::{Estimate, Results, View, summary_path};
+use crate::figure::Figure;
 use crate::lines::EQUIVALENCE;
-use crate::words::{self, escaped};
-use crate::{Sources, style, tables};
+use crate::markup::escaped;
+use crate::sources::Sources;
+use crate::{style, tables, words};
 use anyhow::Result;
 use netkv_claims::Claims;
 use std::fmt::Write as _;
@@ -36,11 +38,11 @@ pub(crate) fn page(sources: Sources<'_>, figures: &[&Figure], claims: Option<&Cl
         html.push_str(&netkv_claims::html(&claims.fitted, &netkv_claims::judge(claims, results)?));
     }
     html.push_str(&tables::html(sources)?);
-    let mut heading = "";
+    let mut above = "";
     for figure in figures {
-        if heading != figure.heading() {
-            heading = figure.heading();
-            writeln!(html, "<h2>{heading}</h2>")?;
+        if above != heading(figure) {
+            above = heading(figure);
+            writeln!(html, "<h2>{above}</h2>")?;
         }
         let svg = figure.svg(sources)?;
         writeln!(

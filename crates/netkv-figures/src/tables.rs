@@ -1,11 +1,12 @@
 //! Tables II to VI of the paper in its own layout: our numbers, and in brackets those that it prints.
 
-use crate::Sources;
 use crate::data::{Estimate, POLICY_AXIS, summary_path};
+use crate::markup::escaped;
 use crate::pairs::Cells;
 use crate::paper_tables::{Against, Table, What, tables};
 use crate::printed::Printed;
-use crate::words::{self, escaped, signed};
+use crate::sources::Sources;
+use crate::words::{self, signed};
 use anyhow::{Context, Result};
 use netkv_frames::{distinct, same};
 use std::fmt::Write as _;

@@ -49,11 +49,6 @@ pub(crate) fn interval(seconds: f64) -> String {
     if seconds == 0.0 { "present".to_owned() } else { format!("{} s", trimmed(seconds)) }
 }
 
-/// Text for markup.
-pub(crate) fn escaped(words: &str) -> String {
-    words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 /// Lines no wider than `width`, broken between words.
 pub(crate) fn wrapped(words: &str, font: Font, width: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
