@@ -1,9 +1,11 @@
 //! The `netkv` command: arguments, progress, printing and exit codes. What it does is done by the other crates.
 
 mod args;
+mod cells;
 mod clock;
 mod commands;
 mod failure;
+mod kept;
 mod output;
 mod picture;
 mod progress;
@@ -13,6 +15,7 @@ mod sweep;
 mod tables;
 mod timeline;
 mod watch;
+mod watched;
 
 use args::{Cli, Command};
 use clap::Parser;

@@ -4,18 +4,18 @@
 //! them again writes the same bytes. What differs from run to run is in provenance.parquet and in the store.
 
 use crate::failure::{Failure, Writing};
+use crate::kept::{has_requests, requests_path};
 use crate::output::{write_file, write_with};
-use crate::sweep::CELLS;
 use crate::tables::{axis_names, metadata, outcomes, provenance_table, requests_of, row};
 use netkv_frames::{
-    CellRow, Metadata, RESULTS_FORMAT, SummaryOptions, Table, cells_table, merge_tables, read_table, requests_table,
-    summary_table, write_table,
+    CellRow, Metadata, RESULTS_FORMAT, SummaryOptions, Table, cells_table, merge_tables, read_table, summary_table,
+    write_table,
 };
 use netkv_grid::{Cell, Experiment, Record, Status, Store, Stored};
-use netkv_sim::{RunOutput, SIM_EPOCH};
+use netkv_sim::SIM_EPOCH;
 use sha2::{Digest as _, Sha256};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use toml::{Table as Toml, Value};
 
 /// Writes every table of an experiment from what is stored.
@@ -43,22 +43,6 @@ pub fn write(experiment: &Experiment, store: &Store, folder: &Path) -> Result<()
 
 fn write_one(folder: &Path, name: &str, table: &Table, metadata: &Metadata) -> Result<(), Failure> {
     write_with(&folder.join(name), |temporary| write_table(temporary, table, metadata))
-}
-
-/// The table of a cell's requests, kept beside the store until all are put together.
-fn requests_path(folder: &Path, cell: &Cell) -> PathBuf {
-    folder.join(CELLS).join("requests").join(format!("{}.parquet", cell.key))
-}
-
-/// Whether the requests of a cell are kept.
-pub fn has_requests(folder: &Path, cell: &Cell) -> bool {
-    requests_path(folder, cell).is_file()
-}
-
-/// Keeps the requests of a cell. They belong to its key, so neither its number nor its axes are in them.
-pub fn keep_requests(folder: &Path, cell: &Cell, output: &RunOutput) -> Result<(), Failure> {
-    let table = requests_table(0, cell.seed, &[], &[], output);
-    write_with(&requests_path(folder, cell), |temporary| write_table(temporary, &table, &Metadata::new()))
 }
 
 /// Puts the requests of all finished cells together, one cell at a time; false if there are none.

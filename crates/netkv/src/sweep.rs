@@ -6,10 +6,10 @@
 use crate::args::RunOptions;
 use crate::clock::Moment;
 use crate::failure::{Failure, Writing};
+use crate::kept::{CELLS, has_requests, keep_requests};
 use crate::output::tell;
 use crate::progress::Progress;
 use crate::provenance;
-use crate::results::{has_requests, keep_requests};
 use netkv_grid::{
     Cell, CellRun, Experiment, Outcome, Plan, Reason, Record, Segment, SegmentHeader, Status, Store, Workloads,
     failure, run_cells,
@@ -23,9 +23,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-
-/// Folder of the store inside an experiment's results.
-pub const CELLS: &str = "cells";
 
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! From stored outcomes to the rows of the result tables.
 
-use crate::commands::plan::coordinates;
+use crate::cells::coordinates;
 use netkv_frames::{AxisValue as Shown, CellRow, CellStatus, ColumnData, Metadata, RESULTS_FORMAT, Table};
 use netkv_grid::{AxisValue, Cell, Experiment, Status, Store, Stored, failure};
 use netkv_sim::{SIM_EPOCH, Scenario};

@@ -5,7 +5,7 @@
 //! transfer to its decoding. One more process has the load of the fabric as counters, one for each pod, kind and
 //! direction of links. Times are microseconds with three decimals: exact. One event a line.
 
-use crate::watch::Watched;
+use crate::watched::Watched;
 use netkv_fabric::{Direction, LinkKind};
 use netkv_frames::Metadata;
 use netkv_sim::{Observations, RequestRecord, Scenario, TransferRecord};

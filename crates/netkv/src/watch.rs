@@ -6,11 +6,11 @@ use crate::output::write_with;
 use crate::picture::{check_picture, write_picture};
 use crate::tables::{axis_names, axis_values, cell_metadata, cell_number};
 use crate::timeline;
+use crate::watched::Watched;
 use netkv_fabric::{FatTree, LinkKind};
 use netkv_figures::heat_map;
 use netkv_frames::{Table, links_tables, merge_tables};
-use netkv_grid::{Cell, Experiment};
-use netkv_sim::{Observations, ObserveConfig, RunOutput, Scenario};
+use netkv_sim::{ObserveConfig, Scenario};
 use netkv_units::SimDuration;
 
 /// Length of a window if none is asked for, in seconds. Chosen by us: that of the telemetry of `experiments/base.toml`.
@@ -19,20 +19,6 @@ const EVERY_S: f64 = 1.0;
 const HEATMAP: &str = "--heatmap";
 /// Most windows times links. Chosen by us: they take about 1 GB of memory.
 const MAX_ROWS: f64 = 2e7;
-
-/// A cell that was run and watched.
-pub struct Watched<'a> {
-    /// Its experiment.
-    pub experiment: &'a Experiment,
-    /// The cell.
-    pub cell: &'a Cell,
-    /// What was run.
-    pub scenario: &'a Scenario,
-    /// What came of it.
-    pub output: &'a RunOutput,
-    /// What was seen.
-    pub seen: &'a Observations,
-}
 
 /// Refuses options that make no sense, before anything is run.
 pub fn check(args: &WatchArgs) -> Result<(), Failure> {

@@ -1,13 +1,14 @@
 //! `netkv cell`: one cell again, bit for bit.
 
-use super::plan::{coordinates, find_cell};
 use super::{load, results_folder};
 use crate::args::CellArgs;
+use crate::cells::{coordinates, find_cell};
 use crate::clock::cpu_timed;
 use crate::failure::{Ending, Failure};
+use crate::kept::CELLS;
 use crate::output::{print, write_file};
-use crate::sweep::CELLS;
-use crate::watch::{self, Watched};
+use crate::watch;
+use crate::watched::Watched;
 use netkv_grid::{CellRun, Status, Store, Workloads};
 use netkv_sim::{METRICS, RequestRecord, RunOutput, Scenario, TtftParts, Value};
 use std::fmt::Write as _;

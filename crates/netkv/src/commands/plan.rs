@@ -2,9 +2,10 @@
 
 use super::{load, results_folder};
 use crate::args::PlanArgs;
+use crate::cells::{coordinates, find_cell};
 use crate::failure::{Ending, Failure};
+use crate::kept::CELLS;
 use crate::output::print;
-use crate::sweep::CELLS;
 use netkv_grid::{Cell, Experiment, Plan, Reason, Status, Store, failure};
 use std::fmt::Write as _;
 
@@ -21,20 +22,6 @@ pub fn plan(args: &PlanArgs) -> Result<Ending, Failure> {
     };
     print(&text)?;
     Ok(Ending::Done)
-}
-
-/// The cell with this number.
-pub fn find_cell(experiment: &Experiment, index: usize) -> Result<Cell, Failure> {
-    let last = experiment.n_cells() - 1;
-    let path = experiment.path().display();
-    experiment.cell(index).ok_or_else(|| Failure::usage(format_args!("{path} has the cells 0 to {last}, not {index}")))
-}
-
-/// The values of a cell, as `axis=value`.
-pub fn coordinates(experiment: &Experiment, cell: &Cell) -> String {
-    let axes = experiment.axes().iter().zip(cell.axis_values());
-    let values: Vec<_> = axes.map(|(axis, value)| format!("{}={value}", axis.key)).collect();
-    format!("{} seed={}", values.join(" "), cell.seed).trim_start().to_owned()
 }
 
 fn describe(experiment: &Experiment, store: &Store) -> String {

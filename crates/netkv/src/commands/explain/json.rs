@@ -1,6 +1,6 @@
 //! An explanation for machines: the same figures, times in seconds and nanoseconds as their names say.
 
-use super::{Explained, after_prefill, runner_up, tier_name};
+use super::explained::{Explained, after_prefill, runner_up, tier_name};
 use netkv_policy::{PrefillCandidate, Rating};
 use netkv_sim::{Considered, Outcome, TtftParts};
 use netkv_units::SimTime;

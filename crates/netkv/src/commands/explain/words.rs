@@ -1,6 +1,6 @@
 //! An explanation for people: tables of at most 120 columns, and sentences.
 
-use super::{Explained, after_prefill, foreseen_ms, ms, runner_up, tier_name};
+use super::explained::{Explained, after_prefill, foreseen_ms, ms, runner_up, tier_name};
 use netkv_policy::{PolicyConfig, Rating, Term};
 use netkv_sim::{Considered, Decision, FirstToken, Outcome, SelectionMoment};
 use netkv_units::SimTime;
