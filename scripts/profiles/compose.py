@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes the composed latency tables of this folder: aiconfigurator's measured vLLM operators, added up to whole prefill
-batches and decode iterations. A tool of the developers: the tables are committed, and nothing else runs it.
+"""Writes the composed latency tables of experiments/profiles/data: aiconfigurator's measured vLLM operators, added up to
+whole prefill batches and decode iterations. A tool of the developers: the tables are committed, and nothing else runs it.
 
     python3 -m venv .venv && .venv/bin/pip install aiconfigurator==0.12.0
-    .venv/bin/python experiments/profiles/data/compose.py            writes the tables
-    .venv/bin/python experiments/profiles/data/compose.py --check    compares composition with end-to-end measurements
+    .venv/bin/python scripts/profiles/compose.py            writes the tables
+    .venv/bin/python scripts/profiles/compose.py --check    compares composition with end-to-end measurements
 
 It needs no network: the package holds its database. Times are written in full, as they were computed."""
 
@@ -19,7 +19,7 @@ from aiconfigurator_core.sdk.backends.factory import get_backend
 
 VERSION = "0.12.0"
 BACKEND, BACKEND_VERSION = "vllm", "0.24.0"
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).resolve().parents[2] / "experiments/profiles/data"
 
 # Tokens computed in a batch of one prompt, and tokens of it that are cached before them.
 COMPUTED = [1, 16, 64, 128, 256, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, 32768]

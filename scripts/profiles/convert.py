@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Writes the measured latency tables of this folder from the files in original/, in the form that `netkv profile fit`
-reads. It needs nothing but Python; the tables are committed.
+"""Writes the measured latency tables of experiments/profiles/data from the files in original/ there, in the form that
+`netkv profile fit` reads. It needs nothing but Python; the tables are committed.
 
-    python3 experiments/profiles/data/convert.py"""
+    python3 scripts/profiles/convert.py"""
 
 import csv
 import statistics
 from collections import defaultdict
 from pathlib import Path
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).resolve().parents[2] / "experiments/profiles/data"
 
 
 def read(name):
