@@ -482,6 +482,7 @@ impl<'a> Simulation<'a> {
         let last_arrival = self.scenario.workload.last_arrival();
         let (link_utilisation_ratio, background_ratio) = self.network.mean_use(self.now);
         let totals = RunTotals {
+            gpus: self.scenario.fabric.shape.gpus(),
             end: self.now,
             prefill_utilisation_ratio: self.prefill.utilisation_ratio(last_arrival),
             decode_utilisation_ratio: self.decode.utilisation_ratio(last_arrival),

@@ -153,8 +153,33 @@ fn prompts_with_a_single_token_from_the_prefill_side_are_computed_one_after_the_
     scenario.cluster.placement = Placement::Listed(vec![0]);
     scenario.first_token = FirstToken::Prefill;
     scenario.prefill.max_batch_requests = 1;
-    let ttfts: Vec<_> = run(&scenario).requests.iter().map(|record| record.ttft).collect();
+    let output = run(&scenario);
+    let ttfts: Vec<_> = output.requests.iter().map(|record| record.ttft).collect();
     assert_eq!(ttfts, [1000, 2000, 3000].map(millis));
+    // (0 x 1 + 1 x 2 + 2 x 3) / (2 x 1 + 1 x 2 + 0 x 3)
+    assert_eq!(metric(&output, "ttft_drift_ratio"), Value::Float(2.0));
+    assert_eq!(metric(&output, "offered_rps"), Value::Missing, "all came at once");
+}
+
+/// Three requests, a minute apart, of three tokens each: nobody waits, and the last one keeps no promise.
+#[test]
+fn goodput_counts_what_arrives_and_is_kept() {
+    let at = |minutes: u64| SimTime::ZERO + SimDuration::from_nanos(minutes * 60_000_000_000);
+    let prompts = [(0, 1000, blocks(0, 2)), (1, 1000, blocks(2, 2)), (2, 3000, blocks(4, 6))];
+    let parts = prompts.map(|(minutes, tokens, blocks)| (at(minutes), tokens, 3, blocks));
+    let mut scenario = scenario(Workload::from_parts(parts.to_vec()));
+    let slowest = run(&scenario).requests[..2].iter().map(|record| record.ttft).max().expect("there are two");
+    scenario.slo.ttft = netkv_sim::TtftLimit::Fixed(slowest);
+    let output = run(&scenario);
+    let gpus = f64::from(scenario.fabric.shape.gpus());
+    let close = |name: &str, expected: f64| match metric(&output, name) {
+        Value::Float(value) => assert!((value / expected - 1.0).abs() < 1e-12, "{name}: {value}, not {expected}"),
+        other => panic!("{name}: {other:?}"),
+    };
+    close("offered_rps", 2.0 / 120.0);
+    close("offered_goodput_rps", 2.0 / 120.0 * 2.0 / 3.0);
+    close("gpu_goodput_rps", 2.0 / 120.0 * 2.0 / 3.0 / gpus);
+    close("gpu_s_per_mtoken", 120.0 * gpus / 6e-6);
 }
 
 fn metric(output: &RunOutput, name: &str) -> Value {

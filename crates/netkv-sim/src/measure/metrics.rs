@@ -49,6 +49,45 @@ impl Whole<'_> {
         Value::Float(n as f64 / self.tally.last_finish.since(first).as_secs_f64().max(1e-9))
     }
 
+    /// Counted requests that arrived each second, refused ones included.
+    fn offered_rps(&self) -> Option<f64> {
+        let span = self.arrival_span_s()?;
+        // So many gaps as there are arrivals after the first.
+        let gaps = (self.tally.requests + self.totals.refused_counted).checked_sub(1)?;
+        Some(gaps as f64 / span)
+    }
+
+    /// Seconds from the first counted arrival to the last; none if there is no time between them.
+    fn arrival_span_s(&self) -> Option<f64> {
+        let first = self.tally.first_arrival?;
+        Some(self.tally.last_arrival.since(first).as_secs_f64()).filter(|&span| span > 0.0)
+    }
+
+    /// Requests within the objective of those that arrive each second, times `factor`.
+    fn goodput(&self, factor: f64) -> Value {
+        let promised = self.tally.requests + self.totals.refused_counted;
+        let goodput = self.offered_rps().map(|rps| rps * self.tally.attained as f64 / promised as f64 * factor);
+        goodput.map_or(Value::Missing, Value::Float)
+    }
+
+    /// GPU seconds, of all GPUs of the cluster while requests arrived, for a million tokens of attained requests.
+    fn gpu_s_per_mtoken(&self) -> Value {
+        match self.arrival_span_s() {
+            Some(span) if self.tally.attained_tokens > 0 => {
+                let gpu_s = span * f64::from(self.totals.gpus);
+                Value::Float(gpu_s / (self.tally.attained_tokens as f64 * 1e-6))
+            }
+            Some(_) | None => Value::Missing,
+        }
+    }
+
+    /// TTFT weighed by how late its request is among those counted, over TTFT weighed by how early.
+    fn ttft_drift(&self) -> Value {
+        let late = self.tally.late_ttft_ns;
+        let all = u128::from(self.tally.requests.saturating_sub(1)) * self.tally.ttft.sum();
+        if all == late { Value::Missing } else { Value::Float(late as f64 / (all - late) as f64) }
+    }
+
     /// A sum over the decisions whose rankings were compared, as their mean.
     fn of_decisions(&self, sum: f64) -> Value {
         let decisions = self.totals.rankings.decisions;
@@ -162,6 +201,19 @@ metrics_table! {
         |s| s.per_second(s.tally.requests);
     "goodput_rps", "requests/s", float, "requests within the objective a second",
         |s| s.per_second(s.tally.attained);
+    "offered_rps", "requests/s", float, "counted requests that arrive each second, from the first to the last of them",
+        |s| s.offered_rps().map_or(Value::Missing, Value::Float);
+    "offered_goodput_rps", "requests/s", float,
+        "requests within the objective of those that arrive each second: what is served after the last arrival dilutes nothing",
+        |s| s.goodput(1.0);
+    "gpu_goodput_rps", "requests/s", float, "offered_goodput_rps for each GPU of the cluster",
+        |s| s.goodput(1.0 / f64::from(s.totals.gpus));
+    "gpu_s_per_mtoken", "GPU s/Mtoken", float,
+        "GPU seconds of the whole cluster for a million output tokens of requests within the objective: times the price of a GPU second, their cost",
+        |s| s.gpu_s_per_mtoken();
+    "ttft_drift_ratio", "1", float,
+        "TTFT weighed by lateness over TTFT weighed by earliness: 1 if it stays the same over the run, 2 if it grows evenly from nothing, as under overload",
+        |s| s.ttft_drift();
     "prefill_hit_ratio", "1", float, "share of prompt tokens found in the prefill instance's prefix cache",
         |s| ratio(s.tally.prefill_hit_tokens, s.tally.input_tokens);
     "prefill_host_hit_ratio", "1", float, "share of prompt tokens loaded from the prefill instance's host memory",

@@ -113,6 +113,8 @@ impl RequestRecord {
 /// The figures of a run that are not sums over its requests.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunTotals {
+    /// GPUs of the cluster.
+    pub gpus: u32,
     /// Events handled.
     pub events: u64,
     /// When the last request finished.

@@ -43,6 +43,11 @@ impl Sample {
         }
     }
 
+    /// Of all values, in nanoseconds.
+    pub(super) const fn sum(&self) -> u128 {
+        self.sum
+    }
+
     pub(super) fn mean(&self) -> Value {
         mean(self.sum, self.n)
     }
@@ -84,6 +89,8 @@ pub struct Tally {
     pub(super) request_gaps_ns: u128,
     pub(super) e2e_ns: u128,
     pub(super) attained: u64,
+    /// Output tokens of those.
+    pub(super) attained_tokens: u64,
     pub(super) ttft_attained: u64,
     /// By fixed limit on TTFT: how many were within.
     pub(super) within: [u64; FIXED_LIMITS_S.len()],
@@ -91,7 +98,10 @@ pub struct Tally {
     pub(super) prefill_host_tokens: u64,
     pub(super) decode_hit_tokens: u64,
     pub(super) by_tier: [u64; Tier::ALL.len()],
+    /// Sum of TTFT, each weighed by how many counted requests arrived before it, in nanoseconds.
+    pub(super) late_ttft_ns: u128,
     pub(super) first_arrival: Option<SimTime>,
+    pub(super) last_arrival: SimTime,
     pub(super) last_finish: SimTime,
 }
 
@@ -101,6 +111,7 @@ impl Tally {
         if !record.counted {
             return;
         }
+        self.late_ttft_ns += u128::from(self.requests) * u128::from(record.ttft.as_nanos());
         self.requests += 1;
         self.input_tokens += u64::from(record.input_tokens);
         self.output_tokens += u64::from(record.output_tokens);
@@ -126,6 +137,7 @@ impl Tally {
         }
         self.e2e_ns += u128::from(record.finish.since(record.arrival).as_nanos());
         self.attained += u64::from(record.slo_attained);
+        self.attained_tokens += u64::from(record.output_tokens) * u64::from(record.slo_attained);
         self.ttft_attained += u64::from(record.ttft <= record.ttft_limit);
         self.prefill_hit_tokens += u64::from(record.prefill_hit_tokens);
         self.prefill_host_tokens += u64::from(record.prefill_host_tokens);
@@ -134,6 +146,7 @@ impl Tally {
             self.by_tier[tier.index()] += 1;
         }
         self.first_arrival = Some(self.first_arrival.map_or(record.arrival, |first| first.min(record.arrival)));
+        self.last_arrival = self.last_arrival.max(record.arrival);
         self.last_finish = self.last_finish.max(record.finish);
     }
 }
