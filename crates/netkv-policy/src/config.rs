@@ -95,6 +95,29 @@ pub enum PolicyConfig {
     Clairvoyant,
 }
 
+/// What a policy goes by of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkView {
+    /// Nothing: neither distance nor congestion.
+    Blind,
+    /// Its distances, or these and what the oracle tells of its state.
+    Aware,
+    /// The truth, which no router can know: a yardstick.
+    Truth,
+}
+
+impl NetworkView {
+    /// That of the policy of this name; none if there is no such policy.
+    pub fn of(policy: &str) -> Option<Self> {
+        match policy {
+            "round_robin" | "random" | "power_of_two" | "jsq" | "load_aware" | "cache_aware" | "cache_load_aware"
+            | "dynamo_decode" | "sglang_cache_aware" | "smg_expected_wait" | "llmd" => Some(Self::Blind),
+            "clairvoyant" => Some(Self::Truth),
+            other => PolicyConfig::NAMES.contains(&other).then_some(Self::Aware),
+        }
+    }
+}
+
 impl PolicyConfig {
     /// Every policy name that an experiment file may use.
     pub const NAMES: [&'static str; 27] = [

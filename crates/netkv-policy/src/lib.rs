@@ -82,7 +82,7 @@ mod ties;
 
 pub use baselines::LoadMeasure;
 pub use candidate::{Candidate, Dispatched, PrefillCandidate, Report};
-pub use config::PolicyConfig;
+pub use config::{NetworkView, PolicyConfig};
 pub use estimates::{Estimates, IterationModel, PrefillModel};
 pub use oracle::{CostOracle, PathCost};
 pub use ours::{GuardedTerms, GuardedWeights, JointConfig, NetKvGuarded};
