@@ -103,6 +103,11 @@ impl CellSpec {
         &self.policy
     }
 
+    /// What its requests are promised.
+    pub const fn slo(&self) -> &SloConfig {
+        &self.slo
+    }
+
     /// KV cache memory of an instance.
     pub const fn kv(&self) -> &KvConfig {
         &self.kv

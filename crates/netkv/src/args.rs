@@ -33,7 +33,10 @@ Examples:
   netkv run experiments/smoke.toml
   netkv run experiments/load.toml --jobs 8
   netkv run experiments/load.toml --filter regime=congested --filter policy.name=netkv --filter policy.name=round_robin
-The same command twice does nothing the second time. Ctrl-C loses no finished cell.")]
+  netkv run experiments/load.toml --all-points
+  netkv run experiments/load.toml --json | jq '.points[].coordinates'
+Ends with the answer: what each policy does where, what pays, what harms, what is open. The same command twice runs
+nothing the second time and answers again. Ctrl-C loses no finished cell.")]
     Run(RunArgs),
     /// Show which cells of an experiment are done, and why the others are not
     #[command(after_help = "\
@@ -191,6 +194,12 @@ pub struct RunArgs {
     /// Only cells with this value on this axis; several values of one axis may be given, and several axes
     #[arg(long, value_name = "AXIS=VALUE", value_parser = parse_filter)]
     pub filter: Vec<(String, String)>,
+    /// Print the answer as JSON, with every point
+    #[arg(long)]
+    pub json: bool,
+    /// Print a table for every point, not only for the best and the worst of many
+    #[arg(long, conflicts_with = "json")]
+    pub all_points: bool,
     /// How.
     #[command(flatten)]
     pub options: RunOptions,

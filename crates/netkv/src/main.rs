@@ -1,5 +1,6 @@
 //! The `netkv` command: arguments, progress, printing and exit codes. What it does is done by the other crates.
 
+mod answer;
 mod args;
 mod cells;
 mod clock;

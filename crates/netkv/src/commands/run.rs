@@ -1,9 +1,10 @@
 //! `netkv run`: the cells that are missing or failed, then the tables.
 
 use super::{load_all, results_folder};
+use crate::answer::answer;
 use crate::args::{Place, RunArgs, RunOptions};
 use crate::failure::{Ending, Failure};
-use crate::output::tell;
+use crate::output::{print, tell};
 use crate::results;
 use crate::sweep::{Tally, sweep};
 use crate::tables::outcomes;
@@ -26,7 +27,11 @@ pub fn run(args: &RunArgs) -> Result<Ending, Failure> {
     }
     let mut ending = Ending::Done;
     for (experiment, indices) in experiments.iter().zip(&selected) {
-        let (_, tally) = run_experiment(experiment, indices, &args.place, &args.options)?;
+        let (store, tally) = run_experiment(experiment, indices, &args.place, &args.options)?;
+        if let Some(answer) = answer(experiment, &store, indices)? {
+            let text = if args.json { format!("{}\n", answer.json()) } else { answer.text(args.all_points) };
+            print(&text)?;
+        }
         if tally.n_failed > 0 {
             ending = Ending::SomeCellsFailed;
         }

@@ -1,0 +1,111 @@
+//! What a ratio of two means, measured on the same seeds, says.
+
+use netkv_frames::student_t_quantile;
+
+/// Ratios that are nearer to 1 than this make no difference that matters: the margin of the project's figures.
+pub const INDIFFERENCE: f64 = 0.02;
+
+/// More seeds than this are not worth a number.
+const MOST_SEEDS: u64 = 1000;
+
+/// What a ratio of mean TTFT says, at the confidence of its interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// The whole interval is below the margin: it pays.
+    Pays,
+    /// All of it is within the margin: no difference that matters.
+    Same,
+    /// All of it is above the margin: it harms.
+    Harms,
+    /// The interval holds an end of the margin, or there is none.
+    Open,
+}
+
+/// A ratio to something else, with its interval over seeds: the exponential of a mean of logarithms.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ratio {
+    /// Pairs of seeds.
+    pub n: usize,
+    /// Its estimate.
+    pub mean: f64,
+    /// Ends of its interval; none for a single pair.
+    pub interval: Option<(f64, f64)>,
+    /// Standard deviation of the logarithms.
+    sd: f64,
+    confidence: f64,
+}
+
+impl Ratio {
+    /// That of pairs of positive numbers; none if there is none, or one that is not positive.
+    pub(crate) fn of(pairs: &[(f64, f64)], confidence: f64) -> Option<Self> {
+        if pairs.is_empty() || pairs.iter().any(|&(one, other)| one <= 0.0 || other <= 0.0) {
+            return None;
+        }
+        let logs: Vec<f64> = pairs.iter().map(|&(one, other)| libm::log(one / other)).collect();
+        let n = logs.len() as f64;
+        let mean = logs.iter().sum::<f64>() / n;
+        if logs.len() == 1 {
+            return Some(Self { n: 1, mean: libm::exp(mean), interval: None, sd: f64::NAN, confidence });
+        }
+        let variance = logs.iter().map(|log| (log - mean) * (log - mean)).sum::<f64>() / (n - 1.0);
+        let sd = variance.sqrt();
+        let half = reach(logs.len(), confidence) * sd;
+        let interval = Some((libm::exp(mean - half), libm::exp(mean + half)));
+        Some(Self { n: logs.len(), mean: libm::exp(mean), interval, sd, confidence })
+    }
+
+    /// What it says.
+    pub fn effect(&self) -> Effect {
+        match self.interval {
+            Some((_, high)) if high < 1.0 - INDIFFERENCE => Effect::Pays,
+            Some((low, _)) if low > 1.0 + INDIFFERENCE => Effect::Harms,
+            Some((low, high)) if low >= 1.0 - INDIFFERENCE && high <= 1.0 + INDIFFERENCE => Effect::Same,
+            Some(_) | None => Effect::Open,
+        }
+    }
+
+    /// How many seeds, these included, would settle it if mean and deviation stay as they are; none if more than a
+    /// thousand, or nothing is known of the deviation.
+    pub fn seeds_to_settle(&self) -> Option<u64> {
+        let log = libm::log(self.mean);
+        let ends = [1.0 - INDIFFERENCE, 1.0 + INDIFFERENCE].map(libm::log);
+        let distance = ends.iter().map(|end| (log - end).abs()).fold(f64::INFINITY, f64::min);
+        (2..=MOST_SEEDS).find(|&n| reach(n as usize, self.confidence) * self.sd < distance)
+    }
+}
+
+/// How many standard deviations an interval over `n` values reaches to either side.
+fn reach(n: usize, confidence: f64) -> f64 {
+    student_t_quantile(0.5 + confidence / 2.0, (n - 1) as f64) / (n as f64).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ratio(pairs: &[(f64, f64)]) -> Ratio {
+        Ratio::of(pairs, 0.95).expect("positive numbers")
+    }
+
+    #[test]
+    fn an_effect_is_what_the_whole_interval_says() {
+        let seeds = |ratios: [f64; 4]| ratio(&ratios.map(|ratio| (ratio, 1.0))).effect();
+        assert_eq!(seeds([0.90, 0.91, 0.92, 0.90]), Effect::Pays);
+        assert_eq!(seeds([1.10, 1.11, 1.12, 1.10]), Effect::Harms);
+        assert_eq!(seeds([1.000, 1.001, 0.999, 1.000]), Effect::Same);
+        assert_eq!(seeds([0.8, 1.1, 0.9, 1.0]), Effect::Open);
+        assert_eq!(ratio(&[(0.5, 1.0)]).effect(), Effect::Open, "one seed says nothing");
+        assert_eq!(Ratio::of(&[(0.0, 1.0)], 0.95), None);
+    }
+
+    /// Logs of -0.1 +- 0.1: with deviation 0.1155 and 0.0798 to the margin, t(n) 0.1155 / sqrt(n) < 0.0798 from n = 11 on.
+    #[test]
+    fn more_seeds_settle_what_fewer_leave_open() {
+        let pairs = [-0.2, 0.0, -0.2, 0.0].map(|log| (libm::exp(log), 1.0));
+        let open = ratio(&pairs);
+        assert_eq!(open.effect(), Effect::Open);
+        assert_eq!(open.seeds_to_settle(), Some(11));
+        let at_the_margin = [-0.1, 0.1].map(|log| ((1.0 - INDIFFERENCE) * libm::exp(log), 1.0));
+        assert_eq!(ratio(&at_the_margin).seeds_to_settle(), None, "it is on neither side");
+    }
+}

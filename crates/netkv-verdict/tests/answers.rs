@@ -1,0 +1,152 @@
+//! Answers to grids that are worked out by hand.
+
+use netkv_frames::{ColumnData, Table};
+use netkv_verdict::{Answer, Effect, Options};
+
+/// A cell: value of the axis `load`, policy, mean TTFT by seed in ms (none: it failed), drift.
+struct Cells(Vec<(i64, &'static str, Vec<Option<f64>>, f64)>);
+
+impl Cells {
+    fn table(&self) -> Table {
+        let rows: Vec<(i64, &str, i64, Option<f64>, f64)> = self
+            .0
+            .iter()
+            .flat_map(|(load, policy, seeds, drift)| {
+                let cells = seeds.iter().enumerate();
+                cells.map(move |(seed, ttft)| (*load, *policy, seed as i64 + 1, *ttft, *drift))
+            })
+            .collect();
+        let float = |value: &dyn Fn(f64, f64) -> f64| {
+            ColumnData::Float(rows.iter().map(|row| Some(value(row.3?, row.4))).collect())
+        };
+        let mut table = Table::new();
+        table.push("load", ColumnData::Integer(rows.iter().map(|row| Some(row.0)).collect()));
+        table.push("policy.name", ColumnData::Text(rows.iter().map(|row| Some(row.1.to_owned())).collect()));
+        table.push("seed", ColumnData::Integer(rows.iter().map(|row| Some(row.2)).collect()));
+        let status = |ttft: Option<f64>| Some(if ttft.is_some() { "done" } else { "failed" }.to_owned());
+        table.push("status", ColumnData::Text(rows.iter().map(|row| status(row.3)).collect()));
+        table.push("requests", float(&|_, _| 100.0));
+        table.push("refused_requests", float(&|_, _| 0.0));
+        table.push("ttft_mean_ns", float(&|ttft, _| ttft * 1e6));
+        table.push("ttft_p99_ns", float(&|ttft, _| ttft * 3e6));
+        table.push("ttft_transfer_ns", float(&|ttft, _| ttft * 0.25e6));
+        table.push("tbt_mean_ns", float(&|ttft, _| 20e6 + ttft * 1e3));
+        table.push("slo_attainment_ratio", float(&|ttft, _| 1.0 - ttft * 1e-4));
+        table.push("gpu_goodput_rps", float(&|_, _| 0.1));
+        table.push("gpu_s_per_mtoken", float(&|_, _| 4000.0));
+        table.push("ttft_drift_ratio", float(&|_, drift| drift));
+        table
+    }
+
+    fn answer(&self) -> Answer {
+        let options = Options {
+            experiment: "mine".to_owned(),
+            axes: vec!["load".to_owned(), "policy.name".to_owned()],
+            compared: "policy.name".to_owned(),
+            baseline: "round_robin".to_owned(),
+            confidence_ratio: 0.95,
+            facts: vec!["trace: by hand".to_owned()],
+        };
+        Answer::of(&self.table(), options).expect("the table has every column")
+    }
+}
+
+fn seeds(means: [f64; 3]) -> Vec<Option<f64>> {
+    means.map(Some).to_vec()
+}
+
+fn grid() -> Cells {
+    Cells(vec![
+        (1, "round_robin", seeds([1000.0, 1100.0, 1200.0]), 1.0),
+        (1, "jsq", seeds([900.0, 990.0, 1080.0]), 1.0),
+        (1, "netkv", seeds([450.0, 496.0, 540.0]), 1.0),
+        (2, "round_robin", seeds([1000.0, 1100.0, 1200.0]), 1.0),
+        (2, "jsq", seeds([1001.0, 1100.0, 1201.0]), 1.0),
+        (2, "netkv", seeds([1002.0, 1101.0, 1199.0]), 1.0),
+        (3, "round_robin", seeds([1000.0, 1100.0, 1200.0]), 1.0),
+        (3, "jsq", seeds([1001.0, 1100.0, 1201.0]), 1.0),
+        (3, "netkv", seeds([1500.0, 1652.0, 1799.0]), 1.0),
+        (4, "round_robin", seeds([1000.0, 1100.0, 1200.0]), 1.0),
+        (4, "jsq", seeds([1001.0, 1100.0, 1201.0]), 1.0),
+        (4, "netkv", seeds([900.0, 1200.0, 1150.0]), 1.0),
+        (5, "round_robin", seeds([9000.0, 9100.0, 9200.0]), 1.9),
+        (5, "jsq", seeds([9000.0, 9100.0, 9200.0]), 1.9),
+        (5, "netkv", vec![Some(1000.0), Some(1000.0), None], 1.0),
+    ])
+}
+
+#[test]
+fn every_point_has_its_effect_against_the_best_that_ignores_the_network() {
+    let answer = grid().answer();
+    assert!(answer.asks_for_network());
+    let blind: Vec<_> =
+        answer.points.iter().map(|point| &*point.standings[point.best_blind.expect("two are")].name).collect();
+    assert_eq!(blind, ["jsq", "round_robin", "round_robin", "round_robin", "round_robin"]);
+    let effects: Vec<_> = answer
+        .points
+        .iter()
+        .map(|point| point.standings[2].against_blind.expect("there are pairs of seeds").effect())
+        .collect();
+    assert_eq!(effects[..4], [Effect::Pays, Effect::Same, Effect::Harms, Effect::Open]);
+    assert!(answer.points[4].standings[0].is_overloaded() && !answer.points[4].standings[2].is_overloaded());
+    assert_eq!((answer.points[4].standings[2].n, answer.points[4].standings[2].n_failed), (2, 1));
+}
+
+#[test]
+fn the_answer_says_where_it_pays_where_it_harms_what_is_open_and_what_is_no_answer() {
+    let text = grid().answer().text(false);
+    for line in [
+        "mine: 5 points x 3 values of policy.name, 3 seeds",
+        "  trace: by hand",
+        "load = 1  (the best of 5 points for netkv)",
+        "load = 3  (the worst of 5 points for netkv)",
+        "    pays at 1 point: -50.0 % where load = 1",
+        "    no difference at 1 point",
+        "    HARMS at 1 point: +50.0 % where load = 3",
+        "    open at 1 point:",
+        "    overloaded at 1 point",
+        "Overloaded: TTFT grew threefold",
+    ] {
+        assert!(text.lines().any(|found| found.starts_with(line)), "no line {line:?} in\n{text}");
+    }
+    assert!(
+        text.contains("jsq             990 ms    2.97 s    25.0 %  90.1 %  21.0 ms  0.900 [0.900, 0.900]"),
+        "{text}"
+    );
+    let whole = grid().answer().text(true);
+    assert!(whole.contains("1 of 3 cells FAILED") && whole.contains("load = 2\n"), "{whole}");
+}
+
+#[test]
+fn one_seed_leaves_everything_open_and_says_what_to_do() {
+    let one = |policy, ttft| (1, policy, vec![Some(ttft)], 1.0);
+    let text = Cells(vec![one("round_robin", 1000.0), one("netkv", 500.0)]).answer().text(false);
+    assert!(text.contains("a single seed gives no interval: give the experiment several (seeds)"), "{text}");
+}
+
+#[test]
+fn without_a_blind_policy_the_baseline_is_what_is_compared_with() {
+    let cells = Cells(vec![
+        (1, "netkv", seeds([1000.0, 1100.0, 1200.0]), 1.0),
+        (1, "netkv_joint", seeds([500.0, 550.0, 601.0]), 1.0),
+    ]);
+    let mut answer = cells.answer();
+    assert!(!answer.asks_for_network());
+    let baseline = Options { baseline: "netkv".to_owned(), ..answer.options };
+    answer = Answer::of(&cells.table(), baseline).expect("the table has every column");
+    let text = answer.text(false);
+    assert!(
+        text.contains("Mean TTFT against netkv, seed by seed") && text.contains("pays at 1 point: -50.0 %"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_json_says_the_same() {
+    let json = grid().answer().json();
+    assert_eq!(json["points"][0]["best_blind"], "jsq");
+    let netkv = &json["points"][0]["standings"][2];
+    assert_eq!((&netkv["name"], &netkv["network_view"]), (&"netkv".into(), &"aware".into()));
+    assert_eq!(netkv["ttft_against_best_blind"]["effect"], "pays");
+    assert_eq!(json["points"][4]["standings"][0]["overloaded"], true);
+}
