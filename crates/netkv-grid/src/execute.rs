@@ -1,10 +1,11 @@
 //! Running cells on all cores. The order in which they end changes nothing: outcomes come back by position.
 //!
-//! A panic in a cell is a bug of ours; it becomes a failed outcome and the other cells go on. [`failure`] puts the
+//! A panic in a cell is a bug of ours; it becomes a failed outcome and the other cells go on. So does a cell in which no
+//! request counts: it would be a row of nothing that looks like a result. [`failure`] puts the
 //! command that shows it again behind its message.
 
 use crate::experiment::Cell;
-use netkv_sim::{OutputDigest, RunOutput, Scenario, Tally, Value, metrics, run_streamed};
+use netkv_sim::{METRICS, OutputDigest, RunOutput, Scenario, Tally, Value, metrics, run_streamed};
 use netkv_units::Digest;
 use rayon::iter::{ParallelBridge, ParallelIterator};
 use std::cell::RefCell;
@@ -35,9 +36,9 @@ pub enum Status {
         /// Its metrics, in the order of [`netkv_sim::METRICS`].
         metrics: Vec<Value>,
     },
-    /// It panicked.
+    /// It panicked, or measured nothing.
     Failed {
-        /// What the panic said and where.
+        /// What the panic said and where; or why nothing was measured.
         message: String,
     },
 }
@@ -109,10 +110,36 @@ pub fn run_cells(
 /// Runs one cell; a panic of the runner becomes a failed outcome.
 fn run_cell(cell: &Cell, runner: &(impl Fn(&Cell) -> CellRun + Sync)) -> (Outcome, Option<RunOutput>) {
     let (status, output) = match catch(|| runner(cell)) {
-        Ok(CellRun { digest, metrics, output }) => (Status::Done { digest: digest.to_string(), metrics }, output),
+        Ok(run) => match measured_nothing(&run.metrics) {
+            Some(message) => (Status::Failed { message }, None),
+            None => (Status::Done { digest: run.digest.to_string(), metrics: run.metrics }, run.output),
+        },
         Err(message) => (Status::Failed { message }, None),
     };
     (Outcome { index: cell.index, key: cell.key, status }, output)
+}
+
+/// Why a run whose metrics are these measured nothing, if no request counts in it.
+fn measured_nothing(metrics: &[Value]) -> Option<String> {
+    let value = |name: &str| {
+        let index = METRICS.iter().position(|metric| metric.name == name);
+        metrics[index.expect("there is such a metric")]
+    };
+    if value("requests") != Value::Integer(0) {
+        return None;
+    }
+    let lost = |name: &str| match value(name) {
+        Value::Integer(n) => n,
+        Value::Float(_) | Value::Missing => 0,
+    };
+    let (rejected, refused) = (lost("rejected_requests"), lost("refused_requests"));
+    let why = if refused > 0 || rejected > 0 {
+        format!("{rejected} fit no instance and {refused} were refused")
+    } else {
+        "all that arrived did so within the warm-up (measure.warmup), or none was in the window (workload.window_s)"
+            .to_owned()
+    };
+    Some(format!("no request counts, so nothing was measured: {why}"))
 }
 
 /// What a failed cell's row says: the message of its panic, then the command that runs it again.

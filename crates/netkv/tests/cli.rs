@@ -327,12 +327,24 @@ fn requests_are_a_table_of_their_own_if_asked_for() {
 }
 
 #[test]
-fn cells_that_counted_no_request_are_told() {
+fn a_cell_in_which_no_request_counts_is_a_failed_row_with_the_reason() {
     let here = folder("[measure]\nwarmup = 'seconds'\nwarmup_s = 1e6\n");
-    let warned = check(here.path(), &["run", "x.toml", "--quiet"], 0).stderr;
-    assert!(warned.contains("warning: 12 of 12 cells counted NO request and measured nothing, cell 0"), "{warned}");
-    // And again, by whoever looks later.
-    assert!(check(here.path(), &["run", "x.toml"], 0).stderr.contains("counted NO request"));
+    let ran = check(here.path(), &["run", "x.toml"], 1);
+    let why = "no request counts, so nothing was measured: all that arrived did so within the warm-up (measure.warmup)";
+    assert!(ran.stderr.contains("cell 0 failed: ") && ran.stderr.contains(why), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("12 FAILED") && ran.stdout.contains("2 of 2 cells FAILED"),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+    let (table, _) = netkv_frames::read_table(&here.path().join("results/x/cells.parquet")).expect("a table");
+    let messages = table.words("message").expect("a column");
+    assert!(messages.iter().all(|message| message.contains(why)), "{messages:?}");
+    // Nothing that could ever fit is another reason.
+    let here = folder("[kv]\nhbm_gb_per_gpu = 45.0\n[workload]\nmin_input_tokens = 120000\nmax_requests = 3\n");
+    let ran = check(here.path(), &["run", "x.toml"], 1);
+    assert!(ran.stderr.contains("3 fit no instance and 0 were refused"), "{}", ran.stderr);
 }
 
 #[test]

@@ -7,9 +7,7 @@ use crate::failure::{Ending, Failure};
 use crate::output::{print, tell};
 use crate::results;
 use crate::sweep::{Tally, sweep};
-use crate::tables::outcomes;
-use netkv_grid::{Experiment, Status, Store};
-use netkv_sim::{METRICS, Value};
+use netkv_grid::{Experiment, Store};
 use std::path::Path;
 
 /// Runs each experiment in turn. All are read first: an error in the last one shows before the first has run.
@@ -50,32 +48,7 @@ pub fn run_experiment(
     let (store, tally) = sweep(experiment, indices, &folder, options)?;
     results::write(experiment, &store, &folder)?;
     tell(&summary(experiment, &tally, &folder));
-    if let Some(warning) = without_requests(experiment, &store) {
-        tell(&warning);
-    }
     Ok((store, tally))
-}
-
-/// What to say of cells that counted no request: they measured nothing, and their row would not show it at a glance.
-fn without_requests(experiment: &Experiment, store: &Store) -> Option<String> {
-    let place = METRICS.iter().position(|metric| metric.name == "requests").expect("requests are counted");
-    let counted_none = |status: &Status| match status {
-        Status::Done { metrics, .. } => metrics.get(place) == Some(&Value::Integer(0)),
-        Status::Failed { .. } => false,
-    };
-    let empty: Vec<usize> = outcomes(experiment, store)
-        .iter()
-        .filter(|(_, stored)| counted_none(&stored.status))
-        .map(|(cell, _)| cell.index)
-        .collect();
-    let first = empty.first()?;
-    Some(format!(
-        "{}: warning: {} of {} cells counted NO request and measured nothing, cell {first} the first of them: the warm-up \
-         (measure.warmup) outlasts the arrivals, or no request was placed",
-        experiment.path().display(),
-        empty.len(),
-        experiment.n_cells()
-    ))
 }
 
 fn summary(experiment: &Experiment, tally: &Tally, folder: &Path) -> String {
