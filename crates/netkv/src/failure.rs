@@ -1,5 +1,6 @@
 //! How a command ends, and the exit code that says so to scripts.
 
+use crate::interrupt;
 use anyhow::Error;
 use netkv_grid::{InputErrors, StoreError};
 use std::fmt;
@@ -12,6 +13,8 @@ pub enum Ending {
     Done,
     /// Some cells failed; the others are done.
     SomeCellsFailed,
+    /// Somebody stopped it; what was finished is kept.
+    Interrupted,
 }
 
 /// Whose fault it is that a command could not do what it was asked for.
@@ -92,6 +95,7 @@ impl From<Ending> for ExitCode {
         match ending {
             Ending::Done => Self::SUCCESS,
             Ending::SomeCellsFailed => Self::from(1),
+            Ending::Interrupted => Self::from(interrupt::EXIT_CODE),
         }
     }
 }

@@ -6,6 +6,7 @@ mod cells;
 mod clock;
 mod commands;
 mod failure;
+mod interrupt;
 mod kept;
 mod output;
 mod picture;

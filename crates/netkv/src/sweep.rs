@@ -6,6 +6,7 @@
 use crate::args::RunOptions;
 use crate::clock::Moment;
 use crate::failure::{Failure, Writing};
+use crate::interrupt;
 use crate::kept::{CELLS, has_requests, keep_requests};
 use crate::output::tell;
 use crate::progress::Progress;
@@ -35,6 +36,8 @@ pub struct Tally {
     pub n_run: usize,
     /// Cells that failed.
     pub n_failed: usize,
+    /// Cells that were not begun, since somebody stopped the run.
+    pub n_left: usize,
 }
 
 /// A finished cell on its way to the disk.
@@ -61,17 +64,18 @@ pub fn sweep(
     }
     warn_about(&store, &cells_folder);
     if plan.missing.is_empty() {
-        let tally = Tally { n_asked: asked.len(), n_cached: plan.n_cached, n_run: 0, n_failed: 0 };
+        let tally = Tally { n_asked: asked.len(), n_cached: plan.n_cached, n_run: 0, n_failed: 0, n_left: 0 };
         return Ok((store, tally));
     }
     let header = SegmentHeader::new(provenance::collect());
     let segment = Segment::create(&cells_folder, &header).writing(cells_folder.display())?;
     run_missing(experiment, &plan, segment, folder, options)?;
     let store = Store::open(&cells_folder)?;
-    let after = store.plan(asked.iter().cloned());
-    let n_failed = asked.len() - after.n_cached;
-    let n_run = after.n_cached - plan.n_cached;
-    Ok((store, Tally { n_asked: asked.len(), n_cached: plan.n_cached, n_run, n_failed }))
+    let status = |cell: &Cell| store.get(cell.key).map(|stored| &stored.status);
+    let n_left = asked.iter().filter(|cell| status(cell).is_none()).count();
+    let n_failed = asked.iter().filter(|cell| matches!(status(cell), Some(Status::Failed { .. }))).count();
+    let n_run = asked.len() - n_left - n_failed - plan.n_cached;
+    Ok((store, Tally { n_asked: asked.len(), n_cached: plan.n_cached, n_run, n_failed, n_left }))
 }
 
 /// Cells that have a result but not the requests that are wanted now are run again.
@@ -105,15 +109,15 @@ fn run_missing(
     options: &RunOptions,
 ) -> Result<(), Failure> {
     let cells: Vec<Cell> = plan.missing.iter().map(|(cell, _)| cell.clone()).collect();
-    let stop = AtomicBool::new(false);
+    let stop = interrupt::stop();
     let progress = Progress::new(experiment.name(), cells.len(), options.quiet);
     let (sender, receiver) = channel();
     thread::scope(|scope| {
-        let keeper = scope.spawn(|| keep(receiver, segment, progress, &stop));
+        let keeper = scope.spawn(|| keep(receiver, segment, progress, stop));
         let kept = |cell: &Cell, output: &RunOutput| keep_requests(folder, cell, output);
-        let n_run = send_outcomes(experiment, &cells, jobs(options), &stop, kept, sender);
+        let n_run = send_outcomes(experiment, &cells, jobs(options), stop, kept, sender);
         keeper.join().expect("the thread that keeps outcomes does not panic")?;
-        assert_eq!(n_run, cells.len(), "every cell has an outcome");
+        assert!(n_run == cells.len() || interrupt::is_asked(), "every cell has an outcome");
         Ok(())
     })
 }

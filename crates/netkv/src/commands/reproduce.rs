@@ -6,6 +6,7 @@ use super::{claims, figures, load_all};
 use crate::args::{FiguresArgs, Place, ReproduceArgs};
 use crate::clock::Moment;
 use crate::failure::{Ending, Failure};
+use crate::interrupt;
 use crate::output::{print, tell};
 use netkv_grid::Experiment;
 use serde::Deserialize;
@@ -64,6 +65,9 @@ pub fn reproduce(args: &ReproduceArgs) -> Result<Ending, Failure> {
         tell(&format!("{head}: {path}, {} cells: {}", experiment.n_cells(), entry.why));
         let all: Vec<usize> = (0..experiment.n_cells()).collect();
         n_failed += run_experiment(experiment, &all, &place, &args.options)?.1.n_failed;
+        if interrupt::is_asked() {
+            return Ok(Ending::Interrupted);
+        }
     }
     tell(&format!("step {n_steps} of {n_steps}: figures in {out}"));
     let figures = FiguresArgs {

@@ -4,6 +4,7 @@ use super::{load_all, results_folder};
 use crate::answer::answer;
 use crate::args::{Place, RunArgs, RunOptions};
 use crate::failure::{Ending, Failure};
+use crate::interrupt;
 use crate::output::{print, tell};
 use crate::results;
 use crate::sweep::{Tally, sweep};
@@ -30,6 +31,9 @@ pub fn run(args: &RunArgs) -> Result<Ending, Failure> {
             let text = if args.json { format!("{}\n", answer.json()) } else { answer.text(args.all_points) };
             print(&text)?;
         }
+        if interrupt::is_asked() {
+            return Ok(Ending::Interrupted);
+        }
         if tally.n_failed > 0 {
             ending = Ending::SomeCellsFailed;
         }
@@ -52,10 +56,18 @@ pub fn run_experiment(
 }
 
 fn summary(experiment: &Experiment, tally: &Tally, folder: &Path) -> String {
-    let Tally { n_asked, n_cached, n_run, n_failed } = *tally;
+    let Tally { n_asked, n_cached, n_run, n_failed, n_left } = *tally;
     let path = experiment.path().display();
     let of_all =
         if n_asked == experiment.n_cells() { String::new() } else { format!(" of {} cells", experiment.n_cells()) };
+    if n_left > 0 {
+        let kept = n_cached + n_run;
+        return format!(
+            "{path}: stopped; {kept} of {n_asked} cells are kept, {n_failed} failed, {n_left} were not begun; the tables hold \
+             what is kept, and the same command goes on from here; results in {}",
+            folder.display()
+        );
+    }
     if n_run + n_failed == 0 {
         return format!("{path}: nothing to do, {n_cached}{of_all} done before; results in {}", folder.display());
     }

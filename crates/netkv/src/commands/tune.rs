@@ -5,6 +5,7 @@ use super::load;
 use super::run::run_experiment;
 use crate::args::TuneArgs;
 use crate::failure::{Ending, Failure};
+use crate::interrupt;
 use crate::output::print;
 use netkv_grid::{AxisValue, Cell, Experiment, Status, Store, nearest};
 use netkv_sim::{METRICS, Value};
@@ -22,6 +23,9 @@ pub fn tune(args: &TuneArgs) -> Result<Ending, Failure> {
     }
     let all: Vec<usize> = (0..experiment.n_cells()).collect();
     let (store, tally) = run_experiment(&experiment, &all, &args.place, &args.options)?;
+    if interrupt::is_asked() {
+        return Ok(Ending::Interrupted);
+    }
     print(&report(&experiment, &parameters, &best(&experiment, &parameters, &store, metric), args))?;
     Ok(if tally.n_failed > 0 { Ending::SomeCellsFailed } else { Ending::Done })
 }
