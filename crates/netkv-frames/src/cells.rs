@@ -1,8 +1,10 @@
 //! The table of cells: one row for each point of the grid and seed.
 
 use crate::table::{ColumnData, Table};
+use anyhow::Result;
 use netkv_sim::{METRICS, Value};
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// A value of an axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -130,6 +132,37 @@ pub fn cells_table(axes: &[String], rows: &[CellRow]) -> Table {
         table.push(metric.name, metric_column(metric.integer, sorted.iter().map(value)));
     }
     table
+}
+
+/// What became of each cell of a table of cells, by key.
+///
+/// # Errors
+/// If it lacks a column, as one of another format does.
+pub fn cell_statuses(table: &Table) -> Result<BTreeMap<String, CellStatus>> {
+    let words = |name: &str| table.words(name);
+    let (keys, statuses, messages, digests) = (words("key")?, words("status")?, words("message")?, words("digest")?);
+    let metrics: Vec<Vec<Value>> =
+        METRICS.iter().map(|metric| Ok(values(&table.column(metric.name)?.data))).collect::<Result<_>>()?;
+    let status = |row: usize| match statuses[row].as_str() {
+        "done" => CellStatus::Done {
+            digest: digests[row].clone(),
+            metrics: metrics.iter().map(|column| column[row]).collect(),
+        },
+        _ => CellStatus::Failed { message: messages[row].clone() },
+    };
+    Ok((0..table.n_rows()).map(|row| (keys[row].clone(), status(row))).collect())
+}
+
+/// The values of a metric's column.
+fn values(data: &ColumnData) -> Vec<Value> {
+    match data {
+        ColumnData::Integer(values) => {
+            values.iter().map(|value| value.map_or(Value::Missing, |value| Value::Integer(value as u64))).collect()
+        }
+        ColumnData::Float(values) => values.iter().map(|value| value.map_or(Value::Missing, Value::Float)).collect(),
+        ColumnData::Text(values) => vec![Value::Missing; values.len()],
+        ColumnData::Boolean(values) => vec![Value::Missing; values.len()],
+    }
 }
 
 fn done(row: &CellRow) -> Option<(&str, &[Value])> {

@@ -14,7 +14,7 @@ mod summary;
 mod table;
 mod words;
 
-pub use cells::{AxisValue, CellRow, CellStatus, cells_table};
+pub use cells::{AxisValue, CellRow, CellStatus, cell_statuses, cells_table};
 pub use links::links_tables;
 pub use parquet::{Metadata, merge_tables, read_table, write_table};
 pub use requests::requests_table;

@@ -5,6 +5,7 @@ mod args;
 mod cells;
 mod clock;
 mod commands;
+mod earlier;
 mod failure;
 mod interrupt;
 mod kept;

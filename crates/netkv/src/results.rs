@@ -3,9 +3,10 @@
 //! Tables and manifest are functions of the experiment and the model: no time, host or path is in them, and writing
 //! them again writes the same bytes. What differs from run to run is in provenance.parquet and in the store.
 
+use crate::earlier::Earlier;
 use crate::failure::{Failure, Writing};
 use crate::kept::{has_requests, requests_path};
-use crate::output::{write_file, write_with};
+use crate::output::{tell, write_file, write_with};
 use crate::tables::{axis_names, metadata, outcomes, provenance_table, requests_of, row};
 use netkv_frames::{
     CellRow, Metadata, RESULTS_FORMAT, SummaryOptions, Table, cells_table, merge_tables, read_table, summary_table,
@@ -18,14 +19,18 @@ use std::fs;
 use std::path::Path;
 use toml::{Table as Toml, Value};
 
-/// Writes every table of an experiment from what is stored.
+/// Writes every table of an experiment from what is stored, and from the table that was there for cells that are not.
 pub fn write(experiment: &Experiment, store: &Store, folder: &Path) -> Result<(), Failure> {
     let outcomes = outcomes(experiment, store);
     if outcomes.is_empty() {
         return Ok(());
     }
     let (axes, metadata) = (axis_names(experiment), metadata(experiment));
-    let rows: Vec<CellRow> = outcomes.iter().map(|(cell, stored)| row(experiment, cell, stored)).collect();
+    let earlier = Earlier::read(experiment, store, folder);
+    if let Some(says) = &earlier.says {
+        tell(says);
+    }
+    let rows = earlier.joined(outcomes.iter().map(|(cell, stored)| row(experiment, cell, stored)).collect());
     let options = SummaryOptions {
         baseline_axis: experiment.baseline_axis().to_owned(),
         baseline: experiment.baseline().to_owned(),

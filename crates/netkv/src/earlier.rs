@@ -1,0 +1,62 @@
+//! What the tables that were there know and the store does not: a fresh clone has tables and no store, and a run of some
+//! of its cells must not make them smaller.
+
+use crate::tables::{axis_values, cell_number};
+use netkv_frames::{CellRow, CellStatus, RESULTS_FORMAT, cell_statuses, read_table};
+use netkv_grid::{Experiment, Store};
+use netkv_sim::SIM_EPOCH;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Rows of an earlier table that go into the new one.
+pub struct Earlier {
+    rows: BTreeMap<usize, CellRow>,
+    /// What there is to say about that.
+    pub says: Option<String>,
+}
+
+impl Earlier {
+    /// The rows of the table in `folder` for cells of the experiment that the store knows nothing of.
+    pub fn read(experiment: &Experiment, store: &Store, folder: &Path) -> Self {
+        let path = folder.join("cells.parquet");
+        let none = |says: Option<String>| Self { rows: BTreeMap::new(), says };
+        if !path.is_file() {
+            return none(None);
+        }
+        let shown = path.display();
+        let Ok((table, metadata)) = read_table(&path) else {
+            return none(Some(format!("note: {shown} could not be read and is replaced")));
+        };
+        let is = |key: &str, value: u32| metadata.get(key).is_some_and(|found| *found == value.to_string());
+        let statuses =
+            cell_statuses(&table).ok().filter(|_| is("sim_epoch", SIM_EPOCH) && is("results_format", RESULTS_FORMAT));
+        let Some(mut statuses) = statuses else {
+            return none(Some(format!(
+                "note: {shown} is of another version of the model or of the tables and is replaced"
+            )));
+        };
+        let mut rows = BTreeMap::new();
+        for cell in experiment.cells() {
+            let Some(status) = statuses.remove(&cell.key.to_string()) else { continue };
+            if store.get(cell.key).is_none() && matches!(status, CellStatus::Done { .. }) {
+                let (key, axes) = (cell.key.to_string(), axis_values(&cell));
+                rows.insert(cell.index, CellRow { cell: cell_number(&cell), key, seed: cell.seed, axes, status });
+            }
+        }
+        let mut said = Vec::new();
+        if !rows.is_empty() {
+            said.push(format!("keeps {} rows of cells that were run elsewhere", rows.len()));
+        }
+        if !statuses.is_empty() {
+            said.push(format!("loses {} rows that belong to no cell of the experiment any more", statuses.len()));
+        }
+        let says = (!said.is_empty()).then(|| format!("note: {shown} {}", said.join(" and ")));
+        Self { rows, says }
+    }
+
+    /// These rows and those, in the order of the cells.
+    pub fn joined(mut self, own: Vec<CellRow>) -> Vec<CellRow> {
+        self.rows.extend(own.into_iter().map(|row| (row.cell as usize, row)));
+        self.rows.into_values().collect()
+    }
+}
