@@ -5,6 +5,7 @@
 //! that only missing and failed cells are ever run again. This is the only crate that knows rayon and `catch_unwind`.
 
 mod axes;
+mod builtin;
 mod execute;
 mod experiment;
 mod fit;

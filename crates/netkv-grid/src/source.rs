@@ -1,5 +1,6 @@
 //! Reading an experiment file with all that it extends.
 
+use crate::builtin;
 use crate::issue::{InputErrors, Issue, Origin};
 use crate::tree::{self, Content, Node, Table};
 use std::path::{Component, Path, PathBuf};
@@ -53,7 +54,8 @@ fn parents(extends: Option<Node>, issues: &mut Vec<Issue>) -> Vec<(String, Origi
 
 /// The text of a file; the error stands at the place that names the file.
 pub(crate) fn read(path: &Path, asked_at: &Origin) -> Result<String, InputErrors> {
-    std::fs::read_to_string(path).map_err(|error| {
+    let text = builtin::text(path).unwrap_or_else(|| std::fs::read_to_string(path).map_err(|error| error.to_string()));
+    text.map_err(|error| {
         let message = match asked_at.position {
             None => format!("cannot read it: {error}"),
             Some(_) => format!("cannot read {}: {error}", path.display()),
@@ -62,8 +64,11 @@ pub(crate) fn read(path: &Path, asked_at: &Origin) -> Result<String, InputErrors
     })
 }
 
-/// `name` as seen from the folder of `file`, with "." and ".." resolved in the text.
+/// `name` as seen from the folder of `file`, with "." and ".." resolved in the text; a file of netkv's own is where it is.
 pub(crate) fn beside(file: &Path, name: &str) -> PathBuf {
+    if let Some(path) = builtin::path(name) {
+        return path;
+    }
     let joined = file.parent().unwrap_or_else(|| Path::new("")).join(name);
     let mut path = PathBuf::new();
     for component in joined.components() {

@@ -28,6 +28,12 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write an experiment file to begin with: your cluster, three loads, the usual policies
+    #[command(after_help = "\
+Examples:
+  netkv new my-cluster.toml && netkv run my-cluster.toml
+The file extends netkv's own base experiment (builtin:base), so it works in any folder.")]
+    New(NewArgs),
     /// Run the cells of experiments that are missing or failed
     #[command(after_help = "\
 Examples:
@@ -129,6 +135,17 @@ Examples:
         /// Which shell
         shell: Shell,
     },
+}
+
+/// `netkv new`.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The file to write
+    #[arg(value_name = "FILE.toml", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Replace it if it is there
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Arguments of `netkv claims`.

@@ -6,6 +6,7 @@ pub mod explain;
 pub mod figures;
 pub mod fit;
 pub mod flows;
+pub mod new;
 pub mod plan;
 pub mod profile;
 pub mod reproduce;

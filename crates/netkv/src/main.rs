@@ -46,6 +46,7 @@ fn run() -> Result<Ending, Failure> {
         Err(error) => return explain_usage(&error),
     };
     match cli.command {
+        Command::New(args) => commands::new::new(&args),
         Command::Run(args) => commands::run::run(&args),
         Command::Plan(args) => commands::plan::plan(&args),
         Command::Cell(args) => commands::cell::cell(&args),

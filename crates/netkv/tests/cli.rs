@@ -62,6 +62,7 @@ fn stamps(folder: &Path) -> Vec<(PathBuf, std::time::Duration, u64)> {
 fn every_command_explains_itself_with_an_example() {
     let here = tempfile::tempdir().expect("a temporary folder");
     let commands = [
+        "new",
         "run",
         "plan",
         "cell",
@@ -431,31 +432,6 @@ fn the_schema_has_every_column_of_the_tables() {
         assert_eq!(metadata["trace"], "mooncake-like generator, seed 1");
     }
     assert!(check(here.path(), &["schema"], 0).stdout.starts_with("cells.parquet\n"));
-}
-
-/// Axes that no experiment of the project has: the answer is for any grid.
-#[test]
-fn a_run_ends_with_its_answer_on_standard_output_and_with_progress_beside_it() {
-    let axes = "[[axis]]\nkey = 'decode.max_batch'\nvalues = [8, 64]\n[[axis]]\nkey = 'fabric.nic_gbps'\nvalues = [25.0, 400.0]\n";
-    let policies = "[[axis]]\nkey = 'policy.name'\nvalues = ['round_robin', 'cache_load_aware', 'netkv']\n";
-    let here = tempfile::tempdir().expect("a temporary folder");
-    let base = experiments().join("base.toml");
-    let trace = "[workload]\ntrace = 'synthetic:conversation:1'\nmax_requests = 200\n[measure]\nwarmup_s = 0.0\n";
-    let text = format!("extends = '{}'\nname = 'mine'\nseeds = [1, 2, 3]\n{trace}{axes}{policies}", base.display());
-    fs::write(here.path().join("mine.toml"), text).expect("the experiment is written");
-    let ran = check(here.path(), &["run", "mine.toml"], 0);
-    assert!(ran.stdout.starts_with("mine: 4 points x 3 values of policy.name, 3 seeds\n"), "{}", ran.stdout);
-    for words in
-        ["max_batch = 8, nic_gbps = 25", "Does it pay? Mean TTFT against", "objective (SLO): TTFT within", "trace: "]
-    {
-        assert!(ran.stdout.contains(words), "{words} is not in\n{}", ran.stdout);
-    }
-    assert!(ran.stderr.contains("36 cells done") && !ran.stdout.contains("cells done"), "{}", ran.stderr);
-    let again = check(here.path(), &["run", "mine.toml"], 0);
-    assert_eq!(again.stdout, ran.stdout, "the same answer from what is stored");
-    let json = check(here.path(), &["run", "mine.toml", "--json", "--filter", "decode.max_batch=8"], 0);
-    let answer: serde_json::Value = serde_json::from_str(&json.stdout).expect("valid JSON");
-    assert_eq!(answer["points"].as_array().map(Vec::len), Some(2), "those that were asked for");
 }
 
 /// As in a fresh clone: tables, and no store.

@@ -1,0 +1,86 @@
+//! From nothing to an answer, as somebody does who has netkv and a cluster.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The project's experiments.
+fn experiments() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments").canonicalize().expect("the experiments are there")
+}
+
+/// How a command ended.
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn netkv(folder: &Path, arguments: &[&str]) -> Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netkv"));
+    let output = command.current_dir(folder).args(arguments).output().expect("the binary runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+/// Runs a command that must end with this code.
+#[track_caller]
+fn check(folder: &Path, arguments: &[&str], code: i32) -> Ended {
+    let ended = netkv(folder, arguments);
+    assert_eq!(ended.code, Some(code), "{arguments:?} said:\n{}{}", ended.stdout, ended.stderr);
+    ended
+}
+
+/// Axes that no experiment of the project has: the answer is for any grid.
+#[test]
+fn a_run_ends_with_its_answer_on_standard_output_and_with_progress_beside_it() {
+    let axes = "[[axis]]\nkey = 'decode.max_batch'\nvalues = [8, 64]\n[[axis]]\nkey = 'fabric.nic_gbps'\nvalues = [25.0, 400.0]\n";
+    let policies = "[[axis]]\nkey = 'policy.name'\nvalues = ['round_robin', 'cache_load_aware', 'netkv']\n";
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let base = experiments().join("base.toml");
+    let trace = "[workload]\ntrace = 'synthetic:conversation:1'\nmax_requests = 200\n[measure]\nwarmup_s = 0.0\n";
+    let text = format!("extends = '{}'\nname = 'mine'\nseeds = [1, 2, 3]\n{trace}{axes}{policies}", base.display());
+    fs::write(here.path().join("mine.toml"), text).expect("the experiment is written");
+    let ran = check(here.path(), &["run", "mine.toml"], 0);
+    assert!(ran.stdout.starts_with("mine: 4 points x 3 values of policy.name, 3 seeds\n"), "{}", ran.stdout);
+    for words in
+        ["max_batch = 8, nic_gbps = 25", "Does it pay? Mean TTFT against", "objective (SLO): TTFT within", "trace: "]
+    {
+        assert!(ran.stdout.contains(words), "{words} is not in\n{}", ran.stdout);
+    }
+    assert!(ran.stderr.contains("36 cells done") && !ran.stdout.contains("cells done"), "{}", ran.stderr);
+    let again = check(here.path(), &["run", "mine.toml"], 0);
+    assert_eq!(again.stdout, ran.stdout, "the same answer from what is stored");
+    let json = check(here.path(), &["run", "mine.toml", "--json", "--filter", "decode.max_batch=8"], 0);
+    let answer: serde_json::Value = serde_json::from_str(&json.stdout).expect("valid JSON");
+    assert_eq!(answer["points"].as_array().map(Vec::len), Some(2), "those that were asked for");
+}
+
+/// In a folder of its own: nothing of the project is there.
+#[test]
+fn a_new_file_is_valid_as_it_is_and_runs_anywhere() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let said = check(here.path(), &["new", "My-Cluster 2.toml"], 0).stdout;
+    assert!(said.contains("netkv run My-Cluster 2.toml"), "{said}");
+    let refused = check(here.path(), &["new", "My-Cluster 2.toml"], 64).stderr;
+    assert!(refused.contains("is there already: give another name, or --force to replace it"), "{refused}");
+    check(here.path(), &["new", "My-Cluster 2.toml", "--force"], 0);
+    let plan = check(here.path(), &["plan", "My-Cluster 2.toml"], 0).stdout;
+    assert!(plan.contains("90 cells (3 workload.prefill_utilisation_ratio x 6 policy.name x 5 seeds)"), "{plan}");
+    let ran = check(here.path(), &["run", "My-Cluster 2.toml", "--quick"], 0).stdout;
+    assert!(ran.starts_with("my-cluster_2: 2 points x 6 values of policy.name, 2 seeds\n"), "{ran}");
+    // The base experiment in the program is the one in the project: the same cells.
+    let path = here.path().join("My-Cluster 2.toml");
+    let text = fs::read_to_string(&path).expect("the file");
+    let keys = |text: &str| {
+        fs::write(here.path().join("x.toml"), text).expect("the file is written");
+        let said = check(here.path(), &["plan", "x.toml", "--explain", "7"], 0).stdout;
+        said.lines().find(|line| line.trim_start().starts_with("key ")).expect("a key").to_owned()
+    };
+    let own = text.replace("builtin:base", &experiments().join("base.toml").display().to_string());
+    assert_eq!(keys(&text), keys(&own));
+    let wrong = text.replace("builtin:base", "builtin:bse");
+    fs::write(here.path().join("x.toml"), wrong).expect("the file is written");
+    let said = check(here.path(), &["plan", "x.toml"], 65).stderr;
+    assert!(said.contains("x.toml:4:") && said.contains("there are builtin:base"), "{said}");
+}
