@@ -38,6 +38,10 @@ figures *args:
 golden:
     NETKV_GOLDEN=write cargo test --release -p netkv --test golden
 
+# Files that use each other in a circle, and rooms; there should be none.
+circles:
+    cargo test --release -p netkv --test structure -- circles --nocapture
+
 # Benchmarks of the fabric: `just bench half_loaded`.
 bench *args:
     cargo bench --manifest-path benches/Cargo.toml --target-dir target/benches -- {{args}}

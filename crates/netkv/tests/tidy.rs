@@ -1,22 +1,10 @@
-//! What no lint checks: module length, the direction of dependencies, and what the simulation may touch.
+//! What no lint checks: module length, and what the simulation may touch. `structure/` has the crates, rooms and imports.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The crates, each of which uses only those before it.
-const ORDER: [&str; 11] = [
-    "netkv-units",
-    "netkv-fabric",
-    "netkv-workload",
-    "netkv-policy",
-    "netkv-sim",
-    "netkv-grid",
-    "netkv-frames",
-    "netkv-verdict",
-    "netkv-claims",
-    "netkv-figures",
-    "netkv",
-];
+/// The crates that make up the simulation.
+const SIMULATION: [&str; 5] = ["netkv-units", "netkv-fabric", "netkv-workload", "netkv-policy", "netkv-sim"];
 
 /// Longest module, in lines.
 const MAX_LINES: usize = 500;
@@ -59,52 +47,16 @@ fn no_module_is_longer_than_one_can_keep_in_mind() {
 }
 
 #[test]
-fn crates_depend_only_on_those_before_them() {
-    let mut checked = 0;
-    for (position, name) in ORDER.iter().enumerate() {
-        let manifest = read(&root().join("crates").join(name).join("Cargo.toml"));
-        let dependencies = manifest.split("[dev-dependencies]").next().expect("a first part");
-        for later in &ORDER[position + 1..] {
-            checked += 1;
-            let names_it = dependencies.lines().any(|line| line.starts_with(&format!("{later}.workspace")));
-            assert!(!names_it, "{name} depends on {later}");
-        }
-    }
-    assert_eq!(checked, 55);
-}
-
-#[test]
-fn polars_and_plotters_stay_behind_one_crate_each() {
-    for (library, owner) in [("polars", "netkv-frames"), ("plotters", "netkv-figures"), ("rayon", "netkv-grid")] {
-        for name in ORDER.iter().filter(|name| **name != owner) {
-            let manifest = read(&root().join("crates").join(name).join("Cargo.toml"));
-            assert!(!manifest.lines().any(|line| line.starts_with(library)), "{name} names {library}");
-        }
-    }
-}
-
-#[test]
 fn the_simulation_touches_nothing_outside_itself() {
     let banned =
         ["std::fs", "std::env", "std::thread", "std::net", "std::process", "println!", "Instant", "Rc<RefCell"];
-    for name in &ORDER[..5] {
+    for name in SIMULATION {
         for path in sources(&root().join("crates").join(name).join("src")) {
             let text = read(&path);
             let code = text.split("#[cfg(test)]").next().expect("a first part");
             for word in banned {
                 assert!(!code.contains(word), "{} uses {word}", path.display());
             }
-        }
-    }
-}
-
-#[test]
-fn figures_and_claims_know_neither_the_simulation_nor_the_grid() {
-    for reader in ["netkv-figures", "netkv-claims", "netkv-verdict"] {
-        let manifest = read(&root().join("crates").join(reader).join("Cargo.toml"));
-        let dependencies = manifest.split("[dev-dependencies]").next().expect("a first part");
-        for name in ["netkv-sim.", "netkv-grid."] {
-            assert!(!dependencies.contains(name), "{reader} names {name}");
         }
     }
 }
