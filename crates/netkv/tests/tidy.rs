@@ -9,6 +9,12 @@ const SIMULATION: [&str; 5] = ["netkv-units", "netkv-fabric", "netkv-workload", 
 /// Longest module, in lines.
 const MAX_LINES: usize = 500;
 
+/// Longest function, in lines.
+const MAX_FUNCTION_LINES: i64 = 70;
+
+/// The lint that counts them.
+const LINT: &str = "too_many_lines";
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -44,6 +50,24 @@ fn no_module_is_longer_than_one_can_keep_in_mind() {
         .filter(|(lines, _)| *lines > MAX_LINES)
         .collect();
     assert!(too_long.is_empty(), "over {MAX_LINES} lines: {too_long:?}");
+}
+
+/// Clippy counts the lines of functions; that it is asked to, and told no otherwise anywhere, is seen to here.
+#[test]
+fn no_function_is_longer_than_a_page() {
+    let toml = |path: PathBuf| read(&path).parse::<toml::Table>().expect("TOML of the project");
+    let threshold = toml(root().join("clippy.toml"))["too-many-lines-threshold"].as_integer();
+    assert_eq!(threshold, Some(MAX_FUNCTION_LINES));
+    let workspace = toml(root().join("Cargo.toml"));
+    assert_eq!(workspace["workspace"]["lints"]["clippy"][LINT].as_str(), Some("deny"));
+    for path in sources(&root().join("crates")) {
+        assert!(!read(&path).contains(&format!("clippy::{LINT}")), "{} sets {LINT}", path.display());
+    }
+    for package in fs::read_dir(root().join("crates")).expect("the crates") {
+        let manifest = package.expect("a crate").path().join("Cargo.toml");
+        let follows = toml(manifest.clone())["lints"]["workspace"].as_bool();
+        assert_eq!(follows, Some(true), "{} has the workspace's lints", manifest.display());
+    }
 }
 
 #[test]
