@@ -38,6 +38,10 @@ figures *args:
 golden:
     NETKV_GOLDEN=write cargo test --release -p netkv --test golden
 
+# Draw the pictures in ARCHITECTURE.md anew, from the imports.
+picture:
+    NETKV_PICTURE=write cargo test --release -p netkv --test structure architecture
+
 # Files that use each other in a circle, and rooms; there should be none.
 circles:
     cargo test --release -p netkv --test structure -- circles --nocapture

@@ -1,10 +1,12 @@
 //! The structure of the code, read from cargo's metadata and the imports of every file: the crates' order, and circles.
 
+mod architecture;
 mod code;
 mod examples;
 mod graph;
 mod imports;
 mod modules;
+mod picture;
 mod rooms;
 mod workspace;
 
