@@ -1,4 +1,5 @@
-//! The structure of the code, read from cargo's metadata and the imports of every file: the crates' order, and circles.
+//! The structure of the code, read from cargo's metadata and the imports of every file: the crates' order, circles, and
+//! what a room keeps to itself.
 
 mod architecture;
 mod code;
@@ -100,4 +101,11 @@ fn rooms_use_each_other_in_no_circles() {
         circles += &told(&graph, &ties, &package.name, 2);
     }
     assert!(circles.is_empty(), "rooms that use each other:\n{circles}");
+}
+
+/// In a crate with rooms, a field is public, private, or `pub(super)` within a room.
+#[test]
+fn no_field_is_seen_beyond_its_room() {
+    let open = STRUCTURE.open_fields();
+    assert!(open.is_empty(), "fields that a whole crate sees:\n{}", open.join("\n"));
 }
