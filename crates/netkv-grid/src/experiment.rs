@@ -69,7 +69,7 @@ impl Cell {
 
     /// Where its requests come from.
     pub fn trace_origin(&self) -> &TraceOrigin {
-        self.point.spec.recipe.origin()
+        self.point.spec.recipe().origin()
     }
 }
 
@@ -359,7 +359,7 @@ fn point_key(mut tree: Table, spec: &CellSpec) -> Digest {
     for key in OWN_KEYS.iter().chain(&["workload.trace", "model.profile"]) {
         tree::remove(&mut tree, key);
     }
-    let parts = [&Content::Table(tree).canonical(), &*spec.recipe.origin().sha256, &*spec.profile.canonical];
+    let parts = [&Content::Table(tree).canonical(), &*spec.recipe().origin().sha256, spec.profile().canonical()];
     let mut digester = Digester::new();
     digester.u64(u64::from(SIM_EPOCH));
     for part in parts {
@@ -372,7 +372,7 @@ fn point_key(mut tree: Table, spec: &CellSpec) -> Digest {
 fn used_profiles(points: &[Arc<Point>]) -> Vec<UsedProfile> {
     let mut used: BTreeMap<(&str, &str), (&Profile, LatencyRange)> = BTreeMap::new();
     for point in points {
-        let (profile, asked) = (&*point.spec.profile, point.spec.asked_latencies());
+        let (profile, asked) = (point.spec.profile(), point.spec.asked_latencies());
         let entry = used.entry((&profile.label, &profile.sha256)).or_insert((profile, asked));
         entry.1 = entry.1.joined(asked);
     }

@@ -27,12 +27,12 @@ pub enum Record {
 /// What an experiment file says about the experiment as a whole.
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
-    pub(crate) name: String,
-    pub(crate) seeds: Vec<u64>,
-    pub(crate) record: Record,
-    pub(crate) baseline_axis: String,
-    pub(crate) baseline: String,
-    pub(crate) confidence_ratio: f64,
+    pub name: String,
+    pub seeds: Vec<u64>,
+    pub record: Record,
+    pub baseline_axis: String,
+    pub baseline: String,
+    pub confidence_ratio: f64,
 }
 
 impl Header {

@@ -59,7 +59,7 @@ pub struct Profile {
     /// SHA-256 of the file.
     pub sha256: Arc<str>,
     /// Everything that results depend on, for the keys of cells.
-    pub(crate) canonical: Arc<str>,
+    canonical: Arc<str>,
     /// What is served on what, and how large it is.
     pub model: ProfiledModel,
     /// Latencies.
@@ -75,6 +75,11 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Everything that results depend on, for the keys of cells.
+    pub(crate) fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
     /// Reads a profile file.
     ///
     /// # Errors

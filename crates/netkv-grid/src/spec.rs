@@ -36,8 +36,8 @@ use std::sync::Arc;
 /// A valid scenario without its seed and its requests, and the recipe of these.
 #[derive(Clone, Debug)]
 pub struct CellSpec {
-    pub(crate) recipe: WorkloadRecipe,
-    pub(crate) profile: Arc<Profile>,
+    recipe: WorkloadRecipe,
+    profile: Arc<Profile>,
     cluster: ClusterConfig,
     fabric: FabricConfig,
     degraded: Vec<Degradation>,
@@ -101,6 +101,16 @@ impl CellSpec {
     /// The decode policy.
     pub const fn policy(&self) -> &PolicyConfig {
         &self.policy
+    }
+
+    /// What its requests are made from.
+    pub(crate) const fn recipe(&self) -> &WorkloadRecipe {
+        &self.recipe
+    }
+
+    /// The latencies of its GPUs, with their origin.
+    pub(crate) fn profile(&self) -> &Profile {
+        &self.profile
     }
 
     /// What its requests are promised.

@@ -74,10 +74,10 @@ pub struct TraceOrigin {
 /// A trace and where it came from.
 #[derive(Clone, Debug)]
 pub(crate) struct LoadedTrace {
-    pub(crate) origin: TraceOrigin,
-    pub(crate) requests: LoadedRequests,
+    pub origin: TraceOrigin,
+    pub requests: LoadedRequests,
     /// What the user should be told.
-    pub(crate) notice: Option<String>,
+    pub notice: Option<String>,
 }
 
 /// The requests themselves.

@@ -33,7 +33,7 @@ impl Workloads {
 
     /// The requests of a cell. Two threads that want the same ones build them once; others do not wait.
     pub fn of(&self, cell: &Cell) -> Arc<dyn RequestSource> {
-        let recipe = &cell.spec().recipe;
+        let recipe = cell.spec().recipe();
         let place = self.place((format!("{recipe:?}"), cell.seed));
         place.get_or_init(|| recipe.build(cell.seed)).clone()
     }

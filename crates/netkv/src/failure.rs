@@ -1,10 +1,12 @@
 //! How a command ends, and the exit code that says so to scripts.
 
-use crate::interrupt;
 use anyhow::Error;
 use netkv_grid::{InputErrors, StoreError};
 use std::fmt;
 use std::process::ExitCode;
+
+/// Exit code of a command that was interrupted, as shells have it: 128 and the number of SIGINT.
+pub const INTERRUPTED: u8 = 130;
 
 /// How a command that did what it was asked for ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +97,7 @@ impl From<Ending> for ExitCode {
         match ending {
             Ending::Done => Self::SUCCESS,
             Ending::SomeCellsFailed => Self::from(1),
-            Ending::Interrupted => Self::from(interrupt::EXIT_CODE),
+            Ending::Interrupted => Self::from(INTERRUPTED),
         }
     }
 }

@@ -1,11 +1,9 @@
 //! Ctrl-C: cells that are under way end, no other begins, and what is finished is written. A second one ends at once.
 
+use crate::failure::INTERRUPTED;
 use crate::output::tell;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Exit code of a command that was interrupted, as shells have it: 128 and the number of SIGINT.
-pub const EXIT_CODE: u8 = 130;
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
@@ -15,7 +13,7 @@ pub fn stop() -> &'static AtomicBool {
     LISTENING.call_once(|| {
         let listening = ctrlc::set_handler(|| {
             if STOP.swap(true, Ordering::Relaxed) {
-                std::process::exit(i32::from(EXIT_CODE));
+                std::process::exit(i32::from(INTERRUPTED));
             }
             tell("stopping: cells under way end, finished ones are kept (again: stop at once)");
         });

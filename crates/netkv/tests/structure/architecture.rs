@@ -50,3 +50,24 @@ fn architecture_has_a_line_for_every_room() {
     rooms.sort();
     assert_eq!(described, rooms, "the table of rooms in ARCHITECTURE.md, and the rooms that there are");
 }
+
+/// Each step of "Follow a number" names a file of a crate and a function in it.
+#[test]
+fn every_step_of_a_number_is_where_it_is_said_to_be() {
+    let text = fs::read_to_string(workspace::folder().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md is there");
+    let section = text.split("## Follow a number").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let mut n_steps = 0;
+    for row in section.expect("the section is there").lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let [_, number, file, function, ..] = cells[..] else { panic!("a row of the table: {row}") };
+        if number.parse::<usize>().is_err() {
+            continue;
+        }
+        n_steps += 1;
+        assert_eq!(number.parse(), Ok(n_steps), "steps are numbered: {row}");
+        let code = fs::read_to_string(workspace::folder().join("crates").join(file)).unwrap_or_default();
+        let defines = ["(", "<"].iter().any(|next| code.contains(&format!("fn {function}{next}")));
+        assert!(defines, "step {number}: {file} has no function {function}");
+    }
+    assert!(n_steps > 20, "{n_steps} steps");
+}
