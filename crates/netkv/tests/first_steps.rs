@@ -84,3 +84,30 @@ fn a_new_file_is_valid_as_it_is_and_runs_anywhere() {
     let said = check(here.path(), &["plan", "x.toml"], 65).stderr;
     assert!(said.contains("x.toml:4:") && said.contains("there are builtin:base"), "{said}");
 }
+
+/// The page as it stands, from its first command to its last, in an empty folder.
+#[cfg(unix)]
+#[test]
+fn the_tutorial_works_as_it_is_written() {
+    let page = fs::read_to_string(experiments().join("../docs/tutorial.md")).expect("the page is there");
+    let blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().expect("a block ends"));
+    let script: Vec<&str> = blocks.collect();
+    assert!(script.len() >= 6, "{} blocks of commands", script.len());
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let folder = Path::new(env!("CARGO_BIN_EXE_netkv")).parent().expect("the binary is in a folder");
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
+    let run = |script: &str| {
+        let mut shell = Command::new("sh");
+        let output =
+            shell.args(["-e", "-c", script]).current_dir(here.path()).env("PATH", &path).output().expect("sh runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{script}\n{said}{}", String::from_utf8_lossy(&output.stderr));
+        said
+    };
+    let said: String = script.into_iter().map(run).collect();
+    for words in
+        ["my-cluster: 2 points", "my-cluster: 3 points", "map: 12 points x 4 values", "Does it pay?", "summary.parquet"]
+    {
+        assert!(said.contains(words), "{words} is not in what the commands said");
+    }
+}
