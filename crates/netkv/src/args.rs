@@ -45,6 +45,13 @@ Examples:
 Ends with the answer: what each policy does where, what pays, what harms, what is open. The same command twice runs
 nothing the second time and answers again. Ctrl-C loses no finished cell.")]
     Run(RunArgs),
+    /// Compare two policies of an experiment, or two results, point by point and seed by seed
+    #[command(after_help = "\
+Examples:
+  netkv compare results/load --values cache_load_aware netkv
+  netkv compare results/my-cluster results/my-cluster-400g
+The second against the first. Two results are compared where they have the same values on the axes that both have.")]
+    Compare(CompareArgs),
     /// Show which cells of an experiment are done, and why the others are not
     #[command(after_help = "\
 Examples:
@@ -146,6 +153,23 @@ pub struct NewArgs {
     /// Replace it if it is there
     #[arg(long)]
     pub force: bool,
+}
+
+/// `netkv compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// A folder of results, such as results/load
+    #[arg(value_name = "RESULTS", value_hint = ValueHint::DirPath)]
+    pub one: PathBuf,
+    /// Another one
+    #[arg(value_name = "OTHER", value_hint = ValueHint::DirPath)]
+    pub other: Option<PathBuf>,
+    /// Two values of the axis that the experiment compares, mostly policies
+    #[arg(long, value_name = "VALUE", num_args = 2)]
+    pub values: Vec<String>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `netkv claims`.

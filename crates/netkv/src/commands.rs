@@ -2,6 +2,7 @@
 
 pub mod cell;
 pub mod claims;
+pub mod compare;
 pub mod explain;
 pub mod figures;
 pub mod fit;

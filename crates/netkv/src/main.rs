@@ -48,6 +48,7 @@ fn run() -> Result<Ending, Failure> {
     match cli.command {
         Command::New(args) => commands::new::new(&args),
         Command::Run(args) => commands::run::run(&args),
+        Command::Compare(args) => commands::compare::compare(&args),
         Command::Plan(args) => commands::plan::plan(&args),
         Command::Cell(args) => commands::cell::cell(&args),
         Command::Explain(args) => commands::explain::explain(&args),

@@ -111,3 +111,26 @@ fn the_tutorial_works_as_it_is_written() {
         assert!(said.contains(words), "{words} is not in what the commands said");
     }
 }
+
+#[test]
+fn two_policies_or_two_results_are_compared_point_by_point() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let smoke = experiments().join("smoke.toml");
+    for (name, nic) in [("slow", 25.0), ("fast", 400.0)] {
+        let axes = "[[axis]]\nkey = 'policy.name'\nvalues = ['round_robin', 'netkv']\n";
+        let text = format!("extends = '{}'\nname = '{name}'\n[fabric]\nnic_gbps = {nic:?}\n{axes}", smoke.display());
+        fs::write(here.path().join(format!("{name}.toml")), text).expect("the experiment is written");
+        check(here.path(), &["run", &format!("{name}.toml"), "--quiet"], 0);
+    }
+    let said = check(here.path(), &["compare", "results/slow", "results/fast"], 0).stdout;
+    assert!(said.starts_with("results/slow against results/fast: 2 points x 2 values of results"), "{said}");
+    assert!(said.contains("  experiment: slow against fast\n") && said.contains("name = netkv"), "{said}");
+    assert!(said.contains("Mean TTFT against results/slow, seed by seed"), "{said}");
+    let said = check(here.path(), &["compare", "results/slow", "--values", "round_robin", "netkv"], 0).stdout;
+    assert!(said.contains("slow: 1 point x 2 values of policy.name"), "{said}");
+    let wrong = check(here.path(), &["compare", "results/slow", "--values", "round_robin", "netvk"], 64).stderr;
+    assert!(wrong.contains("policy.name has no value netvk there; did you mean netkv?"), "{wrong}");
+    let missing = check(here.path(), &["compare", "results/slo", "results/fast"], 65).stderr;
+    assert!(missing.contains("a folder of results has it"), "{missing}");
+    check(here.path(), &["compare", "results/slow"], 64);
+}
