@@ -52,6 +52,8 @@ fn standing(one: &Standing) -> Value {
         "gpu_goodput_rps": one.gpu_goodput_rps,
         "gpu_s_per_mtoken": one.gpu_s_per_mtoken,
         "ttft_drift_ratio": one.drift,
+        "wait_mean_s": one.wait_s,
+        "arrivals_span_s": one.span_s,
         "ttft_against_baseline": one.against_baseline.as_ref().map(ratio),
         "ttft_against_best_blind": one.against_blind.as_ref().map(ratio),
     })

@@ -10,6 +10,10 @@ use std::collections::BTreeMap;
 /// that its mean grows with the length of the trace. (1 is a steady state; 2 a wait that grows evenly from nothing.)
 pub const OVERLOAD_DRIFT: f64 = 1.4;
 
+/// So does one whose mean wait, TTFT less the computing of the prompt, is longer than this share of the time in which
+/// requests arrive: such a wait depends on where the run happens to end.
+pub const OVERLOAD_WAIT_RATIO: f64 = 0.05;
+
 /// What is compared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
@@ -76,6 +80,10 @@ pub struct Standing {
     pub refused: f64,
     /// How TTFT drifts over the run.
     pub drift: Option<f64>,
+    /// TTFT less the computing of the prompt, in seconds.
+    pub wait_s: Option<f64>,
+    /// From the first counted arrival to the last, in seconds.
+    pub span_s: Option<f64>,
     /// Mean TTFT against the baseline.
     pub against_baseline: Option<Ratio>,
     /// Mean TTFT against the best that ignores the network.
@@ -85,9 +93,11 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Whether waiting grew as long as requests came.
+    /// Whether waiting grew as long as requests came, or is long against the time in which they came.
     pub fn is_overloaded(&self) -> bool {
-        self.drift.is_some_and(|drift| drift >= OVERLOAD_DRIFT)
+        let is_long =
+            self.wait_s.zip(self.span_s).is_some_and(|(wait_s, span_s)| wait_s > OVERLOAD_WAIT_RATIO * span_s);
+        is_long || self.drift.is_some_and(|drift| drift >= OVERLOAD_DRIFT)
     }
 
     /// What it looks at of the network, if it is a policy.
@@ -187,8 +197,10 @@ struct Columns {
     metrics: BTreeMap<&'static str, Vec<Option<f64>>>,
 }
 
-const METRICS: [&str; 10] = [
+const METRICS: [&str; 12] = [
     "requests",
+    "offered_rps",
+    "ttft_prefill_compute_ns",
     "refused_requests",
     "ttft_mean_ns",
     "ttft_p99_ns",
@@ -237,6 +249,9 @@ impl Columns {
         standing.gpu_s_per_mtoken = mean("gpu_s_per_mtoken");
         standing.refused = values("refused_requests").iter().sum();
         standing.drift = mean("ttft_drift_ratio");
+        let computing_s = seconds("ttft_prefill_compute_ns");
+        standing.wait_s = standing.ttft_s.zip(computing_s).map(|(ttft_s, computing_s)| ttft_s - computing_s);
+        standing.span_s = mean("requests").zip(mean("offered_rps")).map(|(requests, rps)| requests / rps);
         let by_seed =
             done.iter().filter_map(|&row| Some((self.seeds[row].clone(), self.metrics["ttft_mean_ns"][row]?)));
         standing.ttft_by_seed = by_seed.collect();

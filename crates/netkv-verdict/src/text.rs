@@ -1,7 +1,7 @@
 //! The answer in words, for a terminal.
 
 use crate::effect::{Effect, INDIFFERENCE, Ratio};
-use crate::points::{Answer, OVERLOAD_DRIFT, Point, Standing};
+use crate::points::{Answer, OVERLOAD_WAIT_RATIO, Point, Standing};
 use crate::words::{change, counted, digits, percent, time};
 use netkv_policy::NetworkView;
 use std::fmt::Write as _;
@@ -17,8 +17,10 @@ struct Tally<'a> {
     name: &'a str,
     /// By point, where there is a ratio and nobody is overloaded.
     ratios: Vec<(&'a Point, Ratio)>,
-    /// Points at which it, or what it is compared with, is overloaded.
+    /// Points at which it, or what it is compared with, is overloaded; and those of them at which just one of the two is.
     overloaded: Vec<&'a Point>,
+    alone_keeps_up: usize,
+    alone_is_overloaded: usize,
     /// Lowest and highest: milliseconds of TBT and points of SLO attainment that it adds.
     tbt_added_ms: Option<(f64, f64)>,
     slo_added_points: Option<(f64, f64)>,
@@ -129,8 +131,15 @@ impl Answer {
     }
 
     fn tally<'a>(&'a self, name: &'a str, asks: bool) -> Tally<'a> {
-        let mut tally =
-            Tally { name, ratios: Vec::new(), overloaded: Vec::new(), tbt_added_ms: None, slo_added_points: None };
+        let mut tally = Tally {
+            name,
+            ratios: Vec::new(),
+            overloaded: Vec::new(),
+            alone_keeps_up: 0,
+            alone_is_overloaded: 0,
+            tbt_added_ms: None,
+            slo_added_points: None,
+        };
         let widen = |range: Option<(f64, f64)>, value: f64| {
             Some(range.map_or((value, value), |(low, high)| (low.min(value), high.max(value))))
         };
@@ -145,6 +154,8 @@ impl Answer {
             let ratio = if asks { own.against_blind } else { own.against_baseline };
             if own.is_overloaded() || other.is_overloaded() {
                 tally.overloaded.push(point);
+                tally.alone_keeps_up += usize::from(!own.is_overloaded());
+                tally.alone_is_overloaded += usize::from(!other.is_overloaded());
                 continue;
             }
             let Some(ratio) = ratio else { continue };
@@ -175,11 +186,9 @@ impl Answer {
             tally.sentences(text);
         }
         if tallies.iter().any(|tally| !tally.overloaded.is_empty()) {
-            line(
-                text,
-                "Overloaded: TTFT grew threefold or more over the run, so its mean tells how long the trace is. Such",
-            );
-            line(text, &format!("points are compared with nobody (ttft_drift_ratio of {OVERLOAD_DRIFT} or more)."));
+            let share = percent(OVERLOAD_WAIT_RATIO);
+            line(text, "Overloaded: TTFT grew threefold or more over the run, or the mean wait is longer than");
+            line(text, &format!("{share} of it; it then tells how long the trace is, and is compared with nobody."));
         }
     }
 }
@@ -205,7 +214,13 @@ impl Tally<'_> {
             said.extend(open_words(&open).into_iter().map(|words| format!("  {words}")));
         }
         if !self.overloaded.is_empty() {
-            said.push(format!("overloaded at {}", counted(self.overloaded.len(), "point")));
+            let keeps_up = match (self.alone_keeps_up, self.alone_is_overloaded) {
+                (0, 0) => String::new(),
+                (n, 0) => format!(", it alone keeps up at {n}"),
+                (0, n) => format!(", the other keeps up at {n}"),
+                (n, other) => format!(", it alone keeps up at {n}, the other at {other}"),
+            };
+            said.push(format!("overloaded at {}{keeps_up}", counted(self.overloaded.len(), "point")));
         }
         if said.is_empty() {
             said.push("nothing measured".to_owned());
