@@ -3,12 +3,16 @@
 //!
 //! The bytes depend on the table and its metadata alone: columns are put together in one piece first, because
 //! parquet's bytes depend on how a column is split up.
+//!
+//! Words are plain strings to every reader. Polars' writer would declare them as views in the Arrow schema that it
+//! embeds, and views are what much of Arrow cannot compare, sort, join or write as CSV; so that schema is made here.
 
 use crate::table::{ColumnData, Table};
 use anyhow::{Context, Result, anyhow, ensure};
 use polars::prelude as pl;
 use polars_io::SerReader;
 use polars_io::parquet::write::{BatchedWriter, KeyValueMetadata};
+use polars_parquet::write::schema_to_metadata_key;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
@@ -120,13 +124,25 @@ fn write_all(path: &Path, tables: impl IntoIterator<Item = Result<Table>>, metad
 
 fn new_writer(target: &Target, frame: &pl::DataFrame, metadata: &Metadata) -> Result<BatchedWriter<Target>> {
     let level = polars::polars_utils::compression::ZstdLevel::try_new(ZSTD_LEVEL)?;
-    let pairs = metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let arrow = schema_to_metadata_key(&arrow_schema(frame));
+    let arrow = arrow.value.map(|value| (arrow.key, value));
+    let pairs = arrow.into_iter().chain(metadata.iter().map(|(key, value)| (key.clone(), value.clone()))).collect();
     let writer = pl::ParquetWriter::new(target.clone())
         .with_compression(pl::ParquetCompression::Zstd(Some(level)))
         .with_statistics(pl::StatisticsOptions::full())
         .with_key_value_metadata(Some(KeyValueMetadata::from_static(pairs)))
         .set_parallel(false);
     writer.batched(frame.schema()).map_err(|error| target.cause(error))
+}
+
+/// What readers are told of the columns: polars' own types, but plain strings.
+fn arrow_schema(frame: &pl::DataFrame) -> pl::ArrowSchema {
+    let field = |(name, dtype): (&pl::PlSmallStr, &pl::DataType)| {
+        let own = dtype.to_arrow(pl::CompatLevel::newest());
+        let shown = if own == pl::ArrowDataType::Utf8View { pl::ArrowDataType::Utf8 } else { own };
+        (name.clone(), pl::ArrowField::new(name.clone(), shown, true))
+    };
+    frame.schema().iter().map(field).collect()
 }
 
 fn to_frame(table: &Table) -> Result<pl::DataFrame> {
@@ -206,6 +222,20 @@ mod tests {
         write_table(&second, &table(), &metadata()).unwrap();
         assert_eq!(read_table(&first).unwrap(), (table(), metadata()));
         assert_eq!(std::fs::read(first).unwrap(), std::fs::read(second).unwrap());
+    }
+
+    /// No view type, which much of Arrow cannot compare.
+    #[test]
+    fn words_are_plain_strings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        write_table(&path, &table(), &metadata()).unwrap();
+        let mut reader = pl::ParquetReader::new(File::open(path).unwrap());
+        let pairs = reader.get_metadata().unwrap().key_value_metadata().clone().unwrap();
+        let schemas: Vec<_> = pairs.into_iter().filter(|pair| pair.key == "ARROW:schema").collect();
+        let written = arrow_schema(&to_frame(&table()).unwrap());
+        assert_eq!(schemas, [schema_to_metadata_key(&written)]);
+        assert_eq!(written.get("word").unwrap().dtype, pl::ArrowDataType::Utf8);
     }
 
     #[test]
