@@ -38,8 +38,8 @@ impl Samples {
         let wrong = || format!("{} is no table of cells of this version", path.display());
         let names: Vec<&str> = table.columns().iter().map(|column| column.name.as_str()).collect();
         let position = |name: &str| names.iter().position(|other| *other == name).with_context(wrong);
-        let (seed, status, digest) = (position("seed")?, position("status")?, position("digest")?);
-        let axes: Vec<String> = names[seed + 1..status].iter().map(|name| (*name).to_owned()).collect();
+        let (seed, origin, digest) = (position("seed")?, position("trace_origin")?, position("digest")?);
+        let axes: Vec<String> = names[seed + 1..origin].iter().map(|name| (*name).to_owned()).collect();
         let words: Vec<Vec<String>> = axes.iter().map(|axis| table.words(axis)).collect::<Result<_>>()?;
         let (seeds, states) = (table.words("seed")?, table.words("status")?);
         let mut rows: BTreeMap<Vec<String>, BTreeMap<String, usize>> = BTreeMap::new();

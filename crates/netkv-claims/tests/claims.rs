@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic like the tests themselves")]
 
 use netkv_claims::{Claims, Verdict, agreements, judge, markdown, tally, text};
-use netkv_frames::{ColumnData, Metadata, Table, write_table};
+use netkv_frames::{ColumnData, Metadata, Table, TableKind, write_table};
 use std::fs;
 use std::path::Path;
 
@@ -33,6 +33,7 @@ fn cells(results: &Path, n_lost: usize) {
     table.push("seed", ColumnData::Integer(kept.iter().map(|one| Some(one.1.0)).collect()));
     table.push("load", ColumnData::Float(kept.iter().map(|one| Some(one.0.1)).collect()));
     table.push("policy.name", text(&|at| kept[at].0.0.to_owned()));
+    table.push("trace_origin", text(&|_| "made up".to_owned()));
     table.push("status", text(&|_| "done".to_owned()));
     table.push("message", ColumnData::Text(vec![None; kept.len()]));
     table.push("digest", text(&|_| "d".to_owned()));
@@ -43,7 +44,7 @@ fn cells(results: &Path, n_lost: usize) {
         .map(|(key, value)| (key.to_owned(), value))
         .into();
     fs::create_dir_all(results.join("x")).unwrap();
-    write_table(&results.join("x/cells.parquet"), &table, &metadata).unwrap();
+    write_table(&results.join("x/cells.parquet"), TableKind::Cells, &table, &metadata).unwrap();
 }
 
 fn block(body: &str) -> String {

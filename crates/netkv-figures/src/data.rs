@@ -233,7 +233,7 @@ fn places(table: &Table, axis: Option<&str>) -> Result<(Vec<Option<f64>>, Vec<St
 
 /// An axis that a figure does not know would put several points at one place.
 fn check_axes(table: &Table, view: View, kept: &[usize]) -> Result<()> {
-    for column in table.columns().iter().take_while(|column| column.name != "metric") {
+    for column in table.columns().iter().take_while(|column| column.name != "trace_origin") {
         let known = view.axes().any(|axis| axis == column.name);
         let words = table.words(&column.name)?;
         let values = distinct(kept.iter().map(|&at| &words[at]));

@@ -30,7 +30,7 @@ impl Cells {
         let (table, metadata) = read_table(&path)?;
         let place = || format!("cannot use {}", path.display());
         let names = table.columns().iter().map(|column| column.name.clone());
-        let names = names.skip_while(|name| name != "seed").skip(1).take_while(|name| name != "status");
+        let names = names.skip_while(|name| name != "seed").skip(1).take_while(|name| name != "trace_origin");
         let axes: Result<Vec<_>> = names.map(|name| table.words(&name).map(|words| (name, words))).collect();
         let (axes, seeds) = (axes.with_context(place)?, table.numbers("seed").with_context(place)?);
         Ok(Self { table, metadata, axes, seeds, path })

@@ -66,6 +66,8 @@ pub struct CellRow {
     pub seed: u64,
     /// Its value on each axis.
     pub axes: Vec<AxisValue>,
+    /// Where its requests came from: the label of its trace.
+    pub trace_origin: String,
     /// What became of it.
     pub status: CellStatus,
 }
@@ -124,6 +126,7 @@ pub fn cells_table(axes: &[String], rows: &[CellRow]) -> Table {
         let values: Vec<_> = sorted.iter().map(|row| &row.axes[index]).collect();
         table.push(name.clone(), axis_column(&values));
     }
+    table.push("trace_origin", text(&|row| Some(row.trace_origin.clone())));
     table.push("status", text(&|row| Some(if done(row).is_some() { "done" } else { "failed" }.to_owned())));
     table.push("message", text(&message));
     table.push("digest", text(&|row| done(row).map(|(digest, _)| digest.to_owned())));

@@ -5,8 +5,11 @@
 //! here, in a fixed order, and polars only stores tables, so that results do not depend on its version or threads.
 
 mod cells;
+mod csv;
+mod frame;
 mod links;
 mod parquet;
+mod place;
 mod requests;
 mod schema;
 mod student;
@@ -15,14 +18,16 @@ mod table;
 mod words;
 
 pub use cells::{AxisValue, CellRow, CellStatus, cell_statuses, cells_table};
+pub use csv::write_csv;
 pub use links::links_tables;
 pub use parquet::{Metadata, merge_tables, read_table, write_table};
-pub use requests::requests_table;
-pub use schema::{ColumnDoc, schema};
+pub use place::CellPlace;
+pub use requests::{request_columns, requests_table};
+pub use schema::{ColumnDoc, TableKind, schema};
 pub use student::student_t_quantile;
 pub use summary::{SummaryOptions, summary_table};
 pub use table::{Column, ColumnData, Table};
 pub use words::{distinct, same};
 
 /// Version of the tables' layout: a change of columns raises it.
-pub const RESULTS_FORMAT: u32 = 1;
+pub const RESULTS_FORMAT: u32 = 2;

@@ -1,6 +1,6 @@
 //! The table of links: one row for each watched link and window of time of a cell, windows in order of time.
 
-use crate::cells::{AxisValue, axis_column};
+use crate::place::CellPlace;
 use crate::table::{ColumnData, Table};
 use netkv_sim::{Observations, ObservedLink};
 use std::ops::Range;
@@ -10,28 +10,16 @@ const ROWS: usize = 100_000;
 
 /// The links of one cell over time, as tables of whole windows that follow one another; at least one table, which
 /// has no rows if there is nothing to tell.
-pub fn links_tables<'a>(
-    cell: u32,
-    seed: u64,
-    axes: &'a [String],
-    values: &'a [AxisValue],
-    seen: &'a Observations,
-) -> impl Iterator<Item = Table> + 'a {
+pub fn links_tables<'a>(place: &'a CellPlace, seen: &'a Observations) -> impl Iterator<Item = Table> + 'a {
     let windows_each = (ROWS / seen.links.len().max(1)).max(1);
     let n_tables = seen.ends.len().div_ceil(windows_each).max(1);
     (0..n_tables).map(move |index| {
         let windows = index * windows_each..((index + 1) * windows_each).min(seen.ends.len());
-        links_table((cell, seed), axes, values, seen, windows)
+        links_table(place, seen, windows)
     })
 }
 
-fn links_table(
-    (cell, seed): (u32, u64),
-    axes: &[String],
-    values: &[AxisValue],
-    seen: &Observations,
-    windows: Range<usize>,
-) -> Table {
+fn links_table(place: &CellPlace, seen: &Observations, windows: Range<usize>) -> Table {
     let n_links = seen.links.len();
     let n_rows = windows.len() * n_links;
     let integer = |value: u64| Some(i64::try_from(value).expect("figures fit 63 bits"));
@@ -51,12 +39,7 @@ fn links_table(
         let each = |window| (0..n_links).map(move |position| Some(value(seen.ratios(window, position))));
         ColumnData::Float(windows.clone().flat_map(each).collect())
     };
-    let mut table = Table::new();
-    table.push("cell", ColumnData::Integer(vec![integer(u64::from(cell)); n_rows]));
-    table.push("seed", ColumnData::Integer(vec![integer(seed); n_rows]));
-    for (name, value) in axes.iter().zip(values) {
-        table.push(name.clone(), axis_column(&[value]).repeated(n_rows));
-    }
+    let mut table = place.columns(n_rows);
     table.push("time_s", of_window(&|window| seen.ends[window].as_secs_f64()));
     table.push("window_s", of_window(&|window| seen.length(window).as_secs_f64()));
     table.push("link", of_link(&|link| integer(u64::from(link.link.get()))));

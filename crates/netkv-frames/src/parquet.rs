@@ -5,9 +5,12 @@
 //! parquet's bytes depend on how a column is split up.
 //!
 //! Words are plain strings to every reader. Polars' writer would declare them as views in the Arrow schema that it
-//! embeds, and views are what much of Arrow cannot compare, sort, join or write as CSV; so that schema is made here.
+//! embeds, and views are what much of Arrow cannot compare, sort, join or write as CSV; so that schema is made here, with
+//! unit and meaning of each column in the metadata of its field.
 
-use crate::table::{ColumnData, Table};
+use crate::frame::{from_frame, to_frame};
+use crate::schema::{TableKind, column_doc};
+use crate::table::Table;
 use anyhow::{Context, Result, anyhow, ensure};
 use polars::prelude as pl;
 use polars_io::SerReader;
@@ -27,23 +30,28 @@ const ZSTD_LEVEL: i32 = 3;
 /// Words that a file carries about itself: experiment, trace, epoch and so on; no time, host or path.
 pub type Metadata = BTreeMap<String, String>;
 
-/// Writes a table.
+/// Writes a table of a kind, which says what its columns mean.
 ///
 /// # Errors
 /// If the file cannot be written; nothing is left behind then. An [`std::io::Error`] stays in the chain.
-pub fn write_table(path: &Path, table: &Table, metadata: &Metadata) -> Result<()> {
-    merge_tables(path, std::iter::once(Ok(table.clone())), metadata)
+pub fn write_table(path: &Path, kind: TableKind, table: &Table, metadata: &Metadata) -> Result<()> {
+    merge_tables(path, kind, std::iter::once(Ok(table.clone())), metadata)
 }
 
 /// Writes several tables of the same columns one after another, holding one at a time.
 ///
 /// # Errors
 /// As [`write_table`]; if a table cannot be had or has other columns; if there is no table.
-pub fn merge_tables(path: &Path, tables: impl IntoIterator<Item = Result<Table>>, metadata: &Metadata) -> Result<()> {
+pub fn merge_tables(
+    path: &Path,
+    kind: TableKind,
+    tables: impl IntoIterator<Item = Result<Table>>,
+    metadata: &Metadata,
+) -> Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = Path::new(&temporary);
-    let written = write_all(temporary, tables, metadata)
+    let written = write_all(temporary, kind, tables, metadata)
         .and_then(|()| Ok(std::fs::rename(temporary, path)?))
         .and_then(|()| Ok(sync_folder(path)?))
         .with_context(|| format!("cannot write {}", path.display()));
@@ -97,14 +105,19 @@ impl Write for Target {
     }
 }
 
-fn write_all(path: &Path, tables: impl IntoIterator<Item = Result<Table>>, metadata: &Metadata) -> Result<()> {
+fn write_all(
+    path: &Path,
+    kind: TableKind,
+    tables: impl IntoIterator<Item = Result<Table>>,
+    metadata: &Metadata,
+) -> Result<()> {
     let target = Target::create(path)?;
     let mut started: Option<(BatchedWriter<Target>, pl::SchemaRef)> = None;
     for table in tables {
         let mut frame = to_frame(&table?)?;
         frame.rechunk_mut();
         if started.is_none() {
-            started = Some((new_writer(&target, &frame, metadata)?, frame.schema().clone()));
+            started = Some((new_writer(&target, kind, &frame, metadata)?, frame.schema().clone()));
         }
         let (writer, schema) = started.as_mut().expect("it was started");
         ensure!(*frame.schema() == *schema, "a table has other columns than the first one");
@@ -122,9 +135,14 @@ fn write_all(path: &Path, tables: impl IntoIterator<Item = Result<Table>>, metad
     Ok(())
 }
 
-fn new_writer(target: &Target, frame: &pl::DataFrame, metadata: &Metadata) -> Result<BatchedWriter<Target>> {
+fn new_writer(
+    target: &Target,
+    kind: TableKind,
+    frame: &pl::DataFrame,
+    metadata: &Metadata,
+) -> Result<BatchedWriter<Target>> {
     let level = polars::polars_utils::compression::ZstdLevel::try_new(ZSTD_LEVEL)?;
-    let arrow = schema_to_metadata_key(&arrow_schema(frame));
+    let arrow = schema_to_metadata_key(&arrow_schema(kind, frame));
     let arrow = arrow.value.map(|value| (arrow.key, value));
     let pairs = arrow.into_iter().chain(metadata.iter().map(|(key, value)| (key.clone(), value.clone()))).collect();
     let writer = pl::ParquetWriter::new(target.clone())
@@ -135,27 +153,17 @@ fn new_writer(target: &Target, frame: &pl::DataFrame, metadata: &Metadata) -> Re
     writer.batched(frame.schema()).map_err(|error| target.cause(error))
 }
 
-/// What readers are told of the columns: polars' own types, but plain strings.
-fn arrow_schema(frame: &pl::DataFrame) -> pl::ArrowSchema {
+/// What readers are told of the columns: polars' own types, but plain strings; unit and meaning.
+fn arrow_schema(kind: TableKind, frame: &pl::DataFrame) -> pl::ArrowSchema {
     let field = |(name, dtype): (&pl::PlSmallStr, &pl::DataType)| {
         let own = dtype.to_arrow(pl::CompatLevel::newest());
         let shown = if own == pl::ArrowDataType::Utf8View { pl::ArrowDataType::Utf8 } else { own };
-        (name.clone(), pl::ArrowField::new(name.clone(), shown, true))
+        let doc = column_doc(kind, name);
+        let about = [("unit", doc.unit), ("meaning", &doc.meaning)];
+        let about = about.map(|(key, value)| (pl::PlSmallStr::from_static(key), pl::PlSmallStr::from_str(value)));
+        (name.clone(), pl::ArrowField::new(name.clone(), shown, true).with_metadata(about.into()))
     };
     frame.schema().iter().map(field).collect()
-}
-
-fn to_frame(table: &Table) -> Result<pl::DataFrame> {
-    let column = |column: &crate::table::Column| {
-        let name = pl::PlSmallStr::from_str(&column.name);
-        match &column.data {
-            ColumnData::Text(values) => pl::Column::new(name, values.as_slice()),
-            ColumnData::Integer(values) => pl::Column::new(name, values.as_slice()),
-            ColumnData::Float(values) => pl::Column::new(name, values.as_slice()),
-            ColumnData::Boolean(values) => pl::Column::new(name, values.as_slice()),
-        }
-    };
-    Ok(pl::DataFrame::new(table.n_rows(), table.columns().iter().map(column).collect())?)
 }
 
 /// Reads a table and its metadata.
@@ -177,29 +185,10 @@ pub fn read_table(path: &Path) -> Result<(Table, Metadata)> {
     read().with_context(|| format!("cannot read {}", path.display()))
 }
 
-fn from_frame(frame: &pl::DataFrame) -> Result<Table> {
-    let mut table = Table::new();
-    for column in frame.columns() {
-        let series = column.as_materialized_series();
-        let data = if let Ok(values) = series.str() {
-            ColumnData::Text(values.iter().map(|value| value.map(str::to_owned)).collect())
-        } else if let Ok(values) = series.i64() {
-            ColumnData::Integer(values.iter().collect())
-        } else if let Ok(values) = series.f64() {
-            ColumnData::Float(values.iter().collect())
-        } else if let Ok(values) = series.bool() {
-            ColumnData::Boolean(values.iter().collect())
-        } else {
-            return Err(anyhow!("column {:?} has type {}", column.name(), column.dtype()));
-        };
-        table.push(column.name().to_string(), data);
-    }
-    Ok(table)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::ColumnData;
 
     fn table() -> Table {
         let mut table = Table::new();
@@ -218,31 +207,40 @@ mod tests {
     fn what_is_written_is_read_back_and_the_bytes_are_the_same_twice() {
         let folder = tempfile::tempdir().unwrap();
         let (first, second) = (folder.path().join("a.parquet"), folder.path().join("b.parquet"));
-        write_table(&first, &table(), &metadata()).unwrap();
-        write_table(&second, &table(), &metadata()).unwrap();
+        write_table(&first, TableKind::Cells, &table(), &metadata()).unwrap();
+        write_table(&second, TableKind::Cells, &table(), &metadata()).unwrap();
         assert_eq!(read_table(&first).unwrap(), (table(), metadata()));
         assert_eq!(std::fs::read(first).unwrap(), std::fs::read(second).unwrap());
     }
 
-    /// No view type, which much of Arrow cannot compare.
+    /// What Arrow reads: no view type, which much of it cannot compare, and a unit and a meaning for every column.
     #[test]
-    fn words_are_plain_strings() {
+    fn words_are_plain_strings_and_columns_say_what_they_are() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.parquet");
-        write_table(&path, &table(), &metadata()).unwrap();
+        let mut table = table();
+        table.push("ttft_mean_ns", ColumnData::Integer(vec![Some(1); 3]));
+        write_table(&path, TableKind::Cells, &table, &metadata()).unwrap();
         let mut reader = pl::ParquetReader::new(File::open(path).unwrap());
         let pairs = reader.get_metadata().unwrap().key_value_metadata().clone().unwrap();
         let schemas: Vec<_> = pairs.into_iter().filter(|pair| pair.key == "ARROW:schema").collect();
-        let written = arrow_schema(&to_frame(&table()).unwrap());
+        let written = arrow_schema(TableKind::Cells, &to_frame(&table).unwrap());
         assert_eq!(schemas, [schema_to_metadata_key(&written)]);
         assert_eq!(written.get("word").unwrap().dtype, pl::ArrowDataType::Utf8);
+        let about = |name: &str, key: &str| {
+            let field = written.get(name).unwrap();
+            field.metadata.as_ref().unwrap().get(key).unwrap().to_string()
+        };
+        assert_eq!((about("ttft_mean_ns", "unit"), about("word", "unit")), ("ns".to_owned(), "-".to_owned()));
+        assert_eq!(about("ttft_mean_ns", "meaning"), "time to first token, mean");
+        assert_eq!(about("count", "meaning"), "the cell's value of count");
     }
 
     #[test]
     fn merged_tables_follow_one_another() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("merged.parquet");
-        merge_tables(&path, [Ok(table()), Ok(table())], &metadata()).unwrap();
+        merge_tables(&path, TableKind::Cells, [Ok(table()), Ok(table())], &metadata()).unwrap();
         assert_eq!(read_table(&path).unwrap().0, table().stacked(table()).unwrap());
     }
 
@@ -252,7 +250,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("full.parquet");
         std::os::unix::fs::symlink("/dev/full", folder.path().join("full.parquet.tmp")).unwrap();
-        let error = write_table(&path, &table(), &metadata()).unwrap_err();
+        let error = write_table(&path, TableKind::Cells, &table(), &metadata()).unwrap_err();
         let kind = error.chain().find_map(|one| one.downcast_ref::<io::Error>()).map(io::Error::kind);
         assert_eq!(kind, Some(io::ErrorKind::StorageFull), "{error:#}");
     }
@@ -261,7 +259,7 @@ mod tests {
     fn a_failed_write_leaves_nothing_and_says_why() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("nowhere").join("a.parquet");
-        let error = write_table(&path, &table(), &metadata()).unwrap_err();
+        let error = write_table(&path, TableKind::Cells, &table(), &metadata()).unwrap_err();
         assert!(
             error.downcast_ref::<std::io::Error>().is_some() || error.chain().any(|one| one.is::<std::io::Error>())
         );
@@ -270,10 +268,10 @@ mod tests {
             other.push(format!("{} too", column.name), column.data.clone());
         }
         let mixed = folder.path().join("mixed.parquet");
-        let error = merge_tables(&mixed, [Ok(table()), Ok(other)], &metadata()).unwrap_err();
+        let error = merge_tables(&mixed, TableKind::Cells, [Ok(table()), Ok(other)], &metadata()).unwrap_err();
         assert!(format!("{error:#}").contains("other columns"), "{error:#}");
         let broken = folder.path().join("broken.parquet");
-        assert!(merge_tables(&broken, [Ok(table()), Err(anyhow!("lost"))], &metadata()).is_err());
+        assert!(merge_tables(&broken, TableKind::Cells, [Ok(table()), Err(anyhow!("lost"))], &metadata()).is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -1,22 +1,26 @@
 //! The table of requests: one row for each finished request of a cell.
 
-use crate::cells::{AxisValue, axis_column};
+use crate::place::CellPlace;
 use crate::table::{ColumnData, Table};
 use netkv_sim::{RequestRecord, RunOutput, TtftParts};
 
-/// The requests of one cell, by id.
-pub fn requests_table(cell: u32, seed: u64, axes: &[String], values: &[AxisValue], output: &RunOutput) -> Table {
+/// A table of requests: those of a cell, with what names the cell before them.
+pub fn requests_table(place: &CellPlace, requests: &Table) -> Table {
+    let mut table = place.columns(requests.n_rows());
+    for column in requests.columns() {
+        table.push(column.name.clone(), column.data.clone());
+    }
+    table
+}
+
+/// The requests of a run by id, without the cell that it was.
+pub fn request_columns(output: &RunOutput) -> Table {
     let records = &output.requests;
     let integer = |value: &dyn Fn(&RequestRecord) -> Option<u64>| {
         let whole = |record| value(record).map(|value| i64::try_from(value).expect("figures fit 63 bits"));
         ColumnData::Integer(records.iter().map(whole).collect())
     };
     let mut table = Table::new();
-    table.push("cell", integer(&|_| Some(u64::from(cell))));
-    table.push("seed", integer(&|_| Some(seed)));
-    for (name, value) in axes.iter().zip(values) {
-        table.push(name.clone(), axis_column(&[value]).repeated(records.len()));
-    }
     table.push("request", integer(&|record| Some(u64::from(record.request.get()))));
     table.push("arrival_ns", integer(&|record| Some(record.arrival.as_nanos())));
     table.push("input_tokens", integer(&|record| Some(u64::from(record.input_tokens))));
@@ -33,6 +37,9 @@ pub fn requests_table(cell: u32, seed: u64, axes: &[String], values: &[AxisValue
     table.push("ttft_ns", integer(&|record| Some(record.ttft.as_nanos())));
     table.push("ttft_limit_ns", integer(&|record| Some(record.ttft_limit.as_nanos())));
     table.push("decoding_ns", integer(&|record| Some(record.decoding.as_nanos())));
+    let gap =
+        |record: &RequestRecord| record.decoding.as_nanos().checked_div(u64::from(record.output_tokens).max(1) - 1);
+    table.push("tbt_mean_ns", integer(&gap));
     table.push("tbt_max_ns", integer(&|record| Some(record.tbt_max.as_nanos())));
     table.push("finish_ns", integer(&|record| Some(record.finish.as_nanos())));
     table.push("preemptions", integer(&|record| Some(u64::from(record.preemptions))));
@@ -47,13 +54,18 @@ pub fn requests_table(cell: u32, seed: u64, axes: &[String], values: &[AxisValue
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::schema;
-    use crate::{CellRow, CellStatus, SummaryOptions, cells_table, links_tables, summary_table};
+    use crate::schema::{TableKind, schema};
+    use crate::{AxisValue, CellRow, CellStatus, SummaryOptions, cells_table, links_tables, summary_table};
     use netkv_sim::{METRICS, Observations, RunTotals, Value};
 
     fn nothing() -> RunOutput {
         let tbt_histogram = netkv_sim::tbt_histogram();
         RunOutput { requests: Vec::new(), tbt_histogram, totals: RunTotals::default() }
+    }
+
+    fn place() -> CellPlace {
+        let axes = vec![("policy.name".to_owned(), AxisValue::Text("netkv_guarded".to_owned()))];
+        CellPlace { cell: 0, seed: 1, axes, trace_origin: "made up".to_owned() }
     }
 
     /// Names of a table's columns, the axis replaced by its stand-in.
@@ -64,31 +76,36 @@ mod tests {
     #[test]
     fn the_schema_lists_exactly_the_columns_there_are() {
         let axes = ["policy.name".to_owned()];
-        let value = AxisValue::Text("netkv_guarded".to_owned());
         let metrics = vec![Value::Missing; METRICS.len()];
-        let status = CellStatus::Done { digest: String::new(), metrics };
-        let row = CellRow { cell: 0, key: String::new(), seed: 1, axes: vec![value.clone()], status };
+        let row = CellRow {
+            cell: 0,
+            key: String::new(),
+            seed: 1,
+            axes: vec![place().axes[0].1.clone()],
+            trace_origin: place().trace_origin,
+            status: CellStatus::Done { digest: String::new(), metrics },
+        };
         let options = SummaryOptions {
             baseline_axis: "policy.name".to_owned(),
             baseline: "netkv_guarded".to_owned(),
             confidence_ratio: 0.95,
         };
         let tables = [
-            ("cells", cells_table(&axes, std::slice::from_ref(&row))),
-            ("summary", summary_table(&axes, &[row], &options)),
-            ("requests", requests_table(0, 1, &axes, std::slice::from_ref(&value), &nothing())),
-            ("links", links_tables(0, 1, &axes, &[value], &Observations::default()).next().unwrap()),
+            (TableKind::Cells, cells_table(&axes, std::slice::from_ref(&row))),
+            (TableKind::Summary, summary_table(&axes, &[row], &options)),
+            (TableKind::Requests, requests_table(&place(), &request_columns(&nothing()))),
+            (TableKind::Links, links_tables(&place(), &Observations::default()).next().unwrap()),
         ];
-        for (name, table) in tables {
-            let documented: Vec<_> = schema().into_iter().filter(|doc| doc.table == name).map(|doc| doc.name).collect();
-            assert_eq!(documented, names(&table), "table {name}");
+        for (kind, table) in tables {
+            let documented = schema().into_iter().filter(|doc| doc.table == kind.name());
+            let documented: Vec<_> = documented.map(|doc| doc.name).collect();
+            assert_eq!(documented, names(&table), "table {}", kind.name());
         }
     }
 
     #[test]
     fn a_cell_without_requests_has_columns_of_the_same_types() {
-        let (axes, value) = (["policy.name".to_owned()], [AxisValue::Text("netkv_guarded".to_owned())]);
-        let table = requests_table(0, 1, &axes, &value, &nothing());
+        let table = requests_table(&place(), &request_columns(&nothing()));
         assert_eq!(table.column("policy.name").unwrap().data, ColumnData::Text(Vec::new()));
     }
 }

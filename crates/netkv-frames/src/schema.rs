@@ -1,6 +1,47 @@
-//! What every column of every table means: the documentation that `netkv schema` prints.
+//! What every column of every table means: the documentation that `netkv schema` prints and that the files carry.
 
 use netkv_sim::METRICS;
+
+/// The tables there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableKind {
+    /// A row for each run.
+    Cells,
+    /// A row for each point of the grid and metric.
+    Summary,
+    /// A row for each finished request.
+    Requests,
+    /// A row for each link and window of time.
+    Links,
+    /// When, where and with what each cell was run.
+    Provenance,
+}
+
+impl TableKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Cells, Self::Summary, Self::Requests, Self::Links, Self::Provenance];
+
+    /// Its name, which is also that of its file, without ".parquet".
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cells => "cells",
+            Self::Summary => "summary",
+            Self::Requests => "requests",
+            Self::Links => "links",
+            Self::Provenance => "provenance",
+        }
+    }
+
+    const fn columns(self) -> &'static [(&'static str, &'static str, &'static str, &'static str)] {
+        match self {
+            Self::Cells => CELLS,
+            Self::Summary => SUMMARY,
+            Self::Requests => REQUESTS,
+            Self::Links => LINKS,
+            Self::Provenance => PROVENANCE,
+        }
+    }
+}
 
 /// A column's documentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,19 +52,22 @@ pub struct ColumnDoc {
     pub name: String,
     /// "text", "integer", "float" or "boolean".
     pub kind: &'static str,
-    /// Unit, in words; "-" if it has none.
+    /// Unit, in words; "-" if it has none, "of its key" where the end of a key tells it.
     pub unit: &'static str,
     /// What it is.
     pub meaning: String,
 }
 
-const AXIS: (&str, &str, &str, &str) = ("<axis>", "any", "-", "the cell's value on that axis");
+const AXIS: (&str, &str, &str, &str) = ("<axis>", "any", "of its key", "the cell's value on that axis");
+const TRACE: (&str, &str, &str, &str) =
+    ("trace_origin", "text", "-", "where the requests came from: the label of a trace in manifest.toml");
 
 const CELLS: &[(&str, &str, &str, &str)] = &[
     ("cell", "integer", "-", "number of the cell in the grid; `netkv cell EXPERIMENT CELL` runs it again"),
     ("key", "text", "-", "digest of all that the cell depends on"),
     ("seed", "integer", "-", "seed of its random streams"),
     AXIS,
+    TRACE,
     ("status", "text", "-", "\"done\" or \"failed\""),
     ("message", "text", "-", "why it failed, and the command that shows it again"),
     ("digest", "text", "-", "digest of every bit of its outcome"),
@@ -31,6 +75,7 @@ const CELLS: &[(&str, &str, &str, &str)] = &[
 
 const SUMMARY: &[(&str, &str, &str, &str)] = &[
     AXIS,
+    TRACE,
     ("metric", "text", "-", "the metric that the row is about"),
     ("unit", "text", "-", "its unit: that of every number of the row but counts and ratios"),
     ("n", "integer", "seeds", "runs that have the metric"),
@@ -55,6 +100,7 @@ const REQUESTS: &[(&str, &str, &str, &str)] = &[
     ("cell", "integer", "-", "number of the cell"),
     ("seed", "integer", "-", "its seed"),
     AXIS,
+    TRACE,
     ("request", "integer", "-", "number of the request, in order of arrival"),
     ("arrival_ns", "integer", "ns", "when it arrived"),
     ("input_tokens", "integer", "tokens", "length of its prompt"),
@@ -75,6 +121,7 @@ const REQUESTS: &[(&str, &str, &str, &str)] = &[
     ("ttft_ns", "integer", "ns", "time to first token: the sum of the parts"),
     ("ttft_limit_ns", "integer", "ns", "the TTFT that it was promised"),
     ("decoding_ns", "integer", "ns", "from its first token to its last"),
+    ("tbt_mean_ns", "integer", "ns", "mean gap between two of its tokens, rounded down; none for a single token"),
     ("tbt_max_ns", "integer", "ns", "longest gap between two of its tokens"),
     ("finish_ns", "integer", "ns", "when its last token came"),
     ("preemptions", "integer", "-", "how often it was swapped out"),
@@ -86,6 +133,7 @@ const LINKS: &[(&str, &str, &str, &str)] = &[
     ("cell", "integer", "-", "number of the cell"),
     ("seed", "integer", "-", "its seed"),
     AXIS,
+    TRACE,
     ("time_s", "float", "s", "end of the window, in simulated time"),
     ("window_s", "float", "s", "length of the window; the last one of a run may be shorter"),
     ("link", "integer", "-", "number of the directed link"),
@@ -100,28 +148,70 @@ const LINKS: &[(&str, &str, &str, &str)] = &[
     ("background_ratio", "float", "1", "share of that used by traffic of others, mean over the window"),
 ];
 
+const PROVENANCE: &[(&str, &str, &str, &str)] = &[
+    ("cell", "integer", "-", "number of the cell"),
+    ("key", "text", "-", "digest of all that the cell depends on"),
+    ("wall_s", "float", "s", "how long it took"),
+    ("host", "text", "-", "the machine that ran it"),
+    ("version", "text", "-", "version of netkv"),
+    ("commit", "text", "-", "its commit"),
+    ("compiler", "text", "-", "the compiler that built it"),
+    ("target", "text", "-", "processor and system that it was built for"),
+];
+
+/// Units by the ends of keys, longer ends first.
+const UNITS: &[(&str, &str)] = &[
+    ("_gbytes_per_s", "GB/s"),
+    ("_tokens_per_s", "tokens/s"),
+    ("_blocks_per_s", "blocks/s"),
+    ("_gb_per_gpu", "GB per GPU"),
+    ("_requests", "requests"),
+    ("_tokens", "tokens"),
+    ("_ratio", "1"),
+    ("_gbps", "Gbit/s"),
+    ("_rps", "requests/s"),
+    ("_gb", "GB"),
+    ("_us", "us"),
+    ("_ms", "ms"),
+    ("_s", "s"),
+];
+
 /// Every column of every table, in order.
 pub fn schema() -> Vec<ColumnDoc> {
-    let tables = [("cells", CELLS), ("summary", SUMMARY), ("requests", REQUESTS), ("links", LINKS)];
-    let mut docs = Vec::new();
-    for (table, columns) in tables {
-        let doc = |&(name, kind, unit, meaning): &(&str, &'static str, &'static str, &str)| ColumnDoc {
-            table,
+    TableKind::ALL.into_iter().flat_map(columns_of).collect()
+}
+
+fn columns_of(kind: TableKind) -> Vec<ColumnDoc> {
+    let table = kind.name();
+    let doc = |&(name, kind, unit, meaning): &(&str, &'static str, &'static str, &str)| ColumnDoc {
+        table,
+        name: name.to_owned(),
+        kind,
+        unit,
+        meaning: meaning.to_owned(),
+    };
+    let metrics = METRICS.iter().filter(|_| kind == TableKind::Cells).map(|metric| ColumnDoc {
+        table,
+        name: metric.name.to_owned(),
+        kind: if metric.integer { "integer" } else { "float" },
+        unit: metric.unit,
+        meaning: metric.meaning.to_owned(),
+    });
+    kind.columns().iter().map(doc).chain(metrics).collect()
+}
+
+/// What a column of a table of this kind is: any name that the schema does not have is that of an axis, whose key tells
+/// its unit.
+pub(crate) fn column_doc(kind: TableKind, name: &str) -> ColumnDoc {
+    let known = columns_of(kind).into_iter().find(|doc| doc.name == name);
+    known.unwrap_or_else(|| {
+        let unit = UNITS.iter().find(|(end, _)| name.ends_with(end)).map_or("-", |(_, unit)| unit);
+        ColumnDoc {
+            table: kind.name(),
             name: name.to_owned(),
-            kind,
+            kind: AXIS.1,
             unit,
-            meaning: meaning.to_owned(),
-        };
-        docs.extend(columns.iter().map(doc));
-        if table == "cells" {
-            docs.extend(METRICS.iter().map(|metric| ColumnDoc {
-                table,
-                name: metric.name.to_owned(),
-                kind: if metric.integer { "integer" } else { "float" },
-                unit: metric.unit,
-                meaning: metric.meaning.to_owned(),
-            }));
+            meaning: format!("the cell's value of {name}"),
         }
-    }
-    docs
+    })
 }

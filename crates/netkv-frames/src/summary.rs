@@ -8,6 +8,7 @@
 use crate::cells::{AxisValue, CellRow, CellStatus, as_number, axis_column};
 use crate::student::student_t_quantile;
 use crate::table::{ColumnData, Table};
+use crate::words::distinct;
 use netkv_sim::METRICS;
 use std::cmp::Ordering;
 
@@ -87,6 +88,11 @@ impl Point<'_> {
         let mut values: Vec<_> = self.cells.iter().filter_map(value).collect();
         values.sort_by_key(|&(seed, _)| seed);
         values
+    }
+
+    /// Where its requests came from: one trace for all seeds, or else each once.
+    fn trace_origin(&self) -> String {
+        distinct(self.cells.iter().map(|row| row.trace_origin.as_str())).join("; ")
     }
 
     fn n_failed(&self) -> usize {
@@ -218,6 +224,7 @@ fn table(
     let count =
         |value: &dyn Fn(&Row) -> usize| ColumnData::Integer(rows.iter().map(|row| Some(value(row) as i64)).collect());
     let float = |value: &dyn Fn(&Row) -> Option<f64>| ColumnData::Float(rows.iter().map(value).collect());
+    table.push("trace_origin", text(&|row| Some(points[row.point].trace_origin())));
     table.push("metric", text(&|row| Some(METRICS[row.metric].name.to_owned())));
     table.push("unit", text(&|row| Some(METRICS[row.metric].unit.to_owned())));
     table.push("n", count(&|row| row.n));
@@ -262,7 +269,8 @@ mod tests {
             },
             None => CellStatus::Failed { message: "panic".to_owned() },
         };
-        CellRow { cell, key: format!("k{cell}"), seed, axes: vec![AxisValue::Text(policy.to_owned())], status }
+        let (axes, trace_origin) = (vec![AxisValue::Text(policy.to_owned())], "made up".to_owned());
+        CellRow { cell, key: format!("k{cell}"), seed, axes, trace_origin, status }
     }
 
     fn value(table: &Table, policy: &str, column: &str) -> Option<f64> {

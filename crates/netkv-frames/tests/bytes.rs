@@ -1,7 +1,8 @@
 //! The files are functions of their rows: neither the order in which cells finished nor polars' threads show in them.
 
 use netkv_frames::{
-    AxisValue, CellRow, CellStatus, Metadata, SummaryOptions, cells_table, read_table, summary_table, write_table,
+    AxisValue, CellRow, CellStatus, Metadata, SummaryOptions, TableKind, cells_table, read_table, summary_table,
+    write_table,
 };
 use netkv_sim::{METRICS, Value};
 use std::path::Path;
@@ -30,6 +31,7 @@ fn rows() -> Vec<CellRow> {
             AxisValue::Integer(i64::from(cell / 15) * 1024),
             AxisValue::Text(POLICIES[(cell / 5 % 3) as usize].to_owned()),
         ],
+        trace_origin: "made up".to_owned(),
         status: match cell % 50 {
             49 => CellStatus::Failed { message: "made to fail".to_owned() },
             _ => CellStatus::Done {
@@ -48,9 +50,15 @@ fn write(folder: &Path, rows: &[CellRow]) {
         baseline: "round_robin".to_owned(),
         confidence_ratio: 0.95,
     };
-    write_table(&folder.join("cells.parquet"), &cells_table(&axes(), rows), &metadata).expect("it is written");
-    write_table(&folder.join("summary.parquet"), &summary_table(&axes(), rows, &options), &metadata)
+    write_table(&folder.join("cells.parquet"), TableKind::Cells, &cells_table(&axes(), rows), &metadata)
         .expect("it is written");
+    write_table(
+        &folder.join("summary.parquet"),
+        TableKind::Summary,
+        &summary_table(&axes(), rows, &options),
+        &metadata,
+    )
+    .expect("it is written");
 }
 
 fn bytes(folder: &Path) -> [Vec<u8>; 2] {

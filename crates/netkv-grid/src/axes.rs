@@ -21,6 +21,7 @@ pub const RESERVED_COLUMNS: &[&str] = &[
     "status",
     "message",
     "digest",
+    "trace_origin",
     "metric",
     "unit",
     "n",

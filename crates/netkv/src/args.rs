@@ -63,7 +63,7 @@ Examples:
 Examples:
   netkv cell experiments/load.toml 137
   netkv cell experiments/load.toml 137 --timing
-  netkv cell experiments/load.toml 137 --requests requests.csv
+  netkv cell experiments/load.toml 137 --requests requests.csv    or requests.parquet
   netkv cell experiments/load.toml 137 --timeline timeline.json    for ui.perfetto.dev
   netkv cell experiments/load.toml 137 --links links.parquet --every 0.1
   netkv cell experiments/load.toml 137 --heatmap fabric.png
@@ -276,8 +276,8 @@ pub struct CellArgs {
     /// Print one line of JSON: CPU seconds of the simulation alone, requests, output tokens, events
     #[arg(long)]
     pub timing: bool,
-    /// Write one row for each request
-    #[arg(long, value_name = "FILE.csv", conflicts_with = "timing", value_hint = ValueHint::FilePath)]
+    /// Write one row for each request, with the columns of requests.parquet
+    #[arg(long, value_name = "FILE.csv|FILE.parquet", conflicts_with = "timing", value_hint = ValueHint::FilePath)]
     pub requests: Option<PathBuf>,
     /// What is watched.
     #[command(flatten)]

@@ -13,6 +13,7 @@ mod output;
 mod picture;
 mod progress;
 mod provenance;
+mod requests;
 mod results;
 mod sweep;
 mod tables;

@@ -7,10 +7,10 @@ use crate::earlier::Earlier;
 use crate::failure::{Failure, Writing};
 use crate::kept::{has_requests, requests_path};
 use crate::output::{tell, write_file, write_with};
-use crate::tables::{axis_names, metadata, outcomes, provenance_table, requests_of, row};
+use crate::tables::{axis_names, metadata, outcomes, place, provenance_table, row};
 use netkv_frames::{
-    CellRow, Metadata, RESULTS_FORMAT, SummaryOptions, Table, cells_table, merge_tables, read_table, summary_table,
-    write_table,
+    CellRow, Metadata, RESULTS_FORMAT, SummaryOptions, Table, TableKind, cells_table, merge_tables, read_table,
+    requests_table, summary_table, write_table,
 };
 use netkv_grid::{Cell, Experiment, Record, Status, Store, Stored};
 use netkv_sim::SIM_EPOCH;
@@ -36,18 +36,19 @@ pub fn write(experiment: &Experiment, store: &Store, folder: &Path) -> Result<()
         baseline: experiment.baseline().to_owned(),
         confidence_ratio: experiment.confidence_ratio(),
     };
-    write_one(folder, "cells.parquet", &cells_table(&axes, &rows), &metadata)?;
-    write_one(folder, "summary.parquet", &summary_table(&axes, &rows, &options), &metadata)?;
+    write_one(folder, TableKind::Cells, &cells_table(&axes, &rows), &metadata)?;
+    write_one(folder, TableKind::Summary, &summary_table(&axes, &rows, &options), &metadata)?;
     let mut files = vec!["cells.parquet", "summary.parquet"];
     if experiment.record() == Record::Requests && write_requests(experiment, &outcomes, folder, &metadata)? {
         files.push("requests.parquet");
     }
-    write_one(folder, "provenance.parquet", &provenance_table(&outcomes), &Metadata::new())?;
+    write_one(folder, TableKind::Provenance, &provenance_table(&outcomes), &Metadata::new())?;
     write_file(&folder.join("manifest.toml"), manifest(experiment, &rows, folder, &files)?.as_bytes())
 }
 
-fn write_one(folder: &Path, name: &str, table: &Table, metadata: &Metadata) -> Result<(), Failure> {
-    write_with(&folder.join(name), |temporary| write_table(temporary, table, metadata))
+fn write_one(folder: &Path, kind: TableKind, table: &Table, metadata: &Metadata) -> Result<(), Failure> {
+    let path = folder.join(format!("{}.parquet", kind.name()));
+    write_with(&path, |temporary| write_table(temporary, kind, table, metadata))
 }
 
 /// Puts the requests of all finished cells together, one cell at a time; false if there are none.
@@ -65,12 +66,14 @@ fn write_requests(
         .collect();
     let tables = done.iter().map(|cell| {
         let (stored, _) = read_table(&requests_path(folder, cell))?;
-        Ok(requests_of(experiment, cell, &stored))
+        Ok(requests_table(&place(experiment, cell), &stored))
     });
     if done.is_empty() {
         return Ok(false);
     }
-    write_with(&folder.join("requests.parquet"), |temporary| merge_tables(temporary, tables, metadata))?;
+    write_with(&folder.join("requests.parquet"), |temporary| {
+        merge_tables(temporary, TableKind::Requests, tables, metadata)
+    })?;
     Ok(true)
 }
 

@@ -1,7 +1,7 @@
 //! From stored outcomes to the rows of the result tables.
 
 use crate::cells::coordinates;
-use netkv_frames::{AxisValue as Shown, CellRow, CellStatus, ColumnData, Metadata, RESULTS_FORMAT, Table};
+use netkv_frames::{AxisValue as Shown, CellPlace, CellRow, CellStatus, ColumnData, Metadata, RESULTS_FORMAT, Table};
 use netkv_grid::{AxisValue, Cell, Experiment, Status, Store, Stored, failure};
 use netkv_sim::{SIM_EPOCH, Scenario};
 
@@ -25,11 +25,28 @@ pub fn row(experiment: &Experiment, cell: &Cell, stored: &Stored) -> CellRow {
         Status::Done { digest, metrics } => CellStatus::Done { digest: digest.clone(), metrics: metrics.clone() },
         Status::Failed { message } => CellStatus::Failed { message: failure(message, experiment.path(), cell.index) },
     };
-    CellRow { cell: cell_number(cell), key: cell.key.to_string(), seed: cell.seed, axes: axis_values(cell), status }
+    CellRow {
+        cell: cell_number(cell),
+        key: cell.key.to_string(),
+        seed: cell.seed,
+        axes: axis_values(cell),
+        trace_origin: cell.trace_origin().label.clone(),
+        status,
+    }
+}
+
+/// What names a cell in the tables of its requests and links.
+pub fn place(experiment: &Experiment, cell: &Cell) -> CellPlace {
+    CellPlace {
+        cell: cell_number(cell),
+        seed: cell.seed,
+        axes: axis_names(experiment).into_iter().zip(axis_values(cell)).collect(),
+        trace_origin: cell.trace_origin().label.clone(),
+    }
 }
 
 /// A cell's number, as tables have it.
-pub fn cell_number(cell: &Cell) -> u32 {
+fn cell_number(cell: &Cell) -> u32 {
     u32::try_from(cell.index).expect("an experiment has fewer than 2^32 cells")
 }
 
@@ -43,7 +60,7 @@ fn shown(value: &AxisValue) -> Shown {
 }
 
 /// A cell's values on the axes.
-pub fn axis_values(cell: &Cell) -> Vec<Shown> {
+fn axis_values(cell: &Cell) -> Vec<Shown> {
     cell.axis_values().iter().map(shown).collect()
 }
 
@@ -99,27 +116,6 @@ pub fn provenance_table(outcomes: &[(Cell, &Stored)]) -> Table {
     for name in ["host", "version", "commit", "compiler", "target"] {
         let value = |(_, stored): &(Cell, &Stored)| stored.segment.provenance.get(name).cloned();
         table.push(name, ColumnData::Text(outcomes.iter().map(value).collect()));
-    }
-    table
-}
-
-/// A stored table of requests, which knows nothing of grids, with the number and the axis values of its cell.
-pub fn requests_of(experiment: &Experiment, cell: &Cell, stored: &Table) -> Table {
-    let n_rows = stored.n_rows();
-    let mut table = Table::new();
-    table.push("cell", ColumnData::Integer(vec![Some(i64::from(cell_number(cell))); n_rows]));
-    table.push("seed", ColumnData::Integer(vec![Some(cell.seed as i64); n_rows]));
-    for (axis, value) in experiment.axes().iter().zip(cell.axis_values()) {
-        let column = match value {
-            AxisValue::Text(text) => ColumnData::Text(vec![Some(text.clone()); n_rows]),
-            AxisValue::Integer(number) => ColumnData::Integer(vec![Some(*number); n_rows]),
-            AxisValue::Float(number) => ColumnData::Float(vec![Some(*number); n_rows]),
-            AxisValue::Flag(flag) => ColumnData::Boolean(vec![Some(*flag); n_rows]),
-        };
-        table.push(axis.key.clone(), column);
-    }
-    for column in stored.columns().iter().filter(|column| column.name != "cell" && column.name != "seed") {
-        table.push(column.name.clone(), column.data.clone());
     }
     table
 }

@@ -4,12 +4,12 @@ use crate::args::WatchArgs;
 use crate::failure::{Blame, Failure};
 use crate::output::write_with;
 use crate::picture::{check_picture, write_picture};
-use crate::tables::{axis_names, axis_values, cell_metadata, cell_number};
+use crate::tables::{cell_metadata, place};
 use crate::timeline;
 use crate::watched::Watched;
 use netkv_fabric::{FatTree, LinkKind};
 use netkv_figures::heat_map;
-use netkv_frames::{Table, links_tables, merge_tables};
+use netkv_frames::{Table, TableKind, links_tables, merge_tables};
 use netkv_sim::{ObserveConfig, Scenario};
 use netkv_units::SimDuration;
 
@@ -54,16 +54,13 @@ pub fn config(args: &WatchArgs, scenario: &Scenario) -> Result<Option<ObserveCon
 /// Writes what was asked for.
 pub fn write(args: &WatchArgs, watched: &Watched<'_>) -> Result<(), Failure> {
     let metadata = cell_metadata(watched.experiment, watched.cell, watched.scenario);
-    let (axes, values) = (axis_names(watched.experiment), axis_values(watched.cell));
-    let number = cell_number(watched.cell);
-    let tables = || -> Box<dyn Iterator<Item = Table>> {
-        Box::new(links_tables(number, watched.cell.seed, &axes, &values, watched.seen))
-    };
+    let place = place(watched.experiment, watched.cell);
+    let tables = || -> Box<dyn Iterator<Item = Table>> { Box::new(links_tables(&place, watched.seen)) };
     if let Some(path) = &args.timeline {
         write_with(path, |temporary| timeline::write(temporary, watched, &metadata))?;
     }
     if let Some(path) = &args.links {
-        write_with(path, |temporary| merge_tables(temporary, tables().map(Ok), &metadata))?;
+        write_with(path, |temporary| merge_tables(temporary, TableKind::Links, tables().map(Ok), &metadata))?;
     }
     if let Some(path) = &args.heatmap {
         // What was seen is always complete: if it cannot be drawn, that is a bug.

@@ -290,8 +290,14 @@ fn a_cell_runs_again_bit_for_bit() {
     assert!(shown.starts_with("cell 4: regime=null policy.name=netkv_guarded seed=1\n"), "{shown}");
     assert!(shown.contains("(the same as stored)"), "{shown}");
     let csv = fs::read_to_string(here.path().join("requests.csv")).expect("the requests are there");
-    let widths: std::collections::BTreeSet<usize> = csv.lines().map(|line| line.split(',').count()).collect();
-    assert_eq!((csv.lines().count(), widths.len()), (301, 1));
+    let (header, rows) = csv.split_once('\n').expect("a header");
+    assert_eq!(rows.lines().count(), 300);
+    assert!(rows.starts_with("4,1,null,netkv_guarded,\"mooncake-like generator, seed 1\",0,"), "{rows}");
+    check(here.path(), &["cell", "x.toml", "4", "--requests", "requests.parquet"], 0);
+    let (table, metadata) = netkv_frames::read_table(&here.path().join("requests.parquet")).expect("a table");
+    let names: Vec<&str> = table.columns().iter().map(|column| column.name.as_str()).collect();
+    assert_eq!((header, table.n_rows(), &*metadata["cell"]), (&*names.join(","), 300, "4"));
+    check(here.path(), &["cell", "x.toml", "4", "--requests", "requests.txt"], 64);
     let timing = check(here.path(), &["cell", "x.toml", "4", "--timing"], 0).stdout;
     let timing: serde_json::Value = serde_json::from_str(&timing).expect("one line of JSON");
     assert_eq!(timing["requests"], 300);
@@ -325,6 +331,13 @@ fn requests_are_a_table_of_their_own_if_asked_for() {
     let cells = table.numbers("cell").expect("a column");
     assert_eq!((cells[0], cells[3599]), (Some(0.0), Some(11.0)));
     assert_eq!(table.words("policy.name").expect("a column")[3599], "netkv_guarded");
+    check(here.path(), &["cell", "x.toml", "11", "--requests", "one.parquet"], 0);
+    let (one, _) = netkv_frames::read_table(&here.path().join("one.parquet")).expect("a table of requests");
+    for (all, own) in table.columns().iter().zip(one.columns()) {
+        let (name, words) = (&all.name, table.words(&all.name).expect("a column"));
+        assert_eq!((name, &words[3300..]), (&own.name, &*one.words(name).expect("a column")));
+    }
+    assert_eq!(table.columns().len(), one.columns().len());
     assert!(check(here.path(), &["run", "x.toml"], 0).stderr.contains("nothing to do"));
 }
 

@@ -2,7 +2,7 @@
 
 mod common;
 
-use netkv_frames::{Metadata, cells_table, write_table};
+use netkv_frames::{Metadata, TableKind, cells_table, write_table};
 use netkv_grid::{Cell, Experiment};
 use netkv_units::Stream;
 
@@ -17,7 +17,7 @@ fn parquet(cells: &[Cell], jobs: usize) -> Vec<u8> {
     let table = cells_table(&axes(&common::smoke()), &common::rows(cells, &outcomes));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("cells.parquet");
-    write_table(&path, &table, &Metadata::new()).expect("the table is written");
+    write_table(&path, TableKind::Cells, &table, &Metadata::new()).expect("the table is written");
     std::fs::read(path).expect("the table is there")
 }
 

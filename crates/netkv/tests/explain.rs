@@ -1,5 +1,6 @@
 //! `netkv explain` as its users see it.
 
+use netkv_frames::{Table, read_table};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -72,11 +73,13 @@ fn the_explained_run_is_the_run_of_the_cell() {
     let here = folder("'netkv', 'round_robin', 'mooncake_ttft', 'clairvoyant'", "");
     for cell in ["0", "1", "2", "3"] {
         let (_, json) = explained(here.path(), cell, "120");
-        let run = stdout(here.path(), &["cell", "x.toml", cell, "--requests", "requests.csv"]);
+        let run = stdout(here.path(), &["cell", "x.toml", cell, "--requests", "requests.parquet"]);
         assert!(run.contains(&format!("digest {}", json["digest"].as_str().expect("a digest"))), "{run}");
-        let csv = fs::read_to_string(here.path().join("requests.csv")).expect("the table is there");
-        let row: Vec<&str> = csv.lines().find(|line| line.starts_with("120,")).expect("a row").split(',').collect();
-        assert_eq!((row[4], row[5]), (&*json["prefill_instance"].to_string(), &*json["chosen"].to_string()));
+        let (table, _) = read_table(&here.path().join("requests.parquet")).expect("the table is there");
+        let words = |column: &str| table.words(column).expect("a column");
+        let row = words("request").iter().position(|request| request == "120").expect("a row");
+        assert_eq!(words("prefill_instance")[row], json["prefill_instance"].to_string());
+        assert_eq!(words("decode_instance")[row], json["chosen"].to_string());
     }
 }
 
@@ -104,21 +107,21 @@ fn every_policy_is_explained_within_120_columns() {
 #[test]
 fn what_cannot_be_explained_is_said() {
     let one = folder("'netkv'", "[transfer]\nfirst_token = 'prefill'\n");
-    let csv = |folder: &Path| {
-        stdout(folder, &["cell", "x.toml", "0", "--requests", "requests.csv"]);
-        fs::read_to_string(folder.join("requests.csv")).expect("the table is there")
+    let table = |folder: &Path| {
+        stdout(folder, &["cell", "x.toml", "0", "--requests", "requests.parquet"]);
+        read_table(&folder.join("requests.parquet")).expect("the table is there").0
     };
-    let table = csv(one.path());
-    let lone = table.lines().skip(1).find(|line| line.split(',').nth(5) == Some("")).expect("a one-token answer");
-    let number = lone.split(',').next().expect("a number");
-    let output = netkv(one.path(), &["explain", "x.toml", "0", number]);
+    let words = |table: &Table, column: &str| table.words(column).expect("a column");
+    let served = table(one.path());
+    let lone = words(&served, "decode_instance").iter().position(String::is_empty).expect("a one-token answer");
+    assert_eq!((&*words(&served, "output_tokens")[lone], &*words(&served, "tbt_mean_ns")[lone]), ("1", ""));
+    let output = netkv(one.path(), &["explain", "x.toml", "0", &words(&served, "request")[lone]]);
     assert_eq!(output.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&output.stderr).contains("needed no decode instance"), "{output:?}");
     // Room for some 40,000 tokens: longer prompts are refused.
     let small = folder("'netkv'", "[kv]\nhbm_gb_per_gpu = 43.0\n");
-    let served: Vec<u32> =
-        csv(small.path()).lines().skip(1).filter_map(|line| line.split(',').next()?.parse().ok()).collect();
-    let refused = (0..200).find(|number| !served.contains(number)).expect("a long prompt").to_string();
+    let served = words(&table(small.path()), "request");
+    let refused = (0..200).map(|number| number.to_string()).find(|one| !served.contains(one)).expect("a long prompt");
     let output = netkv(small.path(), &["explain", "x.toml", "0", &refused]);
     assert_eq!(output.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&output.stderr).contains("was refused"), "{output:?}");

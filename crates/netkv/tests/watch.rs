@@ -124,7 +124,7 @@ fn the_table_of_links_says_where_each_link_is() {
 #[test]
 fn the_timeline_has_every_transfer_once_and_lanes_without_overlap() {
     let here = folder();
-    cell(here.path(), &["11", "--timeline", "t.json", "--requests", "requests.csv"], 0);
+    cell(here.path(), &["11", "--timeline", "t.json", "--requests", "requests.parquet"], 0);
     let text = fs::read_to_string(here.path().join("t.json")).expect("a timeline");
     let document: Value = serde_json::from_str(&text).expect("valid JSON");
     assert_eq!(document["otherData"]["policy"], "netkv_guarded");
@@ -139,18 +139,15 @@ fn the_timeline_has_every_transfer_once_and_lanes_without_overlap() {
         map
     };
     let (prefills, transfers, decodes) = (of("X", "prefill"), of("X", "transfer"), of("X", "decode"));
-    let csv = fs::read_to_string(here.path().join("requests.csv")).expect("the requests");
-    let mut lines = csv.lines();
-    let header: Vec<&str> = lines.next().expect("a header").split(',').collect();
-    let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
-    assert_eq!((rows.len(), transfers.len(), prefills.len(), decodes.len()), (300, 300, 300, 300));
-    let field = |row: &[&str], name: &str| -> u64 {
-        row[header.iter().position(|&other| other == name).expect("a column")].parse().expect("a number")
-    };
+    let (table, _) = read_table(&here.path().join("requests.parquet")).expect("the requests");
+    assert_eq!((table.n_rows(), transfers.len(), prefills.len(), decodes.len()), (300, 300, 300, 300));
+    let columns: BTreeMap<&str, Vec<Option<f64>>> =
+        table.columns().iter().filter_map(|own| Some((own.name.as_str(), table.numbers(&own.name).ok()?))).collect();
+    let field = |row: usize, name: &str| columns[name][row].expect("a number") as u64;
     let nanos = |event: &Value, name: &str| (event[name].as_f64().expect("a time") * 1000.0).round() as u64;
-    for row in &rows {
+    for row in 0..table.n_rows() {
         let (own, number) = (&transfers[&field(row, "request")], field(row, "request"));
-        assert_eq!(nanos(own, "dur"), field(row, "ttft_transfer_ns"), "request {number}");
+        assert_eq!(nanos(own, "dur"), field(row, "transfer_ns"), "request {number}");
         assert_eq!(own["args"]["bytes"], field(row, "transfer_bytes"));
         assert_eq!(own["args"]["to_decode"], field(row, "decode_instance"));
         assert_eq!(own["args"]["tier"], ["node", "rack", "pod", "core"][field(row, "tier") as usize]);

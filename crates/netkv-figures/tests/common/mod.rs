@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses some of it")]
 
 use netkv_frames::{
-    AxisValue, CellRow, CellStatus, ColumnData, Metadata, SummaryOptions, Table, cells_table, read_table,
+    AxisValue, CellRow, CellStatus, ColumnData, Metadata, SummaryOptions, Table, TableKind, cells_table, read_table,
     summary_table, write_table,
 };
 use netkv_sim::{METRICS, Value};
@@ -103,7 +103,14 @@ pub fn invent(folder: &Path, experiment: &str, axes: &[Axis<'_>], regimes: &[(&s
                 };
                 let cell = rows.len() as u32;
                 let axes = regime.into_iter().chain(point.iter().cloned()).collect();
-                rows.push(CellRow { cell, key: format!("made up {cell}"), seed, axes, status });
+                rows.push(CellRow {
+                    cell,
+                    key: format!("made up {cell}"),
+                    seed,
+                    axes,
+                    trace_origin: "made up".to_owned(),
+                    status,
+                });
             }
         }
     }
@@ -140,15 +147,16 @@ pub fn write(
             ("trace", "made-up numbers for a test <not a trace>"),
             ("trace_fallback", "true"),
             ("sim_epoch", "1"),
-            ("results_format", "1"),
+            ("results_format", "2"),
             ("seeds", &seeds.join(", ")),
             ("confidence_ratio", "0.9"),
             ("baseline", baseline),
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned())),
     );
-    write_table(&folder.join("cells.parquet"), &cells_table(axes, rows), &metadata).unwrap();
-    write_table(&folder.join("summary.parquet"), &summary_table(axes, rows, &options), &metadata).unwrap();
+    write_table(&folder.join("cells.parquet"), TableKind::Cells, &cells_table(axes, rows), &metadata).unwrap();
+    write_table(&folder.join("summary.parquet"), TableKind::Summary, &summary_table(axes, rows, &options), &metadata)
+        .unwrap();
 }
 
 pub fn text(word: &str) -> AxisValue {
@@ -272,5 +280,5 @@ pub fn without_metric(folder: &Path, experiment: &str, metric: &str) {
         };
         fewer.push(column.name.clone(), data);
     }
-    write_table(&path, &fewer, &metadata).unwrap();
+    write_table(&path, TableKind::Summary, &fewer, &metadata).unwrap();
 }

@@ -6,16 +6,17 @@ use crate::cells::{coordinates, find_cell};
 use crate::clock::cpu_timed;
 use crate::failure::{Ending, Failure};
 use crate::kept::CELLS;
-use crate::output::{print, write_file};
+use crate::output::print;
+use crate::requests;
 use crate::watch;
 use crate::watched::Watched;
 use netkv_grid::{CellRun, Status, Store, Workloads};
-use netkv_sim::{METRICS, RequestRecord, RunOutput, Scenario, TtftParts, Value};
-use std::fmt::Write as _;
+use netkv_sim::{METRICS, Scenario, Value};
 
 /// Runs the cell and prints its metrics, or its timing.
 pub fn cell(args: &CellArgs) -> Result<Ending, Failure> {
     watch::check(&args.watch)?;
+    args.requests.as_deref().map_or(Ok(()), requests::check)?;
     let experiment = load(&args.experiment, args.place.quick)?;
     let cell = find_cell(&experiment, args.cell)?;
     let scenario = Workloads::new().scenario(&cell);
@@ -36,7 +37,7 @@ pub fn cell(args: &CellArgs) -> Result<Ending, Failure> {
         (None, None) => CellRun::streamed(&scenario),
     };
     if let (Some(path), Some(output)) = (&args.requests, &run.output) {
-        write_file(path, requests_csv(output).as_bytes())?;
+        requests::write(path, &experiment, &cell, &scenario, output)?;
     }
     let digest = run.digest.to_string();
     let store = Store::open(&results_folder(&args.place, &experiment).join(CELLS))?;
@@ -82,45 +83,4 @@ fn timing(scenario: &Scenario) -> String {
         "events": end.totals.events,
     });
     format!("{line}\n")
-}
-
-fn requests_csv(output: &RunOutput) -> String {
-    let parts = TtftParts::NAMES.map(|name| format!("ttft_{name}_ns")).join(",");
-    let mut text = format!(
-        "request,arrival_ns,input_tokens,output_tokens,prefill_instance,decode_instance,tier,prefill_hit_tokens,\
-         decode_hit_tokens,transfer_bytes,{parts},ttft_ns,decoding_ns,tbt_max_ns,finish_ns,ttft_limit_ns,preemptions,\
-         slo_attained,counted\n"
-    );
-    for record in &output.requests {
-        write_request(&mut text, record).expect("a string takes any text");
-    }
-    text
-}
-
-fn write_request(text: &mut String, record: &RequestRecord) -> std::fmt::Result {
-    let decode = record.decode_instance.map_or_else(String::new, |instance| instance.get().to_string());
-    let tier = record.tier.map_or_else(String::new, |tier| tier.index().to_string());
-    let parts = record.parts.values().map(|part| part.as_nanos().to_string()).join(",");
-    let fields = [
-        u64::from(record.request.get()).to_string(),
-        record.arrival.as_nanos().to_string(),
-        record.input_tokens.to_string(),
-        record.output_tokens.to_string(),
-        record.prefill_instance.get().to_string(),
-        decode,
-        tier,
-        record.prefill_hit_tokens.to_string(),
-        record.decode_hit_tokens.to_string(),
-        record.transfer_bytes.to_string(),
-        parts,
-        record.ttft.as_nanos().to_string(),
-        record.decoding.as_nanos().to_string(),
-        record.tbt_max.as_nanos().to_string(),
-        record.finish.as_nanos().to_string(),
-        record.ttft_limit.as_nanos().to_string(),
-        record.preemptions.to_string(),
-        record.slo_attained.to_string(),
-        record.counted.to_string(),
-    ];
-    writeln!(text, "{}", fields.join(","))
 }

@@ -35,6 +35,7 @@ pub fn rows(cells: &[Cell], outcomes: &[Outcome]) -> Vec<CellRow> {
             key: cell.key.to_string(),
             seed: cell.seed,
             axes: cell.axis_values().iter().map(axis).collect(),
+            trace_origin: cell.trace_origin().label.clone(),
             status: match &outcome.status {
                 Status::Done { digest, metrics } => {
                     CellStatus::Done { digest: digest.clone(), metrics: metrics.clone() }
