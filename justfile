@@ -34,9 +34,9 @@ cell *args:
 figures *args:
     cargo run --release -q -p netkv -- figures {{args}}
 
-# Write the golden table anew; its change is a commit of its own that says which model change caused it.
+# Write the golden table anew, whose change is a commit of its own that says which model change caused it; and the page about results.
 golden:
-    NETKV_GOLDEN=write cargo test --release -p netkv --test golden
+    NETKV_GOLDEN=write cargo test --release -p netkv --test golden --test schema
 
 # Draw the pictures in ARCHITECTURE.md anew, from the imports.
 picture:

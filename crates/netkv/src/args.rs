@@ -87,7 +87,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   netkv schema
-  netkv schema --json | jq '.[].name'")]
+  netkv schema --json | jq '.[].name'
+  netkv schema --markdown    docs/results.md")]
     Schema(SchemaArgs),
     /// Run every experiment of the paper and draw its figures
     #[command(after_help = "\
@@ -350,6 +351,9 @@ pub struct SchemaArgs {
     /// As JSON
     #[arg(long)]
     pub json: bool,
+    /// As a page about results and how to read them: docs/results.md
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
 }
 
 /// `netkv reproduce`.

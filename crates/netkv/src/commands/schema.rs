@@ -3,11 +3,18 @@
 use crate::args::SchemaArgs;
 use crate::failure::{Ending, Failure};
 use crate::output::print;
-use netkv_frames::schema as columns;
+use netkv_frames::{TableKind, schema as columns};
+
+/// The page about results, with a place for the columns of each table.
+const PAGE: &str = include_str!("results.md");
 
 /// Prints every column of every table.
 pub fn schema(args: &SchemaArgs) -> Result<Ending, Failure> {
-    let text = if args.json { json() } else { words() };
+    let text = match (args.json, args.markdown) {
+        (true, _) => json(),
+        (false, true) => page(),
+        (false, false) => words(),
+    };
     print(&text)?;
     Ok(Ending::Done)
 }
@@ -26,6 +33,18 @@ fn json() -> String {
         })
         .collect();
     format!("{}\n", serde_json::to_string_pretty(&rows).expect("columns have string keys"))
+}
+
+/// The page about results: `docs/results.md`.
+fn page() -> String {
+    TableKind::ALL.into_iter().fold(PAGE.to_owned(), |page, kind| {
+        let mut rows = "| column | type | unit | meaning |\n|---|---|---|---|".to_owned();
+        for column in columns().into_iter().filter(|column| column.table == kind.name()) {
+            let (name, kind, unit, meaning) = (column.name, column.kind, column.unit, column.meaning);
+            rows.push_str(&format!("\n| `{name}` | {kind} | {unit} | {meaning} |"));
+        }
+        page.replace(&format!("{{{{{}}}}}", kind.name()), &rows)
+    })
 }
 
 fn words() -> String {
