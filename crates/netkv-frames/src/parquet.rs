@@ -142,7 +142,7 @@ fn new_writer(
     metadata: &Metadata,
 ) -> Result<BatchedWriter<Target>> {
     let level = polars::polars_utils::compression::ZstdLevel::try_new(ZSTD_LEVEL)?;
-    let arrow = schema_to_metadata_key(&arrow_schema(kind, frame));
+    let arrow = schema_to_metadata_key(&arrow_schema(kind, frame, metadata));
     let arrow = arrow.value.map(|value| (arrow.key, value));
     let pairs = arrow.into_iter().chain(metadata.iter().map(|(key, value)| (key.clone(), value.clone()))).collect();
     let writer = pl::ParquetWriter::new(target.clone())
@@ -153,8 +153,9 @@ fn new_writer(
     writer.batched(frame.schema()).map_err(|error| target.cause(error))
 }
 
-/// What readers are told of the columns: polars' own types, but plain strings; unit and meaning.
-fn arrow_schema(kind: TableKind, frame: &pl::DataFrame) -> pl::ArrowSchema {
+/// What readers are told of the columns: polars' own types, but plain strings; unit and meaning. Arrow takes the words
+/// about the file from here too, and overlooks those beside it, which other readers see.
+fn arrow_schema(kind: TableKind, frame: &pl::DataFrame, metadata: &Metadata) -> pl::ArrowSchema {
     let field = |(name, dtype): (&pl::PlSmallStr, &pl::DataType)| {
         let own = dtype.to_arrow(pl::CompatLevel::newest());
         let shown = if own == pl::ArrowDataType::Utf8View { pl::ArrowDataType::Utf8 } else { own };
@@ -163,7 +164,10 @@ fn arrow_schema(kind: TableKind, frame: &pl::DataFrame) -> pl::ArrowSchema {
         let about = about.map(|(key, value)| (pl::PlSmallStr::from_static(key), pl::PlSmallStr::from_str(value)));
         (name.clone(), pl::ArrowField::new(name.clone(), shown, true).with_metadata(about.into()))
     };
-    frame.schema().iter().map(field).collect()
+    let mut schema: pl::ArrowSchema = frame.schema().iter().map(field).collect();
+    let words = metadata.iter().map(|(key, value)| (pl::PlSmallStr::from_str(key), pl::PlSmallStr::from_str(value)));
+    *schema.metadata_mut() = words.collect();
+    schema
 }
 
 /// Reads a table and its metadata.
@@ -224,7 +228,7 @@ mod tests {
         let mut reader = pl::ParquetReader::new(File::open(path).unwrap());
         let pairs = reader.get_metadata().unwrap().key_value_metadata().clone().unwrap();
         let schemas: Vec<_> = pairs.into_iter().filter(|pair| pair.key == "ARROW:schema").collect();
-        let written = arrow_schema(TableKind::Cells, &to_frame(&table).unwrap());
+        let written = arrow_schema(TableKind::Cells, &to_frame(&table).unwrap(), &metadata());
         assert_eq!(schemas, [schema_to_metadata_key(&written)]);
         assert_eq!(written.get("word").unwrap().dtype, pl::ArrowDataType::Utf8);
         let about = |name: &str, key: &str| {
