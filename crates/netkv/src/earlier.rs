@@ -1,7 +1,7 @@
 //! What the tables that were there know and the store does not: a fresh clone has tables and no store, and a run of some
 //! of its cells must not make them smaller.
 
-use crate::tables::{axis_values, cell_number};
+use crate::tables::row_of;
 use netkv_frames::{CellRow, CellStatus, RESULTS_FORMAT, cell_statuses, read_table};
 use netkv_grid::{Experiment, Store};
 use netkv_sim::SIM_EPOCH;
@@ -39,8 +39,7 @@ impl Earlier {
         for cell in experiment.cells() {
             let Some(status) = statuses.remove(&cell.key.to_string()) else { continue };
             if store.get(cell.key).is_none() && matches!(status, CellStatus::Done { .. }) {
-                let (key, axes) = (cell.key.to_string(), axis_values(&cell));
-                rows.insert(cell.index, CellRow { cell: cell_number(&cell), key, seed: cell.seed, axes, status });
+                rows.insert(cell.index, row_of(&cell, status));
             }
         }
         let mut said = Vec::new();

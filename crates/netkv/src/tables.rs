@@ -25,6 +25,11 @@ pub fn row(experiment: &Experiment, cell: &Cell, stored: &Stored) -> CellRow {
         Status::Done { digest, metrics } => CellStatus::Done { digest: digest.clone(), metrics: metrics.clone() },
         Status::Failed { message } => CellStatus::Failed { message: failure(message, experiment.path(), cell.index) },
     };
+    row_of(cell, status)
+}
+
+/// A cell's row with this outcome.
+pub fn row_of(cell: &Cell, status: CellStatus) -> CellRow {
     CellRow {
         cell: cell_number(cell),
         key: cell.key.to_string(),

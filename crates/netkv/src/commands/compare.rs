@@ -44,8 +44,9 @@ impl Cells {
             ))
         })?;
         let names = table.columns().iter().map(|column| column.name.clone());
-        // Between seed and status stand the axes.
-        let axes = names.skip_while(|name| name != "seed").skip(1).take_while(|name| name != "status").collect();
+        // Between seed and status stand the axes, and where the requests came from.
+        let between = names.skip_while(|name| name != "seed").skip(1).take_while(|name| name != "status");
+        let axes = between.filter(|name| name != "trace_origin").collect();
         Ok(Self { table, metadata, axes })
     }
 
