@@ -7,7 +7,7 @@
 use crate::experiment::Cell;
 use netkv_sim::{METRICS, OutputDigest, RunOutput, Scenario, Tally, Value, metrics, run_streamed};
 use netkv_units::Digest;
-use rayon::iter::{ParallelBridge, ParallelIterator};
+use rayon::iter::{IntoParallelRefIterator, ParallelBridge, ParallelIterator};
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
@@ -105,6 +105,22 @@ pub fn run_cells(
     });
     outcomes.sort_unstable_by_key(|(position, _)| *position);
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+/// What `work` makes of each cell, in their order, on `jobs` threads; cells that have not begun when `stop` is set have
+/// nothing.
+///
+/// # Panics
+/// If `work` does, or no thread can be started.
+pub fn for_each_cell<T: Send>(
+    cells: &[Cell],
+    jobs: NonZeroUsize,
+    stop: &AtomicBool,
+    work: impl Fn(&Cell) -> T + Sync,
+) -> Vec<Option<T>> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.get()).build();
+    let done = |cell: &Cell| (!stop.load(Ordering::Relaxed)).then(|| work(cell));
+    pool.expect("the system starts a thread for each job").install(|| cells.par_iter().map(done).collect())
 }
 
 /// Runs one cell; a panic of the runner becomes a failed outcome.

@@ -24,7 +24,7 @@ mod tree;
 mod workloads;
 
 pub use axes::{Axis, AxisValue, RESERVED_COLUMNS};
-pub use execute::{CellRun, OnDone, Outcome, Status, failure, run_cells};
+pub use execute::{CellRun, OnDone, Outcome, Status, failure, for_each_cell, run_cells};
 pub use experiment::{Cell, Experiment, LoadOptions, Point, Reduction, UsedProfile};
 pub use fit::{Coefficient, Errors, Fit, FitErrors, FitOptions, FittedPoint, Phase, PhaseFit, fit};
 pub use header::Record;

@@ -43,6 +43,14 @@ impl Workloads {
         cell.spec().scenario(cell.seed, self.of(cell))
     }
 
+    /// The scenario of a cell, its requests at another rate.
+    ///
+    /// # Panics
+    /// If the rate is not positive.
+    pub fn at_rate(cell: &Cell, rate_rps: f64) -> Scenario {
+        cell.spec().scenario(cell.seed, cell.spec().recipe().at_rate(rate_rps).build(cell.seed))
+    }
+
     fn place(&self, name: Name) -> Arc<OnceLock<Arc<dyn RequestSource>>> {
         // A panic while the lock is held is impossible to cause from outside; its data would still be whole.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

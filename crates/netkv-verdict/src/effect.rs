@@ -36,8 +36,8 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// That of pairs of positive numbers; none if there is none, or one that is not positive.
-    pub(crate) fn of(pairs: &[(f64, f64)], confidence: f64) -> Option<Self> {
+    /// That of pairs of positive numbers, one of each seed; none if there is none, or one that is not positive.
+    pub fn of(pairs: &[(f64, f64)], confidence: f64) -> Option<Self> {
         if pairs.is_empty() || pairs.iter().any(|&(one, other)| one <= 0.0 || other <= 0.0) {
             return None;
         }

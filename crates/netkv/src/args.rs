@@ -52,6 +52,13 @@ Examples:
   netkv compare results/my-cluster results/my-cluster-400g
 The second against the first. Two results are compared where they have the same values on the axes that both have.")]
     Compare(CompareArgs),
+    /// Find the largest rate at which each policy keeps what is promised
+    #[command(after_help = "\
+Examples:
+  netkv capacity my-cluster.toml
+  netkv capacity my-cluster.toml --attained 0.99 --ttft-p99 2 --filter policy.name=round_robin --filter policy.name=netkv
+A bisection on each seed, to about 1 %; axes that say how much arrives are left out. The objective is the file's [slo].")]
+    Capacity(CapacityArgs),
     /// Show which cells of an experiment are done, and why the others are not
     #[command(after_help = "\
 Examples:
@@ -171,6 +178,32 @@ pub struct CompareArgs {
     /// As JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `netkv capacity`.
+#[derive(Debug, Args)]
+pub struct CapacityArgs {
+    /// Experiment file
+    #[arg(value_name = "EXPERIMENT.toml", value_hint = ValueHint::FilePath)]
+    pub experiment: PathBuf,
+    /// Share of requests that are to be within their objective
+    #[arg(long, value_name = "RATIO", default_value_t = 0.95)]
+    pub attained: f64,
+    /// What the 99th percentile of TTFT is to be within as well, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub ttft_p99: Option<f64>,
+    /// Only cells with this value on this axis; several values of one axis may be given, and several axes
+    #[arg(long, value_name = "AXIS=VALUE", value_parser = parse_filter)]
+    pub filter: Vec<(String, String)>,
+    /// The reduced version: two seeds, 1200 requests, every second value of numeric axes
+    #[arg(long)]
+    pub quick: bool,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// How.
+    #[command(flatten)]
+    pub options: RunOptions,
 }
 
 /// Arguments of `netkv claims`.

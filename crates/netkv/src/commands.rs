@@ -1,5 +1,6 @@
 //! One module for each command.
 
+pub mod capacity;
 pub mod cell;
 pub mod claims;
 pub mod compare;

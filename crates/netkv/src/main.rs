@@ -49,6 +49,7 @@ fn run() -> Result<Ending, Failure> {
     match cli.command {
         Command::New(args) => commands::new::new(&args),
         Command::Run(args) => commands::run::run(&args),
+        Command::Capacity(args) => commands::capacity::capacity(&args),
         Command::Compare(args) => commands::compare::compare(&args),
         Command::Plan(args) => commands::plan::plan(&args),
         Command::Cell(args) => commands::cell::cell(&args),

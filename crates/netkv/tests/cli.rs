@@ -63,6 +63,7 @@ fn every_command_explains_itself_with_an_example() {
     let here = tempfile::tempdir().expect("a temporary folder");
     let commands = [
         "new",
+        "capacity",
         "compare",
         "run",
         "plan",

@@ -134,3 +134,36 @@ fn two_policies_or_two_results_are_compared_point_by_point() {
     assert!(missing.contains("a folder of results has it"), "{missing}");
     check(here.path(), &["compare", "results/slow"], 64);
 }
+
+/// What it finds, held against runs at that rate and a little above.
+#[test]
+fn a_capacity_is_the_largest_rate_that_keeps_the_promise() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let smoke = experiments().join("smoke.toml");
+    let write = |name: &str, load: &str| {
+        let axis = "[[axis]]\nkey = 'policy.name'\nvalues = ['round_robin', 'netkv_joint']\n";
+        let text = format!(
+            "extends = '{}'\nname = '{name}'\nseeds = [1]\n[workload]\n{load}[slo]\nttft = 'fixed'\nttft_s = 5.0\n{axis}",
+            smoke.display()
+        );
+        fs::write(here.path().join(format!("{name}.toml")), text).expect("the experiment is written");
+    };
+    write("mine", "");
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&check(here.path(), arguments, 0).stdout).expect("valid JSON")
+    };
+    let found = json(&["capacity", "mine.toml", "--attained", "0.8", "--json"]);
+    let rate = |at: usize| found[at]["capacity_rps"].as_f64().expect("a rate holds");
+    assert_eq!((&found[0]["name"], &found[1]["name"]), (&"round_robin".into(), &"netkv_joint".into()));
+    for (factor, holds) in [(1.0, true), (1.03, false)] {
+        write("at", &format!("load = 'rate'\nrate_rps = {:?}\n", rate(0) * factor));
+        let ran = json(&["run", "at.toml", "--json"]);
+        let attained = ran["points"][0]["standings"][0]["slo_attainment_ratio"].as_f64().expect("a share");
+        assert_eq!(attained >= 0.8, holds, "{attained} at {factor} x {}", rate(0));
+    }
+    let text = check(here.path(), &["capacity", "mine.toml", "--attained", "0.8"], 0).stdout;
+    assert!(text.contains("80.0 % of requests are within their objective") && text.contains("requests/s"), "{text}");
+    let none = check(here.path(), &["capacity", "mine.toml", "--ttft-p99", "0.000001"], 0).stdout;
+    assert!(none.contains("none of the rates looked at holds"), "{none}");
+    check(here.path(), &["capacity", "mine.toml", "--attained", "95"], 64);
+}

@@ -70,6 +70,11 @@ impl WorkloadRecipe {
         }
     }
 
+    /// The same requests at another rate, in requests a second.
+    pub(crate) fn at_rate(&self, rate_rps: f64) -> Self {
+        Self { load: Load::Rate(rate_rps), ..self.clone() }
+    }
+
     /// The rate that time is to be scaled to, if it is.
     fn rate_rps(&self, requests: &dyn RequestSource) -> Option<f64> {
         match self.load {

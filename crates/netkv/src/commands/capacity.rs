@@ -1,0 +1,231 @@
+//! `netkv capacity`: the largest rate at which a policy keeps what is promised, by bisection on each seed.
+//!
+//! A rate holds if the share of requests within the experiment's objective is at least what is asked for and, if a limit on
+//! the 99th percentile of TTFT is given, that is kept too. Both are taken to get worse as the rate grows.
+
+use super::load;
+use crate::args::CapacityArgs;
+use crate::failure::{Ending, Failure};
+use crate::interrupt;
+use crate::output::{print, tell};
+use crate::sweep::jobs;
+use netkv_grid::{Cell, CellRun, Experiment, Workloads, for_each_cell};
+use netkv_sim::{METRICS, Scenario, Value};
+use netkv_verdict::Ratio;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Keys that say how much arrives: what is looked for here.
+const LOAD_KEYS: [&str; 5] = [
+    "workload.load",
+    "workload.rate_rps",
+    "workload.prefill_utilisation_ratio",
+    "workload.capacity_ratio",
+    "workload.capacity_rps",
+];
+
+/// A rate is found to within a factor of 2^(1/64), about 1 %.
+const BISECTIONS: u32 = 6;
+
+/// Rates from a sixteenth of the experiment's own up to 64 times it are looked at.
+const HALVINGS: u32 = 4;
+const DOUBLINGS: u32 = 6;
+
+/// What is asked of a rate.
+struct Promise {
+    attained_ratio: f64,
+    ttft_p99_s: Option<f64>,
+}
+
+/// A policy at a point, and the rate that each seed found; none where no rate holds.
+struct Found {
+    point: Vec<(String, String)>,
+    name: String,
+    rates: Vec<(u64, Option<f64>)>,
+}
+
+/// Finds and prints the capacities.
+pub fn capacity(args: &CapacityArgs) -> Result<Ending, Failure> {
+    let experiment = load(&args.experiment, args.quick)?;
+    if !(0.0..=1.0).contains(&args.attained) {
+        return Err(Failure::usage(format_args!(
+            "--attained is a ratio from 0 to 1, such as 0.95; not {}",
+            args.attained
+        )));
+    }
+    let promise = Promise { attained_ratio: args.attained, ttft_p99_s: args.ttft_p99 };
+    let selected = experiment.select(&args.filter).map_err(Failure::usage)?;
+    let cells = one_load(&experiment, selected.into_iter().filter_map(|index| experiment.cell(index)).collect());
+    tell(&format!("{}: {} bisections, of some {} runs each", experiment.path().display(), cells.len(), BISECTIONS + 4));
+    let rates = for_each_cell(&cells, jobs(&args.options), interrupt::stop(), |cell| largest_rate(cell, &promise));
+    if interrupt::is_asked() {
+        return Ok(Ending::Interrupted);
+    }
+    let found = grouped(&experiment, &cells, &rates);
+    print(&if args.json { as_json(&experiment, &found) } else { as_text(&experiment, &promise, &found) })?;
+    Ok(Ending::Done)
+}
+
+/// Of cells that differ in how much arrives alone, the first: the load is what is looked for.
+fn one_load(experiment: &Experiment, cells: Vec<Cell>) -> Vec<Cell> {
+    let is_load: Vec<bool> = experiment.axes().iter().map(|axis| LOAD_KEYS.contains(&axis.key.as_str())).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    let others = |cell: &Cell| -> Vec<String> {
+        let values = cell.axis_values().iter().zip(&is_load).filter(|(_, is_load)| !**is_load);
+        values.map(|(value, _)| value.to_string()).chain([cell.seed.to_string()]).collect()
+    };
+    cells.into_iter().filter(|cell| seen.insert(others(cell))).collect()
+}
+
+/// What a run says of a promise.
+struct Kept {
+    /// Whether it is kept.
+    holds: bool,
+    /// Requests that arrived each second.
+    offered_rps: f64,
+}
+
+/// What a run of this scenario keeps of the promise.
+fn kept(scenario: &Scenario, promise: &Promise) -> Kept {
+    let run = CellRun::streamed(scenario);
+    let value = |name: &str| {
+        let index = METRICS.iter().position(|metric| metric.name == name).expect("a metric of that name");
+        match run.metrics[index] {
+            Value::Integer(value) => Some(value as f64),
+            Value::Float(value) => Some(value),
+            Value::Missing => None,
+        }
+    };
+    let attains = value("slo_attainment_ratio").is_some_and(|ratio| ratio >= promise.attained_ratio);
+    let is_within = |limit_s: f64| value("ttft_p99_ns").is_some_and(|p99| p99 * 1e-9 <= limit_s);
+    Kept {
+        holds: attains && promise.ttft_p99_s.is_none_or(is_within),
+        offered_rps: value("offered_rps").unwrap_or(1.0),
+    }
+}
+
+/// The largest rate that holds on the cell's seed, in requests a second; none if none of those looked at does.
+fn largest_rate(cell: &Cell, promise: &Promise) -> Option<f64> {
+    let holds = |rate_rps: f64| kept(&Workloads::at_rate(cell, rate_rps), promise).holds;
+    let own = kept(&Workloads::new().scenario(cell), promise);
+    let step = if own.holds { 2.0 } else { 0.5 };
+    let steps = if own.holds { DOUBLINGS } else { HALVINGS };
+    let rates = (1..=steps).map(|n| own.offered_rps * step_to(step, n));
+    let mut low = if own.holds { Some(own.offered_rps) } else { None };
+    for rate in rates {
+        match (own.holds, holds(rate)) {
+            (true, true) => low = Some(rate),
+            (true, false) => break,
+            (false, true) => {
+                low = Some(rate);
+                break;
+            }
+            (false, false) => {}
+        }
+    }
+    let mut low = low?;
+    let mut high = low * 2.0;
+    for _ in 0..BISECTIONS {
+        let middle = (low * high).sqrt();
+        if holds(middle) { low = middle } else { high = middle }
+    }
+    Some(low)
+}
+
+/// `step` to the power of `n`, by multiplication: the same on every machine.
+fn step_to(step: f64, n: u32) -> f64 {
+    (0..n).fold(1.0, |power, _| power * step)
+}
+
+fn grouped(experiment: &Experiment, cells: &[Cell], rates: &[Option<Option<f64>>]) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
+    for (cell, rate) in cells.iter().zip(rates) {
+        let values = experiment
+            .axes()
+            .iter()
+            .zip(cell.axis_values())
+            .filter(|(axis, _)| !LOAD_KEYS.contains(&axis.key.as_str()));
+        let (own, point): (Vec<_>, Vec<_>) = values
+            .map(|(axis, value)| (axis.key.clone(), value.to_string()))
+            .partition(|(key, _)| key == experiment.baseline_axis());
+        let name = own.into_iter().next().map_or_else(|| "all".to_owned(), |(_, value)| value);
+        let rate = (cell.seed, rate.flatten());
+        match found.iter_mut().find(|one| one.point == point && one.name == name) {
+            Some(one) => one.rates.push(rate),
+            None => found.push(Found { point, name, rates: vec![rate] }),
+        }
+    }
+    found
+}
+
+impl Found {
+    /// Mean of the seeds that have a rate.
+    fn mean(&self) -> Option<f64> {
+        let rates: Vec<f64> = self.rates.iter().filter_map(|(_, rate)| *rate).collect();
+        (!rates.is_empty()).then(|| rates.iter().sum::<f64>() / rates.len() as f64)
+    }
+
+    /// Against the baseline at the same point, seed by seed.
+    fn against(&self, all: &[Self], experiment: &Experiment) -> Option<Ratio> {
+        let is_baseline = |one: &&Self| one.point == self.point && one.name == experiment.baseline();
+        let baseline: BTreeMap<u64, Option<f64>> = all.iter().find(is_baseline)?.rates.iter().copied().collect();
+        let pairs = self.rates.iter().filter_map(|(seed, rate)| Some(((*rate)?, (*baseline.get(seed)?)?)));
+        let pairs: Vec<(f64, f64)> = pairs.collect();
+        Ratio::of(&pairs, experiment.confidence_ratio()).filter(|_| self.name != experiment.baseline())
+    }
+}
+
+fn as_text(experiment: &Experiment, promise: &Promise, found: &[Found]) -> String {
+    let p99 = promise.ttft_p99_s.map_or_else(String::new, |limit_s| format!(" and p99 TTFT is within {limit_s} s"));
+    let mut text = format!(
+        "{}: largest rate at which {:.1} % of requests are within their objective{p99}, mean over seeds\n",
+        experiment.name(),
+        promise.attained_ratio * 100.0
+    );
+    let (down, up) = (1 << HALVINGS, 1 << DOUBLINGS);
+    writeln!(text, "  (looked at: from 1/{down} of the experiment's own rate to {up} times it)")
+        .expect("a string takes any text");
+    let width = found.iter().map(|one| one.name.len()).max().unwrap_or(0);
+    let mut last: Option<&Vec<(String, String)>> = None;
+    for one in found {
+        if last != Some(&one.point) {
+            let words: Vec<String> = one.point.iter().map(|(axis, value)| format!("{axis} = {value}")).collect();
+            let place = if words.is_empty() { "the only point".to_owned() } else { words.join(", ") };
+            writeln!(text, "\n{place}").expect("a string takes any text");
+            last = Some(&one.point);
+        }
+        let rate = one
+            .mean()
+            .map_or_else(|| "none of the rates looked at holds".to_owned(), |rate| format!("{rate:>8.3} requests/s"));
+        let ratio = one.against(found, experiment).map_or_else(String::new, |ratio| {
+            let interval = ratio.interval.map_or_else(String::new, |(low, high)| format!(" [{low:.3}, {high:.3}]"));
+            format!("  x {:.3}{interval} of {}", ratio.mean, experiment.baseline())
+        });
+        let lost = one.rates.iter().filter(|(_, rate)| rate.is_none()).count();
+        let lost =
+            if lost == 0 { String::new() } else { format!("  (none holds on {lost} of {} seeds)", one.rates.len()) };
+        writeln!(text, "  {:<width$}  {rate}{ratio}{lost}", one.name).expect("a string takes any text");
+    }
+    text
+}
+
+fn as_json(experiment: &Experiment, found: &[Found]) -> String {
+    let entry = |one: &Found| {
+        let point: serde_json::Map<String, serde_json::Value> =
+            one.point.iter().map(|(axis, value)| (axis.clone(), value.as_str().into())).collect();
+        let ratio = one.against(found, experiment);
+        json!({
+            "point": point,
+            "name": one.name,
+            "capacity_rps": one.mean(),
+            "by_seed": one.rates.iter().map(|(seed, rate)| json!({ "seed": seed, "rps": rate })).collect::<Vec<_>>(),
+            "against_baseline": ratio.map(|ratio| json!({
+                "mean": ratio.mean,
+                "low": ratio.interval.map(|(low, _)| low),
+                "high": ratio.interval.map(|(_, high)| high),
+            })),
+        })
+    };
+    format!("{}\n", json!(found.iter().map(entry).collect::<Vec<_>>()))
+}
