@@ -419,7 +419,8 @@ fn check_keys(axes: &[Axis], issues: &mut Vec<Issue>) {
             }
             let keys_of = |axis: &Axis| -> Vec<String> {
                 let files = axis.files();
-                files.iter().flat_map(|(_, table)| tree::leaves(table)).map(|(key, _)| key).collect()
+                let keys = files.iter().flat_map(|(_, table)| tree::leaves(table)).map(|(key, _)| key);
+                keys.filter(|key| !key.starts_with("word.")).collect()
             };
             let earlier_keys = keys_of(earlier);
             if let Some(key) = keys_of(axis).iter().find(|key| earlier_keys.contains(key)) {

@@ -1,10 +1,11 @@
 //! An experiment: a file with all that it extends, read, checked and unfolded into cells.
 
 use crate::axes::{Axis, AxisValue, Grid};
-use crate::header::{Header, OWN_KEYS, POLICY_AXIS, Record};
+use crate::header::{Header, OWN_KEYS, POLICY_AXIS, Record, WORD};
 use crate::issue::{InputErrors, Issue, IssueTally, Origin, nearest, with_suggestion};
 use crate::library::Library;
 use crate::profile::{LatencyRange, Profile};
+use crate::shown;
 use crate::source;
 use crate::spec::CellSpec;
 use crate::trace_source::TraceOrigin;
@@ -108,6 +109,7 @@ impl Experiment {
         let header = Header::read(&base, &file);
         let n_seeds = header.as_ref().map_or(1, |header| header.seeds.len());
         let mut grid = Grid::read(&base).and_then(|grid| check_size(grid, n_seeds, &file));
+        let shown = shown::check(&base, grid.as_ref().ok().map(Grid::axes));
         if let Some(reduction) = options.reduction {
             reduce(&mut base, &reduction);
             grid.iter_mut().for_each(Grid::thin);
@@ -116,9 +118,10 @@ impl Experiment {
         // Without a grid, the base is read as the only point, so that its errors show at once.
         let points = read_points(&base, grid.as_ref().unwrap_or(&Grid::default()), &file, &mut library);
         let (mut header, grid, points) = match (header, grid, points) {
-            (Ok(header), Ok(grid), Ok(points)) => (header, grid, points),
+            (Ok(header), Ok(grid), Ok(points)) if shown.is_empty() => (header, grid, points),
             (header, grid, points) => {
-                let mut issues = header.err().unwrap_or_default();
+                let mut issues = shown;
+                issues.extend(header.err().unwrap_or_default());
                 issues.extend(grid.err().unwrap_or_default());
                 issues.extend(points.err().iter().flat_map(InputErrors::issues).cloned());
                 return Err(InputErrors::new(issues));
@@ -234,7 +237,8 @@ impl Experiment {
 
     /// Every key of a cell with its value and its place in the files: the resolved tree.
     pub fn resolved(&self, cell: &Cell) -> Vec<(String, String, Origin)> {
-        let tree = self.grid.apply(&self.base, cell.index / self.header.seeds.len());
+        let mut tree = self.grid.apply(&self.base, cell.index / self.header.seeds.len());
+        tree.retain(|key, _| !["figure", "table", "words", "report", WORD].contains(&key.as_str()));
         let row = |(key, node): (String, &Node)| (key, node.content.canonical(), node.origin.clone());
         tree::leaves(&tree).into_iter().map(row).collect()
     }
@@ -242,7 +246,7 @@ impl Experiment {
     /// The experiment as one TOML text that extends nothing: base tree, then axes, with the content of their files.
     pub fn resolved_toml(&self) -> String {
         let mut base = self.base.clone();
-        base.remove("axis");
+        base.retain(|key, _| !["axis", WORD].contains(&key.as_str()));
         let mut text = tree::to_toml(&base);
         for axis in self.grid.axes() {
             let values: Vec<_> = axis.values.iter().map(quoted).collect();
@@ -356,7 +360,7 @@ fn read_points(
 
 /// Everything that the results of a point depend on but the seed. Names of files do not count, their content does.
 fn point_key(mut tree: Table, spec: &CellSpec) -> Digest {
-    for key in OWN_KEYS.iter().chain(&["workload.trace", "model.profile"]) {
+    for key in OWN_KEYS.iter().chain(&[WORD, "workload.trace", "model.profile"]) {
         tree::remove(&mut tree, key);
     }
     let parts = [&Content::Table(tree).canonical(), &*spec.recipe().origin().sha256, spec.profile().canonical()];

@@ -6,8 +6,22 @@ use crate::tree::Table;
 use netkv_policy::PolicyConfig;
 
 /// Keys of the experiment as a whole: no axis may set them, and no cell's key depends on them.
-pub(crate) const OWN_KEYS: [&str; 7] =
-    ["name", "seeds", "record", "axis", "measure.baseline_axis", "measure.baseline", "measure.confidence_ratio"];
+pub(crate) const OWN_KEYS: [&str; 11] = [
+    "name",
+    "seeds",
+    "record",
+    "axis",
+    "figure",
+    "table",
+    "words",
+    "report",
+    "measure.baseline_axis",
+    "measure.baseline",
+    "measure.confidence_ratio",
+];
+
+/// What figures call the value of an axis whose file has it: nothing of a cell depends on it.
+pub(crate) const WORD: &str = "word";
 
 /// The axis of the policies, which is one even where there is only one of them.
 pub(crate) const POLICY_AXIS: &str = "policy.name";

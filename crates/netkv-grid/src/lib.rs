@@ -15,6 +15,7 @@ mod library;
 mod profile;
 mod reader;
 mod sha256;
+mod shown;
 mod source;
 mod span;
 mod spec;

@@ -5,7 +5,8 @@ use crate::issue::{InputErrors, Issue, Origin};
 use crate::tree::{self, Content, Node, Table};
 use std::path::{Component, Path, PathBuf};
 
-/// The tree of a file laid over the files that it extends, without the key `extends` itself.
+/// The tree of a file laid over the files that it extends, without the key `extends` itself and without their figures and
+/// tables.
 pub(crate) fn load(path: &Path) -> Result<Table, InputErrors> {
     load_below(path, &Origin::file(path), &mut Vec::new())
 }
@@ -23,7 +24,11 @@ fn load_below(path: &Path, asked_at: &Origin, open: &mut Vec<PathBuf>) -> Result
     let mut issues = Vec::new();
     for parent in parents(own.remove("extends"), &mut issues) {
         match load_below(&beside(path, &parent.0), &parent.1, open) {
-            Ok(tree) => tree::overlay(&mut merged, &tree),
+            Ok(mut tree) => {
+                // They are of the axes of the file that they stand in.
+                tree.retain(|key, _| !["figure", "table"].contains(&key.as_str()));
+                tree::overlay(&mut merged, &tree);
+            }
             Err(errors) => issues.extend_from_slice(errors.issues()),
         }
     }

@@ -145,7 +145,7 @@ impl CellSpec {
     /// Reads a grid point, or says all that is wrong with it.
     pub(crate) fn read(tree: &Table, file: &Origin, library: &mut Library) -> Result<Self, Vec<Issue>> {
         let mut reader = Reader::new(tree, file, header::NO_DEFAULTS);
-        header::OWN_KEYS.iter().for_each(|key| reader.accept(key));
+        header::OWN_KEYS.iter().chain([&header::WORD]).for_each(|key| reader.accept(key));
         let spec = read_sections(&mut reader, library);
         let issues = reader.finish();
         if !issues.is_empty() {
