@@ -1,6 +1,7 @@
 //! Axes: where a value stands, and the ticks that a person would choose.
 
 use crate::words::trimmed;
+use serde::Deserialize;
 
 /// A value axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -108,13 +109,15 @@ impl Scale {
 }
 
 /// How the values of a grid stand across.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Spacing {
     /// As far apart as their logarithms.
     Log,
     /// As far apart as they are.
     Linear,
     /// Evenly.
+    #[serde(rename = "even")]
     Ordinal,
 }
 

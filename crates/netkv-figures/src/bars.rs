@@ -4,31 +4,40 @@ use crate::axis::Scale;
 use crate::canvas::{Align, Font, text_width};
 use crate::data::Results;
 use crate::page::{Head, Key, LABEL, Page, Panel, TICK, lower_axis, widest};
-use crate::style::{self, Part};
+use crate::style;
+use crate::unit::{Unit, named};
 use crate::words;
 use anyhow::{Result, ensure};
+use serde::Deserialize;
 
 /// Height of a bar, and from one to the next.
 const BAR: (f64, f64) = (23.0, 38.0);
 
 /// A figure of stacked bars.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Bars {
-    pub(crate) axis: &'static str,
-    /// Drawn at this x, or else at the middle one.
-    pub(crate) wanted_x: f64,
-    pub(crate) parts: &'static [Part],
-    /// From the metrics' unit to the axis'.
-    pub(crate) factor: f64,
-    pub(crate) x_title: &'static str,
+    /// Drawn at this place across, or else at the middle one.
+    pub(crate) at: Option<f64>,
+    /// A part for each.
+    pub(crate) metrics: Vec<String>,
+    pub(crate) unit: Option<Unit>,
+    pub(crate) value_title: Option<String>,
     /// The parts are shares of a whole.
+    #[serde(default)]
     pub(crate) shares: bool,
 }
 
 impl Bars {
+    /// The unit of every part.
+    fn unit(&self) -> Unit {
+        self.unit.unwrap_or_else(|| self.metrics.first().map_or(Unit::Own, |metric| Unit::of(metric)))
+    }
+
     fn values(&self, results: &Results, regime: &str, policy: &str, x: f64) -> Option<Vec<f64>> {
-        let value = |part: &Part| results.row(regime, policy, x, part.0)?.value.mean.map(|mean| mean * self.factor);
-        self.parts.iter().map(value).collect()
+        let factor = |metric: &str| self.unit().factor(metric);
+        let value = |part: &String| results.row(regime, policy, x, part)?.value.mean.map(|mean| mean * factor(part));
+        self.metrics.iter().map(value).collect()
     }
 
     /// The axis of each panel: one for all unless a panel's longest bar would be shorter than 40 % of it.
@@ -42,7 +51,7 @@ impl Bars {
         };
         let longest: Vec<f64> = results.regimes.iter().map(longest).collect();
         let most = longest.iter().copied().fold(0.0, f64::max);
-        ensure!(most > 0.0, "there is no value of {}", self.parts[0].0);
+        ensure!(most > 0.0, "there is no value of {}", self.metrics[0]);
         let shared = longest.iter().all(|&length| length >= 0.4 * most);
         // Room for the total at the end of the bar.
         let scale = |length: f64| Scale {
@@ -55,15 +64,18 @@ impl Bars {
 
     /// The figure as SVG.
     pub(crate) fn draw(&self, results: &Results, title: &str) -> Result<String> {
-        let x = results.x_near(self.wanted_x);
+        ensure!(!self.metrics.is_empty(), "there is no metric");
+        let x = results.x_near(self.at.unwrap_or(f64::NAN));
         let scales = self.scales(results, x)?;
-        let labels: Vec<String> = results.policies.iter().map(|policy| style::policy(policy).label).collect();
+        let labels: Vec<String> = results.policies.iter().map(|policy| results.series_label(policy)).collect();
+        let looks = self.metrics.iter().enumerate().map(|(position, metric)| style::part(metric, position));
+        let value_title = self.value_title.clone().unwrap_or_else(|| named(&self.metrics[0], self.unit()));
         let mut page = Page::new(&Head {
-            title: format!("{title}, at a prefill load of {}", words::percent(x)),
-            keys: self.parts.iter().map(|part| Key::Patch(part.1.to_owned(), part.2)).collect(),
-            regimes: results.regimes.clone(),
+            title: title.replace("{x}", &results.x_label(x)),
+            keys: looks.map(|(label, colour)| Key::Patch(label, colour)).collect(),
+            regimes: results.panel_titles(),
             y_title: String::new(),
-            x_title: self.x_title.to_owned(),
+            x_title: value_title,
             label_room: (widest(labels.iter().map(String::as_str), LABEL) + 14.0, 0.0),
             height: BAR.1 * labels.len() as f64 + 4.0,
         });
@@ -74,7 +86,7 @@ impl Bars {
         if scales.windows(2).any(|pair| pair[0] != pair[1]) {
             sentences.push("Each panel has its own axis.".to_owned());
         }
-        sentences.extend(words::failures(results, self.parts[0].0, Some(x), "such policies carry a ×"));
+        sentences.extend(words::failures(results, &self.metrics[0], Some(x), "such policies carry a ×"));
         page.finished(&sentences.join(" "))
     }
 
@@ -89,10 +101,10 @@ impl Bars {
         lower_axis(&mut page.canvas, panel, &ticks);
         for (row, policy) in results.policies.iter().enumerate() {
             let y = panel.top + BAR.1 * row as f64 + BAR.1 / 2.0;
-            let failed = results.row(regime, policy, x, self.parts[0].0).is_some_and(|row| row.n_failed > 0);
-            if index == 0 {
+            let failed = results.row(regime, policy, x, &self.metrics[0]).is_some_and(|row| row.n_failed > 0);
+            if page.columns.first(index) {
                 let font = Font { bold: style::is_netkv(policy), ..LABEL };
-                page.canvas.text((panel.left - 12.0, y), &style::policy(policy).label, font, Align::Right);
+                page.canvas.text((panel.left - 12.0, y), &results.series_label(policy), font, Align::Right);
             }
             let values = self.values(results, regime, policy, x);
             let end = values.as_ref().map_or(panel.left, |values| self.draw_bar(page, panel, y, values, scale));
@@ -112,15 +124,16 @@ impl Bars {
     fn draw_bar(&self, page: &mut Page, panel: &Panel, y: f64, values: &[f64], scale: Scale) -> f64 {
         let mut start = 0.0;
         let mut end = panel.left;
-        for (part, value) in self.parts.iter().zip(values) {
+        for (position, (metric, value)) in self.metrics.iter().zip(values).enumerate() {
+            let colour = style::part(metric, position).1;
             let (from, to) = (panel.at(scale.place(start), 0.0).0, panel.at(scale.place(start + value), 0.0).0);
             start += value;
             end = to;
             // A white hairline between parts, as long as there is something left beside it.
             let gap = if to - from > 2.5 { 0.75 } else { 0.0 };
-            page.canvas.rectangle((from, y - BAR.0 / 2.0), (to - gap, y + BAR.0 / 2.0), part.2, 1.0);
+            page.canvas.rectangle((from, y - BAR.0 / 2.0), (to - gap, y + BAR.0 / 2.0), colour, 1.0);
             let label = if self.shares { format!("{:.0}", libm::round(*value)) } else { words::three_digits(*value) };
-            let font = Font { size: 11.0, bold: false, colour: style::readable_on(part.2) };
+            let font = Font { size: 11.0, bold: false, colour: style::readable_on(colour) };
             if to - from > text_width(&label, font) + 8.0 {
                 page.canvas.text(((from + to) / 2.0, y), &label, font, Align::Centre);
             }

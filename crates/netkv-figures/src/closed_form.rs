@@ -1,4 +1,4 @@
-//! The closed form of the first theorem (docs/theory.md), drawn over the runs of experiment theory_context.
+//! The closed form of the first theorem (docs/theory.md), drawn over runs.
 //!
 //! What the model takes to compute a prompt and to make the first token is in the tables, and the same in every run;
 //! the network is in the manifest, which says what the tables were made from; the rest is the formula: transfers that
@@ -39,7 +39,7 @@ impl Way {
 }
 
 /// Mean TTFT of both policies against context length.
-pub(crate) fn context(results: &Results) -> Result<Vec<Curve>> {
+pub(crate) fn shared_way(results: &Results) -> Result<Vec<Curve>> {
     let keys = Keys(results.manifest()?.get("experiment").and_then(Value::as_table).cloned().unwrap_or_default());
     let mean = |policy: &str, x: f64, metric: &str| {
         let row = results.row("", policy, x, metric).and_then(|row| row.value.mean);

@@ -1,45 +1,63 @@
 //! The table of all policies, as a Markdown page.
 
-use crate::catalog::TBT_PROMISE_MS;
-use crate::data::{Estimate, Results, Row, View};
+use crate::catalog::TableSpec;
+use crate::data::{Estimate, Results, Row};
 use crate::{style, words};
 use anyhow::Result;
+use serde::Deserialize;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The experiment that it is made from.
-pub(crate) const EXPERIMENT: &str = "policies";
-
-const VIEW: View = View::policies_against("prefill.policy");
-
-/// The page.
-pub(crate) fn page(results: &Path) -> Result<String> {
-    let results = Results::read(results, EXPERIMENT, VIEW)?;
-    let baseline = style::row(&results.baseline());
-    let mut page = format!(
-        "# Every policy, in numbers\n\nWritten by `netkv figures` from `results/{EXPERIMENT}`; what it says is in \
-         [docs/comparison.md](../docs/comparison.md).\n\n{} Ratio, points and TBT are against {baseline} on the same \
-         requests, seed by seed. The last column but one tells whether the interval of the TBT added is below the {} ms \
-         that the paper promises (yes), above (no) or holds it (open).\n",
-        words::provenance(&results, Some("Brackets")),
-        words::trimmed(TBT_PROMISE_MS),
-    );
-    for regime in &results.regimes {
-        let (name, description) = style::regime(regime);
-        for (word, &x) in results.x_labels.iter().zip(&results.xs) {
-            writeln!(page, "\n## {name}, prefill instances by {word}\n\n{description}\n")?;
-            page.push_str("| policy | mean TTFT (s) | ratio | p99 TTFT (s) | SLO attainment (%) | points | TBT (ms) |");
-            page.push_str(" TBT added (ms) | promise kept | node / rack / pod / core (%) |\n");
-            page.push_str("|---|--:|--:|--:|--:|--:|--:|--:|---|--:|\n");
-            for policy in &results.policies {
-                line(&mut page, &results, (regime, policy, x))?;
-            }
-        }
-    }
-    Ok(page)
+/// A page with a row for each policy, for each place across of each panel.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicyTable {
+    /// The name of its file.
+    pub(crate) file: String,
+    title: String,
+    /// Follows where it comes from.
+    says: String,
+    /// Stands above each table: "{panel}" and "{x}" are its place.
+    heading: String,
+    /// The mean time between tokens that may be added, in milliseconds.
+    promise_ms: f64,
 }
 
-fn line(page: &mut String, results: &Results, (regime, policy, x): (&str, &str, f64)) -> Result<()> {
+impl PolicyTable {
+    /// The page.
+    pub(crate) fn page(&self, spec: &TableSpec, results: &Path) -> Result<String> {
+        let results = Results::read(results, &spec.experiment, &spec.view)?;
+        let baseline = results.baseline_label();
+        let mut page = format!(
+            "# {}\n\nWritten by `netkv figures` from `results/{}`; {}\n\n{} Ratio, points and TBT are against {baseline} on \
+             the same requests, seed by seed. The last column but one tells whether the interval of the TBT added is below \
+             the {} ms that the paper promises (yes), above (no) or holds it (open).\n",
+            self.title,
+            spec.experiment,
+            self.says,
+            words::provenance(&results, Some("Brackets")),
+            words::trimmed(self.promise_ms),
+        );
+        for regime in &results.regimes {
+            let (name, description) = results.panel_title(regime);
+            for (word, &x) in results.x_labels.iter().zip(&results.xs) {
+                let heading = self.heading.replace("{panel}", &name).replace("{x}", word);
+                writeln!(page, "\n## {heading}\n\n{description}\n")?;
+                page.push_str(
+                    "| policy | mean TTFT (s) | ratio | p99 TTFT (s) | SLO attainment (%) | points | TBT (ms) |",
+                );
+                page.push_str(" TBT added (ms) | promise kept | node / rack / pod / core (%) |\n");
+                page.push_str("|---|--:|--:|--:|--:|--:|--:|--:|---|--:|\n");
+                for policy in &results.policies {
+                    line(&mut page, &results, (regime, policy, x), self.promise_ms)?;
+                }
+            }
+        }
+        Ok(page)
+    }
+}
+
+fn line(page: &mut String, results: &Results, (regime, policy, x): (&str, &str, f64), promise_ms: f64) -> Result<()> {
     let row = |metric: &str| results.row(regime, policy, x, metric);
     let with = |metric: &str, print: &dyn Fn(&Row) -> String| row(metric).map_or_else(|| "–".to_owned(), print);
     let mean = |metric: &str, factor: f64, digits: usize| {
@@ -50,11 +68,11 @@ fn line(page: &mut String, results: &Results, (regime, policy, x): (&str, &str, 
     let compared = |metric: &str, print: &dyn Fn(&Row) -> String| {
         if is_baseline { "baseline".to_owned() } else { with(metric, print) }
     };
-    let tiers: Vec<String> = style::TIERS.iter().map(|tier| mean(tier.0, 100.0, 0)).collect();
+    let tiers: Vec<String> = style::TIERS.iter().map(|tier| mean(tier, 100.0, 0)).collect();
     writeln!(
         page,
         "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
-        style::row(policy),
+        results.series_label(policy),
         with("ttft_mean_ns", &|row| interval(row.value.scaled(1e-9), "", 2)),
         compared("ttft_mean_ns", &|row| interval(row.ratio, "", 3)),
         mean("ttft_p99_ns", 1e-9, 1),
@@ -62,7 +80,7 @@ fn line(page: &mut String, results: &Results, (regime, policy, x): (&str, &str, 
         compared("slo_attainment_ratio", &|row| interval(row.difference.scaled(100.0), "+", 1)),
         mean("tbt_mean_ns", 1e-6, 2),
         compared("tbt_mean_ns", &|row| interval(row.difference.scaled(1e-6), "+", 2)),
-        compared("tbt_mean_ns", &|row| kept(row.difference.scaled(1e-6)).to_owned()),
+        compared("tbt_mean_ns", &|row| kept(row.difference.scaled(1e-6), promise_ms).to_owned()),
         tiers.join(" / "),
     )?;
     Ok(())
@@ -90,10 +108,10 @@ fn interval(estimate: Estimate, sign: &str, digits: usize) -> String {
 }
 
 /// Whether an interval is below what is promised.
-fn kept(added_ms: Estimate) -> &'static str {
+fn kept(added_ms: Estimate, promise_ms: f64) -> &'static str {
     match (added_ms.low, added_ms.high) {
-        (_, Some(high)) if high < TBT_PROMISE_MS => "yes",
-        (Some(low), _) if low > TBT_PROMISE_MS => "no",
+        (_, Some(high)) if high < promise_ms => "yes",
+        (Some(low), _) if low > promise_ms => "no",
         (Some(_), Some(_)) => "open",
         _ => "–",
     }
@@ -118,6 +136,7 @@ mod tests {
 
     #[test]
     fn a_promise_is_kept_if_the_whole_interval_is_below_it() {
+        let kept = |estimate| kept(estimate, 0.5);
         assert_eq!(kept(estimate(0.2, 0.1, 0.4)), "yes");
         assert_eq!(kept(estimate(0.4, 0.2, 0.6)), "open");
         assert_eq!(kept(estimate(3.0, 2.0, 4.0)), "no");

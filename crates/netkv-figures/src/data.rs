@@ -1,36 +1,36 @@
 //! What figures are drawn from: the rows of a summary, by regime, policy (or another axis), place across and metric.
 
+use crate::axis::Spacing;
+use crate::labels::{Labels, POLICY_AXIS};
+use crate::style::{self, PolicyStyle};
 use anyhow::{Context, Result, ensure};
 use netkv_frames::{ColumnData, Metadata, Table, distinct, read_table, same};
 use std::path::{Path, PathBuf};
+use toml::Value;
 
-/// The panels of most figures; an experiment without it has one panel.
-pub(crate) const REGIME_AXIS: &str = "regime";
-/// The lines or rows of most figures; an experiment without it has one policy.
-pub(crate) const POLICY_AXIS: &str = "policy.name";
+/// More panels than these are left out of a figure, which says so.
+pub(crate) const MAX_PANELS: usize = 12;
+/// Between the values of several axes whose panels are joined.
+const JOINT: char = '\u{1f}';
 
 /// Which axes of an experiment a figure shows, and where.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct View {
-    /// Each value is a panel: mostly the regimes.
-    pub(crate) panels: &'static str,
-    /// Each value is a line or a row: mostly the policies.
-    pub(crate) series: &'static str,
+    /// Each combination of their values is a panel; if there are none, there is one panel.
+    pub(crate) panels: Vec<String>,
+    /// Each value is a line or a row: mostly the policies. An experiment without this axis has one of them.
+    pub(crate) series: String,
     /// Each value is a place across, or a mark of its own; if none, all is at one place.
-    pub(crate) across: Option<&'static str>,
+    pub(crate) across: Option<String>,
     /// What is shown of other axes: one value of each.
-    pub(crate) only: &'static [(&'static str, &'static str)],
+    pub(crate) only: Vec<(String, String)>,
 }
 
 impl View {
-    /// A line for each policy, against an axis.
-    pub(crate) const fn policies_against(across: &'static str) -> Self {
-        Self { panels: REGIME_AXIS, series: POLICY_AXIS, across: Some(across), only: &[] }
-    }
-
     /// All axes that it has a place for.
-    fn axes(&self) -> impl Iterator<Item = &'static str> {
-        [self.panels, self.series].into_iter().chain(self.across).chain(self.only.iter().map(|only| only.0))
+    fn axes(&self) -> impl Iterator<Item = &str> {
+        let shown = self.panels.iter().chain([&self.series]).chain(&self.across);
+        shown.chain(self.only.iter().map(|only| &only.0)).map(String::as_str)
     }
 }
 
@@ -52,7 +52,7 @@ impl Estimate {
 /// A row of the summary.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
-    /// Empty if there is no such axis.
+    /// The panel: values of the axes that get panels; empty if there are none.
     pub(crate) regime: String,
     /// The value of the axis that gets lines or rows; empty if there is no such axis.
     pub(crate) policy: String,
@@ -84,6 +84,11 @@ pub(crate) struct Results {
     pub(crate) xs: Vec<f64>,
     /// The words of an axis of words, by position.
     pub(crate) x_labels: Vec<String>,
+    /// How many panels there would be beyond the regimes.
+    pub(crate) n_left_out: usize,
+    pub(crate) labels: Labels,
+    /// The axis that the baseline is a value of.
+    baseline_axis: String,
     /// Where its manifest lies.
     manifest: PathBuf,
 }
@@ -93,28 +98,44 @@ pub(crate) fn summary_path(results: &Path, experiment: &str) -> PathBuf {
     results.join(experiment).join("summary.parquet")
 }
 
+/// What an experiment's tables were made from.
+pub(crate) fn read_manifest(path: &Path) -> Result<toml::Table> {
+    let place = || format!("cannot read {}", path.display());
+    let text = std::fs::read_to_string(path).with_context(place)?;
+    toml::from_str(&text).with_context(place)
+}
+
 impl Results {
     /// Reads what is in `view` of an experiment's summary.
-    pub(crate) fn read(results: &Path, experiment: &str, view: View) -> Result<Self> {
+    pub(crate) fn read(results: &Path, experiment: &str, view: &View) -> Result<Self> {
         let path = summary_path(results, experiment);
         let (table, metadata) = read_table(&path)?;
         let manifest = path.with_file_name("manifest.toml");
-        let read = Self::from_table(&table, metadata, view, manifest);
-        let read = read.with_context(|| format!("cannot draw {}", path.display()))?;
-        Ok(Self { experiment: experiment.to_owned(), ..read })
+        let said = read_manifest(&manifest).ok().and_then(|said| said.get("experiment")?.as_table().cloned());
+        let said = said.unwrap_or_default();
+        let baseline_axis = said.get("measure").and_then(|measure| measure.get("baseline_axis")?.as_str());
+        let baseline_axis = baseline_axis.unwrap_or(POLICY_AXIS).to_owned();
+        let place = || format!("cannot draw {}", path.display());
+        let labels = Labels::of(&said).with_context(|| format!("cannot read the words in {}", manifest.display()))?;
+        let tied = tied_axes(&said, view);
+        let read = Self::from_table(&table, metadata, view, &tied).with_context(place)?;
+        Ok(Self { experiment: experiment.to_owned(), labels, baseline_axis, manifest, ..read })
     }
 
-    fn from_table(table: &Table, metadata: Metadata, view: View, manifest: PathBuf) -> Result<Self> {
+    fn from_table(table: &Table, metadata: Metadata, view: &View, tied: &[String]) -> Result<Self> {
         let kept = kept_rows(table, view)?;
-        check_axes(table, view, &kept)?;
-        // Experiments with one regime or one policy have no axis for it; any other axis that a figure shows must be there.
-        let words = |axis: &str| {
-            let may_miss = [REGIME_AXIS, POLICY_AXIS].contains(&axis) && !table.has(axis);
-            if may_miss { Ok(vec![String::new(); table.n_rows()]) } else { table.words(axis) }
+        check_axes(table, view, tied, &kept)?;
+        // An experiment with one policy has no axis for it; any other axis that a figure shows must be there.
+        let policies = if view.series == POLICY_AXIS && !table.has(POLICY_AXIS) {
+            vec![String::new(); table.n_rows()]
+        } else {
+            table.words(&view.series)?
         };
-        let (regimes, policies) = (words(view.panels)?, words(view.series)?);
+        let panels: Vec<Vec<String>> = view.panels.iter().map(|axis| table.words(axis)).collect::<Result<_>>()?;
+        let joint = |at: usize| panels.iter().map(|values| values[at].as_str()).collect::<Vec<_>>();
+        let regimes: Vec<String> = (0..table.n_rows()).map(|at| joint(at).join(&JOINT.to_string())).collect();
         let (metrics, baselines) = (table.words("metric")?, table.words("baseline")?);
-        let (xs, x_labels) = places(table, view.across)?;
+        let (xs, x_labels) = places(table, view.across.as_deref())?;
         let estimate = |mean: &str, low: &str, high: &str| -> Result<Vec<Estimate>> {
             let (mean, low, high) = (table.numbers(mean)?, table.numbers(low)?, table.numbers(high)?);
             Ok((0..table.n_rows()).map(|at| Estimate { mean: mean[at], low: low[at], high: high[at] }).collect())
@@ -127,7 +148,7 @@ impl Results {
             Ok(Row {
                 regime: regimes[at].clone(),
                 policy: policies[at].clone(),
-                x: xs[at].with_context(|| format!("row {at} has no {}", view.across.unwrap_or_default()))?,
+                x: xs[at].with_context(|| format!("row {at} has no {}", view.across.as_deref().unwrap_or_default()))?,
                 metric: metrics[at].clone(),
                 n: n[at].unwrap_or_default() as u64,
                 n_failed: n_failed[at].unwrap_or_default() as u64,
@@ -137,24 +158,102 @@ impl Results {
                 baseline: baselines[at].clone(),
             })
         };
-        let rows = kept.into_iter().map(row).collect::<Result<Vec<_>>>()?;
+        let mut rows = kept.into_iter().map(row).collect::<Result<Vec<_>>>()?;
         ensure!(!rows.is_empty(), "it has no rows");
+        let mut regimes = distinct(rows.iter().map(|row| row.regime.clone()));
+        let n_left_out = regimes.len().saturating_sub(MAX_PANELS);
+        if n_left_out > 0 {
+            regimes.truncate(MAX_PANELS);
+            rows.retain(|row| regimes.contains(&row.regime));
+        }
         let mut policies = distinct(rows.iter().map(|row| row.policy.clone()));
-        policies.sort_by_key(|key| crate::style::policy_rank(key));
+        policies.sort_by_key(|key| style::policy_rank(key));
         let mut xs = distinct(rows.iter().map(|row| row.x));
         xs.sort_by(f64::total_cmp);
-        let regimes = distinct(rows.iter().map(|row| row.regime.clone()));
-        let experiment = String::new();
-        Ok(Self { experiment, view, regimes, policies, xs, x_labels, rows, metadata, manifest })
+        Ok(Self {
+            experiment: String::new(),
+            view: view.clone(),
+            regimes,
+            policies,
+            xs,
+            x_labels,
+            rows,
+            metadata,
+            n_left_out,
+            labels: Labels::default(),
+            baseline_axis: String::new(),
+            manifest: PathBuf::new(),
+        })
     }
 
     /// The values of the axes at a point, as words.
-    pub(crate) fn coordinates(&self, regime: &str, policy: &str, x: f64) -> Vec<(&'static str, String)> {
+    pub(crate) fn coordinates(&self, regime: &str, policy: &str, x: f64) -> Vec<(&str, String)> {
         let word = self.x_labels.get(x as usize).cloned().unwrap_or_else(|| x.to_string());
-        let shown = [(self.view.panels, regime.to_owned()), (self.view.series, policy.to_owned())];
-        let across = self.view.across.map(|axis| (axis, word));
-        let only = self.view.only.iter().map(|&(axis, value)| (axis, value.to_owned()));
-        shown.into_iter().filter(|(_, value)| !value.is_empty()).chain(across).chain(only).collect()
+        let panels = self.view.panels.iter().map(String::as_str).zip(regime.split(JOINT).map(str::to_owned));
+        let series = [(self.view.series.as_str(), policy.to_owned())];
+        let across = self.view.across.as_deref().map(|axis| (axis, word));
+        let only = self.view.only.iter().map(|(axis, value)| (axis.as_str(), value.clone()));
+        panels.chain(series).filter(|(_, value)| !value.is_empty()).chain(across).chain(only).collect()
+    }
+
+    /// Title and description of a panel; nothing if there is one for all.
+    pub(crate) fn panel_title(&self, regime: &str) -> (String, String) {
+        let mut titles = Vec::new();
+        let mut about = String::new();
+        for (axis, value) in self.view.panels.iter().zip(regime.split(JOINT)) {
+            let (title, more) = self.labels.value(axis, value);
+            // A number says nothing without its axis.
+            let is_number = value.parse::<f64>().is_ok() || value.parse::<bool>().is_ok();
+            titles.push(if is_number { format!("{}: {title}", self.labels.title(axis)) } else { title });
+            about = more;
+        }
+        if titles.len() > 1 {
+            about.clear();
+        }
+        (titles.join(", "), about)
+    }
+
+    /// Title and description of every panel.
+    pub(crate) fn panel_titles(&self) -> Vec<(String, String)> {
+        self.regimes.iter().map(|regime| self.panel_title(regime)).collect()
+    }
+
+    /// What a line or a row is called.
+    pub(crate) fn series_label(&self, series: &str) -> String {
+        self.labels.value(&self.view.series, series).0
+    }
+
+    /// The look of a line; where lines are not policies, by its position.
+    pub(crate) fn look(&self, series: &str) -> PolicyStyle {
+        if self.view.series == POLICY_AXIS {
+            return style::policy(series);
+        }
+        let position = self.policies.iter().position(|own| own == series).unwrap_or_default();
+        style::one_of_many(position, self.series_label(series))
+    }
+
+    /// What the axis across is called.
+    pub(crate) fn x_title(&self) -> String {
+        self.view.across.as_deref().map_or_else(String::new, |axis| self.labels.title(axis))
+    }
+
+    /// What a place across is called.
+    pub(crate) fn x_label(&self, x: f64) -> String {
+        let Some(axis) = self.view.across.as_deref() else { return String::new() };
+        self.x_labels
+            .get(x as usize)
+            .map_or_else(|| self.labels.number(axis, x), |word| self.labels.value(axis, word).0)
+    }
+
+    /// How places stand across; words stand evenly.
+    pub(crate) fn spacing(&self) -> Spacing {
+        let numbers = self.view.across.as_deref().filter(|_| self.x_labels.is_empty());
+        numbers.map_or(Spacing::Ordinal, |axis| self.labels.spacing(axis, &self.xs))
+    }
+
+    /// "Round-robin": what the baseline is called.
+    pub(crate) fn baseline_label(&self) -> String {
+        self.labels.value(&self.baseline_axis, &self.baseline()).0
     }
 
     /// An error if there is no value of a metric at all.
@@ -172,9 +271,7 @@ impl Results {
 
     /// What the tables were made from.
     pub(crate) fn manifest(&self) -> Result<toml::Table> {
-        let place = || format!("cannot read {}", self.manifest.display());
-        let text = std::fs::read_to_string(&self.manifest).with_context(place)?;
-        toml::from_str(&text).with_context(place)
+        read_manifest(&self.manifest)
     }
 
     /// The row of a point and metric.
@@ -207,10 +304,20 @@ impl Results {
     }
 }
 
+/// The axes that advance together with one that a view shows.
+fn tied_axes(experiment: &toml::Table, view: &View) -> Vec<String> {
+    let axes = || experiment.get("axis").and_then(Value::as_array).into_iter().flatten();
+    let text = |axis: &Value, key: &str| axis.get(key).and_then(Value::as_str).map(str::to_owned);
+    let is_shown = |axis: &Value| text(axis, "key").is_some_and(|key| view.axes().any(|shown| shown == key));
+    let groups: Vec<String> = axes().filter(|axis| is_shown(axis)).filter_map(|axis| text(axis, "zip")).collect();
+    let is_tied = |axis: &&Value| text(axis, "zip").is_some_and(|zip| groups.contains(&zip));
+    axes().filter(is_tied).filter_map(|axis| text(axis, "key")).collect()
+}
+
 /// The rows that a view shows.
-fn kept_rows(table: &Table, view: View) -> Result<Vec<usize>> {
+fn kept_rows(table: &Table, view: &View) -> Result<Vec<usize>> {
     let mut kept: Vec<usize> = (0..table.n_rows()).collect();
-    for (axis, wanted) in view.only {
+    for (axis, wanted) in &view.only {
         let values = table.words(axis)?;
         kept.retain(|&at| same(&values[at], wanted));
         ensure!(
@@ -232,9 +339,9 @@ fn places(table: &Table, axis: Option<&str>) -> Result<(Vec<Option<f64>>, Vec<St
 }
 
 /// An axis that a figure does not know would put several points at one place.
-fn check_axes(table: &Table, view: View, kept: &[usize]) -> Result<()> {
+fn check_axes(table: &Table, view: &View, tied: &[String], kept: &[usize]) -> Result<()> {
     for column in table.columns().iter().take_while(|column| column.name != "trace_origin") {
-        let known = view.axes().any(|axis| axis == column.name);
+        let known = view.axes().any(|axis| axis == column.name) || tied.contains(&column.name);
         let words = table.words(&column.name)?;
         let values = distinct(kept.iter().map(|&at| &words[at]));
         ensure!(

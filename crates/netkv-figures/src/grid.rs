@@ -3,12 +3,14 @@
 
 use crate::axis::Scale;
 use crate::canvas::{Align, Canvas, Font, text_width};
-use crate::data::{Estimate, Results, Row, View};
+use crate::data::{Estimate, Results, Row};
 use crate::page::{Head, Key, LABEL, NOTE, Page, Panel, TICK, widest};
 use crate::printed::Printed;
 use crate::style::{self, AXIS, MUTED};
+use crate::unit::{Unit, named};
 use crate::words;
 use anyhow::{Result, ensure};
+use serde::Deserialize;
 
 /// Height of a cell.
 const CELL: f64 = 52.0;
@@ -17,20 +19,16 @@ const GAP: f64 = 1.5;
 /// Width and height of the scale of colours, and its pieces.
 const BAR: (f64, f64, usize) = (260.0, 13.0, 65);
 
-/// A heat map with numbers.
-#[derive(Clone, Copy, Debug)]
+/// A heat map with numbers: its series are rows, what is across are columns.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Grid {
-    /// Its series are rows, what is across are columns.
-    pub(crate) view: View,
-    pub(crate) row_title: &'static str,
-    pub(crate) row_label: fn(f64) -> String,
-    pub(crate) column_title: &'static str,
-    pub(crate) column_label: fn(f64) -> String,
-    pub(crate) metric: &'static str,
+    pub(crate) metric: String,
     /// What the colours are.
-    pub(crate) bar_title: &'static str,
+    pub(crate) value_title: Option<String>,
     /// A sentence of the caption.
-    pub(crate) says: &'static str,
+    #[serde(default)]
+    pub(crate) says: String,
 }
 
 /// How much lower than the baseline, in percent; the ends of the interval change places.
@@ -45,20 +43,15 @@ fn signed(value: f64) -> String {
     if value < 0.0 && plain != "0.0" { format!("−{plain}") } else { plain }
 }
 
-/// Words of an axis of numbers.
-fn number(words: &str) -> Result<f64> {
-    words.parse().map_err(|_| anyhow::anyhow!("{words:?} is no number"))
-}
-
 impl Grid {
     fn cell<'a>(&self, results: &'a Results, regime: &str, series: &str, x: f64) -> Option<&'a Row> {
-        results.row(regime, series, x, self.metric)
+        results.row(regime, series, x, &self.metric)
     }
 
     /// Colours: from nothing, or the largest loss, to the largest gain, the printed ones too, so that cells of equal
     /// numbers look alike.
     fn scale(&self, results: &Results) -> Result<Scale> {
-        results.check_metric(self.metric)?;
+        results.check_metric(&self.metric)?;
         let gains: Vec<f64> =
             results.rows.iter().filter(|row| row.metric == self.metric).filter_map(|row| gain(row).mean).collect();
         ensure!(!gains.is_empty(), "there is no ratio of {} to the baseline", self.metric);
@@ -74,16 +67,16 @@ impl Grid {
     /// The figure as SVG.
     pub(crate) fn draw(&self, results: &Results, printed: Printed<'_>, title: &str) -> Result<String> {
         let scale = self.scale(results)?;
-        let rows: Vec<String> =
-            results.policies.iter().map(|row| number(row).map(self.row_label)).collect::<Result<_>>()?;
+        let rows: Vec<String> = results.policies.iter().map(|row| results.series_label(row)).collect();
+        let row_title = results.labels.title(&results.view.series);
         let mut page = Page::new(&Head {
-            title: title.replace("the baseline", &words::baseline_label(results)),
+            title: title.to_owned(),
             // The scale of colours stands in their place.
             keys: vec![Key::Words(String::new())],
-            regimes: results.regimes.clone(),
+            regimes: results.panel_titles(),
             y_title: String::new(),
-            x_title: self.column_title.to_owned(),
-            label_room: (widest(rows.iter().map(String::as_str).chain([self.row_title]), LABEL) + 14.0, 0.0),
+            x_title: results.x_title(),
+            label_room: (widest(rows.iter().map(String::as_str).chain([row_title.as_str()]), LABEL) + 14.0, 0.0),
             height: CELL * rows.len() as f64,
         });
         let mut n_open = 0;
@@ -91,7 +84,7 @@ impl Grid {
             let regime = &results.regimes[index];
             for (at, series) in results.policies.iter().enumerate() {
                 let y = panel.top + CELL * (at as f64 + 0.5);
-                if index == 0 {
+                if page.columns.first(index) {
                     page.canvas.text((panel.left - 12.0, y), &rows[at], LABEL, Align::Right);
                 }
                 n_open += self.draw_row(&mut page.canvas, &panel, (results, printed), (regime, series), y, scale);
@@ -99,13 +92,13 @@ impl Grid {
             let width = (panel.right - panel.left) / results.xs.len() as f64;
             for (column, &x) in results.xs.iter().enumerate() {
                 let at = (panel.left + width * (column as f64 + 0.5), panel.bottom + 17.0);
-                page.canvas.text(at, &(self.column_label)(x), TICK, Align::Centre);
+                page.canvas.text(at, &results.x_label(x), TICK, Align::Centre);
             }
-            if index == 0 {
-                page.canvas.text((panel.left - 12.0, panel.top - 14.0), self.row_title, NOTE, Align::Right);
+            if page.columns.first(index) {
+                page.canvas.text((panel.left - 12.0, panel.top - 14.0), &row_title, NOTE, Align::Right);
             }
         }
-        let right = page.panels[page.panels.len() - 1].right;
+        let right = page.right();
         self.draw_bar(&mut page.canvas, (right, page.panels[0].top - 80.0), scale);
         page.finished(&self.caption(results, printed, n_open))
     }
@@ -141,7 +134,7 @@ impl Grid {
                 1.0,
             );
             let at = results.coordinates(regime, series, x);
-            let theirs = printed.ratio(&results.experiment, &at, self.metric, &results.baseline());
+            let theirs = printed.ratio(&results.experiment, &at, &self.metric, &results.baseline());
             let failed = row.is_some_and(|row| row.n_failed > 0);
             let words =
                 format!("{}{}", estimate.mean.map_or_else(|| "–".to_owned(), signed), if failed { " ×" } else { "" });
@@ -174,7 +167,9 @@ impl Grid {
             canvas.text((x, y + height / 2.0 + 13.0), &label.replace('-', "−"), TICK, Align::Centre);
         }
         let font = Font { colour: MUTED, ..LABEL };
-        canvas.text((left - 12.0 - text_width(self.bar_title, font), y), self.bar_title, font, Align::Left);
+        let usual = || format!("{} lower by (%)", named(&self.metric, Unit::Own));
+        let title = self.value_title.clone().unwrap_or_else(usual);
+        canvas.text((left - 12.0 - text_width(&title, font), y), &title, font, Align::Left);
     }
 
     fn caption(&self, results: &Results, printed: Printed<'_>, n_open: usize) -> String {
@@ -193,9 +188,9 @@ impl Grid {
         let small = "Small numbers: what the paper prints.";
         sentences.push(if n_open > 0 { small.to_owned() } else { words::open_marks(printed, n_open) });
         if !self.says.is_empty() {
-            sentences.push(self.says.to_owned());
+            sentences.push(self.says.clone());
         }
-        sentences.extend(words::failures(results, self.metric, None, "cells with a ×"));
+        sentences.extend(words::failures(results, &self.metric, None, "cells with a ×"));
         sentences.join(" ")
     }
 }

@@ -3,63 +3,91 @@
 
 use crate::axis::Scale;
 use crate::canvas::{Align, Font, text_width};
-use crate::data::{Estimate, Results, Row, View};
+use crate::data::{Estimate, Results, Row};
 use crate::lines::EQUIVALENCE;
 use crate::page::{DASH, Head, Key, LABEL, Page, Panel, lower_axis, marker_radius, widest};
 use crate::style::{self, INK, MUTED};
+use crate::unit::{Unit, named};
 use crate::words;
 use anyhow::{Result, ensure};
+use serde::Deserialize;
 
 /// Height of a row, and of each mark beyond the first.
 const ROW: (f64, f64) = (16.0, 10.5);
 
 /// How a row is compared with the baseline.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Measure {
     /// By its ratio, on a logarithmic axis.
+    #[default]
     Ratio,
-    /// By its difference times this.
-    Difference(f64),
+    /// By its difference.
+    Difference,
 }
 
-/// What is said of the marks.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Mark {
-    /// Stands before the keys.
-    pub(crate) title: &'static str,
-    /// Name of a mark, from its number or its word.
-    pub(crate) label: fn(f64, &str) -> String,
+/// A metric that gets a mark.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Marked {
+    metric: String,
+    label: String,
 }
 
 /// A figure of intervals.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Intervals {
-    pub(crate) view: View,
-    /// In this order; all but the baseline if there is none.
-    pub(crate) rows: &'static [&'static str],
-    pub(crate) mark: Mark,
-    pub(crate) metric: &'static str,
+    /// Rows in this order; all but the baseline if there is none.
+    #[serde(default)]
+    pub(crate) show: Vec<String>,
+    /// Stands before the keys of the marks.
+    pub(crate) marks_title: Option<String>,
+    #[serde(default)]
+    pub(crate) metric: String,
     /// Metrics that get a mark each, with their names, where there is nothing across; if none, `metric` gets one for each
     /// place across.
-    pub(crate) metrics: &'static [(&'static str, &'static str)],
-    pub(crate) measure: Measure,
+    #[serde(default)]
+    pub(crate) metrics: Vec<Marked>,
+    #[serde(default)]
+    pub(crate) compare: Measure,
+    /// Of differences.
+    pub(crate) unit: Option<Unit>,
     /// A dashed line at a promise.
     pub(crate) limit: Option<f64>,
-    pub(crate) x_title: &'static str,
+    pub(crate) value_title: Option<String>,
     /// A sentence of the caption.
-    pub(crate) says: &'static str,
+    #[serde(default)]
+    pub(crate) says: String,
 }
 
 impl Intervals {
     fn estimate(&self, row: &Row) -> Estimate {
-        match self.measure {
+        match self.compare {
             Measure::Ratio => row.ratio,
-            Measure::Difference(factor) => row.difference.scaled(factor),
+            Measure::Difference => row.difference.scaled(self.unit().factor(&row.metric)),
         }
     }
 
+    /// The metric, or the first of several.
+    fn metric(&self) -> &str {
+        self.metrics.first().map_or(&self.metric, |marked| &marked.metric)
+    }
+
+    fn unit(&self) -> Unit {
+        self.unit.unwrap_or_else(|| Unit::of(self.metric()))
+    }
+
+    fn value_title(&self) -> String {
+        let said = self.value_title.clone();
+        said.unwrap_or_else(|| match self.compare {
+            Measure::Ratio => format!("{}, ratio to {{baseline}}", named(self.metric(), Unit::Own)),
+            Measure::Difference => format!("{} less that of {{baseline}}", named(self.metric(), self.unit())),
+        })
+    }
+
     const fn log(&self) -> bool {
-        matches!(self.measure, Measure::Ratio)
+        matches!(self.compare, Measure::Ratio)
     }
 
     /// Where there is no difference.
@@ -69,12 +97,12 @@ impl Intervals {
 
     fn rows<'a>(&self, results: &'a Results) -> Vec<&'a str> {
         let all = results.policies.iter().map(String::as_str);
-        if self.rows.is_empty() {
+        if self.show.is_empty() {
             let baseline = results.baseline();
             return all.filter(|row| *row != baseline).collect();
         }
         let all: Vec<&str> = all.collect();
-        self.rows.iter().filter_map(|wanted| all.iter().copied().find(|row| row == wanted)).collect()
+        self.show.iter().filter_map(|wanted| all.iter().copied().find(|row| row == wanted)).collect()
     }
 
     /// The axis of each panel: one for all unless a panel would get less than 40 % of it.
@@ -94,22 +122,19 @@ impl Intervals {
             Scale::holding(values.chain(equal).chain([self.nothing()]).chain(self.limit), self.log(), false)
         };
         let own: Vec<Scale> = results.regimes.iter().filter_map(scale).collect();
-        ensure!(own.len() == results.regimes.len(), "there is no value of {}", self.metric);
+        ensure!(own.len() == results.regimes.len(), "there is no value of {}", self.metric());
         let Some(joined) = own.iter().copied().reduce(Scale::joined) else { anyhow::bail!("there is no regime") };
         let share_one = own.iter().all(|scale| scale.span() >= 0.4 * joined.span());
         Ok(if share_one { vec![joined; own.len()] } else { own })
     }
 
     /// What gets a mark in each row: place across, metric and name.
-    fn marks(&self, results: &Results) -> Vec<(f64, &'static str, String)> {
+    fn marks<'a>(&'a self, results: &Results) -> Vec<(f64, &'a str, String)> {
         if !self.metrics.is_empty() {
-            return self.metrics.iter().map(|&(metric, label)| (results.xs[0], metric, label.to_owned())).collect();
+            let marks = self.metrics.iter();
+            return marks.map(|one| (results.xs[0], one.metric.as_str(), one.label.clone())).collect();
         }
-        let label = |x: f64| {
-            let word = results.x_labels.get(x as usize).map_or("", String::as_str);
-            (self.mark.label)(x, word)
-        };
-        results.xs.iter().map(|&x| (x, self.metric, label(x))).collect()
+        results.xs.iter().map(|&x| (x, self.metric.as_str(), results.x_label(x))).collect()
     }
 
     /// The figure as SVG.
@@ -121,16 +146,19 @@ impl Intervals {
         let scales = self.scales(results)?;
         let rows = self.rows(results);
         ensure!(!rows.is_empty(), "there is nothing but the baseline");
-        let labels: Vec<String> = rows.iter().map(|row| style::row(row)).collect();
-        let baseline = style::row(&results.baseline());
+        let labels: Vec<String> = rows.iter().map(|row| results.series_label(row)).collect();
+        let baseline = results.baseline_label();
         let each = ROW.0 + ROW.1 * (n_marks - 1) as f64;
         let keys = marks.iter().zip(style::MARKS).map(|(mark, look)| Key::Marker(mark.2.clone(), look.0, look.1));
+        // What gets one mark needs no key.
+        let is_marked = results.view.across.is_some() || !self.metrics.is_empty();
+        let marks_title = self.marks_title.clone().unwrap_or_else(|| results.x_title());
         let mut page = Page::new(&Head {
-            title: title.replace("the baseline", &baseline),
-            keys: [Key::Words(self.mark.title.to_owned())].into_iter().chain(keys).collect(),
-            regimes: results.regimes.clone(),
+            title: title.to_owned(),
+            keys: [Key::Words(marks_title)].into_iter().chain(keys).filter(|_| is_marked).collect(),
+            regimes: results.panel_titles(),
             y_title: String::new(),
-            x_title: self.x_title.replace("{baseline}", &baseline),
+            x_title: self.value_title().replace("{baseline}", &baseline),
             label_room: (widest(labels.iter().map(String::as_str), LABEL) + 14.0, 0.0),
             height: each * rows.len() as f64,
         });
@@ -138,7 +166,7 @@ impl Intervals {
             self.draw_ground(&mut page, &panel, scales[index], rows.len());
             for (at, key) in rows.iter().enumerate() {
                 let y = panel.top + each * (at as f64 + 0.5);
-                if index == 0 {
+                if page.columns.first(index) {
                     let font = Font { bold: style::is_netkv(key) || *key == "netkv_joint", ..LABEL };
                     page.canvas.text((panel.left - 12.0, y), &labels[at], font, Align::Right);
                 }
@@ -203,16 +231,16 @@ impl Intervals {
             let within = words::percent(EQUIVALENCE);
             sentences.push(format!("Shaded: within ±{within} of equal."));
         }
-        sentences.extend(words::objective(results, self.metric));
+        sentences.extend(words::objective(results, self.metric()));
         if !self.says.is_empty() {
-            sentences.push(self.says.to_owned());
+            sentences.push(self.says.clone());
         }
         if scales.windows(2).any(|pair| pair[0] != pair[1]) {
             sentences.push("Each panel has its own axis.".to_owned());
         }
         sentences.extend(words::failures(
             results,
-            self.metric,
+            self.metric(),
             None,
             "hollow markers; “no value” where no run is left",
         ));

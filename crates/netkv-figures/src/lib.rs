@@ -11,26 +11,29 @@ mod catalog;
 mod closed_form;
 mod comparison;
 mod data;
+mod defaults;
 mod figure;
 mod fit;
 mod grid;
 mod heat;
 mod intervals;
+mod labels;
 mod lines;
 mod load;
 mod markup;
 mod multiples;
 mod page;
 mod pairs;
-mod paper;
 mod paper_tables;
 mod printed;
 mod report;
+mod report_table;
 mod sheet;
 mod sources;
 mod steps;
 mod style;
 mod tables;
+mod unit;
 mod waterfall;
 mod words;
 
@@ -39,42 +42,42 @@ pub use fit::{FitColumn, FitPoint, FitSeries, fit_figure};
 pub use heat::heat_map;
 
 use anyhow::{Context, Result, ensure};
-use catalog::catalog;
+use catalog::{Catalog, TableKind};
 use figure::Figure;
 use netkv_claims::Claims;
 use sources::Sources;
 use std::path::{Path, PathBuf};
 
 /// A figure's name, and the experiment that it is drawn from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     /// The name, which is also that of its files.
-    pub name: &'static str,
+    pub name: String,
     /// The experiment.
-    pub experiment: &'static str,
+    pub experiment: String,
 }
 
-/// Every figure, in the order of the report: the paper's first.
-pub fn figures() -> Vec<Named> {
-    catalog().into_iter().map(|figure| Named { name: figure.name, experiment: figure.experiment }).collect()
-}
-
-/// The figures whose experiment has no summary in `results`.
-pub fn missing(results: &Path) -> Vec<Named> {
-    figures().into_iter().filter(|figure| !data::summary_path(results, figure.experiment).is_file()).collect()
-}
-
-/// Draws the figures called `names` into `out`, as SVG and PNG; all whose results are there if none is named (see
-/// [`missing`] for the others). The paper's printed numbers come from `claims`. Returns what was written.
+/// Every figure that there are results for, in the order of the report. Which they are is said in the manifests of the
+/// results, which have it from the experiment files.
 ///
 /// # Errors
-/// If a name is unknown, a named figure's results are not there, a summary cannot be read or drawn, nothing at all
-/// could be drawn, or a file cannot be written.
+/// If a manifest cannot be read, says what no figure is, or two figures have one name.
+pub fn figures(results: &Path) -> Result<Vec<Named>> {
+    let named = |figure: Figure| Named { name: figure.name, experiment: figure.experiment };
+    Ok(Catalog::read(results)?.figures.into_iter().map(named).collect())
+}
+
+/// Draws the figures called `names` into `out`, as SVG and PNG; all whose results are there if none is named. The
+/// paper's printed numbers come from `claims`. Returns what was written.
+///
+/// # Errors
+/// If a name is unknown, a manifest or a summary cannot be read or drawn, nothing at all could be drawn, or a file cannot
+/// be written.
 pub fn draw(results: &Path, out: &Path, names: &[String], claims: Option<&Claims>) -> Result<Vec<PathBuf>> {
     let sources = Sources::new(results, claims);
-    let figures = chosen(results, names)?;
+    let catalog = Catalog::read(results)?;
     let mut written = Vec::new();
-    for figure in figures {
+    for figure in chosen(&catalog, results, names)? {
         let svg = figure.svg(sources)?;
         let png = canvas::png(&svg).with_context(|| format!("cannot draw {}", figure.name))?;
         for (extension, bytes) in [("svg", svg.as_bytes()), ("png", png.as_slice())] {
@@ -93,67 +96,55 @@ pub fn draw(results: &Path, out: &Path, names: &[String], claims: Option<&Claims
 /// If there are no results at all, a summary cannot be read or drawn, a claim names cells that there are not, or the file
 /// cannot be written.
 pub fn report(results: &Path, out: &Path, claims: Option<&Claims>) -> Result<PathBuf> {
-    let page = report::page(Sources::new(results, claims), &chosen(results, &[])?, claims)?;
+    let catalog = Catalog::read(results)?;
+    chosen(&catalog, results, &[])?;
+    let page = report::page(Sources::new(results, claims), &catalog, claims)?;
     let path = out.join("report.html");
     write_atomically(&path, page.as_bytes())?;
     Ok(path)
 }
 
-/// Writes `policies.md` into `out`, the table of all policies, if its experiment has results.
+/// Writes the pages of policies into `out` that experiments with results ask for, such as `policies.md`.
 ///
 /// # Errors
-/// If a summary cannot be read, or the file cannot be written.
-pub fn comparison(results: &Path, out: &Path) -> Result<Option<PathBuf>> {
-    if !data::summary_path(results, comparison::EXPERIMENT).is_file() {
-        return Ok(None);
+/// If a manifest or a summary cannot be read, or a file cannot be written.
+pub fn comparison(results: &Path, out: &Path) -> Result<Vec<PathBuf>> {
+    let mut written = Vec::new();
+    for spec in Catalog::read(results)?.tables {
+        let TableKind::Policies(table) = &spec.kind else { continue };
+        let path = out.join(&table.file);
+        write_atomically(&path, table.page(&spec, results)?.as_bytes())?;
+        written.push(path);
     }
-    let path = out.join("policies.md");
-    write_atomically(&path, comparison::page(results)?.as_bytes())?;
-    Ok(Some(path))
+    Ok(written)
 }
 
 /// Writes `paper_tables.md` into `out`, the tables of the paper with ours, if there are results of any.
 ///
 /// # Errors
-/// If a table of cells cannot be read, or the file cannot be written.
+/// If a manifest or a table of cells cannot be read, or the file cannot be written.
 pub fn paper_tables(results: &Path, out: &Path, claims: Option<&Claims>) -> Result<Option<PathBuf>> {
-    let Some(page) = tables::markdown(Sources::new(results, claims))? else { return Ok(None) };
+    let catalog = Catalog::read(results)?;
+    let Some(page) = tables::markdown(Sources::new(results, claims), &catalog)? else { return Ok(None) };
     let path = out.join("paper_tables.md");
     write_atomically(&path, page.as_bytes())?;
     Ok(Some(path))
 }
 
-/// The figures of these names, or all that can be drawn.
-fn chosen(results: &Path, names: &[String]) -> Result<Vec<&'static Figure>> {
-    let known = || catalog().into_iter().map(|figure| figure.name).collect::<Vec<_>>().join(", ");
+/// The figures of these names, or all.
+fn chosen<'a>(catalog: &'a Catalog, results: &Path, names: &[String]) -> Result<Vec<&'a Figure>> {
+    let known = || catalog.figures.iter().map(|figure| figure.name.as_str()).collect::<Vec<_>>().join(", ");
+    ensure!(
+        !catalog.figures.is_empty(),
+        "there is nothing to draw in {}: no experiment there has tables and figures; run one first",
+        results.display()
+    );
     for name in names {
-        let found = catalog().iter().any(|figure| figure.name == name);
-        ensure!(found, "there is no figure {name:?}; there are {}", known());
+        let found = catalog.figures.iter().any(|figure| figure.name == *name);
+        ensure!(found, "there is no figure {name:?} of results that are there; there are {}", known());
     }
-    let absent = missing(results);
-    let here = |figure: &&Figure| !absent.iter().any(|other| other.name == figure.name);
-    if names.is_empty() {
-        let figures: Vec<_> = catalog().into_iter().filter(here).collect();
-        ensure!(
-            !figures.is_empty(),
-            "there is nothing to draw in {}: no summary of {}",
-            results.display(),
-            catalog::experiments().join(", ")
-        );
-        return Ok(figures);
-    }
-    let figures: Vec<_> = catalog().into_iter().filter(|figure| names.iter().any(|name| name == figure.name)).collect();
-    for figure in &figures {
-        let path = data::summary_path(results, figure.experiment);
-        ensure!(
-            here(figure),
-            "figure {} needs {}, which is not there: run experiment {} first",
-            figure.name,
-            path.display(),
-            figure.experiment
-        );
-    }
-    Ok(figures)
+    let is_asked_for = |figure: &&Figure| names.is_empty() || names.contains(&figure.name);
+    Ok(catalog.figures.iter().filter(is_asked_for).collect())
 }
 
 /// Writes a file beside its place and moves it there, so that nobody sees half of it.

@@ -6,54 +6,65 @@ use crate::canvas::{Canvas, Point};
 use crate::data::{Estimate, Results, Row};
 use crate::page::{DASH, Head, Key, Page, Panel, TICK, grid_line, lower_axis, marker_radius, widest};
 use crate::style::{self, INK, MUTED, PolicyStyle};
-use crate::words;
+use crate::unit::{Unit, named};
+use crate::{closed_form, words};
 use anyhow::{Result, ensure};
+use serde::Deserialize;
 
 /// Ratios this close to 1 are taken for equal.
 pub(crate) const EQUIVALENCE: f64 = 0.02;
 
-/// The axis across.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Across {
-    /// Column.
-    pub(crate) axis: &'static str,
-    pub(crate) title: &'static str,
-    pub(crate) spacing: Spacing,
-    pub(crate) label: fn(f64) -> String,
-}
-
 /// Which values an axis takes the logarithm of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Logarithm {
+    #[serde(rename = "log")]
     Always,
     /// If they span more than a factor of 8.
+    #[default]
+    #[serde(rename = "auto")]
     Wide,
+    #[serde(rename = "linear")]
     Never,
 }
 
+/// How values are compared with the baseline's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Compare {
+    /// Not at all.
+    #[default]
+    Absolute,
+    /// By the paired ratio.
+    Ratio,
+}
+
 /// A figure of lines.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Lines {
-    pub(crate) across: Across,
-    pub(crate) metric: &'static str,
-    /// From the metric's unit to the axis'.
-    pub(crate) factor: f64,
-    pub(crate) y_title: &'static str,
-    /// Follows a tick's number.
-    pub(crate) suffix: &'static str,
-    pub(crate) logarithm: Logarithm,
-    /// The least and largest value there can be.
-    pub(crate) bounds: (f64, f64),
-    /// Draw the paired ratio to the baseline policy.
-    pub(crate) ratio: bool,
-    /// Metrics that get a line each, of the one policy that there is; if none, every policy gets one, of `metric`.
-    pub(crate) metrics: &'static [&'static str],
+    /// Every line is of it.
+    #[serde(default)]
+    pub(crate) metric: String,
+    /// Metrics that get a line each, of the one policy that there is, in place of `metric`.
+    #[serde(default)]
+    pub(crate) metrics: Vec<String>,
+    #[serde(default)]
+    pub(crate) compare: Compare,
+    pub(crate) unit: Option<Unit>,
+    pub(crate) value_title: Option<String>,
+    pub(crate) scale: Option<Logarithm>,
     /// What theory says of policies: lines, while the runs are points.
     pub(crate) closed_form: Option<ClosedForm>,
 }
 
-/// Computes the closed forms of an experiment.
-pub(crate) type ClosedForm = fn(&Results) -> Result<Vec<Curve>>;
+/// Closed forms that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ClosedForm {
+    /// Of the first theorem: transfers that share one way.
+    SharedWay,
+}
 
 /// A closed form.
 pub(crate) struct Curve {
@@ -66,28 +77,64 @@ pub(crate) struct Curve {
 }
 
 impl Lines {
+    /// The metric, or the first of several.
+    fn metric(&self) -> &str {
+        self.metrics.first().unwrap_or(&self.metric)
+    }
+
+    fn unit(&self) -> Unit {
+        self.unit.unwrap_or_else(|| Unit::of(self.metric()))
+    }
+
+    fn is_ratio(&self) -> bool {
+        self.compare == Compare::Ratio
+    }
+
     fn estimate(&self, row: &Row) -> Estimate {
-        if self.ratio { row.ratio } else { row.value.scaled(self.factor) }
+        if self.is_ratio() { row.ratio } else { row.value.scaled(self.unit().factor(&row.metric)) }
+    }
+
+    /// The least and largest value there can be.
+    fn bounds(&self, results: &Results) -> (f64, f64) {
+        let means = results.regimes.iter().flat_map(|regime| self.means(results, regime));
+        if self.is_ratio() { (0.0, f64::INFINITY) } else { self.unit().bounds(means) }
+    }
+
+    fn value_title(&self) -> String {
+        let named = |metric| named(metric, self.unit());
+        let said = self.value_title.clone();
+        said.unwrap_or_else(|| match self.compare {
+            Compare::Absolute => named(self.metric()),
+            Compare::Ratio => format!("{}, ratio to {{baseline}}", crate::unit::named(self.metric(), Unit::Own)),
+        })
+    }
+
+    /// The look of a line, which is of a metric where there are several.
+    fn look(&self, results: &Results, series: &str) -> PolicyStyle {
+        if self.metrics.is_empty() { results.look(series) } else { style::policy(series) }
     }
 
     /// Whether runs are points with bars rather than lines with bands.
-    const fn as_points(&self) -> bool {
-        self.ratio || self.closed_form.is_some()
+    fn as_points(&self) -> bool {
+        self.is_ratio() || self.closed_form.is_some()
     }
 
     /// What gets a line: metrics, or policies, of which a ratio leaves out the baseline.
-    fn series<'a>(&self, results: &'a Results) -> Vec<&'a str> {
+    fn series<'a>(&'a self, results: &'a Results) -> Vec<&'a str> {
         if !self.metrics.is_empty() {
-            return self.metrics.to_vec();
+            return self.metrics.iter().map(String::as_str).collect();
         }
         let baseline = results.baseline();
-        let drawn = |policy: &&str| !self.ratio || *policy != baseline;
+        let drawn = |policy: &&str| !self.is_ratio() || *policy != baseline;
         results.policies.iter().map(String::as_str).filter(drawn).collect()
     }
 
     fn rows<'a>(&self, results: &'a Results, regime: &str, series: &str) -> Vec<Option<&'a Row>> {
-        let (policy, metric) =
-            if self.metrics.is_empty() { (series, self.metric) } else { (results.policies[0].as_str(), series) };
+        let (policy, metric) = if self.metrics.is_empty() {
+            (series, self.metric.as_str())
+        } else {
+            (results.policies[0].as_str(), series)
+        };
         results.xs.iter().map(|&x| results.row(regime, policy, x, metric)).collect()
     }
 
@@ -103,21 +150,23 @@ impl Lines {
         let all: Vec<f64> = means.iter().flatten().copied().collect();
         let least = all.iter().copied().min_by(f64::total_cmp).unwrap_or(1.0);
         let largest = all.iter().copied().max_by(f64::total_cmp).unwrap_or(1.0);
-        let log = match self.logarithm {
+        let usual = if self.is_ratio() { Logarithm::Always } else { Logarithm::Wide };
+        let log = match self.scale.unwrap_or(usual) {
             Logarithm::Always => true,
             Logarithm::Wide => least > 0.0 && largest > 8.0 * least,
             Logarithm::Never => false,
         };
+        let bounds = self.bounds(results);
         // One rule for all panels, so that they can be compared: zero is shown unless that wastes most of the height.
         let from_zero = least < 0.6 * largest;
         let scale = |(regime, means): (&String, &Vec<f64>)| {
-            let extra = if self.ratio { vec![1.0 - EQUIVALENCE, 1.0 + EQUIVALENCE] } else { Vec::new() };
+            let extra = if self.is_ratio() { vec![1.0 - EQUIVALENCE, 1.0 + EQUIVALENCE] } else { Vec::new() };
             let core = Scale::holding(means.iter().copied().chain(extra), log, from_zero)?;
-            Some(self.widened(core, results, regime).within(self.bounds.0, self.bounds.1))
+            Some(self.widened(core, results, regime).within(bounds.0, bounds.1))
         };
         let own: Vec<Option<Scale>> = results.regimes.iter().zip(&means).map(scale).collect();
         let joined = own.iter().flatten().copied().reduce(Scale::joined);
-        let Some(joined) = joined else { anyhow::bail!("there is no value of {}", self.metric) };
+        let Some(joined) = joined else { anyhow::bail!("there is no value of {}", self.metric()) };
         let share_one = own.iter().flatten().all(|scale| scale.span() >= 0.4 * joined.span());
         let shared = |scale: Option<Scale>| scale.filter(|_| !share_one).unwrap_or(joined);
         Ok(own.into_iter().map(shared).collect())
@@ -134,12 +183,13 @@ impl Lines {
 
     /// Whether an interval leaves its panel.
     fn cut(&self, results: &Results, scales: &[Scale]) -> bool {
+        let bounds = self.bounds(results);
         results.regimes.iter().zip(scales).any(|(regime, scale)| {
             self.series(results).into_iter().flat_map(|policy| self.rows(results, regime, policy)).flatten().any(
                 |row| {
                     let estimate = self.estimate(row);
-                    let impossible = estimate.low.is_some_and(|low| low < scale.low && low >= self.bounds.0);
-                    impossible || estimate.high.is_some_and(|high| high > scale.high && high <= self.bounds.1)
+                    let impossible = estimate.low.is_some_and(|low| low < scale.low && low >= bounds.0);
+                    impossible || estimate.high.is_some_and(|high| high > scale.high && high <= bounds.1)
                 },
             )
         })
@@ -157,32 +207,33 @@ impl Lines {
     pub(crate) fn draw(&self, results: &Results, title: &str) -> Result<String> {
         let scales = self.scales(results)?;
         let shared = scales.windows(2).all(|pair| pair[0] == pair[1]);
+        let suffix = if self.is_ratio() { "" } else { self.unit().suffix() };
         let ticks: Vec<Vec<(f64, String)>> = scales
             .iter()
-            .map(|scale| {
-                scale.ticks(6).into_iter().map(|(at, label)| (at, format!("{label}{}", self.suffix))).collect()
-            })
+            .map(|scale| scale.ticks(6).into_iter().map(|(at, label)| (at, format!("{label}{}", suffix))).collect())
             .collect();
         let room = widest(ticks.iter().flatten().map(|tick| tick.1.as_str()), TICK) + 12.0;
         let series = self.series(results);
         ensure!(!series.is_empty(), "there is no policy but the baseline");
-        let curves = self.closed_form.map_or_else(|| Ok(Vec::new()), |closed_form| closed_form(results))?;
-        let y_title = self.y_title.replace("{baseline}", &words::baseline_label(results));
+        let curves = match self.closed_form {
+            Some(ClosedForm::SharedWay) => closed_form::shared_way(results)?,
+            None => Vec::new(),
+        };
         let mut page = Page::new(&Head {
-            title: title.replace("the baseline", &words::baseline_label(results)),
-            keys: series.iter().map(|&series| Key::Policy(series.to_owned())).collect(),
-            regimes: results.regimes.clone(),
-            y_title,
-            x_title: self.across.title.to_owned(),
+            title: title.to_owned(),
+            keys: series.iter().map(|&series| Key::Line(self.look(results, series))).collect(),
+            regimes: results.panel_titles(),
+            y_title: self.value_title().replace("{baseline}", &results.baseline_label()),
+            x_title: results.x_title(),
             label_room: (room, if shared { 0.0 } else { room }),
             height: 330.0,
         });
-        let spacing = if self.ratio { Spacing::Ordinal } else { self.across.spacing };
-        let margin = if self.ratio { 0.5 / results.xs.len() as f64 } else { 0.05 };
+        let spacing = if self.is_ratio() { Spacing::Ordinal } else { results.spacing() };
+        let margin = if self.is_ratio() { 0.5 / results.xs.len() as f64 } else { 0.05 };
         let across = places(&results.xs, spacing, margin);
         for (index, panel) in page.panels.clone().into_iter().enumerate() {
             let canvas = &mut page.canvas;
-            if self.ratio {
+            if self.is_ratio() {
                 draw_equivalence(canvas, &panel, scales[index]);
                 for pair in across.windows(2) {
                     let between = (pair[0] + pair[1]) / 2.0;
@@ -194,14 +245,14 @@ impl Lines {
                     canvas,
                     &panel,
                     scales[index].place(*value),
-                    (index == 0 || !shared).then_some(label.as_str()),
+                    (page.columns.first(index) || !shared).then_some(label.as_str()),
                 );
             }
-            if self.ratio {
+            if self.is_ratio() {
                 let one = scales[index].place(1.0);
                 canvas.line(&[panel.at(0.0, one), panel.at(1.0, one)], MUTED, 1.5);
             }
-            let labels = results.xs.iter().map(|&x| (self.across.label)(x));
+            let labels = results.xs.iter().map(|&x| results.x_label(x));
             lower_axis(canvas, &panel, &across.iter().copied().zip(labels).collect::<Vec<_>>());
             for curve in &curves {
                 let across = places_between(curve, &results.xs, spacing, margin);
@@ -214,17 +265,17 @@ impl Lines {
 
     fn caption(&self, results: &Results, scales: &[Scale], shared: bool) -> String {
         let mut sentences = vec![words::provenance(results, Some(if self.as_points() { "Bars" } else { "Bands" }))];
-        sentences.extend(words::objective(results, self.metric));
+        sentences.extend(words::objective(results, self.metric()));
         if self.closed_form.is_some() {
             sentences.push(
                 "Markers: simulation. Lines: closed form (docs/theory.md); dashed: its limit for many requests."
                     .to_owned(),
             );
         }
-        if self.ratio {
+        if self.is_ratio() {
             sentences.push(format!(
                 "Each seed is compared with {} on the same requests; below 1 is better. Shaded: within ±{} of equal.",
-                words::baseline_label(results),
+                results.baseline_label(),
                 words::percent(EQUIVALENCE)
             ));
         }
@@ -244,7 +295,7 @@ impl Lines {
             sentences.push("An interval that reaches below zero runs to the edge of its logarithmic axis.".to_owned());
         }
         let mark = "hollow markers; × where no run is left";
-        sentences.extend(words::failures(results, self.metric, None, mark));
+        sentences.extend(words::failures(results, self.metric(), None, mark));
         sentences.join(" ")
     }
 
@@ -266,10 +317,10 @@ impl Lines {
         for pass in [Self::draw_intervals, Self::draw_line] {
             for &(index, policy) in &order {
                 let slot = 0.74 / across.len() as f64;
-                let shift = if self.ratio && n > 1 { slot * (index as f64 / (n - 1) as f64 - 0.5) } else { 0.0 };
+                let shift = if self.is_ratio() && n > 1 { slot * (index as f64 / (n - 1) as f64 - 0.5) } else { 0.0 };
                 let places: Vec<f64> = across.iter().map(|place| place + shift).collect();
                 let rows = self.rows(results, &results.regimes[regime], policy);
-                pass(self, canvas, panel, &style::policy(policy), scale, &places, &rows);
+                pass(self, canvas, panel, &self.look(results, policy), scale, &places, &rows);
             }
         }
     }

@@ -3,41 +3,68 @@
 
 use crate::axis::{Scale, places};
 use crate::canvas::Point;
-use crate::data::{Estimate, Results, Row, View};
-use crate::lines::{Across, Logarithm};
+use crate::data::{Estimate, Results, Row};
+use crate::lines::Logarithm;
 use crate::page::{Key, Panel, TICK, grid_line, lower_axis, marker_radius, widest};
 use crate::printed::Printed;
 use crate::sheet::{Layout, Sheet};
 use crate::style;
+use crate::unit::{Unit, named};
 use crate::words;
 use anyhow::{Result, ensure};
+use serde::Deserialize;
 
 /// Open marks are so much larger than the others.
 pub(crate) const OPEN: f64 = 1.75;
 
 /// A metric, and how it is shown.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Measured {
-    pub(crate) metric: &'static str,
+    pub(crate) metric: String,
+    unit: Option<Unit>,
+    title: Option<String>,
+    #[serde(default)]
+    pub(crate) scale: Logarithm,
+    /// What is said of a step from the policy before; of use in a figure of steps alone.
+    #[serde(default)]
+    pub(crate) change: Change,
+}
+
+/// What a step changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Change {
+    /// In percent of the step before.
+    #[default]
+    Percent,
+    /// Its difference, in points of percent.
+    Points,
+}
+
+impl Measured {
+    pub(crate) fn unit(&self) -> Unit {
+        self.unit.unwrap_or_else(|| Unit::of(&self.metric))
+    }
+
     /// From the metric's unit to the axis'.
-    pub(crate) factor: f64,
-    pub(crate) title: &'static str,
-    /// Follows a tick's number.
-    pub(crate) suffix: &'static str,
-    pub(crate) logarithm: Logarithm,
-    /// The least and largest value there can be.
-    pub(crate) bounds: (f64, f64),
+    pub(crate) fn factor(&self) -> f64 {
+        self.unit().factor(&self.metric)
+    }
+
+    pub(crate) fn title(&self) -> String {
+        self.title.clone().unwrap_or_else(|| named(&self.metric, self.unit()))
+    }
 }
 
 /// A figure of small multiples.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Multiples {
-    pub(crate) view: View,
-    /// Its axis is that of the view.
-    pub(crate) across: Across,
-    pub(crate) measures: &'static [Measured],
+    pub(crate) measures: Vec<Measured>,
     /// Sentences of the caption.
-    pub(crate) says: &'static str,
+    #[serde(default)]
+    pub(crate) says: String,
 }
 
 /// What a panel shows.
@@ -45,18 +72,18 @@ struct Shown<'a> {
     results: &'a Results,
     printed: Printed<'a>,
     regime: &'a str,
-    measured: Measured,
+    measured: &'a Measured,
 }
 
 impl<'a> Shown<'a> {
     fn rows(&self, policy: &str) -> Vec<Option<&'a Row>> {
-        let row = |&x: &f64| self.results.row(self.regime, policy, x, self.measured.metric);
+        let row = |&x: &f64| self.results.row(self.regime, policy, x, &self.measured.metric);
         self.results.xs.iter().map(row).collect()
     }
 
     fn estimates(&self, policy: &str) -> Vec<Estimate> {
         let estimate =
-            |row: Option<&Row>| row.map_or_else(Estimate::default, |row| row.value.scaled(self.measured.factor));
+            |row: Option<&Row>| row.map_or_else(Estimate::default, |row| row.value.scaled(self.measured.factor()));
         self.rows(policy).into_iter().map(estimate).collect()
     }
 
@@ -64,8 +91,8 @@ impl<'a> Shown<'a> {
     fn printed(&self, policy: &str) -> Vec<Option<f64>> {
         let value = |&x: &f64| {
             let at = self.results.coordinates(self.regime, policy, x);
-            let value = self.printed.value(&self.results.experiment, &at, self.measured.metric)?;
-            Some(value * self.measured.factor)
+            let value = self.printed.value(&self.results.experiment, &at, &self.measured.metric)?;
+            Some(value * self.measured.factor())
         };
         self.results.xs.iter().map(value).collect()
     }
@@ -78,14 +105,15 @@ impl<'a> Shown<'a> {
         let values: Vec<f64> = means.chain(printed).collect();
         let least = values.iter().copied().min_by(f64::total_cmp)?;
         let most = values.iter().copied().max_by(f64::total_cmp)?;
-        let log = match self.measured.logarithm {
+        let log = match self.measured.scale {
             Logarithm::Always => true,
             Logarithm::Wide => least > 0.0 && most > 8.0 * least,
             Logarithm::Never => false,
         };
         let ends = policies().flat_map(|policy| self.estimates(policy)).filter_map(|one| one.low.zip(one.high));
+        let bounds = self.measured.unit().bounds(values.iter().copied());
         let scale = Scale::holding(values.into_iter(), log, false)?.widened(ends);
-        Some(scale.within(self.measured.bounds.0, self.measured.bounds.1))
+        Some(scale.within(bounds.0, bounds.1))
     }
 }
 
@@ -101,11 +129,11 @@ impl Multiples {
 
     /// The figure as SVG.
     pub(crate) fn draw(&self, results: &Results, printed: Printed<'_>, title: &str) -> Result<String> {
-        self.measures.iter().try_for_each(|measured| results.check_metric(measured.metric))?;
+        self.measures.iter().try_for_each(|measured| results.check_metric(&measured.metric))?;
         let shown: Vec<Shown<'_>> = results
             .regimes
             .iter()
-            .flat_map(|regime| self.measures.iter().map(move |&measured| Shown { results, printed, regime, measured }))
+            .flat_map(|regime| self.measures.iter().map(move |measured| Shown { results, printed, regime, measured }))
             .collect();
         ensure!(!shown.is_empty(), "there is nothing to draw");
         let scales: Vec<Option<Scale>> = shown.iter().map(Shown::scale).collect();
@@ -113,23 +141,23 @@ impl Multiples {
             .iter()
             .zip(&shown)
             .map(|(scale, shown)| {
-                let labelled = |(at, label): (f64, String)| (at, format!("{label}{}", shown.measured.suffix));
+                let labelled = |(at, label): (f64, String)| (at, format!("{label}{}", shown.measured.unit().suffix()));
                 scale.map_or_else(Vec::new, |scale| scale.ticks(4).into_iter().map(labelled).collect())
             })
             .collect();
         let room = widest(ticks.iter().flatten().map(|tick| tick.1.as_str()), TICK) + 12.0;
         let columns = self.columns(results.regimes.len());
-        let keys = results.policies.iter().map(|policy| Key::Policy(policy.clone()));
+        let keys = results.policies.iter().map(|policy| Key::Line(results.look(policy)));
         let open = printed.is_there().then(|| Key::Open("printed in the paper".to_owned()));
         let mut sheet = Sheet::new(&Layout {
             title: title.to_owned(),
             keys: keys.chain(open).collect(),
-            rows: results.regimes.iter().map(|regime| style::regime(regime).0).collect(),
-            panels: shown.iter().map(|shown| shown.measured.title.to_owned()).collect(),
+            rows: results.panel_titles().into_iter().map(|title| title.0).collect(),
+            panels: shown.iter().map(|shown| shown.measured.title()).collect(),
             columns,
             rooms: (room, 34.0),
             height: if columns > 3 { 190.0 } else { 240.0 },
-            x_title: self.across.title.to_owned(),
+            x_title: results.x_title(),
         });
         let mut n_open = 0;
         for (index, shown) in shown.iter().enumerate() {
@@ -155,8 +183,8 @@ impl Multiples {
         for (value, label) in ticks {
             grid_line(&mut sheet.canvas, panel, scale.place(*value), Some(label));
         }
-        let across = places(&results.xs, self.across.spacing, 0.06);
-        let labels = results.xs.iter().map(|&x| (self.across.label)(x));
+        let across = places(&results.xs, results.spacing(), 0.06);
+        let labels = results.xs.iter().map(|&x| results.x_label(x));
         lower_axis(&mut sheet.canvas, panel, &across.iter().copied().zip(labels).collect::<Vec<_>>());
         // NetKV is drawn over the others.
         let (last, first): (Vec<&String>, Vec<_>) = results.policies.iter().partition(|policy| style::is_netkv(policy));
@@ -169,7 +197,7 @@ impl Multiples {
         }
         let mut n_open = 0;
         for policy in order() {
-            let look = style::policy(policy);
+            let look = shown.results.look(policy);
             for (place, value) in across.iter().zip(shown.printed(policy)) {
                 let Some(value) = value else { continue };
                 let at = panel.at(*place, scale.place(value));
@@ -190,7 +218,7 @@ impl Multiples {
         scale: Scale,
         across: &[f64],
     ) {
-        let colour = style::policy(policy).colour;
+        let colour = shown.results.look(policy).colour;
         let ends: Vec<Option<(Point, Point)>> = across
             .iter()
             .zip(shown.estimates(policy))
@@ -215,7 +243,7 @@ impl Multiples {
         scale: Scale,
         across: &[f64],
     ) {
-        let look = style::policy(policy);
+        let look = shown.results.look(policy);
         let estimates = shown.estimates(policy);
         let at = |(&place, estimate): (&f64, &Estimate)| Some(panel.at(place, scale.place(estimate.mean?)));
         let points: Vec<Option<Point>> = across.iter().zip(&estimates).map(at).collect();
@@ -233,17 +261,17 @@ impl Multiples {
 
     fn caption(&self, results: &Results, printed: Printed<'_>, n_open: usize) -> String {
         let mut sentences = vec![words::provenance(results, Some("Bands"))];
-        let slo = self.measures.iter().find_map(|measured| words::objective(results, measured.metric));
+        let slo = self.measures.iter().find_map(|measured| words::objective(results, &measured.metric));
         sentences.extend(slo);
         sentences.push(words::open_marks(printed, n_open));
         if !self.says.is_empty() {
-            sentences.push(self.says.to_owned());
+            sentences.push(self.says.clone());
         }
         if results.policies.iter().any(|policy| style::is_netkv(policy)) && results.policies.len() > 1 {
             sentences.push("NetKV is drawn over lines that it coincides with.".to_owned());
         }
         sentences.push("Each panel has its own vertical axis, which need not start at zero.".to_owned());
-        sentences.extend(words::failures(results, self.measures[0].metric, None, "filled marks with a white centre"));
+        sentences.extend(words::failures(results, &self.measures[0].metric, None, "filled marks with a white centre"));
         sentences.join(" ")
     }
 }

@@ -1,7 +1,7 @@
 //! What all figures share: a title, one row of keys, a panel for each regime, and a caption.
 
 use crate::canvas::{Align, Canvas, Font, Point, text_width};
-use crate::style::{self, AXIS, INK, MUTED, Marker, RGBColor};
+use crate::style::{self, AXIS, INK, MUTED, Marker, PolicyStyle, RGBColor};
 use crate::words::wrapped;
 use anyhow::Result;
 
@@ -17,8 +17,8 @@ const CAPTION_LINE: f64 = 17.5;
 
 /// An entry of the row of keys.
 pub(crate) enum Key {
-    /// A policy's line and marker.
-    Policy(String),
+    /// A line and its marker.
+    Line(PolicyStyle),
     /// A part of a bar.
     Patch(String, RGBColor),
     /// A marker.
@@ -49,7 +49,8 @@ impl Panel {
 pub(crate) struct Head {
     pub(crate) title: String,
     pub(crate) keys: Vec<Key>,
-    pub(crate) regimes: Vec<String>,
+    /// Title and description of each panel.
+    pub(crate) regimes: Vec<(String, String)>,
     /// Stands above the axis.
     pub(crate) y_title: String,
     pub(crate) x_title: String,
@@ -59,10 +60,28 @@ pub(crate) struct Head {
     pub(crate) height: f64,
 }
 
+/// How many panels stand beside each other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Columns(usize);
+
+impl Columns {
+    /// Up to four in one row; more of them in rows of three.
+    const fn of(n_panels: usize) -> Self {
+        Self(if n_panels <= 4 { n_panels } else { 3 })
+    }
+
+    /// Whether a panel is the first of its row.
+    pub(crate) const fn first(self, panel: usize) -> bool {
+        panel.is_multiple_of(self.0)
+    }
+}
+
 /// A page whose panels are to be filled.
 pub(crate) struct Page {
     pub(crate) canvas: Canvas,
+    /// Row by row.
     pub(crate) panels: Vec<Panel>,
+    pub(crate) columns: Columns,
     title: String,
     width: f64,
     bottom: f64,
@@ -71,7 +90,8 @@ pub(crate) struct Page {
 impl Page {
     /// Draws everything but what belongs to the panels and the caption.
     pub(crate) fn new(head: &Head) -> Self {
-        let n = head.regimes.len();
+        let columns = Columns::of(head.regimes.len());
+        let n = columns.0;
         let width = match n {
             1 => 820.0,
             2 => 1000.0,
@@ -85,28 +105,44 @@ impl Page {
             y += 28.0;
         }
         y = draw_keys(&mut canvas, &head.keys, (MARGIN, y + 6.0), width - 2.0 * MARGIN) + 40.0;
-        let titled = head.regimes.iter().any(|regime| !regime.is_empty());
+        let mut page = Self { canvas, panels: Vec::new(), columns, title: head.title.clone(), width, bottom: y };
+        for (row, titles) in head.regimes.chunks(n).enumerate() {
+            // Below the tick labels of the row above.
+            let from = if row == 0 { y } else { page.bottom + 56.0 };
+            page.add_row(head, titles, from);
+        }
+        let bottom = page.bottom + 48.0;
+        let middle = (page.panels[0].left + page.right()) / 2.0;
+        page.canvas.text((middle, bottom), &head.x_title, LABEL, Align::Centre);
+        page.bottom = bottom + 34.0;
+        page
+    }
+
+    /// Adds a row of panels, and their titles from `y` on.
+    fn add_row(&mut self, head: &Head, titles: &[(String, String)], y: f64) {
+        let n = self.columns.0;
+        let titled = head.regimes.iter().any(|regime| !regime.0.is_empty());
         let top = y + if titled { 40.0 } else { 0.0 } + if head.y_title.is_empty() { 0.0 } else { 22.0 };
         let rooms = head.label_room.0 + head.label_room.1 * (n - 1) as f64;
         let gap = 26.0;
-        let each = (width - 2.0 * MARGIN - 6.0 - rooms - gap * (n - 1) as f64) / n as f64;
-        let mut panels = Vec::new();
+        let each = (self.width - 2.0 * MARGIN - 6.0 - rooms - gap * (n - 1) as f64) / n as f64;
         let mut left = MARGIN + head.label_room.0;
-        for (index, regime) in head.regimes.iter().enumerate() {
-            let (name, description) = style::regime(regime);
-            canvas.text((left, y), &name, PANEL_TITLE, Align::Left);
-            canvas.text((left, y + 20.0), &description, NOTE, Align::Left);
-            if !head.y_title.is_empty() && (index == 0 || head.label_room.1 > 0.0) {
-                let start = left - if index == 0 { head.label_room.0 } else { head.label_room.1 };
-                canvas.text((start, top - 20.0), &head.y_title, NOTE, Align::Left);
+        for (column, (name, description)) in titles.iter().enumerate() {
+            self.canvas.text((left, y), name, PANEL_TITLE, Align::Left);
+            self.canvas.text((left, y + 20.0), description, NOTE, Align::Left);
+            if !head.y_title.is_empty() && (column == 0 || head.label_room.1 > 0.0) {
+                let start = left - if column == 0 { head.label_room.0 } else { head.label_room.1 };
+                self.canvas.text((start, top - 20.0), &head.y_title, NOTE, Align::Left);
             }
-            panels.push(Panel { left, right: left + each, top, bottom: top + head.height });
+            self.panels.push(Panel { left, right: left + each, top, bottom: top + head.height });
             left += each + gap + head.label_room.1;
         }
-        let bottom = top + head.height + 48.0;
-        let middle = (panels[0].left + panels[n - 1].right) / 2.0;
-        canvas.text((middle, bottom), &head.x_title, LABEL, Align::Centre);
-        Self { canvas, panels, title: head.title.clone(), width, bottom: bottom + 34.0 }
+        self.bottom = top + head.height;
+    }
+
+    /// The right end of the first row.
+    pub(crate) fn right(&self) -> f64 {
+        self.panels[self.columns.0 - 1].right
     }
 
     /// Writes the caption and makes the SVG.
@@ -133,7 +169,7 @@ pub(crate) fn draw_keys(canvas: &mut Canvas, keys: &[Key], (left, top): Point, r
     let (mut x, mut y) = (left, top);
     for key in keys {
         let (label, sample) = match key {
-            Key::Policy(policy) => (style::policy(policy).label, 32.0),
+            Key::Line(look) => (look.label.clone(), 32.0),
             Key::Patch(label, _) | Key::Marker(label, ..) | Key::Open(label) => (label.clone(), 14.0),
             Key::Words(label) => (label.clone(), -7.0),
         };
@@ -142,7 +178,7 @@ pub(crate) fn draw_keys(canvas: &mut Canvas, keys: &[Key], (left, top): Point, r
             (x, y) = (left, y + 24.0);
         }
         match key {
-            Key::Policy(policy) => draw_policy_sample(canvas, policy, (x, y)),
+            Key::Line(look) => draw_line_sample(canvas, look, (x, y)),
             Key::Patch(_, colour) => canvas.rectangle((x, y - 7.0), (x + 14.0, y + 7.0), *colour, 1.0),
             Key::Marker(_, marker, colour) => {
                 canvas.marker((x + 7.0, y), *marker, marker_radius(*marker), *colour, false);
@@ -156,8 +192,7 @@ pub(crate) fn draw_keys(canvas: &mut Canvas, keys: &[Key], (left, top): Point, r
     y
 }
 
-fn draw_policy_sample(canvas: &mut Canvas, policy: &str, at: Point) {
-    let look = style::policy(policy);
+fn draw_line_sample(canvas: &mut Canvas, look: &PolicyStyle, at: Point) {
     let line = [at, (at.0 + 32.0, at.1)];
     if look.dashed {
         canvas.dashed(&line, look.colour, look.width, DASH);

@@ -3,8 +3,8 @@
 
 use crate::axis::Scale;
 use crate::canvas::{Align, Font};
-use crate::data::{Estimate, Results, View};
-use crate::multiples::{Measured, OPEN};
+use crate::data::{Estimate, Results};
+use crate::multiples::{Change, Measured, OPEN};
 use crate::page::{Key, Panel, TICK, grid_line, marker_radius, widest};
 use crate::pairs::Cells;
 use crate::printed::Printed;
@@ -12,31 +12,30 @@ use crate::sheet::{Layout, Sheet};
 use crate::style::{self, AXIS, INK, MUTED};
 use crate::words::{self, wrapped};
 use anyhow::{Result, ensure};
+use serde::Deserialize;
 
 /// Where points stand between the sides of a panel.
 const SIDE: f64 = 0.13;
 /// Height of a line of a label.
 const LINE: f64 = 14.0;
 
-/// What a step changes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Change {
-    /// In percent of the step before.
-    Percent,
-    /// Its difference times this, in points of percent.
-    Points(f64),
+/// A policy, and what it adds to the one before.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Step {
+    policy: String,
+    label: String,
 }
 
-/// A figure of steps.
-#[derive(Clone, Copy, Debug)]
+/// A figure of steps: its series are the policies; there is nothing across.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Steps {
-    /// Its series are the policies; there is nothing across.
-    pub(crate) view: View,
-    /// Policies, and what each adds to the one before.
-    pub(crate) steps: &'static [(&'static str, &'static str)],
-    pub(crate) measures: &'static [(Measured, Change)],
+    pub(crate) steps: Vec<Step>,
+    pub(crate) measures: Vec<Measured>,
     /// A sentence of the caption.
-    pub(crate) says: &'static str,
+    #[serde(default)]
+    pub(crate) says: String,
 }
 
 /// What a figure of steps is drawn from.
@@ -47,22 +46,22 @@ struct Drawn<'a> {
 }
 
 impl Drawn<'_> {
-    fn estimate(&self, regime: &str, policy: &str, measured: Measured) -> Estimate {
-        let row = self.results.row(regime, policy, 0.0, measured.metric);
-        row.map_or_else(Estimate::default, |row| row.value.scaled(measured.factor))
+    fn estimate(&self, regime: &str, policy: &str, measured: &Measured) -> Estimate {
+        let row = self.results.row(regime, policy, 0.0, &measured.metric);
+        row.map_or_else(Estimate::default, |row| row.value.scaled(measured.factor()))
     }
 
-    fn theirs(&self, regime: &str, policy: &str, measured: Measured) -> Option<f64> {
+    fn theirs(&self, regime: &str, policy: &str, measured: &Measured) -> Option<f64> {
         let at = self.results.coordinates(regime, policy, 0.0);
-        let at: Vec<_> = at.into_iter().filter(|(axis, _)| !axis.is_empty()).collect();
-        self.printed.value(&self.results.experiment, &at, measured.metric).map(|value| value * measured.factor)
+        self.printed.value(&self.results.experiment, &at, &measured.metric).map(|value| value * measured.factor())
     }
 }
 
 impl Steps {
-    fn scale(&self, drawn: &Drawn<'_>, regime: &str, measured: Measured) -> Option<Scale> {
-        let estimates: Vec<Estimate> = self.steps.iter().map(|step| drawn.estimate(regime, step.0, measured)).collect();
-        let theirs = self.steps.iter().filter_map(|step| drawn.theirs(regime, step.0, measured));
+    fn scale(&self, drawn: &Drawn<'_>, regime: &str, measured: &Measured) -> Option<Scale> {
+        let estimates: Vec<Estimate> =
+            self.steps.iter().map(|step| drawn.estimate(regime, &step.policy, measured)).collect();
+        let theirs = self.steps.iter().filter_map(|step| drawn.theirs(regime, &step.policy, measured));
         let values = estimates.iter().filter_map(|estimate| estimate.mean).chain(theirs);
         let scale = Scale::holding(values, false, false)?;
         let scale = scale.widened(estimates.iter().filter_map(|estimate| estimate.low.zip(estimate.high)));
@@ -72,29 +71,29 @@ impl Steps {
 
     /// The figure as SVG.
     pub(crate) fn draw(&self, results: &Results, cells: &Cells, printed: Printed<'_>, title: &str) -> Result<String> {
-        self.measures.iter().try_for_each(|(measured, _)| results.check_metric(measured.metric))?;
-        for (policy, _) in self.steps {
+        self.measures.iter().try_for_each(|measured| results.check_metric(&measured.metric))?;
+        for Step { policy, .. } in &self.steps {
             let is_there = results.policies.iter().any(|own| own == policy);
             ensure!(is_there, "there is no policy {policy:?}; there are {}", results.policies.join(", "));
         }
         let drawn = Drawn { results, cells, printed };
-        let places: Vec<(&String, Measured, Change)> = self
+        let places: Vec<(&String, &Measured)> = self
             .measures
             .iter()
-            .flat_map(|&(measured, change)| results.regimes.iter().map(move |regime| (regime, measured, change)))
+            .flat_map(|measured| results.regimes.iter().map(move |regime| (regime, measured)))
             .collect();
         let scales: Vec<Option<Scale>> = places.iter().map(|place| self.scale(&drawn, place.0, place.1)).collect();
         let ticks = |scale: Option<Scale>| scale.map_or_else(Vec::new, |scale| scale.ticks(4));
         let labels: Vec<(f64, String)> = scales.iter().flat_map(|&scale| ticks(scale)).collect();
         let room = widest(labels.iter().map(|tick| tick.1.as_str()), TICK) + 20.0;
-        let title_of = |place: &(&String, Measured, Change)| {
-            let name = style::regime(place.0).0;
-            if name.is_empty() { place.1.title.to_owned() } else { format!("{name}: {}", place.1.title) }
+        let title_of = |place: &(&String, &Measured)| {
+            let (name, title) = (results.panel_title(place.0).0, place.1.title());
+            if name.is_empty() { title } else { format!("{name}: {title}") }
         };
         let open = printed.is_there().then(|| Key::Open("printed in the paper".to_owned()));
         let mut sheet = Sheet::new(&Layout {
             title: title.to_owned(),
-            keys: self.steps.iter().map(|step| Key::Policy(step.0.to_owned())).chain(open).collect(),
+            keys: self.steps.iter().map(|step| Key::Line(results.look(&step.policy))).chain(open).collect(),
             rows: Vec::new(),
             panels: places.iter().map(title_of).collect(),
             columns: results.regimes.len(),
@@ -103,21 +102,22 @@ impl Steps {
             x_title: String::new(),
         });
         let mut n_open = 0;
-        for (index, &(regime, measured, change)) in places.iter().enumerate() {
+        for (index, &(regime, measured)) in places.iter().enumerate() {
             let panel = sheet.panels[index];
             let Some(scale) = scales[index] else {
                 sheet.no_value(&panel);
                 continue;
             };
+            let most = measured.unit().bounds(std::iter::empty()).1;
             for (value, label) in
-                ticks(Some(scale)).iter().filter(|(value, _)| scale.place(*value) < 0.9 && *value <= measured.bounds.1)
+                ticks(Some(scale)).iter().filter(|(value, _)| scale.place(*value) < 0.9 && *value <= most)
             {
-                let label = format!("{label}{}", measured.suffix);
+                let label = format!("{label}{}", measured.unit().suffix());
                 grid_line(&mut sheet.canvas, &panel, scale.place(*value), Some(&label));
             }
             self.draw_labels(&mut sheet, &panel);
             n_open += self.draw_points(&mut sheet, &panel, &drawn, (regime, measured), scale);
-            self.draw_changes(&mut sheet, &panel, &drawn, (regime, measured, change))?;
+            self.draw_changes(&mut sheet, &panel, &drawn, (regime, measured))?;
         }
         sheet.finished(&self.caption(results, printed, n_open))
     }
@@ -132,7 +132,7 @@ impl Steps {
         sheet.canvas.line(&[panel.at(0.0, 0.0), panel.at(1.0, 0.0)], AXIS, 1.25);
         let room = (1.0 - 2.0 * SIDE) * (panel.right - panel.left) / (self.steps.len() - 1).max(1) as f64;
         let font = Font { size: 11.5, ..TICK };
-        for (step, (_, label)) in self.steps.iter().enumerate() {
+        for (step, Step { label, .. }) in self.steps.iter().enumerate() {
             let (x, y) = panel.at(self.place(step), 0.0);
             for (line, words) in wrapped(label, font, room - 4.0).iter().enumerate() {
                 sheet.canvas.text((x, y + 14.0 + LINE * line as f64), words, font, Align::Centre);
@@ -146,21 +146,22 @@ impl Steps {
         sheet: &mut Sheet,
         panel: &Panel,
         drawn: &Drawn<'_>,
-        (regime, measured): (&str, Measured),
+        (regime, measured): (&str, &Measured),
         scale: Scale,
     ) -> usize {
-        let estimates: Vec<Estimate> = self.steps.iter().map(|step| drawn.estimate(regime, step.0, measured)).collect();
+        let estimates: Vec<Estimate> =
+            self.steps.iter().map(|step| drawn.estimate(regime, &step.policy, measured)).collect();
         let at = |step: usize, value: f64| panel.at(self.place(step), scale.place(value));
         let line: Vec<_> =
             estimates.iter().enumerate().filter_map(|(step, estimate)| Some(at(step, estimate.mean?))).collect();
         sheet.canvas.line(&line, style::AXIS, 1.25);
         let mut n_open = 0;
-        for (step, ((policy, _), estimate)) in self.steps.iter().zip(&estimates).enumerate() {
-            let look = style::policy(policy);
+        for (step, (Step { policy, .. }, estimate)) in self.steps.iter().zip(&estimates).enumerate() {
+            let look = drawn.results.look(policy);
             if let Some((low, high)) = estimate.low.zip(estimate.high) {
                 sheet.canvas.line(&[at(step, low), at(step, high)], look.colour, 2.0);
             }
-            let failed = drawn.results.row(regime, policy, 0.0, measured.metric).is_some_and(|row| row.n_failed > 0);
+            let failed = drawn.results.row(regime, policy, 0.0, &measured.metric).is_some_and(|row| row.n_failed > 0);
             if let Some(mean) = estimate.mean {
                 sheet.canvas.marker(at(step, mean), look.marker, marker_radius(look.marker), look.colour, failed);
             }
@@ -179,20 +180,20 @@ impl Steps {
         sheet: &mut Sheet,
         panel: &Panel,
         drawn: &Drawn<'_>,
-        (regime, measured, change): (&str, Measured, Change),
+        (regime, measured): (&str, &Measured),
     ) -> Result<()> {
-        let at = |step: usize| drawn.results.coordinates(regime, self.steps[step].0, 0.0);
+        let at = |step: usize| drawn.results.coordinates(regime, &self.steps[step].policy, 0.0);
         for step in 1..self.steps.len() {
-            let (estimate, unit, digits) = match change {
+            let (estimate, unit, digits) = match measured.change {
                 Change::Percent => {
-                    let ratio = drawn.cells.ratio(&at(step), &at(step - 1), measured.metric)?;
+                    let ratio = drawn.cells.ratio(&at(step), &at(step - 1), &measured.metric)?;
                     let percent = |value: Option<f64>| value.map(|value| 100.0 * (value - 1.0));
                     let changed =
                         Estimate { mean: percent(ratio.mean), low: percent(ratio.low), high: percent(ratio.high) };
                     (changed, " %", 1)
                 }
-                Change::Points(factor) => {
-                    (drawn.cells.difference(&at(step), &at(step - 1), measured.metric)?.scaled(factor), " pt", 1)
+                Change::Points => {
+                    (drawn.cells.difference(&at(step), &at(step - 1), &measured.metric)?.scaled(100.0), " pt", 1)
                 }
             };
             let Some(mean) = estimate.mean else { continue };
@@ -207,7 +208,7 @@ impl Steps {
 
     fn caption(&self, results: &Results, printed: Printed<'_>, n_open: usize) -> String {
         let mut sentences = vec![words::provenance(results, Some("Bars"))];
-        sentences.extend(self.measures.iter().find_map(|(measured, _)| words::objective(results, measured.metric)));
+        sentences.extend(self.measures.iter().find_map(|measured| words::objective(results, &measured.metric)));
         sentences.push(words::open_marks(printed, n_open));
         sentences.push(
             "Above the points: what a step changes, compared seed by seed; grey where its interval holds nought. Vertical \
@@ -215,9 +216,9 @@ impl Steps {
                 .to_owned(),
         );
         if !self.says.is_empty() {
-            sentences.push(self.says.to_owned());
+            sentences.push(self.says.clone());
         }
-        sentences.extend(words::failures(results, self.measures[0].0.metric, None, "marks with a white centre"));
+        sentences.extend(words::failures(results, &self.measures[0].metric, None, "marks with a white centre"));
         sentences.join(" ")
     }
 }

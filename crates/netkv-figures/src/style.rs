@@ -168,44 +168,18 @@ pub(crate) fn gain(share: f64) -> RGBColor {
     if share >= 0.0 { shade(0.62 * share) } else { mixed(WHITE, BLUE, (-share).clamp(0.0, 1.0)) }
 }
 
-/// What an oracle of a granularity tells; the static one, which others are compared with, tells distances alone.
-const ORACLES: [(&str, &str); 5] = [
-    ("static", "the static oracle"),
-    ("tier", "A figure for each tier"),
-    ("zone", "For each pair of racks"),
-    ("path", "For each path"),
-    ("exact", "Exact rates, at present"),
-];
-
-/// What a row of intervals is called: an oracle, or a policy.
-pub(crate) fn row(key: &str) -> String {
-    ORACLES.iter().find(|oracle| oracle.0 == key).map_or_else(|| policy(key).label, |oracle| oracle.1.to_owned())
-}
-
-/// Title and description of a regime.
-pub(crate) fn regime(key: &str) -> (String, String) {
-    let (title, description) = match key {
-        "null" => ("Null", "400 Gb/s, 1:1, no background"),
-        "base" => ("Base", "100 Gb/s, 2:1 / 4:1, background 0.3"),
-        "congested" => ("Congested", "100 Gb/s, 4:1 / 8:1, background 0.5"),
-        "unequal" => ("Unequal", "four pods, hot and cool ones"),
-        "apart" => ("Apart", "unequal; two pods prefill, two decode"),
-        "tier_equal" => ("A figure for each tier", "pod and core tier equally wide"),
-        "zone_equal" => ("A figure for each pair of racks", "pod and core tier equally wide"),
-        "zone_half" => ("A figure for each pair of racks", "core tier half as wide as pod tier"),
-        "chatbot" => ("Chatbot", ""),
-        "rag" => ("RAG", ""),
-        "long_context" => ("Long context", ""),
-        other => (other, ""),
-    };
-    (title.to_owned(), description.to_owned())
+/// The look of a line that is no policy's, by its position.
+pub(crate) fn one_of_many(position: usize, label: String) -> PolicyStyle {
+    let (marker, colour) = MARKS[position % MARKS.len()];
+    PolicyStyle { label, colour, marker, width: 1.8, dashed: (position / MARKS.len()) % 2 == 1 }
 }
 
 /// A part of a stacked bar: metric, label, colour.
-pub(crate) type Part = (&'static str, &'static str, RGBColor);
+type Part = (&'static str, &'static str, RGBColor);
 
-/// The parts of the time to first token, in order of time; those that the network causes are warm.
-pub(crate) const TTFT_PARTS: [Part; 7] = [
+/// The parts of the time to first token, in order of time, of which those that the network causes are warm; and the
+/// distances of transfers, from near (light) to far (dark).
+const PARTS: [Part; 11] = [
     ("ttft_prefill_queue_ns", "Prefill queue", RGBColor(176, 183, 194)),
     ("ttft_prefill_compute_ns", "Prefill", BLUE),
     ("ttft_selection_ns", "Selection", YELLOW),
@@ -213,15 +187,20 @@ pub(crate) const TTFT_PARTS: [Part; 7] = [
     ("ttft_transfer_ns", "KV transfer", VERMILLION),
     ("ttft_decode_wait_ns", "Decode wait", SKY),
     ("ttft_first_iteration_ns", "First iteration", GREEN),
-];
-
-/// The distances of transfers, from near (light) to far (dark).
-pub(crate) const TIERS: [Part; 4] = [
     ("tier_node_ratio", "Same node", RGBColor(205, 224, 240)),
     ("tier_rack_ratio", "Same rack", RGBColor(122, 178, 216)),
     ("tier_pod_ratio", "Same pod", RGBColor(36, 113, 176)),
     ("tier_core_ratio", "Between pods", RGBColor(10, 48, 98)),
 ];
+
+/// The metrics that tell how far transfers go, from near to far.
+pub(crate) const TIERS: [&str; 4] = ["tier_node_ratio", "tier_rack_ratio", "tier_pod_ratio", "tier_core_ratio"];
+
+/// Label and colour of a part of a bar; one that is not known is called by its key and coloured by its position.
+pub(crate) fn part(metric: &str, position: usize) -> (String, RGBColor) {
+    let known = PARTS.iter().find(|part| part.0 == metric).map(|part| (part.1.to_owned(), part.2));
+    known.unwrap_or_else(|| (metric.to_owned(), MARKS[position % MARKS.len()].1))
+}
 
 /// Colours of a share, from none (white) to all (dark): matplotlib's magma reversed (CC0), its light end made white. Its
 /// lightness falls evenly, so that it can be read without colours too.

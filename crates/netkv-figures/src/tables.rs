@@ -1,9 +1,11 @@
 //! Tables II to VI of the paper in its own layout: our numbers, and in brackets those that it prints.
 
-use crate::data::{Estimate, POLICY_AXIS, summary_path};
+use crate::catalog::{Catalog, TableSpec};
+use crate::data::Estimate;
+use crate::labels::POLICY_AXIS;
 use crate::markup::escaped;
 use crate::pairs::Cells;
-use crate::paper_tables::{Against, Table, What, tables};
+use crate::paper_tables::{PaperTable, Row, What};
 use crate::printed::Printed;
 use crate::sources::Sources;
 use crate::words::{self, signed};
@@ -13,6 +15,9 @@ use std::fmt::Write as _;
 
 const LEAD: &str = "Ours, as mean ± standard deviation over seeds; what is compared is compared seed by seed, with its interval in \
                     square brackets. In round brackets: what the paper prints.";
+
+/// In place of a policy: that of the row above.
+const ROW_BEFORE: &str = "row_before";
 
 /// A cell as it is written: ours, and the paper's.
 struct Cell(String, Option<String>);
@@ -30,8 +35,8 @@ struct Filled {
 }
 
 /// The page; none if there are no results of any table.
-pub(crate) fn markdown(sources: Sources<'_>) -> Result<Option<String>> {
-    let filled = filled(sources)?;
+pub(crate) fn markdown(sources: Sources<'_>, catalog: &Catalog) -> Result<Option<String>> {
+    let filled = filled(sources, catalog)?;
     if filled.is_empty() {
         return Ok(None);
     }
@@ -55,8 +60,8 @@ pub(crate) fn markdown(sources: Sources<'_>) -> Result<Option<String>> {
 }
 
 /// The section of the report; nothing if there are no results of any table.
-pub(crate) fn html(sources: Sources<'_>) -> Result<String> {
-    let filled = filled(sources)?;
+pub(crate) fn html(sources: Sources<'_>, catalog: &Catalog) -> Result<String> {
+    let filled = filled(sources, catalog)?;
     let mut html = String::new();
     if filled.is_empty() {
         return Ok(html);
@@ -97,43 +102,45 @@ fn lead(printed: Printed<'_>, filled: &[Filled]) -> String {
 }
 
 /// The tables whose experiments have results.
-fn filled(sources: Sources<'_>) -> Result<Vec<Filled>> {
+fn filled(sources: Sources<'_>, catalog: &Catalog) -> Result<Vec<Filled>> {
     let mut all = Vec::new();
-    for table in tables() {
-        if summary_path(sources.results, table.experiment).is_file() {
-            let cells = Cells::read(sources.results, table.experiment)?;
-            all.push(fill(&table, &cells, sources.printed).with_context(|| format!("cannot make {}", table.title))?);
-        }
+    for (spec, table) in catalog.paper_tables() {
+        let cells = Cells::read(sources.results, &spec.experiment)?;
+        all.push(fill(spec, table, &cells, sources.printed).with_context(|| format!("cannot make {}", table.title))?);
     }
     Ok(all)
 }
 
-fn fill(table: &Table, cells: &Cells, printed: Printed<'_>) -> Result<Filled> {
+fn fill(spec: &TableSpec, table: &PaperTable, cells: &Cells, printed: Printed<'_>) -> Result<Filled> {
     let mut rows = Vec::new();
-    for row in &table.rows {
+    let of_table = table.rows(&spec.labels);
+    for (position, row) in of_table.iter().enumerate() {
+        let before = position.checked_sub(1).and_then(|before| policy_of(&of_table[before]));
         let mut written = Vec::new();
         for column in &table.columns {
-            let at: Vec<(&str, String)> = [&table.at, &row.at, &column.at]
-                .into_iter()
-                .flatten()
-                .map(|(axis, value)| (*axis, value.clone()))
-                .collect();
-            let filler = Filler { experiment: table.experiment, cells, printed, at };
-            let what = row.what.unwrap_or(column.what);
-            written.push(filler.cell(what, row.before.as_deref())?);
+            let only = spec.view.only.iter().map(|(axis, value)| (axis.as_str(), value.clone()));
+            let own = row.at.iter().map(|(axis, value)| (axis.as_str(), value.clone()));
+            let at = only.chain(own).chain(column.at()).collect();
+            let filler = Filler { experiment: &spec.experiment, cells, printed, at };
+            let what = row.what.or(column.what.as_ref()).context("a cell says no metric")?;
+            written.push(filler.cell(what, before)?);
         }
         rows.push((row.heads.clone(), written));
     }
-    let heads =
-        table.heads.iter().copied().map(str::to_owned).chain(table.columns.iter().map(|column| column.title.clone()));
+    let heads = table.heads.iter().cloned().chain(table.columns.iter().map(|column| column.title.clone()));
     Ok(Filled {
-        title: table.title.to_owned(),
-        note: table.note.to_owned(),
+        title: table.title.clone(),
+        note: table.note.clone(),
         heads: heads.collect(),
         rows,
         trace: words::trace(cells.metadata()),
         seeds: cells.metadata().get("seeds").map_or_else(String::new, |seeds| format!("Seeds {seeds}.")),
     })
+}
+
+/// The policy of a row.
+fn policy_of<'a>(row: &'a Row<'_>) -> Option<&'a str> {
+    row.at.iter().find(|(axis, _)| axis == POLICY_AXIS).map(|(_, value)| value.as_str())
 }
 
 /// Fills one cell.
@@ -145,44 +152,36 @@ struct Filler<'a> {
 }
 
 impl Filler<'_> {
-    fn cell(&self, what: What, before: Option<&str>) -> Result<Cell> {
+    fn cell(&self, what: &What, before: Option<&str>) -> Result<Cell> {
+        let (metric, factor, digits) = (what.metric.as_str(), what.factor(), what.digits);
         let printed = |value: Option<f64>, print: &dyn Fn(f64) -> String| value.map(print);
-        match what {
-            What::Level { metric, factor, digits } => {
-                let level = self.cells.level(&self.at, metric)?;
-                let spread = |sd: Option<f64>| sd.map_or_else(String::new, |sd| format!(" ± {:.digits$}", sd * factor));
-                let own = level.map_or_else(
-                    || "–".to_owned(),
-                    |level| format!("{:.digits$}{}", level.mean * factor, spread(level.sd)),
-                );
-                let theirs = self.printed.value(self.experiment, &self.at, metric);
-                let sd = self.printed.sd(self.experiment, &self.at, metric);
-                Ok(Cell(own, printed(theirs, &|value| format!("{:.digits$}{}", value * factor, spread(sd)))))
-            }
-            What::Change { metric, against } => {
-                let Some(other) = self.other(against, before) else { return Ok(Cell(String::new(), None)) };
-                let percent = |ratio: f64| 100.0 * (ratio - 1.0);
-                let ratio = self.cells.ratio(&self.at, &self.with(&other), metric)?;
-                let map = |value: Option<f64>| value.map(percent);
-                let own = Estimate { mean: map(ratio.mean), low: map(ratio.low), high: map(ratio.high) };
-                let theirs = self.printed.ratio(self.experiment, &self.at, metric, &other).map(percent);
-                Ok(Cell(interval(own, 1), printed(theirs, &|value| signed(value, 1))))
-            }
-            What::Difference { metric, against, factor, digits } => {
-                let Some(other) = self.other(against, before) else { return Ok(Cell(String::new(), None)) };
-                let own = self.cells.difference(&self.at, &self.with(&other), metric)?.scaled(factor);
-                let theirs = self.printed.difference(self.experiment, &self.at, metric, &other);
-                Ok(Cell(interval(own, digits), printed(theirs, &|value| signed(value * factor, digits))))
-            }
+        if let Some(against) = &what.change_from {
+            let Some(other) = self.other(against, before) else { return Ok(Cell(String::new(), None)) };
+            let percent = |ratio: f64| 100.0 * (ratio - 1.0);
+            let ratio = self.cells.ratio(&self.at, &self.with(&other), metric)?;
+            let map = |value: Option<f64>| value.map(percent);
+            let own = Estimate { mean: map(ratio.mean), low: map(ratio.low), high: map(ratio.high) };
+            let theirs = self.printed.ratio(self.experiment, &self.at, metric, &other).map(percent);
+            return Ok(Cell(interval(own, digits), printed(theirs, &|value| signed(value, digits))));
         }
+        if let Some(against) = &what.less {
+            let Some(other) = self.other(against, before) else { return Ok(Cell(String::new(), None)) };
+            let own = self.cells.difference(&self.at, &self.with(&other), metric)?.scaled(factor);
+            let theirs = self.printed.difference(self.experiment, &self.at, metric, &other);
+            return Ok(Cell(interval(own, digits), printed(theirs, &|value| signed(value * factor, digits))));
+        }
+        let level = self.cells.level(&self.at, metric)?;
+        let spread = |sd: Option<f64>| sd.map_or_else(String::new, |sd| format!(" ± {:.digits$}", sd * factor));
+        let written = |level: crate::pairs::Level| format!("{:.digits$}{}", level.mean * factor, spread(level.sd));
+        let own = level.map_or_else(|| "–".to_owned(), written);
+        let theirs = self.printed.value(self.experiment, &self.at, metric);
+        let sd = self.printed.sd(self.experiment, &self.at, metric);
+        Ok(Cell(own, printed(theirs, &|value| format!("{:.digits$}{}", value * factor, spread(sd)))))
     }
 
     /// The policy to compare with; none if there is none before, or it is the same.
-    fn other(&self, against: Against, before: Option<&str>) -> Option<String> {
-        let other = match against {
-            Against::Policy(policy) => policy,
-            Against::RowBefore => before?,
-        };
+    fn other(&self, against: &str, before: Option<&str>) -> Option<String> {
+        let other = if against == ROW_BEFORE { before? } else { against };
         let is_same = self.at.iter().any(|(axis, value)| *axis == POLICY_AXIS && same(value, other));
         (!is_same).then(|| other.to_owned())
     }

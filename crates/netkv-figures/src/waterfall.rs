@@ -3,28 +3,30 @@
 
 use crate::axis::Scale;
 use crate::canvas::{Align, Font};
-use crate::data::{Estimate, Results, View};
+use crate::data::{Estimate, Results};
 use crate::page::{Head, Key, LABEL, Page, Panel, TICK, lower_axis, widest};
 use crate::pairs::Cells;
 use crate::style::{self, AXIS, FALL, INK, MUTED, Marker, RISE};
+use crate::unit::{Unit, named};
 use crate::words;
 use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
 
 /// Height of a row and of its bar.
 const ROW: (f64, f64) = (34.0, 16.0);
 
-/// A waterfall.
-#[derive(Clone, Copy, Debug)]
+/// A waterfall: its series are the policies, what is across are the steps, in the order of the experiment.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Waterfall {
-    /// Its series are the policies, what is across are the steps, in the order of the experiment.
-    pub(crate) view: View,
-    pub(crate) policy: &'static str,
+    pub(crate) policy: String,
     /// A panel for each.
-    pub(crate) against: &'static [&'static str],
-    pub(crate) metric: &'static str,
-    pub(crate) x_title: &'static str,
+    pub(crate) against: Vec<String>,
+    pub(crate) metric: String,
+    pub(crate) value_title: Option<String>,
     /// Sentences of the caption.
-    pub(crate) says: &'static str,
+    #[serde(default)]
+    pub(crate) says: String,
 }
 
 /// Room to the right of the longest bar for its number, as a share of all that is drawn.
@@ -43,7 +45,7 @@ impl Waterfall {
     fn gains(&self, results: &Results, cells: &Cells, other: &str) -> Result<Vec<Estimate>> {
         let gain = |&x: &f64| {
             let at = |policy: &str| results.coordinates("", policy, x);
-            let ratio = cells.ratio(&at(self.policy), &at(other), self.metric)?;
+            let ratio = cells.ratio(&at(&self.policy), &at(other), &self.metric)?;
             let below = |ratio: Option<f64>| ratio.map(|ratio| 100.0 * (1.0 - ratio));
             Ok(Estimate { mean: below(ratio.mean), low: below(ratio.high), high: below(ratio.low) })
         };
@@ -52,8 +54,8 @@ impl Waterfall {
 
     /// The figure as SVG.
     pub(crate) fn draw(&self, results: &Results, cells: &Cells, title: &str) -> Result<String> {
-        results.check_metric(self.metric)?;
-        for policy in [self.policy].iter().chain(self.against) {
+        results.check_metric(&self.metric)?;
+        for policy in [&self.policy].into_iter().chain(&self.against) {
             let is_there = results.policies.iter().any(|own| own == policy);
             ensure!(is_there, "there is no policy {policy:?}; there are {}", results.policies.join(", "));
         }
@@ -65,22 +67,26 @@ impl Waterfall {
         let scale = Scale::holding(values.chain([for_numbers]), false, false).context("there is no step")?;
         let labels: Vec<String> = results.x_labels.iter().map(|word| step_label(word)).collect();
         ensure!(labels.len() == results.xs.len(), "the steps are to be words");
+        let against = |policy: &str| (format!("Against {}", results.series_label(policy)), String::new());
+        let usual =
+            || format!("{} of {} lower by (%)", named(&self.metric, Unit::Own), results.series_label(&self.policy));
+        let value_title = self.value_title.clone().unwrap_or_else(usual);
         let mut page = Page::new(&Head {
             title: title.to_owned(),
             keys: vec![
-                Key::Marker(self.x_title.to_owned(), Marker::Disc, INK),
+                Key::Marker(value_title.clone(), Marker::Disc, INK),
                 Key::Patch("step adds to it".to_owned(), RISE),
                 Key::Patch("step takes from it".to_owned(), FALL),
             ],
-            regimes: self.against.iter().map(|policy| format!("Against {}", style::policy(policy).label)).collect(),
+            regimes: self.against.iter().map(|policy| against(policy)).collect(),
             y_title: String::new(),
-            x_title: self.x_title.to_owned(),
+            x_title: value_title,
             label_room: (widest(labels.iter().map(String::as_str), LABEL) + 14.0, 0.0),
             height: ROW.0 * labels.len() as f64,
         });
         for (index, panel) in page.panels.clone().into_iter().enumerate() {
             self.draw_ground(&mut page, &panel, scale, labels.len());
-            if index == 0 {
+            if page.columns.first(index) {
                 for (step, label) in labels.iter().enumerate() {
                     let y = panel.top + ROW.0 * (step as f64 + 0.5);
                     page.canvas.text((panel.left - 12.0, y), label, LABEL, Align::Right);
@@ -152,9 +158,9 @@ impl Waterfall {
                 .to_owned(),
         ];
         if !self.says.is_empty() {
-            sentences.push(self.says.to_owned());
+            sentences.push(self.says.clone());
         }
-        sentences.extend(words::failures(results, self.metric, None, "steps without a run have no value"));
+        sentences.extend(words::failures(results, &self.metric, None, "steps without a run have no value"));
         sentences.join(" ")
     }
 }

@@ -3,7 +3,6 @@
 use crate::canvas::{Font, text_width};
 use crate::data::Results;
 use crate::printed::Printed;
-use crate::style;
 use netkv_frames::Metadata;
 use toml::Value;
 
@@ -109,6 +108,10 @@ pub(crate) fn provenance(results: &Results, intervals: Option<&str>) -> String {
     if let Some(epoch) = results.metadata.get("sim_epoch") {
         sentences.push(format!("Simulation epoch {epoch}."));
     }
+    if results.n_left_out > 0 {
+        let (drawn, left_out) = (results.regimes.len(), results.n_left_out);
+        sentences.push(format!("The first {drawn} panels; {left_out} more are left out."));
+    }
     sentences.join(" ")
 }
 
@@ -138,14 +141,14 @@ pub(crate) fn objective(results: &Results, metric: &str) -> Option<String> {
     if !metric.starts_with("slo_") {
         return None;
     }
-    let Some(experiment) = results.manifest().ok().and_then(|manifest| Some(manifest.get("experiment")?.clone()))
-    else {
+    let experiment = results.manifest().ok().and_then(|manifest| Some(manifest.get("experiment")?.clone()));
+    let Some(experiment) = experiment.filter(|experiment| experiment.get("slo").is_some()) else {
         return Some("The objective is not said in the results.".to_owned());
     };
     let slo = |key: &str| experiment.get("slo")?.get(key);
     let number = |key: &str| slo(key).and_then(Value::as_float);
     let ttft = match slo("ttft").and_then(Value::as_str) {
-        Some("fixed") => format!("TTFT within {}", fixed_limits(&experiment, number("ttft_s"))?),
+        Some("fixed") => format!("TTFT within {}", fixed_limits(results, &experiment, number("ttft_s"))?),
         _ => format!("TTFT within {} times that of an idle system", trimmed(number("ttft_slowdown")?)),
     };
     let tbt = match metric {
@@ -156,24 +159,20 @@ pub(crate) fn objective(results: &Results, metric: &str) -> Option<String> {
 }
 
 /// "2 s (Chatbot), 5 s (RAG)" where an axis of files sets the limit, else "5 s".
-fn fixed_limits(experiment: &Value, common_s: Option<f64>) -> Option<String> {
+fn fixed_limits(results: &Results, experiment: &Value, common_s: Option<f64>) -> Option<String> {
     let seconds = |value: f64| format!("{} s", trimmed(value));
     for axis in experiment.get("axis").and_then(Value::as_array).into_iter().flatten() {
+        let key = axis.get("key").and_then(Value::as_str).unwrap_or_default();
         let values = axis.get("values").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         let limit = |value: &str| axis.get("overlay")?.get(value)?.get("slo")?.get("ttft_s")?.as_float();
         let limits: Vec<String> = values
-            .filter_map(|value| Some(format!("{} ({})", seconds(limit(value)?), style::regime(value).0)))
+            .filter_map(|value| Some(format!("{} ({})", seconds(limit(value)?), results.labels.value(key, value).0)))
             .collect();
         if !limits.is_empty() {
             return Some(limits.join(", "));
         }
     }
     common_s.map(seconds)
-}
-
-/// "Round-robin".
-pub(crate) fn baseline_label(results: &Results) -> String {
-    style::policy(&results.baseline()).label
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{invent, invent_all, invented, loads, policies};
-use netkv_figures::{comparison, draw, figures, missing, report};
+use common::{invent, invent_all, invented, loads, policies, shipped, write_manifest};
+use netkv_figures::{comparison, draw, figures, report};
 use std::path::Path;
 
 #[test]
@@ -14,7 +14,9 @@ fn every_figure_and_the_report_are_drawn_with_the_same_bytes_twice() {
     invent_all(&results);
     let (first, second) = (folder.path().join("first"), folder.path().join("second"));
     let written = draw(&results, &first, &[], None).unwrap();
-    assert_eq!(written.len(), 2 * figures().len());
+    let all = figures(&results).unwrap();
+    assert_eq!((all.len(), written.len()), (27, 2 * 27));
+    assert_eq!((all[0].name.as_str(), all[26].name.as_str()), ("paper_topology", "oracle"), "ranks are kept");
     draw(&results, &second, &[], None).unwrap();
     report(&results, &first, None).unwrap();
     report(&results, &second, None).unwrap();
@@ -24,11 +26,11 @@ fn every_figure_and_the_report_are_drawn_with_the_same_bytes_twice() {
         assert_eq!(bytes, std::fs::read(second.join(path)).unwrap(), "{}", path.display());
     }
     let page = std::fs::read_to_string(first.join("report.html")).unwrap();
-    assert_eq!(page.matches("<svg").count(), figures().len());
+    assert_eq!(page.matches("<svg").count(), all.len());
     let warnings: Vec<&str> = page.lines().filter(|line| line.contains("class=\"warning\"")).collect();
     assert_eq!(warnings.len(), 1, "the same trace is told once");
-    let experiments: std::collections::BTreeSet<_> = figures().iter().map(|figure| figure.experiment).collect();
-    assert!(experiments.iter().all(|experiment| warnings[0].contains(experiment)), "{warnings:?}");
+    let experiments: std::collections::BTreeSet<_> = all.iter().map(|figure| &figure.experiment).collect();
+    assert!(experiments.iter().all(|experiment| warnings[0].contains(*experiment)), "{warnings:?}");
     assert!(page.contains("stand in for the recorded trace"));
     assert!(
         page.contains("90 % t intervals over seeds") && !page.contains("95 % t"),
@@ -41,9 +43,9 @@ fn every_figure_and_the_report_are_drawn_with_the_same_bytes_twice() {
 #[test]
 fn the_table_of_policies_has_a_row_for_each_in_each_condition_and_says_what_it_is_against() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(comparison(folder.path(), folder.path()).unwrap().is_none(), "there are no results");
+    assert!(comparison(folder.path(), folder.path()).unwrap().is_empty(), "there are no results");
     invent_all(folder.path());
-    let page = std::fs::read_to_string(comparison(folder.path(), folder.path()).unwrap().unwrap()).unwrap();
+    let page = std::fs::read_to_string(&comparison(folder.path(), folder.path()).unwrap()[0]).unwrap();
     assert_eq!(page.matches(" baseline |").count(), 6 * 4, "four columns in three regimes, for two kinds of prefill");
     assert_eq!(page.lines().filter(|line| line.starts_with("| NetKV ")).count(), 2 * 6, "static and live");
     // By hand, from `invented`: clairvoyant, in the congested regime, seed by seed against round-robin.
@@ -64,8 +66,9 @@ fn one_panel_is_drawn_without_a_regime_axis_and_figures_without_results_are_left
     let results = folder.path().join("results");
     invent(&results, "load", &[loads(&[0.3, 0.6, 0.7]), policies()], &[("", 0.5)], 1);
     let written = draw(&results, folder.path(), &[], None).unwrap();
-    assert_eq!(written.len(), 2 * (figures().len() - missing(&results).len()));
-    assert!(missing(&results).iter().all(|figure| figure.experiment != "load"));
+    let all = figures(&results).unwrap();
+    assert_eq!(written.len(), 2 * all.len());
+    assert!(all.len() == 7 && all.iter().all(|figure| figure.experiment == "load"));
     let svg = std::fs::read_to_string(folder.path().join("ttft_parts.svg")).unwrap();
     assert!(svg.contains("at a prefill load of 60 %") && !svg.contains("Gb/s"));
     let ratio = std::fs::read_to_string(folder.path().join("ratio_vs_load.svg")).unwrap();
@@ -80,14 +83,25 @@ fn errors_say_what_can_be_done() {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         format!("{:#}", draw(folder.path(), folder.path(), &names, None).unwrap_err())
     };
-    assert!(error(&["fig4"]).contains("there is no figure \"fig4\"; there are paper_topology, "));
-    assert!(error(&["tier_mix"]).contains("run experiment load first"));
     assert!(error(&[]).contains("there is nothing to draw"));
     invent_all(folder.path());
-    std::fs::write(folder.path().join("theory_context/manifest.toml"), "[experiment]\nworkload = {}\n").unwrap();
+    assert!(
+        error(&["fig4"]).contains("there is no figure \"fig4\" of results that are there; there are paper_topology, ")
+    );
+    let mut said = shipped("theory_context");
+    said.remove("workload");
+    write_manifest(folder.path(), "theory_context", &said);
     assert!(error(&["theory_context"]).contains("the manifest has no workload.tick_s"));
+    said["figure"][0].as_table_mut().unwrap().insert("metrik".to_owned(), toml::Value::from("ttft_mean_ns"));
+    write_manifest(folder.path(), "theory_context", &said);
+    let unknown = error(&[]);
+    assert!(unknown.contains("figure theory_context of experiment theory_context") && unknown.contains("metrik"));
     std::fs::remove_file(folder.path().join("theory_context/manifest.toml")).unwrap();
-    assert!(error(&["theory_context"]).contains("cannot read"));
+    let mut said = shipped("load");
+    said["figure"][0]["name"] = toml::Value::from("oracle");
+    write_manifest(folder.path(), "load", &said);
+    let twice = error(&[]);
+    assert!(twice.contains("two figures are called oracle: of experiment load and of oracle"), "{twice}");
     std::fs::remove_dir_all(folder.path()).unwrap();
     assert!(report(folder.path(), folder.path(), None).is_err());
 }

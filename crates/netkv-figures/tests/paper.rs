@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{floats, invent, invent_paper, text};
+use common::{floats, invent, invent_paper, shipped, text, write_manifest};
 use netkv_claims::Claims;
 use netkv_figures::{draw, paper_tables};
 use std::path::Path;
@@ -110,21 +110,19 @@ fn open_marks_are_drawn_for_printed_numbers_alone() {
 fn the_objective_is_that_of_the_manifest() {
     let folder = tempfile::tempdir().unwrap();
     invent_paper(folder.path());
-    let caption = |manifest: &str| {
-        std::fs::write(folder.path().join("paper_load/manifest.toml"), manifest).unwrap();
+    let mut said = shipped("paper_load");
+    let caption = |said: &toml::Table| {
+        write_manifest(folder.path(), "paper_load", said);
         words_of(&svg(folder.path(), "paper_load", None).unwrap())
     };
-    let fixed = caption(
-        "[experiment]\nslo = { ttft = \"fixed\", ttft_s = 3.0, ttft_slowdown = 1.25, tbt_ms = 50.0 }\n[[experiment.axis]]\n\
-         values = [\"chatbot\", \"rag\"]\noverlay = { chatbot = { slo = { ttft_s = 2.0 } }, rag = { slo = { ttft_s = 5.0 } } }",
-    );
-    assert!(fixed.contains("SLO: TTFT within 2 s (Chatbot), 5 s (RAG)."), "{fixed}");
-    let relative =
-        caption("[experiment]\nslo = { ttft = \"slowdown\", ttft_s = 2.0, ttft_slowdown = 1.5, tbt_ms = 50.0 }");
+    let fixed = caption(&said);
+    assert!(fixed.contains("SLO: TTFT within 2 s (Chatbot), 5 s (RAG), 10 s (Long context)."), "{fixed}");
+    said["slo"]["ttft"] = toml::Value::from("slowdown");
+    said["slo"]["ttft_slowdown"] = toml::Value::from(1.5);
+    let relative = caption(&said);
     assert!(relative.contains("SLO: TTFT within 1.5 times that of an idle system."), "{relative}");
-    std::fs::remove_file(folder.path().join("paper_load/manifest.toml")).unwrap();
-    let silent = words_of(&svg(folder.path(), "paper_load", None).unwrap());
-    assert!(silent.contains("The objective is not said in the results."));
+    said.remove("slo");
+    assert!(caption(&said).contains("The objective is not said in the results."));
 }
 
 #[test]

@@ -5,8 +5,11 @@ use netkv_frames::{
     AxisValue, CellRow, CellStatus, ColumnData, Metadata, SummaryOptions, Table, TableKind, cells_table, read_table,
     summary_table, write_table,
 };
+use netkv_grid::{Experiment, LoadOptions};
 use netkv_sim::{METRICS, Value};
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{LazyLock, Mutex};
 
 pub const POLICIES: [&str; 7] = [
     "round_robin",
@@ -124,6 +127,44 @@ pub fn invent(folder: &Path, experiment: &str, axes: &[Axis<'_>], regimes: &[(&s
         _ => "static",
     };
     write(&folder.join(experiment), experiment, &names, &rows, (series_axis, baseline), seeds);
+    let mut manifest = shipped(experiment);
+    if !names.iter().any(|name| name == "regime") {
+        without_panels(&mut manifest);
+    }
+    write_manifest(folder, experiment, &manifest);
+}
+
+/// What a shipped experiment's manifest says, as its file has it.
+pub fn shipped(experiment: &str) -> toml::Table {
+    static READ: LazyLock<Mutex<BTreeMap<String, toml::Table>>> = LazyLock::new(Mutex::default);
+    let mut read = READ.lock().unwrap();
+    let resolved = read.entry(experiment.to_owned()).or_insert_with(|| {
+        let file =
+            experiment.strip_prefix("paper_").map_or(format!("{experiment}.toml"), |name| format!("paper/{name}.toml"));
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments").join(file);
+        let loaded = Experiment::load(&path, &LoadOptions::default()).unwrap();
+        toml::from_str(&loaded.resolved_toml()).unwrap()
+    });
+    resolved.clone()
+}
+
+/// Writes what a manifest says of an experiment.
+pub fn write_manifest(folder: &Path, experiment: &str, said: &toml::Table) {
+    let mut manifest = toml::Table::new();
+    manifest.insert("experiment".to_owned(), said.clone().into());
+    std::fs::write(folder.join(experiment).join("manifest.toml"), toml::to_string(&manifest).unwrap()).unwrap();
+}
+
+/// Takes the regimes out of figures and tables, as for results without that axis.
+fn without_panels(said: &mut toml::Table) {
+    for section in ["figure", "table"] {
+        for figure in said.get_mut(section).and_then(toml::Value::as_array_mut).into_iter().flatten() {
+            let figure = figure.as_table_mut().unwrap();
+            if figure.get("panels").and_then(toml::Value::as_str) == Some("regime") {
+                figure.remove("panels");
+            }
+        }
+    }
 }
 
 pub fn write(
@@ -222,7 +263,9 @@ pub fn invent_all(folder: &Path) {
     let granularities = ("oracle.granularity", ["static", "tier", "zone", "path", "exact"].map(text).to_vec());
     let few = ("telemetry.interval_s", floats(&[0.1, 1.0, 60.0]));
     invent(folder, "oracle", &[few, granularities], &regimes, 5);
-    std::fs::write(folder.join("theory_context/manifest.toml"), MANIFEST).unwrap();
+    let mut said = shipped("theory_context");
+    said.extend(toml::from_str::<toml::Table>(NETWORK).unwrap());
+    write_manifest(folder, "theory_context", &said);
     invent_paper(folder);
 }
 
@@ -255,8 +298,7 @@ pub fn invent_paper(folder: &Path) {
 }
 
 /// MADE UP: a way between pods of 3 GB/s, that is offered more from some 12,000 tokens on.
-pub const MANIFEST: &str = "
-[experiment]
+pub const NETWORK: &str = "
 workload = { tick_s = 500.0 }
 cluster = { racks_per_pod = 1, nodes_per_rack = 8, gpus_per_node = 8, tp = 4 }
 fabric = { nic_gbps = 100.0, nic_efficiency_ratio = 0.75, nvlink_gbytes_per_s = 450.0, pod_oversubscription = 200.0, \

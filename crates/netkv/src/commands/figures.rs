@@ -4,21 +4,18 @@ use crate::args::FiguresArgs;
 use crate::failure::{Blame, Ending, Failure};
 use crate::output::tell;
 use netkv_claims::Claims;
-use netkv_figures::{comparison, draw, missing, paper_tables, report};
+use netkv_figures::{comparison, draw, paper_tables, report};
 use netkv_grid::nearest;
 use std::io;
 use std::path::Path;
 
 /// Draws the figures that were asked for; all of them, the report page and the tables if none was named.
 pub fn figures(args: &FiguresArgs) -> Result<Ending, Failure> {
-    args.names.iter().try_for_each(|name| check_name(name))?;
+    check_names(&args.names, &args.results)?;
     let claims = read_claims(&args.claims)?;
     let claims = claims.as_ref();
     let mut written = draw(&args.results, &args.out, &args.names, claims).map_err(blame)?;
     if args.names.is_empty() {
-        for figure in missing(&args.results) {
-            tell(&format!("note: {} is not drawn: experiment {} has no results", figure.name, figure.experiment));
-        }
         written.push(report(&args.results, &args.out, claims).map_err(blame)?);
         written.extend(comparison(&args.results, &args.out).map_err(blame)?);
         written.extend(paper_tables(&args.results, &args.out, claims).map_err(blame)?);
@@ -39,13 +36,17 @@ fn read_claims(path: &Path) -> Result<Option<Claims>, Failure> {
     Claims::read(path).map(Some).map_err(Failure::input)
 }
 
-fn check_name(name: &str) -> Result<(), Failure> {
-    let names: Vec<&str> = netkv_figures::figures().iter().map(|figure| figure.name).collect();
-    if names.contains(&name) {
-        return Ok(());
-    }
+/// Which figures there are is said by the manifests of the results.
+fn check_names(asked: &[String], results: &Path) -> Result<(), Failure> {
+    let figures = netkv_figures::figures(results).map_err(blame)?;
+    let names: Vec<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
+    let Some(name) = asked.iter().find(|name| !names.contains(&name.as_str())) else { return Ok(()) };
     let hint = nearest(name, names.iter().copied()).map_or_else(String::new, |near| format!("; did you mean {near}?"));
-    Err(Failure::usage(format_args!("there is no figure {name}; there are {}{hint}", names.join(", "))))
+    Err(Failure::usage(format_args!(
+        "there is no figure {name} in {}; there are {}{hint}",
+        results.display(),
+        names.join(", ")
+    )))
 }
 
 /// A disk that does not do what it should is the machine's fault; results that cannot be drawn are the input's.
