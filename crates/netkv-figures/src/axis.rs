@@ -1,6 +1,6 @@
 //! Axes: where a value stands, and the ticks that a person would choose.
 
-use crate::words::trimmed;
+use crate::numbers::trimmed;
 use serde::Deserialize;
 
 /// A value axis.

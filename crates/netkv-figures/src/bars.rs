@@ -6,7 +6,7 @@ use crate::data::Results;
 use crate::page::{Head, Key, LABEL, Page, Panel, TICK, lower_axis, widest};
 use crate::style;
 use crate::unit::{Unit, named};
-use crate::words;
+use crate::{numbers, words};
 use anyhow::{Result, ensure};
 use serde::Deserialize;
 
@@ -110,7 +110,7 @@ impl Bars {
             let end = values.as_ref().map_or(panel.left, |values| self.draw_bar(page, panel, y, values, scale));
             let mut note = match &values {
                 Some(_) if self.shares => String::new(),
-                Some(values) => words::three_digits(values.iter().sum()),
+                Some(values) => numbers::three_digits(values.iter().sum()),
                 None => "no value".to_owned(),
             };
             if failed {
@@ -132,7 +132,7 @@ impl Bars {
             // A white hairline between parts, as long as there is something left beside it.
             let gap = if to - from > 2.5 { 0.75 } else { 0.0 };
             page.canvas.rectangle((from, y - BAR.0 / 2.0), (to - gap, y + BAR.0 / 2.0), colour, 1.0);
-            let label = if self.shares { format!("{:.0}", libm::round(*value)) } else { words::three_digits(*value) };
+            let label = if self.shares { format!("{:.0}", libm::round(*value)) } else { numbers::three_digits(*value) };
             let font = Font { size: 11.0, bold: false, colour: style::readable_on(colour) };
             if to - from > text_width(&label, font) + 8.0 {
                 page.canvas.text(((from + to) / 2.0, y), &label, font, Align::Centre);

@@ -6,12 +6,21 @@
 //! many for it.
 
 use crate::data::Results;
-use crate::lines::Curve;
 use anyhow::{Context, Result};
 use toml::{Table, Value};
 
 /// Steps of a curve.
 const STEPS: u32 = 200;
+
+/// A closed form.
+pub(crate) struct Curve {
+    /// The policy that it is of.
+    pub(crate) policy: &'static str,
+    /// Whether it is a limit rather than exact.
+    pub(crate) dashed: bool,
+    /// In ascending order of x, in the axes' units.
+    pub(crate) points: Vec<(f64, f64)>,
+}
 
 /// The way that the transfers of a policy share.
 struct Way {

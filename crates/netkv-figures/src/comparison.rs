@@ -1,8 +1,7 @@
 //! The table of all policies, as a Markdown page.
 
-use crate::catalog::TableSpec;
-use crate::data::{Estimate, Results, Row};
-use crate::{style, words};
+use crate::data::{Estimate, Results, Row, View};
+use crate::{numbers, style, words};
 use anyhow::Result;
 use serde::Deserialize;
 use std::fmt::Write as _;
@@ -25,18 +24,18 @@ pub(crate) struct PolicyTable {
 
 impl PolicyTable {
     /// The page.
-    pub(crate) fn page(&self, spec: &TableSpec, results: &Path) -> Result<String> {
-        let results = Results::read(results, &spec.experiment, &spec.view)?;
+    pub(crate) fn page(&self, results: &Path, experiment: &str, view: &View) -> Result<String> {
+        let results = Results::read(results, experiment, view)?;
         let baseline = results.baseline_label();
         let mut page = format!(
             "# {}\n\nWritten by `netkv figures` from `results/{}`; {}\n\n{} Ratio, points and TBT are against {baseline} on \
              the same requests, seed by seed. The last column but one tells whether the interval of the TBT added is below \
              the {} ms that the paper promises (yes), above (no) or holds it (open).\n",
             self.title,
-            spec.experiment,
+            experiment,
             self.says,
             words::provenance(&results, Some("Brackets")),
-            words::trimmed(self.promise_ms),
+            numbers::trimmed(self.promise_ms),
         );
         for regime in &results.regimes {
             let (name, description) = results.panel_title(regime);

@@ -186,6 +186,19 @@ impl Results {
         })
     }
 
+    /// Without the panels of the baseline, of which there is nothing to say against itself; all if there are no others.
+    pub(crate) fn without_baseline_panels(&self) -> Self {
+        let mut fewer = self.clone();
+        let Some(at) = self.view.panels.iter().position(|axis| *axis == self.baseline_axis) else { return fewer };
+        let baseline = self.baseline();
+        fewer.regimes.retain(|regime| regime.split(JOINT).nth(at) != Some(&baseline));
+        if fewer.regimes.is_empty() {
+            return self.clone();
+        }
+        fewer.rows.retain(|row| fewer.regimes.contains(&row.regime));
+        fewer
+    }
+
     /// The values of the axes at a point, as words.
     pub(crate) fn coordinates(&self, regime: &str, policy: &str, x: f64) -> Vec<(&str, String)> {
         let word = self.x_labels.get(x as usize).cloned().unwrap_or_else(|| x.to_string());
@@ -196,21 +209,18 @@ impl Results {
         panels.chain(series).filter(|(_, value)| !value.is_empty()).chain(across).chain(only).collect()
     }
 
-    /// Title and description of a panel; nothing if there is one for all.
+    /// Title and description of a panel; nothing if there is one for all. Of several axes the others describe it.
     pub(crate) fn panel_title(&self, regime: &str) -> (String, String) {
-        let mut titles = Vec::new();
-        let mut about = String::new();
-        for (axis, value) in self.view.panels.iter().zip(regime.split(JOINT)) {
-            let (title, more) = self.labels.value(axis, value);
+        let words = |(axis, value): (&String, &str)| {
+            let (title, about) = self.labels.value(axis, value);
             // A number says nothing without its axis.
-            let is_number = value.parse::<f64>().is_ok() || value.parse::<bool>().is_ok();
-            titles.push(if is_number { format!("{}: {title}", self.labels.title(axis)) } else { title });
-            about = more;
-        }
-        if titles.len() > 1 {
-            about.clear();
-        }
-        (titles.join(", "), about)
+            let is_bare = value.parse::<f64>().is_ok() || value.parse::<bool>().is_ok();
+            (if is_bare { format!("{}: {title}", self.labels.title(axis)) } else { title }, about)
+        };
+        let mut all = self.view.panels.iter().zip(regime.split(JOINT)).map(words);
+        let Some((title, about)) = all.next() else { return Default::default() };
+        let others: Vec<String> = all.map(|other| other.0).collect();
+        (title, if others.is_empty() { about } else { others.join(", ") })
     }
 
     /// Title and description of every panel.

@@ -3,7 +3,9 @@
 //! Lines, or rows, are the values of the axis that the baseline is on: mostly the policies. The first numeric axis is
 //! across, the others span the panels. Two numeric axes are a heat map as well; without any there are intervals.
 
+use crate::figure::as_word;
 use crate::labels::POLICY_AXIS;
+use netkv_frames::same;
 use toml::{Table, Value};
 
 /// More marks than these do not fit into a row of intervals.
@@ -35,7 +37,10 @@ pub(crate) fn figures(experiment: &str, said: &Table) -> Vec<Table> {
     let (compared, others): (Vec<&Axis>, Vec<&Axis>) = axes.iter().partition(|axis| axis.key == lines);
     let has_axis = |key: &str| key == POLICY_AXIS || axes.iter().any(|axis| axis.key == key);
     let lines = if has_axis(lines) { lines } else { POLICY_AXIS };
-    let is_compared = !compared.is_empty();
+    // Without the baseline among its values there is nothing to compare with.
+    let baseline = said.get("measure").and_then(|measure| measure.get("baseline")?.as_str());
+    let is_baseline = |value: &Value| baseline.is_none_or(|baseline| same(&as_word(value), baseline));
+    let is_compared = compared.iter().any(|axis| axis.values.iter().any(is_baseline));
     let x = others.iter().position(|axis| axis.is_numeric());
     let mut figures = Vec::new();
     if let Some(x) = x {

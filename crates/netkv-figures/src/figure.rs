@@ -35,6 +35,8 @@ pub(crate) struct Figure {
     pub(crate) rank: f64,
     /// The axes of the experiment that it shows.
     pub(crate) view: View,
+    /// Whether the paper has a figure like it, whose printed numbers are drawn too.
+    printed: bool,
     /// How it shows it.
     pub(crate) kind: Kind,
 }
@@ -62,9 +64,10 @@ impl Figure {
             let shows = taken_text(&mut table, "shows")?.unwrap_or_default();
             let rank = taken_rank(&mut table)?;
             let view = taken_view(&mut table)?;
+            let printed = table.remove("printed").is_some_and(|said| said.as_bool() == Some(true));
             let (experiment, section) = (experiment.to_owned(), section.to_owned());
             let kind = table.try_into()?;
-            Ok(Self { name: name.clone(), experiment, title, shows, section, rank, view, kind })
+            Ok(Self { name: name.clone(), experiment, title, shows, section, rank, view, printed, kind })
         };
         read(table).with_context(|| format!("figure {name} of experiment {experiment}"))
     }
@@ -79,15 +82,15 @@ impl Figure {
 
     fn drawn(&self, results: &Results, sources: Sources<'_>) -> Result<String> {
         let cells = || Cells::read(sources.results, &self.experiment);
-        // "{x}" stands for the place across that bars are drawn at.
+        let printed = sources.printed.only_if(self.printed);
         let title = self.title.replace("the baseline", &results.baseline_label());
         match &self.kind {
             Kind::Lines(lines) => lines.draw(results, &title),
             Kind::Bars(bars) => bars.draw(results, &title),
             Kind::Intervals(intervals) => intervals.draw(results, &title),
-            Kind::Multiples(multiples) => multiples.draw(results, sources.printed, &title),
-            Kind::Grid(grid) => grid.draw(results, sources.printed, &title),
-            Kind::Steps(steps) => steps.draw(results, &cells()?, sources.printed, &title),
+            Kind::Multiples(multiples) => multiples.draw(results, printed, &title),
+            Kind::Grid(grid) => grid.draw(&results.without_baseline_panels(), printed, &title),
+            Kind::Steps(steps) => steps.draw(results, &cells()?, printed, &title),
             Kind::Waterfall(waterfall) => waterfall.draw(results, &cells()?, &title),
         }
     }

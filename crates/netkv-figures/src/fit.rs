@@ -2,12 +2,13 @@
 
 use crate::axis::Scale;
 use crate::canvas::{Align, Canvas, Point};
+use crate::numbers::{tokens, trimmed};
 use crate::page::{
     Key, LABEL, MARGIN, NOTE, PANEL_TITLE, Panel, TICK, TITLE, draw_caption, draw_keys, grid_line, lower_axis,
     marker_radius, widest,
 };
 use crate::style::{self, INK, Marker, RGBColor};
-use crate::words::{tokens, trimmed, wrapped};
+use crate::words::wrapped;
 use anyhow::{Result, ensure};
 
 const WIDTH: f64 = 1180.0;

@@ -8,7 +8,7 @@ use crate::page::{Head, Key, LABEL, NOTE, Page, Panel, TICK, widest};
 use crate::printed::Printed;
 use crate::style::{self, AXIS, MUTED};
 use crate::unit::{Unit, named};
-use crate::words;
+use crate::{numbers, words};
 use anyhow::{Result, ensure};
 use serde::Deserialize;
 
@@ -182,11 +182,11 @@ impl Grid {
             sentences.push(format!(
                 "Paired seed by seed; {}t intervals over seeds reach at most {} points to either side.",
                 words::confidence(results),
-                words::three_digits(most)
+                numbers::three_digits(most)
             ));
         }
         let small = "Small numbers: what the paper prints.";
-        sentences.push(if n_open > 0 { small.to_owned() } else { words::open_marks(printed, n_open) });
+        sentences.extend(if n_open > 0 { Some(small.to_owned()) } else { words::open_marks(printed, n_open) });
         if !self.says.is_empty() {
             sentences.push(self.says.clone());
         }

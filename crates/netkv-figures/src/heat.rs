@@ -4,9 +4,10 @@
 use crate::axis::Scale;
 use crate::canvas::{Align, Canvas, Point, text_width};
 use crate::load::{Block, Load, Picture};
+use crate::numbers::{percent, trimmed};
 use crate::page::{LABEL, MARGIN, NOTE, PANEL_TITLE, Panel, TICK, TITLE, draw_caption, lower_axis, widest};
 use crate::style::{self, RGBColor};
-use crate::words::{self, percent, wrapped};
+use crate::words::{self, wrapped};
 use anyhow::Result;
 use netkv_frames::{Metadata, Table};
 use std::collections::BTreeMap;
@@ -62,7 +63,7 @@ fn caption(picture: &Picture, metadata: &Metadata) -> String {
         "A row is {}, a column the mean over {} s of simulated time, from the start to the last token. Shares are of what \
          a link can carry when nothing else uses it; percentages stand for the mean of all links of a kind.",
         picture.row_is,
-        words::trimmed(libm::round((end - start) * 1e6) / 1e6)
+        trimmed(libm::round((end - start) * 1e6) / 1e6)
     ));
     sentences.join(" ")
 }

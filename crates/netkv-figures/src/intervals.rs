@@ -8,7 +8,7 @@ use crate::lines::EQUIVALENCE;
 use crate::page::{DASH, Head, Key, LABEL, Page, Panel, lower_axis, marker_radius, widest};
 use crate::style::{self, INK, MUTED};
 use crate::unit::{Unit, named};
-use crate::words;
+use crate::{numbers, words};
 use anyhow::{Result, ensure};
 use serde::Deserialize;
 
@@ -228,7 +228,7 @@ impl Intervals {
         let mut sentences = vec![words::provenance(results, Some("Bars"))];
         sentences.push(format!("Each seed is compared with {baseline} on the same requests."));
         if self.log() {
-            let within = words::percent(EQUIVALENCE);
+            let within = numbers::percent(EQUIVALENCE);
             sentences.push(format!("Shaded: within ±{within} of equal."));
         }
         sentences.extend(words::objective(results, self.metric()));

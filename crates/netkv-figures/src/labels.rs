@@ -2,8 +2,8 @@
 //! experiment, as its manifest has them; what has none is called by its key.
 
 use crate::axis::Spacing;
+use crate::numbers;
 use crate::style;
-use crate::words;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::{Table, Value};
@@ -85,11 +85,11 @@ impl Labels {
             self.axes.get(axis).map_or((Numbers::Plain, None), |words| (words.numbers, words.factor));
         let value = value * factor.unwrap_or(1.0);
         match numbers {
-            Numbers::Plain => words::trimmed(value),
-            Numbers::Percent => words::percent(value),
-            Numbers::Tokens => words::tokens(value),
-            Numbers::Interval => words::interval(value),
-            Numbers::ToOne => format!("{}:1", words::trimmed(value)),
+            Numbers::Plain => numbers::trimmed(value),
+            Numbers::Percent => numbers::percent(value),
+            Numbers::Tokens => numbers::tokens(value),
+            Numbers::Interval => numbers::interval(value),
+            Numbers::ToOne => format!("{}:1", numbers::trimmed(value)),
         }
     }
 

@@ -22,6 +22,7 @@ mod lines;
 mod load;
 mod markup;
 mod multiples;
+mod numbers;
 mod page;
 mod pairs;
 mod paper_tables;
@@ -41,7 +42,7 @@ pub use canvas::png;
 pub use fit::{FitColumn, FitPoint, FitSeries, fit_figure};
 pub use heat::heat_map;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use catalog::{Catalog, TableKind};
 use figure::Figure;
 use netkv_claims::Claims;
@@ -71,22 +72,32 @@ pub fn figures(results: &Path) -> Result<Vec<Named>> {
 /// paper's printed numbers come from `claims`. Returns what was written.
 ///
 /// # Errors
-/// If a name is unknown, a manifest or a summary cannot be read or drawn, nothing at all could be drawn, or a file cannot
-/// be written.
+/// If a name is unknown, a manifest cannot be read, there is nothing to draw, or a file cannot be written; and for each
+/// figure that cannot be drawn, after all others are.
 pub fn draw(results: &Path, out: &Path, names: &[String], claims: Option<&Claims>) -> Result<Vec<PathBuf>> {
     let sources = Sources::new(results, claims);
     let catalog = Catalog::read(results)?;
-    let mut written = Vec::new();
+    let (mut written, mut wrong) = (Vec::new(), Vec::new());
     for figure in chosen(&catalog, results, names)? {
-        let svg = figure.svg(sources)?;
-        let png = canvas::png(&svg).with_context(|| format!("cannot draw {}", figure.name))?;
-        for (extension, bytes) in [("svg", svg.as_bytes()), ("png", png.as_slice())] {
-            let path = out.join(format!("{}.{extension}", figure.name));
-            write_atomically(&path, bytes)?;
-            written.push(path);
+        match figure.svg(sources) {
+            Ok(svg) => {
+                let png = canvas::png(&svg).with_context(|| format!("cannot draw {}", figure.name))?;
+                for (extension, bytes) in [("svg", svg.as_bytes()), ("png", png.as_slice())] {
+                    let path = out.join(format!("{}.{extension}", figure.name));
+                    write_atomically(&path, bytes)?;
+                    written.push(path);
+                }
+            }
+            Err(error) => wrong.push(error),
         }
     }
-    Ok(written)
+    // The others are drawn; what is wrong is told all at once.
+    let others: Vec<String> = wrong.iter().skip(1).map(|error| format!("{error:#}")).collect();
+    match wrong.into_iter().next() {
+        Some(first) if others.is_empty() => Err(first),
+        Some(first) => Err(anyhow!("{first:#}\n{}", others.join("\n"))),
+        None => Ok(written),
+    }
 }
 
 /// Writes `report.html` into `out`: tables, all figures whose results are there, what became of `claims`, and where all of
@@ -113,7 +124,7 @@ pub fn comparison(results: &Path, out: &Path) -> Result<Vec<PathBuf>> {
     for spec in Catalog::read(results)?.tables {
         let TableKind::Policies(table) = &spec.kind else { continue };
         let path = out.join(&table.file);
-        write_atomically(&path, table.page(&spec, results)?.as_bytes())?;
+        write_atomically(&path, table.page(results, &spec.experiment, &spec.view)?.as_bytes())?;
         written.push(path);
     }
     Ok(written)

@@ -3,11 +3,12 @@
 
 use crate::axis::{Scale, Spacing, places};
 use crate::canvas::{Canvas, Point};
+use crate::closed_form::{self, Curve};
 use crate::data::{Estimate, Results, Row};
 use crate::page::{DASH, Head, Key, Page, Panel, TICK, grid_line, lower_axis, marker_radius, widest};
 use crate::style::{self, INK, MUTED, PolicyStyle};
 use crate::unit::{Unit, named};
-use crate::{closed_form, words};
+use crate::{numbers, words};
 use anyhow::{Result, ensure};
 use serde::Deserialize;
 
@@ -64,16 +65,6 @@ pub(crate) struct Lines {
 pub(crate) enum ClosedForm {
     /// Of the first theorem: transfers that share one way.
     SharedWay,
-}
-
-/// A closed form.
-pub(crate) struct Curve {
-    /// The policy that it is of.
-    pub(crate) policy: &'static str,
-    /// Whether it is a limit rather than exact.
-    pub(crate) dashed: bool,
-    /// In ascending order of x, in the axes' units.
-    pub(crate) points: Vec<(f64, f64)>,
 }
 
 impl Lines {
@@ -150,7 +141,11 @@ impl Lines {
         let all: Vec<f64> = means.iter().flatten().copied().collect();
         let least = all.iter().copied().min_by(f64::total_cmp).unwrap_or(1.0);
         let largest = all.iter().copied().max_by(f64::total_cmp).unwrap_or(1.0);
-        let usual = if self.is_ratio() { Logarithm::Always } else { Logarithm::Wide };
+        let usual = match (self.compare, self.unit()) {
+            (Compare::Ratio, _) => Logarithm::Always,
+            (Compare::Absolute, Unit::Percent) => Logarithm::Never,
+            (Compare::Absolute, _) => Logarithm::Wide,
+        };
         let log = match self.scale.unwrap_or(usual) {
             Logarithm::Always => true,
             Logarithm::Wide => least > 0.0 && largest > 8.0 * least,
@@ -219,9 +214,10 @@ impl Lines {
             Some(ClosedForm::SharedWay) => closed_form::shared_way(results)?,
             None => Vec::new(),
         };
+        let looks = series.iter().map(|&series| self.look(results, series));
         let mut page = Page::new(&Head {
             title: title.to_owned(),
-            keys: series.iter().map(|&series| Key::Line(self.look(results, series))).collect(),
+            keys: looks.filter(|look| !look.label.is_empty()).map(Key::Line).collect(),
             regimes: results.panel_titles(),
             y_title: self.value_title().replace("{baseline}", &results.baseline_label()),
             x_title: results.x_title(),
@@ -276,7 +272,7 @@ impl Lines {
             sentences.push(format!(
                 "Each seed is compared with {} on the same requests; below 1 is better. Shaded: within ±{} of equal.",
                 results.baseline_label(),
-                words::percent(EQUIVALENCE)
+                numbers::percent(EQUIVALENCE)
             ));
         }
         if !self.as_points() && self.series(results).iter().any(|key| style::is_netkv(key)) {

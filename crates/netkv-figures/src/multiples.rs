@@ -263,7 +263,7 @@ impl Multiples {
         let mut sentences = vec![words::provenance(results, Some("Bands"))];
         let slo = self.measures.iter().find_map(|measured| words::objective(results, &measured.metric));
         sentences.extend(slo);
-        sentences.push(words::open_marks(printed, n_open));
+        sentences.extend(words::open_marks(printed, n_open));
         if !self.says.is_empty() {
             sentences.push(self.says.clone());
         }

@@ -7,6 +7,8 @@ use netkv_frames::same;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Printed<'a> {
     claims: Option<&'a Claims>,
+    /// Whether the paper has a figure or a table like this.
+    is_wanted: bool,
 }
 
 /// A point: axes and their values, as words.
@@ -14,7 +16,17 @@ pub(crate) type At<'a> = &'a [(&'a str, String)];
 
 impl<'a> Printed<'a> {
     pub(crate) const fn new(claims: Option<&'a Claims>) -> Self {
-        Self { claims }
+        Self { claims, is_wanted: true }
+    }
+
+    /// None, for a figure that the paper has nothing like, if it is not `wanted`.
+    pub(crate) fn only_if(self, wanted: bool) -> Self {
+        if wanted { self } else { Self::default() }
+    }
+
+    /// Whether the paper has a figure or a table like this.
+    pub(crate) const fn is_wanted(&self) -> bool {
+        self.is_wanted
     }
 
     /// Whether there are any.

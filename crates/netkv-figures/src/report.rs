@@ -30,7 +30,7 @@ pub(crate) fn page(sources: Sources<'_>, catalog: &Catalog, claims: Option<&Clai
     warning(&mut html, results, catalog)?;
     for spec in &catalog.tables {
         match &spec.kind {
-            TableKind::Report(table) => table.write(&mut html, spec, results)?,
+            TableKind::Report(table) => table.write(&mut html, results, &spec.experiment, &spec.view)?,
             TableKind::Policies(_) | TableKind::Paper(_) => {}
         }
     }

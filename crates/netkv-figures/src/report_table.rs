@@ -1,10 +1,9 @@
 //! A table of the report: every policy at one place across, for each panel.
 
-use crate::catalog::TableSpec;
-use crate::data::{Estimate, Results};
+use crate::data::{Estimate, Results, View};
 use crate::lines::EQUIVALENCE;
 use crate::markup::escaped;
-use crate::{style, words};
+use crate::{numbers, style, words};
 use anyhow::Result;
 use serde::Deserialize;
 use std::fmt::Write as _;
@@ -22,8 +21,8 @@ pub(crate) struct ReportTable {
 
 impl ReportTable {
     /// Adds the table.
-    pub(crate) fn write(&self, html: &mut String, spec: &TableSpec, results: &Path) -> Result<()> {
-        let results = Results::read(results, &spec.experiment, &spec.view)?;
+    pub(crate) fn write(&self, html: &mut String, results: &Path, experiment: &str, view: &View) -> Result<()> {
+        let results = Results::read(results, experiment, view)?;
         tables(html, &results, self.at, &self.title)
     }
 }
@@ -41,7 +40,7 @@ fn tables(html: &mut String, results: &Results, at: Option<f64>, title: &str) ->
         results.n_seeds(),
         escaped(&baseline),
         words::confidence(results),
-        words::percent(EQUIVALENCE)
+        numbers::percent(EQUIVALENCE)
     )?;
     for regime in &results.regimes {
         let (name, description) = results.panel_title(regime);
@@ -62,7 +61,7 @@ fn tables(html: &mut String, results: &Results, at: Option<f64>, title: &str) ->
 fn table_row(html: &mut String, results: &Results, regime: &str, policy: &str, x: f64) -> Result<()> {
     let mean = |metric: &str| results.row(regime, policy, x, metric).and_then(|row| row.value.mean);
     let cell = |value: Option<f64>, print: &dyn Fn(f64) -> String| value.map_or_else(|| "–".to_owned(), print);
-    let seconds = |value: f64| format!("{} s", words::three_digits(value * 1e-9));
+    let seconds = |value: f64| format!("{} s", numbers::three_digits(value * 1e-9));
     let share = |value: f64| format!("{:.1} %", value * 100.0);
     let tiers: Vec<String> =
         style::TIERS.iter().map(|tier| cell(mean(tier), &|value| format!("{:.0}", value * 100.0))).collect();
@@ -88,7 +87,7 @@ fn table_row(html: &mut String, results: &Results, regime: &str, policy: &str, x
         cell(mean("ttft_mean_ns"), &seconds),
         cell(mean("ttft_p99_ns"), &seconds),
         cell(mean("slo_attainment_ratio"), &share),
-        cell(mean("tbt_mean_ns"), &|value| format!("{} ms", words::three_digits(value * 1e-6))),
+        cell(mean("tbt_mean_ns"), &|value| format!("{} ms", numbers::three_digits(value * 1e-6))),
         cell(mean("decode_hit_ratio"), &share),
         tiers.join(" / "),
     )?;

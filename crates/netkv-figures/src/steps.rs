@@ -5,6 +5,7 @@ use crate::axis::Scale;
 use crate::canvas::{Align, Font};
 use crate::data::{Estimate, Results};
 use crate::multiples::{Change, Measured, OPEN};
+use crate::numbers;
 use crate::page::{Key, Panel, TICK, grid_line, marker_radius, widest};
 use crate::pairs::Cells;
 use crate::printed::Printed;
@@ -200,7 +201,7 @@ impl Steps {
             let is_open = estimate.low.zip(estimate.high).is_none_or(|(low, high)| low <= 0.0 && high >= 0.0);
             let font = Font { size: 12.0, bold: !is_open, colour: if is_open { MUTED } else { INK } };
             let middle = (self.place(step - 1) + self.place(step)) / 2.0;
-            let words = format!("{}{unit}", words::signed(mean, digits));
+            let words = format!("{}{unit}", numbers::signed(mean, digits));
             sheet.canvas.text(panel.at(middle, 0.94), &words, font, Align::Centre);
         }
         Ok(())
@@ -209,7 +210,7 @@ impl Steps {
     fn caption(&self, results: &Results, printed: Printed<'_>, n_open: usize) -> String {
         let mut sentences = vec![words::provenance(results, Some("Bars"))];
         sentences.extend(self.measures.iter().find_map(|measured| words::objective(results, &measured.metric)));
-        sentences.push(words::open_marks(printed, n_open));
+        sentences.extend(words::open_marks(printed, n_open));
         sentences.push(
             "Above the points: what a step changes, compared seed by seed; grey where its interval holds nought. Vertical \
              axes do not start at zero."

@@ -8,7 +8,7 @@ use crate::page::{Head, Key, LABEL, Page, Panel, TICK, lower_axis, widest};
 use crate::pairs::Cells;
 use crate::style::{self, AXIS, FALL, INK, MUTED, Marker, RISE};
 use crate::unit::{Unit, named};
-use crate::words;
+use crate::{numbers, words};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
@@ -141,8 +141,8 @@ impl Waterfall {
             }
             page.canvas.marker((to, y), Marker::Disc, 3.6, INK, false);
             let words = match before {
-                None => format!("{} %", words::signed(level, 1)),
-                Some(_) => words::signed(delta, 1),
+                None => format!("{} %", numbers::signed(level, 1)),
+                Some(_) => numbers::signed(delta, 1),
             };
             let font = Font { size: 12.0, bold: true, colour: if before.is_none() { INK } else { colour } };
             page.canvas.text((end + 8.0, y), &words, font, Align::Left);

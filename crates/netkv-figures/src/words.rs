@@ -1,52 +1,11 @@
-//! Numbers and sentences as people write them.
+//! Sentences as people write them.
 
 use crate::canvas::{Font, text_width};
 use crate::data::Results;
+use crate::numbers;
 use crate::printed::Printed;
 use netkv_frames::Metadata;
 use toml::Value;
-
-/// A number without trailing zeros.
-pub(crate) fn trimmed(value: f64) -> String {
-    let long = format!("{value:.6}");
-    long.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// A number with three significant digits.
-pub(crate) fn three_digits(value: f64) -> String {
-    let decimals = match value.abs() {
-        size if size >= 99.95 => 0,
-        size if size >= 9.995 => 1,
-        size if size >= 0.995 || size == 0.0 => 2,
-        _ => 3,
-    };
-    format!("{value:.decimals$}")
-}
-
-/// A number with its sign; a minus sign is one, and what rounds to nothing has none.
-pub(crate) fn signed(value: f64, decimals: usize) -> String {
-    let size = format!("{:.decimals$}", value.abs());
-    match value {
-        _ if size.bytes().all(|byte| b"0.".contains(&byte)) => size,
-        value if value < 0.0 => format!("−{size}"),
-        _ => format!("+{size}"),
-    }
-}
-
-/// A share in percent; whole ones without decimals.
-pub(crate) fn percent(ratio: f64) -> String {
-    format!("{} %", trimmed(libm::round(ratio * 1000.0) / 10.0))
-}
-
-/// A context length: 4096 is 4k.
-pub(crate) fn tokens(value: f64) -> String {
-    if value >= 1024.0 && value % 1024.0 == 0.0 { format!("{}k", value / 1024.0) } else { trimmed(value) }
-}
-
-/// A sampling interval; none means that the present is seen.
-pub(crate) fn interval(seconds: f64) -> String {
-    if seconds == 0.0 { "present".to_owned() } else { format!("{} s", trimmed(seconds)) }
-}
 
 /// Lines no wider than `width`, broken between words.
 pub(crate) fn wrapped(words: &str, font: Font, width: f64) -> Vec<String> {
@@ -118,7 +77,7 @@ pub(crate) fn provenance(results: &Results, intervals: Option<&str>) -> String {
 /// "95 % "; nothing if the results do not say, rather than a guess.
 pub(crate) fn confidence(results: &Results) -> String {
     let ratio = results.metadata.get("confidence_ratio").and_then(|value| value.parse::<f64>().ok());
-    ratio.map_or_else(String::new, |ratio| format!("{} ", percent(ratio)))
+    ratio.map_or_else(String::new, |ratio| format!("{} ", numbers::percent(ratio)))
 }
 
 /// How many runs failed; nothing if none did.
@@ -127,13 +86,13 @@ pub(crate) fn failures(results: &Results, metric: &str, only_x: Option<f64>, mar
     (failed > 0).then(|| format!("{failed} of {all} runs failed and are left out ({mark})."))
 }
 
-/// What open marks are, or that there are none and why.
-pub(crate) fn open_marks(printed: Printed<'_>, n_open: usize) -> String {
-    match (printed.is_there(), n_open) {
+/// What open marks are, or that there are none and why; nothing if the paper has no such figure.
+pub(crate) fn open_marks(printed: Printed<'_>, n_open: usize) -> Option<String> {
+    printed.is_wanted().then(|| match (printed.is_there(), n_open) {
         (true, 0) => "The paper prints no number that belongs here.".to_owned(),
         (true, _) => "Open marks: the numbers that the paper prints.".to_owned(),
         (false, _) => "Without the paper's numbers: there is no claims file.".to_owned(),
-    }
+    })
 }
 
 /// What a metric of the SLO promises, from the manifest; nothing if it is another metric.
@@ -149,10 +108,10 @@ pub(crate) fn objective(results: &Results, metric: &str) -> Option<String> {
     let number = |key: &str| slo(key).and_then(Value::as_float);
     let ttft = match slo("ttft").and_then(Value::as_str) {
         Some("fixed") => format!("TTFT within {}", fixed_limits(results, &experiment, number("ttft_s"))?),
-        _ => format!("TTFT within {} times that of an idle system", trimmed(number("ttft_slowdown")?)),
+        _ => format!("TTFT within {} times that of an idle system", numbers::trimmed(number("ttft_slowdown")?)),
     };
     let tbt = match metric {
-        "slo_attainment_ratio" => format!(" and mean TBT within {} ms", trimmed(number("tbt_ms")?)),
+        "slo_attainment_ratio" => format!(" and mean TBT within {} ms", numbers::trimmed(number("tbt_ms")?)),
         _ => String::new(),
     };
     Some(format!("SLO: {ttft}{tbt}."))
@@ -160,7 +119,7 @@ pub(crate) fn objective(results: &Results, metric: &str) -> Option<String> {
 
 /// "2 s (Chatbot), 5 s (RAG)" where an axis of files sets the limit, else "5 s".
 fn fixed_limits(results: &Results, experiment: &Value, common_s: Option<f64>) -> Option<String> {
-    let seconds = |value: f64| format!("{} s", trimmed(value));
+    let seconds = |value: f64| format!("{} s", numbers::trimmed(value));
     for axis in experiment.get("axis").and_then(Value::as_array).into_iter().flatten() {
         let key = axis.get("key").and_then(Value::as_str).unwrap_or_default();
         let values = axis.get("values").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
@@ -173,21 +132,4 @@ fn fixed_limits(results: &Results, experiment: &Value, common_s: Option<f64>) ->
         }
     }
     common_s.map(seconds)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_written_as_people_write_them() {
-        assert_eq!((tokens(1024.0), tokens(65536.0), tokens(1000.0)), ("1k".into(), "64k".into(), "1000".into()));
-        assert_eq!((percent(0.9), percent(0.455)), ("90 %".into(), "45.5 %".into()));
-        assert_eq!((interval(0.0), interval(0.5), interval(60.0)), ("present".into(), "0.5 s".into(), "60 s".into()));
-        assert_eq!(
-            (three_digits(1.2345), three_digits(123.4), three_digits(0.0512)),
-            ("1.23".into(), "123".into(), "0.051".into())
-        );
-        assert_eq!((trimmed(10.0), trimmed(0.05)), ("10".into(), "0.05".into()));
-    }
 }

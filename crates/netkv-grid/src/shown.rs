@@ -127,6 +127,14 @@ impl<'a> Checker<'a> {
                 }
                 return;
             }
+            Takes::AxisValue => {
+                if let Some(axis) = figure.get("axis").and_then(text) {
+                    self.check_axis_value(name, node, axis);
+                }
+                return;
+            }
+            Takes::Against if text(node) == Some("row_before") => return,
+            Takes::Against => return self.check_axis_value(name, node, POLICY_AXIS),
             Takes::Choice(words) if text(node).is_some_and(|word| words.contains(&word)) => return,
             Takes::Choice(words) => {
                 let names: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
@@ -134,7 +142,10 @@ impl<'a> Checker<'a> {
                 return self.fail_word(node, &message, text(node).unwrap_or_default(), &names);
             }
             Takes::Table(keys) => match &node.content {
-                Content::Table(table) => return self.check_keys(name, node, table, (keys, figure)),
+                Content::Table(table) => {
+                    let names_axis = table.contains_key("axis");
+                    return self.check_keys(name, node, table, (keys, if names_axis { table } else { figure }));
+                }
                 _ => "a table",
             },
             Takes::Only => match &node.content {

@@ -14,6 +14,10 @@ pub(crate) enum Takes {
     SeriesValue,
     /// A value of the axis across.
     XValue,
+    /// A value of the axis that stands beside it.
+    AxisValue,
+    /// A policy, or the words for that of the row above.
+    Against,
     Choice(&'static [&'static str]),
     Table(&'static [Key]),
     /// Axes, and a value of each.
@@ -53,6 +57,7 @@ const UNIT: Key = may("unit", Takes::Choice(&["s", "ms", "%", "GB", "own"]));
 const SCALE: Key = may("scale", Takes::Choice(&["auto", "log", "linear"]));
 const VALUE_TITLE: Key = may("value_title", Takes::Text);
 const SAYS: Key = may("says", Takes::Text);
+const PRINTED: Key = may("printed", Takes::Flag);
 const MEASURES: Key = must("measures", Takes::List(&Takes::Table(MEASURE)));
 
 const MEASURE: &[Key] =
@@ -116,7 +121,7 @@ const BARS_KEYS: &[Key] = &[
 ];
 
 const MULTIPLES_KEYS: &[Key] =
-    &[NAME, KIND, TITLE, SHOWS, RANK, must("x", Takes::Axis), LINES, PANELS, ONLY, MEASURES, SAYS];
+    &[NAME, KIND, TITLE, SHOWS, RANK, must("x", Takes::Axis), LINES, PANELS, ONLY, MEASURES, SAYS, PRINTED];
 
 const HEAT_MAP_KEYS: &[Key] = &[
     NAME,
@@ -131,6 +136,7 @@ const HEAT_MAP_KEYS: &[Key] = &[
     must("metric", Takes::Metric),
     VALUE_TITLE,
     SAYS,
+    PRINTED,
 ];
 
 const STEPS_KEYS: &[Key] = &[
@@ -144,6 +150,7 @@ const STEPS_KEYS: &[Key] = &[
     must("steps", Takes::List(&Takes::Table(&[must("policy", Takes::SeriesValue), must("label", Takes::Text)]))),
     MEASURES,
     SAYS,
+    PRINTED,
 ];
 
 const WATERFALL_KEYS: &[Key] = &[
@@ -193,8 +200,8 @@ const WHAT: &[Key] = &[
     must("metric", Takes::Metric),
     UNIT,
     may("digits", Takes::Number),
-    may("change_from", Takes::Text),
-    may("less", Takes::Text),
+    may("change_from", Takes::Against),
+    may("less", Takes::Against),
 ];
 
 const PAPER_TABLE_KEYS: &[Key] = &[
@@ -209,7 +216,7 @@ const PAPER_TABLE_KEYS: &[Key] = &[
         "along",
         Takes::List(&Takes::Table(&[
             must("axis", Takes::Axis),
-            must("values", Takes::List(&Takes::Any)),
+            must("values", Takes::List(&Takes::AxisValue)),
             may("labels", Takes::List(&Takes::Text)),
         ])),
     ),
