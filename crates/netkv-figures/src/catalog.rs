@@ -32,7 +32,7 @@ pub(crate) enum TableKind {
     /// In the report, a row for each policy.
     Report(ReportTable),
     /// A page of its own, a row for each policy.
-    Policies(PolicyTable),
+    PolicyPage(PolicyTable),
     /// A table of the paper in its own form.
     Paper(PaperTable),
 }
@@ -109,7 +109,7 @@ impl Catalog {
     pub(crate) fn paper_tables(&self) -> impl Iterator<Item = (&TableSpec, &PaperTable)> {
         self.tables.iter().filter_map(|spec| match &spec.kind {
             TableKind::Paper(table) => Some((spec, table)),
-            TableKind::Report(_) | TableKind::Policies(_) => None,
+            TableKind::Report(_) | TableKind::PolicyPage(_) => None,
         })
     }
 }

@@ -122,7 +122,7 @@ pub fn report(results: &Path, out: &Path, claims: Option<&Claims>) -> Result<Pat
 pub fn comparison(results: &Path, out: &Path) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     for spec in Catalog::read(results)?.tables {
-        let TableKind::Policies(table) = &spec.kind else { continue };
+        let TableKind::PolicyPage(table) = &spec.kind else { continue };
         let path = out.join(&table.file);
         write_atomically(&path, table.page(results, &spec.experiment, &spec.view)?.as_bytes())?;
         written.push(path);

@@ -31,7 +31,7 @@ pub(crate) fn page(sources: Sources<'_>, catalog: &Catalog, claims: Option<&Clai
     for spec in &catalog.tables {
         match &spec.kind {
             TableKind::Report(table) => table.write(&mut html, results, &spec.experiment, &spec.view)?,
-            TableKind::Policies(_) | TableKind::Paper(_) => {}
+            TableKind::PolicyPage(_) | TableKind::Paper(_) => {}
         }
     }
     if let Some(claims) = claims {

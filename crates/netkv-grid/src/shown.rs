@@ -141,16 +141,16 @@ impl<'a> Checker<'a> {
                 let message = format!("{name} = {} is not allowed", node.content.canonical());
                 return self.fail_word(node, &message, text(node).unwrap_or_default(), &names);
             }
-            Takes::Table(keys) => match &node.content {
-                Content::Table(table) => {
+            Takes::Table(keys) => match table_of(node) {
+                Some(table) => {
                     let names_axis = table.contains_key("axis");
                     return self.check_keys(name, node, table, (keys, if names_axis { table } else { figure }));
                 }
-                _ => "a table",
+                None => "a table",
             },
-            Takes::Only => match &node.content {
-                Content::Table(only) => return only.iter().for_each(|(axis, value)| self.check_only(axis, value)),
-                _ => "a table of axes and values",
+            Takes::Only => match table_of(node) {
+                Some(only) => return only.iter().for_each(|(axis, value)| self.check_only(axis, value)),
+                None => "a table of axes and values",
             },
             Takes::OneOrMore(each) | Takes::List(each) => match (list(node), takes) {
                 (Some(items), _) => return items.iter().for_each(|item| self.check_value(name, item, *each, figure)),
@@ -248,6 +248,13 @@ fn text(node: &Node) -> Option<&str> {
     match &node.content {
         Content::Text(text) => Some(text),
         Content::Table(_) | Content::List(_) | Content::Integer(_) | Content::Float(_) | Content::Flag(_) => None,
+    }
+}
+
+const fn table_of(node: &Node) -> Option<&Table> {
+    match &node.content {
+        Content::Table(table) => Some(table),
+        Content::List(_) | Content::Text(_) | Content::Integer(_) | Content::Float(_) | Content::Flag(_) => None,
     }
 }
 

@@ -182,7 +182,7 @@ pub(crate) const FIGURES: &[(&str, &[Key])] = &[
 const REPORT_TABLE_KEYS: &[Key] =
     &[KIND, RANK, must("title", Takes::Text), must("x", Takes::Axis), may("at", Takes::XValue), ROWS, PANELS, ONLY];
 
-const POLICIES_TABLE_KEYS: &[Key] = &[
+const POLICY_PAGE_KEYS: &[Key] = &[
     KIND,
     RANK,
     must("file", Takes::FileName),
@@ -225,7 +225,7 @@ const PAPER_TABLE_KEYS: &[Key] = &[
 
 /// The kinds of tables.
 pub(crate) const TABLES: &[(&str, &[Key])] =
-    &[("report", REPORT_TABLE_KEYS), ("policies", POLICIES_TABLE_KEYS), ("paper", PAPER_TABLE_KEYS)];
+    &[("report", REPORT_TABLE_KEYS), ("policy_page", POLICY_PAGE_KEYS), ("paper", PAPER_TABLE_KEYS)];
 
 /// What is said of the report.
 pub(crate) const REPORT: &[Key] = &[may("section", Takes::Text)];
