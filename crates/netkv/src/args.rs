@@ -88,7 +88,7 @@ them. The number of a request is that of the tables and of `netkv cell --request
     #[command(after_help = "\
 Examples:
   netkv figures
-  netkv figures load_ttft --results results --out figures")]
+  netkv figures ttft_vs_load --results results --out figures")]
     Figures(FiguresArgs),
     /// Print every column of every result table: name, type, unit, meaning
     #[command(after_help = "\

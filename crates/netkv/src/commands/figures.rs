@@ -42,11 +42,12 @@ fn check_names(asked: &[String], results: &Path) -> Result<(), Failure> {
     let names: Vec<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
     let Some(name) = asked.iter().find(|name| !names.contains(&name.as_str())) else { return Ok(()) };
     let hint = nearest(name, names.iter().copied()).map_or_else(String::new, |near| format!("; did you mean {near}?"));
-    Err(Failure::usage(format_args!(
-        "there is no figure {name} in {}; there are {}{hint}",
-        results.display(),
-        names.join(", ")
-    )))
+    let there = if names.is_empty() {
+        "there are none: run an experiment first".to_owned()
+    } else {
+        format!("there are {}", names.join(", "))
+    };
+    Err(Failure::usage(format_args!("there is no figure {name} in {}; {there}{hint}", results.display())))
 }
 
 /// A disk that does not do what it should is the machine's fault; results that cannot be drawn are the input's.
