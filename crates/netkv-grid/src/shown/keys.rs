@@ -2,7 +2,7 @@
 
 /// What a key may hold.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Takes {
+pub(super) enum Takes {
     Text,
     Number,
     Flag,
@@ -29,11 +29,11 @@ pub(crate) enum Takes {
 
 /// A key.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Key {
-    pub(crate) name: &'static str,
-    pub(crate) takes: Takes,
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) takes: Takes,
     /// Whether it must be there.
-    pub(crate) needed: bool,
+    pub(super) needed: bool,
 }
 
 const fn may(name: &'static str, takes: Takes) -> Key {
@@ -169,7 +169,7 @@ const WATERFALL_KEYS: &[Key] = &[
 ];
 
 /// The kinds of figures.
-pub(crate) const FIGURES: &[(&str, &[Key])] = &[
+pub(super) const FIGURES: &[(&str, &[Key])] = &[
     ("lines", LINES_KEYS),
     ("intervals", INTERVALS_KEYS),
     ("bars", BARS_KEYS),
@@ -224,14 +224,14 @@ const PAPER_TABLE_KEYS: &[Key] = &[
 ];
 
 /// The kinds of tables.
-pub(crate) const TABLES: &[(&str, &[Key])] =
+pub(super) const TABLES: &[(&str, &[Key])] =
     &[("report", REPORT_TABLE_KEYS), ("policy_page", POLICY_PAGE_KEYS), ("paper", PAPER_TABLE_KEYS)];
 
 /// What is said of the report.
-pub(crate) const REPORT: &[Key] = &[may("section", Takes::Text)];
+pub(super) const REPORT: &[Key] = &[may("section", Takes::Text)];
 
 /// Words of an axis.
-pub(crate) const AXIS_WORDS: &[Key] = &[
+pub(super) const AXIS_WORDS: &[Key] = &[
     TITLE,
     may("numbers", Takes::Choice(&["plain", "percent", "tokens", "interval", "to_one"])),
     may("factor", Takes::Number),
@@ -240,4 +240,4 @@ pub(crate) const AXIS_WORDS: &[Key] = &[
 ];
 
 /// Words of a value.
-pub(crate) const VALUE_WORDS: &[Key] = &[must("title", Takes::Text), may("about", Takes::Text)];
+pub(super) const VALUE_WORDS: &[Key] = &[must("title", Takes::Text), may("about", Takes::Text)];
