@@ -21,6 +21,7 @@ fn main() {
     let options = LoadOptions {
         trace_dir: std::env::var_os("NETKV_TRACE_DIR").map(Into::into),
         reduction: Some(Reduction { max_seeds: 2, max_requests: 4_000 }),
+        ..LoadOptions::default()
     };
     let experiment = Experiment::load(&path, &options).expect("the experiment is valid");
     let cells: Vec<Cell> = experiment.cells().take(CELLS).collect();

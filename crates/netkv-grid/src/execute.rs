@@ -11,7 +11,6 @@ use rayon::iter::{IntoParallelRefIterator, ParallelBridge, ParallelIterator};
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
-use std::path::Path;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -158,9 +157,10 @@ fn measured_nothing(metrics: &[Value]) -> Option<String> {
     Some(format!("no request counts, so nothing was measured: {why}"))
 }
 
-/// What a failed cell's row says: the message of its panic, then the command that runs it again.
-pub fn failure(message: &str, experiment: &Path, index: usize) -> String {
-    format!("{message}; again: netkv cell {} {index}", experiment.display())
+/// What a failed cell's row says: the message of its panic, then the command that runs it again. `experiment` is what
+/// [`Experiment::arguments`](crate::Experiment::arguments) says.
+pub fn failure(message: &str, experiment: &str, index: usize) -> String {
+    format!("{message}; again: netkv cell {experiment} {index}")
 }
 
 thread_local! {

@@ -1,18 +1,18 @@
 //! An experiment: a file with all that it extends, read, checked and unfolded into cells.
 
 use crate::axes::{Axis, AxisValue, Grid};
-use crate::header::{Header, OWN_KEYS, POLICY_AXIS, Record, WORD};
-use crate::issue::{InputErrors, Issue, IssueTally, Origin, nearest, with_suggestion};
+use crate::header::{self, Header, POLICY_AXIS, Record, WORD};
+use crate::issue::{InputErrors, Issue, Origin, nearest, with_suggestion};
 use crate::library::Library;
-use crate::profile::{LatencyRange, Profile};
+use crate::missing;
+use crate::overrides::Overrides;
+use crate::points::{Point, UsedProfile, read_points, used_profiles};
 use crate::shown;
 use crate::source;
 use crate::spec::CellSpec;
 use crate::trace_source::TraceOrigin;
 use crate::tree::{self, Content, Node, Table};
-use netkv_sim::SIM_EPOCH;
-use netkv_units::{Digest, Digester};
-use std::collections::BTreeMap;
+use netkv_units::Digest;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,14 +35,8 @@ pub struct LoadOptions {
     pub trace_dir: Option<PathBuf>,
     /// Makes the experiment smaller; numeric axes keep every second value.
     pub reduction: Option<Reduction>,
-}
-
-/// A point of the grid: one value of each axis.
-#[derive(Clone, Debug)]
-pub struct Point {
-    values: Vec<AxisValue>,
-    spec: CellSpec,
-    key: Digest,
+    /// Changes it before any axis does.
+    pub overrides: Overrides,
 }
 
 /// One run of an experiment: a grid point with a seed.
@@ -60,35 +54,25 @@ pub struct Cell {
 impl Cell {
     /// Its value on each axis.
     pub fn axis_values(&self) -> &[AxisValue] {
-        &self.point.values
+        self.point.axis_values()
     }
 
     /// Its scenario, without seed and requests.
     pub fn spec(&self) -> &CellSpec {
-        &self.point.spec
+        self.point.spec()
     }
 
     /// Where its requests come from.
     pub fn trace_origin(&self) -> &TraceOrigin {
-        self.point.spec.recipe().origin()
+        self.point.spec().recipe().origin()
     }
-}
-
-/// A profile that cells use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsedProfile {
-    /// Its name in the experiment file.
-    pub label: String,
-    /// SHA-256 of its file.
-    pub sha256: String,
-    /// What cells ask of it that was not measured, in words: there latencies are extrapolated.
-    pub outside_valid_range: Vec<String>,
 }
 
 /// An experiment without errors.
 #[derive(Debug)]
 pub struct Experiment {
     path: PathBuf,
+    overrides: Overrides,
     header: Header,
     base: Table,
     grid: Grid,
@@ -105,14 +89,17 @@ impl Experiment {
     /// Everything that is wrong, in all files and all cells, each thing once.
     pub fn load(path: &Path, options: &LoadOptions) -> Result<Self, InputErrors> {
         let file = Origin::file(path);
-        let mut base = source::load(path)?;
+        let (mut base, layers) = source::load_layers(path)?;
+        options.overrides.apply(&mut base)?;
+        header::name_by_file(&mut base, path);
+        header::spread_seeds(&mut base);
         let header = Header::read(&base, &file);
         let n_seeds = header.as_ref().map_or(1, |header| header.seeds.len());
-        let mut grid = Grid::read(&base).and_then(|grid| check_size(grid, n_seeds, &file));
+        let mut grid = Grid::read(&base, &layers, &file).and_then(|grid| check_size(grid, n_seeds, &file));
         let shown = shown::check(&base, grid.as_ref().ok().map(Grid::axes));
         if let Some(reduction) = options.reduction {
             reduce(&mut base, &reduction);
-            grid.iter_mut().for_each(Grid::thin);
+            grid = grid.and_then(|grid| thinned(grid, &file));
         }
         let mut library = Library::new(options.trace_dir.clone());
         // Without a grid, the base is read as the only point, so that its errors show at once.
@@ -124,15 +111,18 @@ impl Experiment {
                 issues.extend(header.err().unwrap_or_default());
                 issues.extend(grid.err().unwrap_or_default());
                 issues.extend(points.err().iter().flat_map(InputErrors::issues).cloned());
-                return Err(InputErrors::new(issues));
+                return Err(InputErrors::new(missing::as_one(issues, &base, &layers, &file)));
             }
         };
+        header.name.push_str(&options.overrides.label());
         if let Some(reduction) = options.reduction {
             header.seeds.truncate(reduction.max_seeds);
         }
         let profiles = used_profiles(&points);
         let path = path.to_owned();
-        let mut experiment = Self { path, header, base, grid, library, points, profiles, notices: Vec::new() };
+        let overrides = options.overrides.clone();
+        let notices = Vec::new();
+        let mut experiment = Self { path, overrides, header, base, grid, library, points, profiles, notices };
         experiment.notices = experiment.find_notices();
         Ok(experiment)
     }
@@ -142,11 +132,20 @@ impl Experiment {
         let mut notices: Vec<String> = self.library.traces().filter_map(|loaded| loaded.notice.clone()).collect();
         notices.sort();
         notices.dedup();
+        if !self.overrides.is_empty() {
+            notices.push(format!(
+                "{} is changed by{}: its results are in a folder of their own, {}, and those of the file as it is stay as \
+                 they are",
+                self.path.display(),
+                self.overrides.arguments(),
+                self.name()
+            ));
+        }
         let Header { baseline_axis, baseline, .. } = &self.header;
         let axis = self.axes().iter().position(|axis| axis.key == *baseline_axis);
         let has_it = |point: &Arc<Point>| match axis {
-            Some(axis) => point.values[axis].to_string() == *baseline,
-            None => baseline_axis == POLICY_AXIS && point.spec.policy().name() == baseline,
+            Some(axis) => point.axis_values()[axis].to_string() == *baseline,
+            None => baseline_axis == POLICY_AXIS && point.spec().policy().name() == baseline,
         };
         if !self.points.iter().any(has_it) {
             notices.push(format!(
@@ -168,7 +167,12 @@ impl Experiment {
         &self.path
     }
 
-    /// Its name, which is that of its results' folder.
+    /// What commands are to be told so that they mean this experiment: its file, and what a command line changed in it.
+    pub fn arguments(&self) -> String {
+        format!("{}{}", self.path.display(), self.overrides.arguments())
+    }
+
+    /// Its name, which is that of its results' folder; what a command line changed is a part of it.
     pub fn name(&self) -> &str {
         &self.header.name
     }
@@ -203,6 +207,16 @@ impl Experiment {
         self.grid.axes()
     }
 
+    /// Its axes by position, those together that advance together, the slowest first.
+    pub fn axis_groups(&self) -> &[Vec<usize>] {
+        self.grid.groups()
+    }
+
+    /// Number of the cells that its file leaves out.
+    pub fn n_excluded_cells(&self) -> usize {
+        self.grid.n_excluded() * self.header.seeds.len()
+    }
+
     /// Number of its cells.
     pub fn n_cells(&self) -> usize {
         self.points.len() * self.header.seeds.len()
@@ -213,8 +227,7 @@ impl Experiment {
         let n_seeds = self.header.seeds.len();
         let point = self.points.get(index / n_seeds)?.clone();
         let seed = self.header.seeds[index % n_seeds];
-        let key = Digester::new().bytes(point.key.to_string().as_bytes()).u64(seed).finish();
-        Some(Cell { index, key, seed, point })
+        Some(Cell { index, key: point.key(seed), seed, point })
     }
 
     /// Every cell, in order.
@@ -324,6 +337,16 @@ fn quoted(value: &AxisValue) -> String {
     }
 }
 
+/// Fewer values of numeric axes, of which some must be left.
+fn thinned(mut grid: Grid, file: &Origin) -> Result<Grid, Vec<Issue>> {
+    grid.thin();
+    if grid.n_points() == Some(0) {
+        let message = "the reduced version has no point: exclude leaves out all that it keeps of the axes";
+        return Err(vec![Issue::new(file, message)]);
+    }
+    Ok(grid)
+}
+
 /// The grid, if its cells are not too many.
 fn check_size(grid: Grid, n_seeds: usize, file: &Origin) -> Result<Grid, Vec<Issue>> {
     if grid.n_points().and_then(|points| points.checked_mul(n_seeds)).is_some_and(|cells| cells <= MAX_CELLS) {
@@ -333,59 +356,6 @@ fn check_size(grid: Grid, n_seeds: usize, file: &Origin) -> Result<Grid, Vec<Iss
     let factors: Vec<_> = lengths.chain([format!("{n_seeds} seeds")]).collect();
     let message = format!("too many cells: {}; allowed: at most {MAX_CELLS}", factors.join(" x "));
     Err(vec![Issue::new(file, message)])
-}
-
-/// Every point of the grid, or all that is wrong with any of them.
-fn read_points(
-    base: &Table,
-    grid: &Grid,
-    file: &Origin,
-    library: &mut Library,
-) -> Result<Vec<Arc<Point>>, InputErrors> {
-    let mut points = Vec::new();
-    let mut tally = IssueTally::default();
-    for point in 0..grid.n_points().expect("the size of the grid was checked") {
-        let tree = grid.apply(base, point);
-        match CellSpec::read(&tree, file, library) {
-            Ok(spec) => {
-                let key = point_key(tree, &spec);
-                points.push(Arc::new(Point { values: grid.values(point), spec, key }));
-            }
-            Err(issues) => tally.add(point, issues),
-        }
-    }
-    tally.finish(|points| grid.circumstances(points))?;
-    Ok(points)
-}
-
-/// Everything that the results of a point depend on but the seed. Names of files do not count, their content does.
-fn point_key(mut tree: Table, spec: &CellSpec) -> Digest {
-    for key in OWN_KEYS.iter().chain(&[WORD, "workload.trace", "model.profile"]) {
-        tree::remove(&mut tree, key);
-    }
-    let parts = [&Content::Table(tree).canonical(), &*spec.recipe().origin().sha256, spec.profile().canonical()];
-    let mut digester = Digester::new();
-    digester.u64(u64::from(SIM_EPOCH));
-    for part in parts {
-        digester.u64(part.len() as u64).bytes(part.as_bytes());
-    }
-    digester.finish()
-}
-
-/// The profiles of all points, and what these ask of them together.
-fn used_profiles(points: &[Arc<Point>]) -> Vec<UsedProfile> {
-    let mut used: BTreeMap<(&str, &str), (&Profile, LatencyRange)> = BTreeMap::new();
-    for point in points {
-        let (profile, asked) = (point.spec.profile(), point.spec.asked_latencies());
-        let entry = used.entry((&profile.label, &profile.sha256)).or_insert((profile, asked));
-        entry.1 = entry.1.joined(asked);
-    }
-    let named = |(profile, asked): (&Profile, LatencyRange)| UsedProfile {
-        label: profile.label.clone(),
-        sha256: profile.sha256.to_string(),
-        outside_valid_range: profile.valid.lacks(&asked),
-    };
-    used.into_values().map(named).collect()
 }
 
 /// Fewer requests, as if the file said so. Seeds and axes are cut where they are read.

@@ -1,16 +1,18 @@
 //! What an experiment file says about the experiment as a whole, rather than about its cells.
 
 use crate::issue::{Issue, Origin};
-use crate::reader::{Range, Reader};
-use crate::tree::Table;
+use crate::reader::{Range, Reader, list};
+use crate::tree::{Content, Node, Table};
 use netkv_policy::PolicyConfig;
+use std::path::Path;
 
 /// Keys of the experiment as a whole: no axis may set them, and no cell's key depends on them.
-pub(crate) const OWN_KEYS: [&str; 11] = [
+pub(crate) const OWN_KEYS: [&str; 12] = [
     "name",
     "seeds",
     "record",
     "axis",
+    "exclude",
     "figure",
     "table",
     "words",
@@ -28,6 +30,9 @@ pub(crate) const POLICY_AXIS: &str = "policy.name";
 
 /// What a missing key is told.
 pub(crate) const NO_DEFAULTS: &str = "there are no default values: extend experiments/base.toml, which has every key";
+
+/// Most seeds that can be asked for by their number: as many as an experiment has cells at most.
+const MAX_SEEDS: i64 = 1_000_000;
 
 /// What is kept of each run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +59,7 @@ impl Header {
     pub(crate) fn read(tree: &Table, file: &Origin) -> Result<Self, Vec<Issue>> {
         let mut reader = Reader::new(tree, file, NO_DEFAULTS);
         let name = read_name(&mut reader);
-        let seeds = reader.integers("seeds", 0, u64::from(u32::MAX));
+        let seeds = read_seeds(&mut reader);
         let record = reader.choice("record", &[("cells", Record::Cells), ("requests", Record::Requests)]);
         let baseline_axis = reader.text("measure.baseline_axis");
         let baseline = if baseline_axis.is_none_or(|axis| axis == POLICY_AXIS) {
@@ -77,6 +82,34 @@ impl Header {
             confidence_ratio: confidence_ratio.expect(complete),
         })
     }
+}
+
+/// A file without a name of its own is called like itself: the name of the file that it extends is another's.
+pub(crate) fn name_by_file(tree: &mut Table, file: &Path) {
+    if tree.get("name").is_some_and(|node| *node.key_origin.file == *file) {
+        return;
+    }
+    let stem = file.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let letter = |letter: char| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' };
+    let origin = Origin::file(file);
+    let content = Content::Text(stem.chars().map(letter).collect());
+    tree.insert("name".to_owned(), Node { key_origin: origin.clone(), origin, content });
+}
+
+/// `seeds = 3` is `seeds = [1, 2, 3]`.
+pub(crate) fn spread_seeds(tree: &mut Table) {
+    let Some(node) = tree.get_mut("seeds") else { return };
+    let Content::Integer(n @ 1..=MAX_SEEDS) = node.content else { return };
+    let seed = |seed| Node { content: Content::Integer(seed), ..node.clone() };
+    node.content = Content::List((1..=n).map(seed).collect());
+}
+
+fn read_seeds(reader: &mut Reader<'_>) -> Option<Vec<u64>> {
+    let node = reader.node("seeds")?;
+    if list(node).is_some_and(|items| !items.is_empty()) {
+        return reader.integers("seeds", 0, u64::from(u32::MAX));
+    }
+    reader.refuse("seeds", node, &format!("a number of seeds, 1 to {MAX_SEEDS}, or a list of integers"))
 }
 
 /// The name is also the folder of the results.

@@ -42,6 +42,16 @@ impl Range {
         let below = if self.includes_high { value <= self.high } else { value < self.high };
         above && below
     }
+
+    /// Whether it is one of shares, and `value` would be allowed if it were a percentage.
+    fn takes_percent(self, value: f64) -> bool {
+        self.high <= 1.0 && value > 1.0 && value <= 100.0 && self.contains(percent(value))
+    }
+}
+
+/// A percentage as a share, in as many digits as one would write.
+fn percent(value: f64) -> f64 {
+    format!("{:.12}", value / 100.0).parse().expect("a number reads back")
 }
 
 impl fmt::Display for Range {
@@ -97,7 +107,19 @@ impl<'a> Reader<'a> {
                 return self.refuse(key, node, &format!("a number, {range}"));
             }
         };
-        if range.contains(value) { Some(value) } else { self.refuse(key, node, &range.to_string()) }
+        if range.contains(value) {
+            return Some(value);
+        }
+        if key.ends_with("_ratio") && range.takes_percent(value) {
+            let message = format!(
+                "{key} = {} is not allowed; allowed: {range}; did you mean {}? It is a ratio, not a percentage",
+                node.content.canonical(),
+                percent(value)
+            );
+            self.issues.push(Issue::new(&node.origin, message));
+            return None;
+        }
+        self.refuse(key, node, &range.to_string())
     }
 
     /// A list of exactly `N` numbers in `range`.
@@ -139,11 +161,10 @@ impl<'a> Reader<'a> {
             return self.refuse(key, node, &format!("a list of integers, {low} to {high}"));
         };
         let values: Vec<u64> = items.iter().filter_map(|item| self.integer_of(key, item, low, high)).collect();
-        for (position, item) in values.iter().enumerate() {
-            if values[..position].contains(item) {
-                self.fail(key, &format!("{key} has {item} twice"));
-                return None;
-            }
+        let mut seen = BTreeSet::new();
+        if let Some(item) = values.iter().find(|item| !seen.insert(**item)) {
+            self.fail(key, &format!("{key} has {item} twice"));
+            return None;
         }
         (values.len() == items.len()).then_some(values)
     }

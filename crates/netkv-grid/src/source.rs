@@ -1,18 +1,49 @@
 //! Reading an experiment file with all that it extends.
 
 use crate::builtin;
-use crate::issue::{InputErrors, Issue, Origin};
+use crate::issue::{InputErrors, Issue, Origin, nearest, with_suggestion};
 use crate::tree::{self, Content, Node, Table};
+use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+/// The files that a tree was laid together from, the lowest first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Layers(Vec<Arc<Path>>);
+
+impl Layers {
+    /// Whether `file` was laid before `other`, which then could say something else. What is no file lies above all.
+    pub(crate) fn lies_below(&self, file: &Path, other: &Path) -> bool {
+        let place = |path: &Path| self.0.iter().position(|layer| **layer == *path);
+        place(file).is_some_and(|own| place(other).is_some_and(|other| own < other))
+    }
+
+    /// How many files there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.0.len()
+    }
+}
 
 /// The tree of a file laid over the files that it extends, without the key `extends` itself and without their figures and
 /// tables.
 pub(crate) fn load(path: &Path) -> Result<Table, InputErrors> {
-    load_below(path, &Origin::file(path), &mut Vec::new())
+    load_layers(path).map(|(tree, _)| tree)
+}
+
+/// The same with the files that it was laid together from.
+pub(crate) fn load_layers(path: &Path) -> Result<(Table, Layers), InputErrors> {
+    let mut layers = Layers::default();
+    let tree = load_below(path, &Origin::file(path), &mut Vec::new(), &mut layers)?;
+    Ok((tree, layers))
 }
 
 /// `open` holds the files that are being read: one that extends itself through others is refused.
-fn load_below(path: &Path, asked_at: &Origin, open: &mut Vec<PathBuf>) -> Result<Table, InputErrors> {
+fn load_below(
+    path: &Path,
+    asked_at: &Origin,
+    open: &mut Vec<PathBuf>,
+    layers: &mut Layers,
+) -> Result<Table, InputErrors> {
     let identity = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     if open.contains(&identity) {
         return Err(Issue::new(asked_at, format!("extends goes in a circle: {} extends itself", path.display())).into());
@@ -23,7 +54,7 @@ fn load_below(path: &Path, asked_at: &Origin, open: &mut Vec<PathBuf>) -> Result
     let mut merged = Table::new();
     let mut issues = Vec::new();
     for parent in parents(own.remove("extends"), &mut issues) {
-        match load_below(&beside(path, &parent.0), &parent.1, open) {
+        match load_below(&beside(path, &parent.0), &parent.1, open, layers) {
             Ok(mut tree) => {
                 // They are of the axes of the file that they stand in.
                 tree.retain(|key, _| !["figure", "table"].contains(&key.as_str()));
@@ -33,6 +64,9 @@ fn load_below(path: &Path, asked_at: &Origin, open: &mut Vec<PathBuf>) -> Result
         }
     }
     open.pop();
+    if !layers.0.iter().any(|layer| **layer == *path) {
+        layers.0.push(Arc::from(path));
+    }
     tree::overlay(&mut merged, &own);
     if issues.is_empty() { Ok(merged) } else { Err(InputErrors::new(issues)) }
 }
@@ -59,14 +93,45 @@ fn parents(extends: Option<Node>, issues: &mut Vec<Issue>) -> Vec<(String, Origi
 
 /// The text of a file; the error stands at the place that names the file.
 pub(crate) fn read(path: &Path, asked_at: &Origin) -> Result<String, InputErrors> {
-    let text = builtin::text(path).unwrap_or_else(|| std::fs::read_to_string(path).map_err(|error| error.to_string()));
+    let text =
+        builtin::text(path).unwrap_or_else(|| std::fs::read_to_string(path).map_err(|error| reason(path, &error)));
     text.map_err(|error| {
-        let message = match asked_at.position {
-            None => format!("cannot read it: {error}"),
-            Some(_) => format!("cannot read {}: {error}", path.display()),
+        let message = if *asked_at.file == *path {
+            format!("cannot read it: {error}")
+        } else {
+            format!("cannot read {}: {error}", path.display())
         };
         Issue::new(asked_at, message).into()
     })
+}
+
+/// Why a file cannot be read, with the file that was meant if there is one of a name like it.
+pub(crate) fn reason(path: &Path, error: &io::Error) -> String {
+    let near = if error.kind() == io::ErrorKind::NotFound { meant(path) } else { None };
+    with_suggestion(&error.to_string(), near.map(|near| near.display().to_string()).as_deref())
+}
+
+/// The file that is there and was probably meant: with the ending that was left out, of a name like it in the same folder,
+/// or of this name in the project's folder of experiments.
+fn meant(path: &Path) -> Option<PathBuf> {
+    let with_ending = path.with_extension("toml");
+    if with_ending.is_file() {
+        return Some(with_ending);
+    }
+    let name = path.file_name()?.to_str()?;
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    let own = if folder == Path::new("") { Path::new(".") } else { folder };
+    let near = nearest_in(own, name).map(|near| folder.join(near));
+    let project = || nearest_in(Path::new("experiments"), name).map(|near| Path::new("experiments").join(near));
+    near.or_else(|| if folder == Path::new("") { project() } else { None })
+}
+
+/// The name in a folder that is nearest to `name`.
+fn nearest_in(folder: &Path, name: &str) -> Option<String> {
+    let entries = std::fs::read_dir(folder).ok()?.flatten();
+    let files = entries.filter(|entry| entry.path().is_file());
+    let names: Vec<String> = files.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// `name` as seen from the folder of `file`, with "." and ".." resolved in the text; a file of netkv's own is where it is.

@@ -157,8 +157,10 @@ fn not_published(path: &Path) -> String {
 }
 
 fn parse_file(path: &Path, named_at: &Origin) -> Result<(Arc<Trace>, String), InputErrors> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| Issue::new(named_at, format!("cannot read the trace {}: {error}", path.display())))?;
+    let bytes = std::fs::read(path).map_err(|error| {
+        let reason = source::reason(path, &error);
+        Issue::new(named_at, format!("cannot read the trace {}: {reason}", path.display()))
+    })?;
     let trace = Trace::parse(&bytes)
         .map_err(|errors| Issue::new(named_at, format!("the trace {} is not valid:\n{errors}", path.display())))?;
     Ok((Arc::new(trace), sha256_hex(&bytes)))

@@ -184,20 +184,32 @@ pub(crate) fn overlay(base: &mut Table, over: &Table) {
     }
 }
 
-/// The node at a dotted key.
+/// A dotted key's first name, and what follows it.
+fn split(key: &str) -> (&str, Option<&str>) {
+    key.split_once('.').map_or((key, None), |(first, rest)| (first, Some(rest)))
+}
+
+/// The node at a dotted key; elements of a list are named by their numbers, from 0.
 pub fn get<'a>(tree: &'a Table, key: &str) -> Option<&'a Node> {
-    match key.split_once('.') {
-        None => tree.get(key),
-        Some((first, rest)) => match &tree.get(first)?.content {
-            Content::Table(table) => get(table, rest),
-            Content::List(_) | Content::Text(_) | Content::Integer(_) | Content::Float(_) | Content::Flag(_) => None,
-        },
+    let (first, rest) = split(key);
+    get_below(tree.get(first)?, rest)
+}
+
+fn get_below<'a>(node: &'a Node, key: Option<&str>) -> Option<&'a Node> {
+    let Some(key) = key else { return Some(node) };
+    match &node.content {
+        Content::Table(table) => get(table, key),
+        Content::List(items) => {
+            let (index, rest) = split(key);
+            get_below(items.get(index.parse::<usize>().ok()?)?, rest)
+        }
+        Content::Text(_) | Content::Integer(_) | Content::Float(_) | Content::Flag(_) => None,
     }
 }
 
 /// Replaces the value at a dotted key; tables on the way are made where there are none.
 pub(crate) fn set(tree: &mut Table, key: &str, node: Node) {
-    let Some((first, rest)) = key.split_once('.') else {
+    let (first, Some(rest)) = split(key) else {
         tree.insert(key.to_owned(), node);
         return;
     };
@@ -206,11 +218,44 @@ pub(crate) fn set(tree: &mut Table, key: &str, node: Node) {
         origin: node.key_origin.clone(),
         content: Content::Table(Table::new()),
     });
+    set_below(section, rest, node);
+}
+
+fn set_below(section: &mut Node, key: &str, node: Node) {
+    let (first, rest) = split(key);
+    if let Content::List(items) = &mut section.content
+        && let Some(item) = first.parse::<usize>().ok().and_then(|index| items.get_mut(index))
+    {
+        match rest {
+            None => *item = node,
+            Some(rest) => set_below(item, rest, node),
+        }
+        return;
+    }
+    // What is no table cannot hold the key: whoever reads it says so.
     if !matches!(section.content, Content::Table(_)) {
         section.content = Content::Table(Table::new());
     }
     if let Content::Table(table) = &mut section.content {
-        set(table, rest, node);
+        set(table, key, node);
+    }
+}
+
+/// Why a key that ends with a number names no element of a list of the tree; none if it does, or ends with a name, or if
+/// there is nothing where the list should be.
+pub(crate) fn misplaced_element(tree: &Table, key: &str) -> Option<String> {
+    let (list, index) = key.rsplit_once('.')?;
+    let index = index.parse::<usize>().ok()?;
+    match &get(tree, list)?.content {
+        Content::List(items) if index < items.len() => None,
+        Content::List(items) if items.is_empty() => Some(format!("{list} is an empty list")),
+        Content::List(items) => {
+            Some(format!("{list} has {} elements; allowed: {list}.0 to {list}.{}", items.len(), items.len() - 1))
+        }
+        Content::Table(_) => None,
+        other @ (Content::Text(_) | Content::Integer(_) | Content::Float(_) | Content::Flag(_)) => {
+            Some(format!("{list} is {}, not a list with elements", other.kind()))
+        }
     }
 }
 
@@ -311,6 +356,16 @@ mod tests {
         let mut base = tree("a = 1\n[b]\nc = 1\nd = [1, 2]\n");
         overlay(&mut base, &tree("[b]\nd = [3]\ne = 'new'\n"));
         assert_eq!(canonical(&base), r#"{ a = 1, b = { c = 1, d = [3], e = "new" } }"#);
+    }
+
+    #[test]
+    fn an_element_of_a_list_is_named_by_its_number() {
+        let mut tree = tree("[b]\nc = [1, 2]\n");
+        assert_eq!(get(&tree, "b.c.1").map(|node| node.content.canonical()), Some("2".to_owned()));
+        assert!(get(&tree, "b.c.2").is_none() && get(&tree, "b.c.x").is_none());
+        let node = get(&tree, "b.c.0").unwrap().clone();
+        set(&mut tree, "b.c.1", node);
+        assert_eq!(canonical(&tree), "{ b = { c = [1, 1] } }");
     }
 
     #[test]

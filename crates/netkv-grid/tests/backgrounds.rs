@@ -56,9 +56,11 @@ fn flows_take_a_known_table_of_sizes_or_an_own_one() {
 
 #[test]
 fn the_load_of_flows_is_above_0_and_below_1() {
-    for (load, shown) in [("0", "0"), ("1.0", "1"), ("1.5", "1.5"), ("-0.1", "-0.1")] {
-        let message =
-            format!(":5:22: background.offered_load_ratio = {shown} is not allowed; allowed: above 0 and below 1");
+    let percent = "; did you mean 0.015? It is a ratio, not a percentage";
+    for (load, shown, hint) in [("0", "0", ""), ("1.0", "1", ""), ("1.5", "1.5", percent), ("-0.1", "-0.1", "")] {
+        let message = format!(
+            ":5:22: background.offered_load_ratio = {shown} is not allowed; allowed: above 0 and below 1{hint}"
+        );
         check(&format!("[background]\noffered_load_ratio = {load}\n"), &[&message]);
     }
 }

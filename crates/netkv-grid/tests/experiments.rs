@@ -291,7 +291,7 @@ fn axes_are_checked_before_they_are_used() {
     check(
         "[[axis]]\nkey = 'cluster.tp'\nvalue = [1]\n",
         &[
-            ":5:7: axis cluster.tp needs either values = [...] or files = [...]",
+            ":5:7: axis cluster.tp needs one of values = [...], range = { ... } and files = [...]",
             ":6:1: value is not a known key of an axis; did you mean values?",
         ],
     );
@@ -327,14 +327,6 @@ fn too_many_cells_are_refused_before_they_are_read() {
 }
 
 #[test]
-fn a_missing_key_is_told_where_all_keys_are() {
-    let folder = common::folder(&[("x.toml", "name = 'x'\n")]);
-    let text = Experiment::load(&folder.path().join("x.toml"), &LoadOptions::default()).unwrap_err().to_string();
-    assert!(text.contains("seeds is missing; there are no default values: extend experiments/base.toml"), "{text}");
-    assert!(text.contains("cluster.tp is missing"), "{text}");
-}
-
-#[test]
 fn names_seeds_and_records_are_checked() {
     let folder = common::folder(&[(
         "x.toml",
@@ -348,7 +340,8 @@ fn names_seeds_and_records_are_checked() {
             "2:8: name = \"../x\" names the folder of the results; allowed: a-z, 0-9, _ and -",
             "3:9: seeds has 1 twice",
             "4:10: record = \"all\" is not allowed; allowed: \"cells\", \"requests\"",
-            "6:20: measure.confidence_ratio = 95 is not allowed; allowed: above 0 and below 1",
+            "6:20: measure.confidence_ratio = 95 is not allowed; allowed: above 0 and below 1; did you mean 0.95? It is a \
+             ratio, not a percentage",
         ]
     );
 }

@@ -6,8 +6,8 @@ mod common;
 
 use common::load;
 use hdrhistogram::Histogram;
-use netkv_grid::{Cell, Outcome, Plan, Reason, Segment, SegmentHeader, Status, Store, failure, run_cells};
-use netkv_sim::{RunOutput, RunTotals, Value};
+use netkv_grid::{Cell, CellRun, Outcome, Plan, Reason, Segment, SegmentHeader, Status, Store, failure, run_cells};
+use netkv_sim::{METRICS, RunOutput, RunTotals, Value};
 use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroUsize;
@@ -27,8 +27,16 @@ fn fake_output(cell: &Cell) -> RunOutput {
     RunOutput { requests: Vec::new(), tbt_histogram: Histogram::new(3).unwrap(), totals }
 }
 
+/// A run with this output in which a request counted.
+fn counted(output: RunOutput) -> CellRun {
+    let mut run = CellRun::from(output);
+    let place = METRICS.iter().position(|metric| metric.name == "requests").unwrap();
+    run.metrics[place] = Value::Integer(1);
+    run
+}
+
 fn run(cells: &[Cell], jobs: usize, runner: impl Fn(&Cell) -> RunOutput + Sync) -> Vec<Outcome> {
-    let runner = |cell: &Cell| runner(cell).into();
+    let runner = |cell: &Cell| counted(runner(cell));
     run_cells(cells, NonZeroUsize::new(jobs).unwrap(), &AtomicBool::new(false), runner, &|_, _, _| {})
 }
 
@@ -67,7 +75,7 @@ fn a_cell_that_panics_fails_alone_and_says_what_and_where() {
     };
     let runner = |cell: &Cell| {
         assert_ne!(cell.index, 3, "free blocks = {}", -1);
-        fake_output(cell).into()
+        counted(fake_output(cell))
     };
     let outcomes = run_cells(&cells, NonZeroUsize::new(2).unwrap(), &AtomicBool::new(false), runner, &note);
     assert_eq!(outcomes.len(), cells.len());
@@ -76,7 +84,7 @@ fn a_cell_that_panics_fails_alone_and_says_what_and_where() {
     let Status::Failed { message } = &failed[0].status else { unreachable!() };
     assert!(message.contains("free blocks = -1"), "{message}");
     assert!(message.contains("tests/runs.rs:"), "{message}");
-    let row = failure(message, Path::new("experiments/x.toml"), failed[0].index);
+    let row = failure(message, "experiments/x.toml", failed[0].index);
     assert!(row.ends_with("; again: netkv cell experiments/x.toml 3"), "{row}");
     let mut seen = seen.into_inner().unwrap();
     seen.sort_unstable();
@@ -92,7 +100,7 @@ fn cells_that_have_not_started_are_left_out_after_a_stop() {
             stop.store(true, Ordering::Relaxed);
         }
     };
-    let outcomes = run_cells(&cells, NonZeroUsize::new(1).unwrap(), &stop, |cell| fake_output(cell).into(), &note);
+    let outcomes = run_cells(&cells, NonZeroUsize::new(1).unwrap(), &stop, |cell| counted(fake_output(cell)), &note);
     assert_eq!(outcomes.last().unwrap().index, 2);
 }
 

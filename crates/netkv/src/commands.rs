@@ -35,6 +35,7 @@ fn load_all(paths: &[PathBuf], is_quick: bool) -> Result<Vec<Experiment>, Failur
     let options = LoadOptions {
         trace_dir: env::var_os("NETKV_TRACE_DIR").map(PathBuf::from),
         reduction: is_quick.then_some(QUICK),
+        ..LoadOptions::default()
     };
     let mut experiments = Vec::new();
     let mut issues = Vec::new();

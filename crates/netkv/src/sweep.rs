@@ -145,7 +145,7 @@ fn send_outcomes(
         match &outcome.status {
             Status::Done { .. } => {}
             Status::Failed { message } => {
-                let text = failure(message, experiment.path(), outcome.index);
+                let text = failure(message, &experiment.arguments(), outcome.index);
                 tell(&format!("cell {} failed: {text}", outcome.index));
             }
         }

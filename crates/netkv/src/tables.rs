@@ -23,7 +23,9 @@ pub fn outcomes<'a>(experiment: &Experiment, store: &'a Store) -> Vec<(Cell, &'a
 pub fn row(experiment: &Experiment, cell: &Cell, stored: &Stored) -> CellRow {
     let status = match &stored.status {
         Status::Done { digest, metrics } => CellStatus::Done { digest: digest.clone(), metrics: metrics.clone() },
-        Status::Failed { message } => CellStatus::Failed { message: failure(message, experiment.path(), cell.index) },
+        Status::Failed { message } => {
+            CellStatus::Failed { message: failure(message, &experiment.arguments(), cell.index) }
+        }
     };
     row_of(cell, status)
 }

@@ -45,7 +45,7 @@ fn describe(experiment: &Experiment, store: &Store) -> String {
         line(&mut text, &estimate);
     }
     for (cell, message) in failed.iter().take(MAX_SHOWN) {
-        let row = failure(message, experiment.path(), cell.index);
+        let row = failure(message, &experiment.arguments(), cell.index);
         line(&mut text, &format!("cell {} ({}) failed: {row}", cell.index, coordinates(experiment, cell)));
     }
     if failed.len() > MAX_SHOWN {
@@ -75,7 +75,9 @@ fn explain(experiment: &Experiment, store: &Store, cell: &Cell) -> String {
     let state = match store.get(cell.key).map(|stored| &stored.status) {
         None => "not run yet: no stored result has this key".to_owned(),
         Some(Status::Done { digest, .. }) => format!("done, result {digest}"),
-        Some(Status::Failed { message }) => format!("failed: {}", failure(message, experiment.path(), cell.index)),
+        Some(Status::Failed { message }) => {
+            format!("failed: {}", failure(message, &experiment.arguments(), cell.index))
+        }
     };
     let mut text = format!("cell {}: {}\n", cell.index, coordinates(experiment, cell));
     line(&mut text, &state);
