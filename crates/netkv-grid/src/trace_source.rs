@@ -3,7 +3,7 @@
 use crate::issue::{InputErrors, Issue, Origin};
 use crate::sha256::sha256_hex;
 use crate::source;
-use netkv_workload::{SyntheticKind, Trace, generate};
+use netkv_workload::{StampGaps, SyntheticKind, Trace, generate};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,9 +84,21 @@ pub(crate) struct LoadedTrace {
 #[derive(Clone, Debug)]
 pub(crate) enum LoadedRequests {
     /// A trace in memory.
-    Trace(Arc<Trace>),
+    Trace {
+        /// Its rows.
+        trace: Arc<Trace>,
+        /// How its timestamps follow each other.
+        gaps: Arc<StampGaps>,
+    },
     /// Conversations without end, of a seed.
     Endless(u64),
+}
+
+impl LoadedRequests {
+    fn of(trace: Arc<Trace>) -> Self {
+        let gaps = Arc::new(StampGaps::of(&trace));
+        Self::Trace { trace, gaps }
+    }
 }
 
 /// Loads what `workload.trace = name` stands for; `named_at` is where it stands.
@@ -106,7 +118,7 @@ pub(crate) fn load(name: &str, named_at: &Origin, trace_dir: Option<&Path>) -> R
     let path = source::beside(&named_at.file, name);
     let (trace, sha256) = parse_file(&path, named_at)?;
     let origin = TraceOrigin { label: name.to_owned(), sha256, fallback: false };
-    Ok(LoadedTrace { origin, requests: LoadedRequests::Trace(trace), notice: None })
+    Ok(LoadedTrace { origin, requests: LoadedRequests::of(trace), notice: None })
 }
 
 fn unknown_generator(name: &str) -> String {
@@ -147,7 +159,7 @@ fn published(known: &Published, path: &Path, named_at: &Origin) -> Result<Loaded
         }
     };
     let origin = TraceOrigin { label, sha256, fallback: false };
-    Ok(LoadedTrace { origin, requests: LoadedRequests::Trace(trace), notice })
+    Ok(LoadedTrace { origin, requests: LoadedRequests::of(trace), notice })
 }
 
 /// What captions call a file that is not what its name says.
@@ -178,7 +190,7 @@ fn synthetic(kind_and_seed: &str) -> Option<LoadedTrace> {
         }
     };
     let origin = TraceOrigin { label, sha256: trace.sha256(), fallback: false };
-    Some(LoadedTrace { origin, requests: LoadedRequests::Trace(Arc::new(trace)), notice: None })
+    Some(LoadedTrace { origin, requests: LoadedRequests::of(Arc::new(trace)), notice: None })
 }
 
 fn endless(kind_and_seed: &str) -> Option<LoadedTrace> {

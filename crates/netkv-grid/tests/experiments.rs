@@ -248,7 +248,16 @@ fn degraded_links_must_exist_and_leave_a_way() {
 fn memory_must_hold_the_weights_and_blocks_must_fit_the_trace() {
     check(
         "[kv]\nhbm_gb_per_gpu = 24.0\n",
-        &[":5:18: no KV memory that can be used: 86.4 GB of 4 GPUs less 141.2 GB of weights is -54.8 GB"],
+        &[
+            ":5:18: kv.hbm_gb_per_gpu = 24 leaves no KV memory: 4 GPUs x 24 GB x kv.hbm_utilisation_ratio = 0.9 are 86.4 GB, \
+           and the weights of profiles/llama-3.1-70b-bf16-h100-tp4.toml take 141.2 GB; allowed: at least 39.3 GB, or \
+           cluster.tp = 8 with a profile for it",
+        ],
+    );
+    check(
+        "[kv]\ncapacity = 'fixed'\nfixed_gb_per_gpu = 0.001\n",
+        &[":6:20: kv.fixed_gb_per_gpu = 0.001 leaves no KV memory: 4 GPUs have less than one block of 5.243 MB \
+           (kv.block_tokens); allowed: at least 0.001311 GB"],
     );
     check(
         "[kv]\nblock_tokens = 48\n",

@@ -101,7 +101,10 @@ fn an_exclude_that_means_nothing_is_refused() {
            round_robin; did you mean round_robin?"],
     );
     excluding("", &[":10:1: exclude without a key would leave out every point"]);
-    check("policy.name = ['netkv', 'round_robin']\n", &[":10:1: exclude leaves out every point; nothing would be run"]);
+    excluding(
+        "policy.name = ['netkv', 'round_robin']\n",
+        &[":10:1: exclude leaves out every point; nothing would be run"],
+    );
     let zipped = "[[axis]]\nkey = 'decode.max_batch'\nvalues = [1, 2]\nzip = 'z'\n\
                   [[axis]]\nkey = 'workload.rate_rps'\nvalues = [1.0, 2.0]\nzip = 'z'\n\
                   [[exclude]]\ndecode.max_batch = 1\nworkload.rate_rps = 2\n";
@@ -330,5 +333,39 @@ fn a_missing_file_is_answered_with_the_nearest_name() {
     assert_eq!(
         load("y.toml"),
         format!("y.toml:3:9: cannot read the trace trce.jsonl: {none}; did you mean trace.jsonl?")
+    );
+}
+
+/// A trace with these timestamps.
+fn trace(stamps_ms: impl Iterator<Item = u64>) -> String {
+    let row = |stamp: u64| {
+        format!("{{\"timestamp\": {stamp}, \"input_length\": 600, \"output_length\": 5, \"hash_ids\": [0, 1]}}\n")
+    };
+    stamps_ms.map(row).collect()
+}
+
+#[test]
+fn a_trace_without_ticks_is_not_spread_over_ticks() {
+    let body = "[workload]\nwindow_s = [0, 600]\ntrace = 't.jsonl'\n";
+    let load = |stamps: &mut dyn Iterator<Item = u64>, more: &str| {
+        load_beside(&format!("{body}{more}"), &[("t.jsonl", &trace(stamps))])
+    };
+    let odd = || (0..500_u64).map(|index| index * 217 + index * index % 97);
+    assert_eq!(
+        errors(load(&mut odd(), "")),
+        [
+            ":6:9: workload.trace = \"t.jsonl\" has no ticks of workload.tick_s = 3 s: the median gap between its timestamps is \
+          218 ms, and workload.arrivals = \"dejittered\" would delay each request by up to 3 s; write workload.arrivals = \
+          \"raw_ticks\", which leaves them where they are"
+        ]
+    );
+    assert!(load(&mut odd(), "arrivals = 'raw_ticks'\n").is_ok());
+    let seconds = || (0..500).map(|index| index * 1000);
+    let told = errors(load(&mut seconds(), ""));
+    assert!(told[0].ends_with("where they are, or workload.tick_s = 1, the tick that it has"), "{told:?}");
+    assert!(load(&mut seconds(), "tick_s = 1.0\n").is_ok());
+    assert!(
+        load(&mut (0..200).map(|index| index * index % 7 * 3000 + index * 21_000), "").is_ok(),
+        "empty ticks are ticks"
     );
 }

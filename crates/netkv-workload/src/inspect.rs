@@ -9,7 +9,7 @@ mod lru;
 mod report;
 mod tree;
 
-pub use arrivals::ArrivalStatistics;
+pub use arrivals::{ArrivalStatistics, StampGaps};
 pub use distribution::Distribution;
 pub use lru::LruPoint;
 pub use tree::{ContinuationStatistics, PrefixStatistics, SessionCount};

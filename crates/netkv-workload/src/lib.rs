@@ -17,7 +17,8 @@ mod trace;
 mod workload;
 
 pub use inspect::{
-    ArrivalStatistics, ContinuationStatistics, Distribution, LruPoint, PrefixStatistics, SessionCount, TraceStatistics,
+    ArrivalStatistics, ContinuationStatistics, Distribution, LruPoint, PrefixStatistics, SessionCount, StampGaps,
+    TraceStatistics,
 };
 pub use kv_size::KvLayout;
 pub use shape::{Arrivals, Context, InputRange, Lengths, Prefixes, WorkloadSpec};

@@ -46,14 +46,18 @@ pub(super) fn read_kv(
     let fixed_gb = f64::from(cluster.tp) * fixed_gb?;
     let free_gb = if is_fixed? { fixed_gb } else { usable_gb - weights_gb };
     let blocks = (free_gb * 1e9 / bytes_per_token as f64 / f64::from(block_tokens)).floor();
-    if blocks < 1.0 || blocks > f64::from(u32::MAX) {
-        let (key, origin) = if is_fixed? {
-            ("kv.fixed_gb_per_gpu", format!("of {} GPUs", cluster.tp))
+    if blocks < 1.0 {
+        let block_gb = bytes_per_token as f64 * f64::from(block_tokens) * 1e-9;
+        if is_fixed? {
+            refuse_fixed_memory(reader, cluster.tp, block_gb);
         } else {
-            let origin = format!("{usable_gb:.1} GB of {} GPUs less {weights_gb:.1} GB of weights", cluster.tp);
-            ("kv.hbm_gb_per_gpu", origin)
-        };
-        reader.fail(key, &format!("no KV memory that can be used: {origin} is {free_gb:.1} GB"));
+            refuse_memory(reader, profile, cluster.tp, utilisation?, block_gb);
+        }
+        return None;
+    }
+    if blocks > f64::from(u32::MAX) {
+        let key = if is_fixed? { "kv.fixed_gb_per_gpu" } else { "kv.hbm_gb_per_gpu" };
+        reader.fail(key, &format!("{key} makes {blocks} blocks of KV memory; allowed: at most {}", u32::MAX));
         return None;
     }
     Some(KvConfig {
@@ -63,6 +67,43 @@ pub(super) fn read_kv(
         decode_blocks: blocks as u32,
         prefix_caching: prefix_caching?,
     })
+}
+
+/// Says that the weights leave no memory, and how much there must be.
+fn refuse_memory(reader: &mut Reader<'_>, profile: &Profile, tp: u32, utilisation: f64, block_gb: f64) {
+    const KEY: &str = "kv.hbm_gb_per_gpu";
+    let Some(hbm_gb) = reader.quietly(|reader| reader.float(KEY, Range::above(0.0, 1e5))) else { return };
+    let (weights_gb, gpus) = (profile.model.weights_gb, f64::from(tp));
+    let least_gb = up((weights_gb + block_gb) / gpus / utilisation, 10.0);
+    let is_enough = |tp: &u32| f64::from(*tp) * hbm_gb * utilisation >= weights_gb + block_gb;
+    let in_node = reader.quietly(|reader| reader.count("cluster.gpus_per_node", 1, 65_536)).unwrap_or(tp);
+    let wider = (tp + 1..=in_node).find(|wider| in_node.is_multiple_of(*wider) && is_enough(wider));
+    let wider = wider.map_or_else(String::new, |tp| format!(", or cluster.tp = {tp} with a profile for it"));
+    let message = format!(
+        "{KEY} = {hbm_gb} leaves no KV memory: {tp} GPUs x {hbm_gb} GB x kv.hbm_utilisation_ratio = {utilisation} are {:.1} \
+         GB, and the weights of {} take {weights_gb} GB; allowed: at least {least_gb} GB{wider}",
+        gpus * hbm_gb * utilisation,
+        profile.label
+    );
+    reader.fail(KEY, &message);
+}
+
+/// Says that the memory holds no block, and how much there must be.
+fn refuse_fixed_memory(reader: &mut Reader<'_>, tp: u32, block_gb: f64) {
+    const KEY: &str = "kv.fixed_gb_per_gpu";
+    let Some(gb) = reader.quietly(|reader| reader.float(KEY, Range::above(0.0, 1e5))) else { return };
+    let least_gb = up(block_gb / f64::from(tp), 1e6);
+    let message = format!(
+        "{KEY} = {gb} leaves no KV memory: {tp} GPUs have less than one block of {:.3} MB (kv.block_tokens); allowed: at \
+         least {least_gb} GB",
+        block_gb * 1e3
+    );
+    reader.fail(KEY, &message);
+}
+
+/// The next number that has no more digits than `unit`, which is 1 over the last of them.
+fn up(value: f64, unit: f64) -> f64 {
+    (value * unit).ceil() / unit
 }
 
 /// The prefill pool.

@@ -8,7 +8,7 @@ use netkv_sim::{ClusterConfig, PrefillConfig, PrefillLatency};
 use netkv_units::{SimDuration, SimTime};
 use netkv_workload::{
     Arrivals, BLOCK_TOKENS, Context, EndlessConversations, InputRange, Lengths, MAX_TOKENS, Prefixes, RequestSource,
-    Trace, Workload, WorkloadSpec,
+    StampGaps, Trace, Workload, WorkloadSpec,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl WorkloadRecipe {
     /// The requests for `seed`.
     pub(crate) fn build(&self, seed: u64) -> Arc<dyn RequestSource> {
         match &self.source.requests {
-            LoadedRequests::Trace(trace) => {
+            LoadedRequests::Trace { trace, .. } => {
                 let workload = Workload::build(trace, &self.spec, seed);
                 match self.rate_rps(&workload) {
                     None => Arc::new(workload),
@@ -89,7 +89,7 @@ impl WorkloadRecipe {
     /// How long the requests are, whatever the seed.
     pub(crate) fn lengths(&self) -> Lengths {
         match &self.source.requests {
-            LoadedRequests::Trace(trace) => self.spec.lengths(trace).expect("the window holds requests"),
+            LoadedRequests::Trace { trace, .. } => self.spec.lengths(trace).expect("the window holds requests"),
             LoadedRequests::Endless(_) => EndlessConversations::lengths(),
         }
     }
@@ -141,7 +141,10 @@ pub(super) fn read_recipe(
     let (window, arrivals, load) = (Some(window?), arrivals?, load?);
     let spec = WorkloadSpec { window, inputs: inputs?, context, arrivals, prefixes: prefixes?, limit };
     match &source.requests {
-        LoadedRequests::Trace(trace) => check_requests(reader, trace, &spec, load)?,
+        LoadedRequests::Trace { trace, gaps } => {
+            check_ticks(reader, gaps, &spec)?;
+            check_requests(reader, trace, &spec, load)?;
+        }
         LoadedRequests::Endless(_) => check_endless(reader, &spec)?,
     }
     Some(WorkloadRecipe { source, spec, load })
@@ -271,6 +274,27 @@ fn check_endless(reader: &mut Reader<'_>, spec: &WorkloadSpec) -> Option<()> {
         return None;
     }
     Some(())
+}
+
+/// Stamps that are no ticks must not be spread over ticks: that would move requests to where they never were.
+fn check_ticks(reader: &mut Reader<'_>, gaps: &StampGaps, spec: &WorkloadSpec) -> Option<()> {
+    let Arrivals::Dejittered { tick } = spec.arrivals else { return Some(()) };
+    if gaps.may_be_ticks_of(tick) {
+        return Some(());
+    }
+    let tick_s = tick.as_secs_f64();
+    let own = gaps.tick_ms().map_or_else(String::new, |tick_ms| {
+        format!(", or workload.tick_s = {}, the tick that it has", tick_ms as f64 / 1e3)
+    });
+    let message = format!(
+        "workload.trace = \"{}\" has no ticks of workload.tick_s = {tick_s} s: the median gap between its timestamps is {} ms, \
+         and workload.arrivals = \"dejittered\" would delay each request by up to {tick_s} s; write workload.arrivals = \
+         \"raw_ticks\", which leaves them where they are{own}",
+        reader.text("workload.trace")?,
+        gaps.median_ms()?
+    );
+    reader.fail("workload.trace", &message);
+    None
 }
 
 /// The window must hold requests, and they must have a rate if it is to be changed.

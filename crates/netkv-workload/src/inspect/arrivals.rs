@@ -16,6 +16,50 @@ const DEJITTER_SEED: u64 = 0;
 const MS_PER_SEC: f64 = 1000.0;
 const MS_PER_MINUTE: u64 = 60_000;
 
+/// Gaps are those of ticks if they are whole numbers of ticks but for this share of a tick, ... Chosen by us: the
+/// published ticks are good to 0.2 %, and gaps of some ticks add up their errors.
+const MULTIPLE_TOLERANCE: f64 = 0.05;
+
+/// ... in so many of all gaps. Chosen by us: of gaps that know no tick, one in ten comes that near to a whole number.
+const MULTIPLE_SHARE: f64 = 0.9;
+
+/// The gaps between neighbouring distinct timestamps of a trace, to tell whether these are ticks.
+#[derive(Clone, Debug)]
+pub struct StampGaps(Vec<f64>);
+
+impl StampGaps {
+    /// Those of a trace.
+    pub fn of(trace: &Trace) -> Self {
+        let mut stamps_ms: Vec<u64> = trace.rows().iter().map(|row| row.timestamp_ms).collect();
+        stamps_ms.dedup();
+        Self(stamps_ms.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect())
+    }
+
+    /// Length of a tick, if the stamps are ticks.
+    pub fn tick_ms(&self) -> Option<u64> {
+        find_tick_ms(&self.0)
+    }
+
+    /// Whether stamps may be ticks of this length, some of them without a request. Two gaps at the least say that they
+    /// are not.
+    pub fn may_be_ticks_of(&self, tick: SimDuration) -> bool {
+        let tick_ms = tick.as_secs_f64() * MS_PER_SEC;
+        let is_multiple = |gap_ms: &&f64| {
+            let ticks = (**gap_ms / tick_ms + 0.5).floor();
+            ticks >= 1.0 && (**gap_ms / tick_ms - ticks).abs() <= MULTIPLE_TOLERANCE
+        };
+        let n_multiples = self.0.iter().filter(is_multiple).count();
+        self.0.len() < 2 || n_multiples as f64 >= MULTIPLE_SHARE * self.0.len() as f64
+    }
+
+    /// The median gap, in ms; nothing if all requests have one timestamp.
+    pub fn median_ms(&self) -> Option<f64> {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        (!sorted.is_empty()).then(|| percentile_of_sorted(&sorted, 50.0))
+    }
+}
+
 /// When requests arrive.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ArrivalStatistics {
