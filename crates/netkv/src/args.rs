@@ -1,7 +1,9 @@
 //! The command line.
 
+mod changes;
 mod profile;
 
+pub use changes::Changes;
 pub use profile::{ProfileCommand, ProfileFitArgs};
 
 use clap::builder::PossibleValuesParser;
@@ -40,6 +42,7 @@ Examples:
   netkv run experiments/smoke.toml
   netkv run experiments/load.toml --jobs 8
   netkv run experiments/load.toml --filter regime=congested --filter policy.name=netkv --filter policy.name=round_robin
+  netkv run experiments/load.toml --set fabric.nic_gbps=200 --set oracle.granularity=zone --seeds 10
   netkv run experiments/load.toml --all-points
   netkv run experiments/load.toml --json | jq '.points[].coordinates'
 Ends with the answer: what each policy does where, what pays, what harms, what is open. The same command twice runs
@@ -63,6 +66,7 @@ A bisection on each seed, to about 1 %; axes that say how much arrives are left 
     #[command(after_help = "\
 Examples:
   netkv plan experiments/load.toml
+  netkv plan experiments/load.toml --set fabric.nic_gbps=200 --seeds 10
   netkv plan experiments/load.toml --explain 137    every key of cell 137, its value and the file that sets it")]
     Plan(PlanArgs),
     /// Run one cell again, bit for bit
@@ -70,6 +74,7 @@ Examples:
 Examples:
   netkv cell experiments/load.toml 137
   netkv cell experiments/load.toml 137 --timing
+  netkv cell experiments/load.toml 137 --set transfer.overlap=layerwise
   netkv cell experiments/load.toml 137 --requests requests.csv    or requests.parquet
   netkv cell experiments/load.toml 137 --timeline timeline.json    for ui.perfetto.dev
   netkv cell experiments/load.toml 137 --links links.parquet --every 0.1
@@ -122,6 +127,7 @@ Prints {\"finish_s\":[...]} in flow order; null is a flow that never ends.")]
 Examples:
   netkv tune experiments/tune.toml
   netkv tune experiments/tune.toml --metric ttft_p99_ns
+  netkv tune experiments/tune.toml --set workload.prefill_utilisation_ratio=0.8 --seeds 10
 The experiment has axes such as policy.cache_weight; the best values are printed for each point of its other axes.")]
     Tune(TuneArgs),
     /// Compare every number that the paper claims with ours
@@ -279,6 +285,9 @@ pub struct RunArgs {
     /// How.
     #[command(flatten)]
     pub options: RunOptions,
+    /// What is changed.
+    #[command(flatten)]
+    pub changes: Changes,
     /// Where.
     #[command(flatten)]
     pub place: Place,
@@ -293,6 +302,9 @@ pub struct PlanArgs {
     /// Show every key of one cell, its value and where it is set
     #[arg(long, value_name = "CELL")]
     pub explain: Option<usize>,
+    /// What is changed.
+    #[command(flatten)]
+    pub changes: Changes,
     /// Where.
     #[command(flatten)]
     pub place: Place,
@@ -316,6 +328,9 @@ pub struct CellArgs {
     /// What is watched.
     #[command(flatten)]
     pub watch: WatchArgs,
+    /// What is changed.
+    #[command(flatten)]
+    pub changes: Changes,
     /// Where.
     #[command(flatten)]
     pub place: Place,
@@ -336,6 +351,9 @@ pub struct ExplainArgs {
     /// As JSON, with every figure in full
     #[arg(long)]
     pub json: bool,
+    /// What is changed.
+    #[command(flatten)]
+    pub changes: Changes,
     /// The reduced version: two seeds, 1200 requests, every second value of numeric axes
     #[arg(long)]
     pub quick: bool,
@@ -457,6 +475,9 @@ pub struct TuneArgs {
     /// How.
     #[command(flatten)]
     pub options: RunOptions,
+    /// What is changed.
+    #[command(flatten)]
+    pub changes: Changes,
     /// Where.
     #[command(flatten)]
     pub place: Place,

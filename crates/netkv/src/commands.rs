@@ -17,7 +17,7 @@ pub mod schema;
 pub mod trace;
 pub mod tune;
 
-use crate::args::{Cli, Place};
+use crate::args::{Changes, Cli, Place};
 use crate::failure::{Ending, Failure};
 use crate::output::{print, tell};
 use clap::CommandFactory;
@@ -31,11 +31,11 @@ use std::path::{Path, PathBuf};
 const QUICK: Reduction = Reduction { max_seeds: 2, max_requests: 1_200 };
 
 /// Loads experiments, all before anything else is done, and says once what there is to say about them.
-fn load_all(paths: &[PathBuf], is_quick: bool) -> Result<Vec<Experiment>, Failure> {
+fn load_all(paths: &[PathBuf], is_quick: bool, changes: &Changes) -> Result<Vec<Experiment>, Failure> {
     let options = LoadOptions {
         trace_dir: env::var_os("NETKV_TRACE_DIR").map(PathBuf::from),
         reduction: is_quick.then_some(QUICK),
-        ..LoadOptions::default()
+        overrides: changes.overrides(),
     };
     let mut experiments = Vec::new();
     let mut issues = Vec::new();
@@ -64,8 +64,8 @@ fn extrapolation(experiment: &Experiment) -> Option<String> {
 }
 
 /// Loads one experiment.
-fn load(path: &Path, is_quick: bool) -> Result<Experiment, Failure> {
-    let mut experiments = load_all(&[path.to_owned()], is_quick)?;
+fn load(path: &Path, is_quick: bool, changes: &Changes) -> Result<Experiment, Failure> {
+    let mut experiments = load_all(&[path.to_owned()], is_quick, changes)?;
     Ok(experiments.pop().expect("one file is one experiment"))
 }
 

@@ -10,6 +10,7 @@ mod failure;
 mod interrupt;
 mod kept;
 mod output;
+mod owner;
 mod picture;
 mod progress;
 mod provenance;

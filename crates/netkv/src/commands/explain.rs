@@ -16,7 +16,7 @@ use netkv_units::RequestId;
 
 /// Prints the explanation of one decision.
 pub fn explain(args: &ExplainArgs) -> Result<Ending, Failure> {
-    let experiment = load(&args.experiment, args.quick)?;
+    let experiment = load(&args.experiment, args.quick, &args.changes)?;
     let cell = find_cell(&experiment, args.cell)?;
     let scenario = Workloads::new().scenario(&cell);
     let explanation = explain_request(&scenario, RequestId::new(args.request))

@@ -8,7 +8,7 @@
 //! which a batch has not filled.)
 
 use super::load;
-use crate::args::FitArgs;
+use crate::args::{Changes, FitArgs};
 use crate::failure::{Ending, Failure};
 use crate::output::{print, write_file};
 use crate::sweep::jobs;
@@ -67,7 +67,7 @@ const CORES: &str = "fabric.cores";
 pub fn fit(args: &FitArgs) -> Result<Ending, Failure> {
     let targets = read_targets(&args.claims)?;
     let path = args.claims.with_file_name(&targets.experiment);
-    let experiment = load(&path, false)?;
+    let experiment = load(&path, false, &Changes::default())?;
     let gpu = Workloads::new().scenario(&experiment.cell(0).expect("an experiment has a cell")).gpu;
     let means = run(&experiment, args)?;
     let (scale, spines, cores, error) = best_point(&means, &targets)?;

@@ -14,7 +14,7 @@ const MAX_SHOWN: usize = 10;
 
 /// Prints the plan, or all about one cell.
 pub fn plan(args: &PlanArgs) -> Result<Ending, Failure> {
-    let experiment = load(&args.experiment, args.place.quick)?;
+    let experiment = load(&args.experiment, args.place.quick, &args.changes)?;
     let store = Store::open(&results_folder(&args.place, &experiment).join(CELLS))?;
     let text = match args.explain {
         None => describe(&experiment, &store),

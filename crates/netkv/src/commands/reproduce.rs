@@ -3,7 +3,7 @@
 
 use super::run::run_experiment;
 use super::{claims, figures, load_all};
-use crate::args::{FiguresArgs, Place, ReproduceArgs};
+use crate::args::{Changes, FiguresArgs, Place, ReproduceArgs};
 use crate::clock::Moment;
 use crate::failure::{Ending, Failure};
 use crate::interrupt;
@@ -51,7 +51,7 @@ pub fn reproduce(args: &ReproduceArgs) -> Result<Ending, Failure> {
     let entries: Vec<Entry> =
         read_list(&folder.join(LIST))?.into_iter().filter(|one| one.quick || !args.quick).collect();
     let paths: Vec<PathBuf> = entries.iter().map(|entry| folder.join(entry.file.get_ref())).collect();
-    let experiments = load_all(&paths, args.quick)?;
+    let experiments = load_all(&paths, args.quick, &Changes::default())?;
     let (results, out) = if args.quick { ("results/quick", "figures/quick") } else { ("results", "figures") };
     let before = checksums(&experiments, Path::new(results));
     if !args.quick {

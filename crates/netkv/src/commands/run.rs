@@ -6,6 +6,7 @@ use crate::args::{Place, RunArgs, RunOptions};
 use crate::failure::{Ending, Failure};
 use crate::interrupt;
 use crate::output::{print, tell};
+use crate::owner;
 use crate::results;
 use crate::sweep::{Tally, sweep};
 use netkv_grid::{Experiment, Store};
@@ -14,7 +15,7 @@ use std::path::Path;
 /// Runs each experiment in turn. All are read first: an error in the last one shows before the first has run.
 /// Two that share a name would share a folder, and each would hide the other's tables.
 pub fn run(args: &RunArgs) -> Result<Ending, Failure> {
-    let experiments = load_all(&args.experiments, args.place.quick)?;
+    let experiments = load_all(&args.experiments, args.place.quick, &args.changes)?;
     let selected: Vec<Vec<usize>> =
         experiments.iter().map(|one| one.select(&args.filter).map_err(Failure::usage)).collect::<Result<_, _>>()?;
     for (index, experiment) in experiments.iter().enumerate() {
@@ -23,6 +24,9 @@ pub fn run(args: &RunArgs) -> Result<Ending, Failure> {
             let name = experiment.name();
             return Err(Failure::input(format_args!("{one} and {two} are both called {name}: give each its own name")));
         }
+    }
+    for experiment in &experiments {
+        owner::check(experiment, &results_folder(&args.place, experiment))?;
     }
     let mut ending = Ending::Done;
     for (experiment, indices) in experiments.iter().zip(&selected) {
@@ -49,6 +53,8 @@ pub fn run_experiment(
     options: &RunOptions,
 ) -> Result<(Store, Tally), Failure> {
     let folder = results_folder(place, experiment);
+    owner::check(experiment, &folder)?;
+    owner::claim(experiment, &folder)?;
     let (store, tally) = sweep(experiment, indices, &folder, options)?;
     results::write(experiment, &store, &folder)?;
     tell(&summary(experiment, &tally, &folder));

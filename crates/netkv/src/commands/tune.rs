@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// Runs the experiment and prints the best values as TOML.
 pub fn tune(args: &TuneArgs) -> Result<Ending, Failure> {
     let metric = metric_position(&args.metric)?;
-    let experiment = load(&args.experiment, args.place.quick)?;
+    let experiment = load(&args.experiment, args.place.quick, &args.changes)?;
     let parameters: Vec<usize> = (0..experiment.axes().len()).filter(|&axis| is_parameter(&experiment, axis)).collect();
     if parameters.is_empty() {
         let path = experiment.path().display();
@@ -99,7 +99,7 @@ fn report(experiment: &Experiment, parameters: &[usize], best: &[(Choice, Choice
         "# Least mean {} over the seeds {}, by: netkv tune {} --metric {}\n",
         args.metric,
         seeds.join(", "),
-        experiment.path().display(),
+        experiment.arguments(),
         args.metric
     );
     for (conditions, choice, mean) in best {
