@@ -235,6 +235,8 @@ pub enum Reason {
         /// What it said.
         message: String,
     },
+    /// It has a result, but the requests that are wanted of it now were not kept.
+    RequestsNotKept,
 }
 
 /// A segment that is being written. Its file belongs to this process alone.

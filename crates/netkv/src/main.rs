@@ -3,6 +3,7 @@
 mod answer;
 mod args;
 mod cells;
+mod changed;
 mod clock;
 mod commands;
 mod earlier;

@@ -58,10 +58,7 @@ pub fn sweep(
     let cells_folder = folder.join(CELLS);
     let store = Store::open(&cells_folder)?;
     let asked: Vec<Cell> = indices.iter().filter_map(|&index| experiment.cell(index)).collect();
-    let mut plan = store.plan(asked.iter().cloned());
-    if experiment.record() == Record::Requests {
-        run_again_for_requests(&mut plan, &asked, folder);
-    }
+    let plan = planned(experiment, &store, &asked, folder);
     warn_about(&store, &cells_folder);
     if plan.missing.is_empty() {
         let tally = Tally { n_asked: asked.len(), n_cached: plan.n_cached, n_run: 0, n_failed: 0, n_left: 0 };
@@ -78,13 +75,22 @@ pub fn sweep(
     Ok((store, Tally { n_asked: asked.len(), n_cached: plan.n_cached, n_run, n_failed, n_left }))
 }
 
+/// What is to be done of the cells that are asked for.
+pub fn planned(experiment: &Experiment, store: &Store, asked: &[Cell], folder: &Path) -> Plan {
+    let mut plan = store.plan(asked.iter().cloned());
+    if experiment.record() == Record::Requests {
+        run_again_for_requests(&mut plan, asked, folder);
+    }
+    plan
+}
+
 /// Cells that have a result but not the requests that are wanted now are run again.
 fn run_again_for_requests(plan: &mut Plan, asked: &[Cell], folder: &Path) {
     let mut planned: BTreeSet<Digest> = plan.missing.iter().map(|(cell, _)| cell.key).collect();
     for cell in asked.iter().filter(|cell| !has_requests(folder, cell)) {
         if planned.insert(cell.key) {
             plan.n_cached -= 1;
-            plan.missing.push((cell.clone(), Reason::New));
+            plan.missing.push((cell.clone(), Reason::RequestsNotKept));
         }
     }
 }

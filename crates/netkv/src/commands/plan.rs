@@ -3,43 +3,51 @@
 use super::{load, results_folder};
 use crate::args::PlanArgs;
 use crate::cells::{coordinates, find_cell};
+use crate::changed::since;
 use crate::failure::{Ending, Failure};
 use crate::kept::CELLS;
 use crate::output::print;
+use crate::sweep::planned;
 use netkv_grid::{Cell, Experiment, Plan, Reason, Status, Store, failure};
 use std::fmt::Write as _;
+use std::path::Path;
 
-/// Failed cells that are printed. Chosen by us: what fits a terminal.
+/// Failed cells and changes that are printed. Chosen by us: what fits a terminal.
 const MAX_SHOWN: usize = 10;
 
 /// Prints the plan, or all about one cell.
 pub fn plan(args: &PlanArgs) -> Result<Ending, Failure> {
     let experiment = load(&args.experiment, args.place.quick, &args.changes)?;
-    let store = Store::open(&results_folder(&args.place, &experiment).join(CELLS))?;
+    let folder = results_folder(&args.place, &experiment);
+    let store = Store::open(&folder.join(CELLS))?;
     let text = match args.explain {
-        None => describe(&experiment, &store),
+        None => describe(&experiment, &store, &folder),
         Some(index) => explain(&experiment, &store, &find_cell(&experiment, index)?),
     };
     print(&text)?;
     Ok(Ending::Done)
 }
 
-fn describe(experiment: &Experiment, store: &Store) -> String {
-    let plan = store.plan(experiment.cells());
-    let axes = experiment.axes().iter().map(|axis| format!("{} {}", axis.values.len(), axis.key));
-    let factors: Vec<_> = axes.chain([format!("{} seeds", experiment.seeds().len())]).collect();
+fn describe(experiment: &Experiment, store: &Store, folder: &Path) -> String {
+    let cells: Vec<Cell> = experiment.cells().collect();
+    let plan = planned(experiment, store, &cells, folder);
     let failed: Vec<(&Cell, &str)> =
         plan.missing.iter().filter_map(|(cell, reason)| failed_cell(cell, reason)).collect();
     let mut text =
-        format!("{}: {} cells ({})\n", experiment.path().display(), experiment.n_cells(), factors.join(" x "));
+        format!("{}: {} cells ({})\n", experiment.path().display(), experiment.n_cells(), product(experiment));
     for origin in experiment.trace_origins() {
         line(&mut text, &format!("trace: {} (sha256 {})", origin.label, &origin.sha256[..16]));
     }
     line(&mut text, &format!("done: {}", plan.n_cached));
-    let n_new = plan.missing.len() - failed.len();
-    line(&mut text, &format!("to run: {} ({n_new} new, {} failed before)", plan.missing.len(), failed.len()));
+    let n_kept = plan.missing.iter().filter(|(_, reason)| *reason == Reason::RequestsNotKept).count();
+    let n_new = plan.missing.len() - failed.len() - n_kept;
+    let kept = if n_kept == 0 { String::new() } else { format!(", {n_kept} done but their requests not kept") };
+    line(&mut text, &format!("to run: {} ({n_new} new, {} failed before{kept})", plan.missing.len(), failed.len()));
     if plan.n_shared > 0 {
         line(&mut text, &format!("{} more are equal to one of these and share its result", plan.n_shared));
+    }
+    if n_new > 0 {
+        tell_changes(&mut text, experiment, store, folder);
     }
     if let Some(estimate) = estimate(store, &plan) {
         line(&mut text, &estimate);
@@ -54,9 +62,44 @@ fn describe(experiment: &Experiment, store: &Store) -> String {
     text
 }
 
+/// The axes as factors, those that advance together as one: "2 regime x (3 zipped: a, b) x 5 seeds, less 10 excluded".
+fn product(experiment: &Experiment) -> String {
+    let axes = experiment.axes();
+    let factor = |group: &Vec<usize>| {
+        let keys: Vec<&str> = group.iter().map(|&axis| axes[axis].key.as_str()).collect();
+        let n = axes[group[0]].values.len();
+        if let [key] = keys[..] { format!("{n} {key}") } else { format!("({n} zipped: {})", keys.join(", ")) }
+    };
+    let seeds = format!("{} seeds", experiment.seeds().len());
+    let factors: Vec<_> = experiment.axis_groups().iter().map(factor).chain([seeds]).collect();
+    let n_excluded = experiment.n_excluded_cells();
+    let less = if n_excluded == 0 { String::new() } else { format!(", less {n_excluded} that are excluded") };
+    format!("{}{less}", factors.join(" x "))
+}
+
+/// Why cells are new although the folder holds results: what changed since its tables were written.
+fn tell_changes(text: &mut String, experiment: &Experiment, store: &Store, folder: &Path) {
+    if store.n_outdated_segments() > 0 {
+        let n = store.n_outdated_segments();
+        line(
+            text,
+            &format!("{n} files of results are of another version of the model or its metrics and are not used"),
+        );
+    }
+    let changes = since(experiment, folder);
+    if changes.is_empty() {
+        return;
+    }
+    line(text, &format!("changed since the tables in {} were written:", folder.display()));
+    changes.iter().take(MAX_SHOWN).for_each(|change| line(text, &format!("  {change}")));
+    if changes.len() > MAX_SHOWN {
+        line(text, &format!("  and {} more", changes.len() - MAX_SHOWN));
+    }
+}
+
 fn failed_cell<'a>(cell: &'a Cell, reason: &'a Reason) -> Option<(&'a Cell, &'a str)> {
     match reason {
-        Reason::New => None,
+        Reason::New | Reason::RequestsNotKept => None,
         Reason::Failed { message } => Some((cell, message)),
     }
 }
