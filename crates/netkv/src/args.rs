@@ -207,6 +207,9 @@ pub struct CapacityArgs {
     /// As JSON
     #[arg(long)]
     pub json: bool,
+    /// What differs from the file.
+    #[command(flatten)]
+    pub changes: Changes,
     /// How.
     #[command(flatten)]
     pub options: RunOptions,

@@ -47,7 +47,7 @@ struct Found {
 
 /// Finds and prints the capacities.
 pub fn capacity(args: &CapacityArgs) -> Result<Ending, Failure> {
-    let experiment = load(&args.experiment, args.quick)?;
+    let experiment = load(&args.experiment, args.quick, &args.changes)?;
     if !(0.0..=1.0).contains(&args.attained) {
         return Err(Failure::usage(format_args!(
             "--attained is a ratio from 0 to 1, such as 0.95; not {}",
