@@ -40,7 +40,7 @@ golden:
 
 # Draw the pictures in ARCHITECTURE.md anew, from the imports.
 picture:
-    NETKV_PICTURE=write cargo test --release -p netkv --test structure architecture
+    NETKV_PICTURE=write cargo test --release -p netkv --test structure architecture_shows
 
 # Files that use each other in a circle, and rooms; there should be none.
 circles:

@@ -26,7 +26,7 @@ fn architecture_shows_the_structure_as_it_is() {
     assert!(
         shown == drawn,
         "the imports are not those of the pictures in ARCHITECTURE.md: run `just picture`, which is \
-         NETKV_PICTURE=write cargo test --release -p netkv --test structure architecture"
+         NETKV_PICTURE=write cargo test --release -p netkv --test structure architecture_shows"
     );
 }
 
