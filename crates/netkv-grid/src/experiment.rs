@@ -6,11 +6,11 @@ use crate::issue::{InputErrors, Issue, Origin, nearest, with_suggestion};
 use crate::library::Library;
 use crate::missing;
 use crate::overrides::Overrides;
-use crate::points::{Point, UsedProfile, read_points, used_profiles};
+use crate::points::{OnRead, Point, UsedProfile, read_points, used_profiles};
 use crate::shown;
 use crate::source;
 use crate::spec::CellSpec;
-use crate::trace_source::TraceOrigin;
+use crate::trace_source::{LoadedTrace, TraceOrigin};
 use crate::tree::{self, Content, Node, Table};
 use netkv_units::Digest;
 use std::path::{Path, PathBuf};
@@ -37,6 +37,8 @@ pub struct LoadOptions {
     pub reduction: Option<Reduction>,
     /// Changes it before any axis does.
     pub overrides: Overrides,
+    /// Hears how far a large grid is read.
+    pub on_read: OnRead,
 }
 
 /// One run of an experiment: a grid point with a seed.
@@ -76,7 +78,7 @@ pub struct Experiment {
     header: Header,
     base: Table,
     grid: Grid,
-    library: Library,
+    traces: Vec<Arc<LoadedTrace>>,
     points: Vec<Arc<Point>>,
     profiles: Vec<UsedProfile>,
     notices: Vec<String>,
@@ -101,9 +103,9 @@ impl Experiment {
             reduce(&mut base, &reduction);
             grid = grid.and_then(|grid| thinned(grid, &file));
         }
-        let mut library = Library::new(options.trace_dir.clone());
+        let library = Library::new(options.trace_dir.clone());
         // Without a grid, the base is read as the only point, so that its errors show at once.
-        let points = read_points(&base, grid.as_ref().unwrap_or(&Grid::default()), &file, &mut library);
+        let points = read_points(&base, grid.as_ref().unwrap_or(&Grid::default()), &file, &library, options.on_read);
         let (mut header, grid, points) = match (header, grid, points) {
             (Ok(header), Ok(grid), Ok(points)) if shown.is_empty() => (header, grid, points),
             (header, grid, points) => {
@@ -121,15 +123,16 @@ impl Experiment {
         let profiles = used_profiles(&points);
         let path = path.to_owned();
         let overrides = options.overrides.clone();
+        let traces = library.into_traces();
         let notices = Vec::new();
-        let mut experiment = Self { path, overrides, header, base, grid, library, points, profiles, notices };
+        let mut experiment = Self { path, overrides, header, base, grid, traces, points, profiles, notices };
         experiment.notices = experiment.find_notices();
         Ok(experiment)
     }
 
     /// What the user should be told although nothing is wrong.
     fn find_notices(&self) -> Vec<String> {
-        let mut notices: Vec<String> = self.library.traces().filter_map(|loaded| loaded.notice.clone()).collect();
+        let mut notices: Vec<String> = self.traces.iter().filter_map(|loaded| loaded.notice.clone()).collect();
         notices.sort();
         notices.dedup();
         if !self.overrides.is_empty() {
@@ -237,7 +240,7 @@ impl Experiment {
 
     /// Where the requests of its cells come from, each origin once.
     pub fn trace_origins(&self) -> Vec<&TraceOrigin> {
-        let mut origins: Vec<_> = self.library.traces().map(|loaded| &loaded.origin).collect();
+        let mut origins: Vec<_> = self.traces.iter().map(|loaded| &loaded.origin).collect();
         origins.sort_by_key(|origin| (&origin.label, &origin.sha256));
         origins.dedup();
         origins

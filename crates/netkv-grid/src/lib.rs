@@ -34,7 +34,7 @@ pub use fit::{Coefficient, Errors, Fit, FitErrors, FitOptions, FittedPoint, Phas
 pub use header::Record;
 pub use issue::{InputErrors, Issue, Origin, nearest};
 pub use overrides::Overrides;
-pub use points::{Point, UsedProfile};
+pub use points::{OnRead, Point, UsedProfile};
 pub use profile::{FittedProfile, LatencyRange, Profile, ProfileOrigin, ProfiledModel};
 pub use span::Span;
 pub use spec::CellSpec;

@@ -5,17 +5,28 @@ use crate::profile::Profile;
 use crate::reader::Reader;
 use crate::source;
 use crate::trace_source::{self, LoadedTrace};
-use std::collections::BTreeMap;
+use netkv_workload::{Lengths, WorkloadSpec};
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What has been read so far.
+/// Checked workloads that are remembered. Chosen by us: neighbouring points differ in few of them.
+const MAX_CHECKED: usize = 16;
+
+/// What has been read so far; points are read on all cores.
 #[derive(Debug, Default)]
 pub(crate) struct Library {
     trace_dir: Option<PathBuf>,
+    read: Mutex<Read>,
+}
+
+#[derive(Debug, Default)]
+struct Read {
     /// By the folder of the file that names it, and by name.
     traces: BTreeMap<(PathBuf, String), Result<Arc<LoadedTrace>, InputErrors>>,
     profiles: BTreeMap<PathBuf, Result<Arc<Profile>, InputErrors>>,
+    /// Workloads without errors, with whether time is scaled and their lengths; the oldest first.
+    checked: VecDeque<(Arc<LoadedTrace>, WorkloadSpec, bool, Lengths)>,
 }
 
 impl Library {
@@ -24,18 +35,24 @@ impl Library {
         Self { trace_dir, ..Self::default() }
     }
 
+    fn read(&self) -> MutexGuard<'_, Read> {
+        // A panic while the lock is held leaves entries whole.
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The trace that `workload.trace` names.
-    pub(crate) fn trace(&mut self, reader: &mut Reader<'_>) -> Option<Arc<LoadedTrace>> {
+    pub(crate) fn trace(&self, reader: &mut Reader<'_>) -> Option<Arc<LoadedTrace>> {
         let name = reader.text("workload.trace")?;
         let named_at = &reader.node("workload.trace")?.origin;
         let load = || trace_source::load(name, named_at, self.trace_dir.as_deref()).map(Arc::new);
         let folder = named_at.file.parent().map(Path::to_owned).unwrap_or_default();
-        let loaded = self.traces.entry((folder, name.to_owned())).or_insert_with(load);
+        let mut read = self.read();
+        let loaded = read.traces.entry((folder, name.to_owned())).or_insert_with(load);
         loaded.as_ref().map_err(|errors| reader.extend(errors.issues())).ok().cloned()
     }
 
     /// The profile that `model.profile` names, from the folder of the file that says so.
-    pub(crate) fn profile(&mut self, reader: &mut Reader<'_>) -> Option<Arc<Profile>> {
+    pub(crate) fn profile(&self, reader: &mut Reader<'_>) -> Option<Arc<Profile>> {
         let label = reader.text("model.profile")?;
         let named_at = &reader.node("model.profile")?.origin;
         let path = source::beside(&named_at.file, label);
@@ -43,12 +60,32 @@ impl Library {
             let text = source::read(&path, named_at)?;
             Profile::read(&path, label, &text).map(Arc::new)
         };
-        let loaded = self.profiles.entry(path.clone()).or_insert_with(load);
+        let mut read = self.read();
+        let loaded = read.profiles.entry(path.clone()).or_insert_with(load);
         loaded.as_ref().map_err(|errors| reader.extend(errors.issues())).ok().cloned()
     }
 
+    /// The lengths of a workload that was found to have no errors before.
+    pub(crate) fn checked(&self, source: &Arc<LoadedTrace>, spec: &WorkloadSpec, is_scaled: bool) -> Option<Lengths> {
+        let read = self.read();
+        let is_it = |(own, other, scaled, _): &&(Arc<LoadedTrace>, WorkloadSpec, bool, Lengths)| {
+            Arc::ptr_eq(own, source) && other == spec && *scaled == is_scaled
+        };
+        read.checked.iter().rev().find(is_it).map(|(_, _, _, lengths)| *lengths)
+    }
+
+    /// Remembers a workload without errors.
+    pub(crate) fn remember(&self, source: &Arc<LoadedTrace>, spec: WorkloadSpec, is_scaled: bool, lengths: Lengths) {
+        let mut read = self.read();
+        if read.checked.len() >= MAX_CHECKED {
+            read.checked.pop_front();
+        }
+        read.checked.push_back((source.clone(), spec, is_scaled, lengths));
+    }
+
     /// Every trace that was loaded.
-    pub(crate) fn traces(&self) -> impl Iterator<Item = &LoadedTrace> {
-        self.traces.values().filter_map(|loaded| loaded.as_ref().ok()).map(Arc::as_ref)
+    pub(crate) fn into_traces(self) -> Vec<Arc<LoadedTrace>> {
+        let read = self.read.into_inner().unwrap_or_else(PoisonError::into_inner);
+        read.traces.into_values().filter_map(Result::ok).collect()
     }
 }

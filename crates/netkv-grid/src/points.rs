@@ -9,15 +9,23 @@ use crate::spec::CellSpec;
 use crate::tree::{self, Content, Table};
 use netkv_sim::SIM_EPOCH;
 use netkv_units::{Digest, Digester};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Points that are read at once. Chosen by us: what is wrong with them fits in memory.
+const BLOCK: usize = 8192;
+
+/// Is told how many points of how many are read, now and then.
+pub type OnRead = Option<fn(usize, usize)>;
 
 /// A point of the grid: one value of each axis.
 #[derive(Clone, Debug)]
 pub struct Point {
     values: Vec<AxisValue>,
     spec: CellSpec,
-    key: Digest,
+    /// The digest of all that its results depend on but the seed, in hexadecimal.
+    key: String,
 }
 
 impl Point {
@@ -33,7 +41,7 @@ impl Point {
 
     /// The key of its cell with this seed.
     pub(crate) fn key(&self, seed: u64) -> Digest {
-        Digester::new().bytes(self.key.to_string().as_bytes()).u64(seed).finish()
+        Digester::new().bytes(self.key.as_bytes()).u64(seed).finish()
     }
 }
 
@@ -48,23 +56,34 @@ pub struct UsedProfile {
     pub outside_valid_range: Vec<String>,
 }
 
-/// Every point of the grid, or all that is wrong with any of them.
+/// Every point of the grid, or all that is wrong with any of them. They are read on all cores, block by block.
 pub(crate) fn read_points(
     base: &Table,
     grid: &Grid,
     file: &Origin,
-    library: &mut Library,
+    library: &Library,
+    on_read: OnRead,
 ) -> Result<Vec<Arc<Point>>, InputErrors> {
-    let mut points = Vec::new();
-    let mut tally = IssueTally::default();
-    for point in 0..grid.n_points().expect("the size of the grid was checked") {
+    let n = grid.n_points().expect("the size of the grid was checked");
+    let read = |point: usize| {
         let tree = grid.apply(base, point);
-        match CellSpec::read(&tree, file, library) {
-            Ok(spec) => {
-                let key = point_key(tree, &spec);
-                points.push(Arc::new(Point { values: grid.values(point), spec, key }));
+        CellSpec::read(&tree, file, library).map(|spec| {
+            let key = point_key(tree, &spec).to_string();
+            Arc::new(Point { values: grid.values(point), spec, key })
+        })
+    };
+    let mut points = Vec::with_capacity(n);
+    let mut tally = IssueTally::default();
+    for start in (0..n).step_by(BLOCK) {
+        let block: Vec<_> = (start..n.min(start + BLOCK)).into_par_iter().map(read).collect();
+        for (index, outcome) in block.into_iter().enumerate() {
+            match outcome {
+                Ok(point) => points.push(point),
+                Err(issues) => tally.add(start + index, issues),
             }
-            Err(issues) => tally.add(point, issues),
+        }
+        if let Some(on_read) = on_read {
+            on_read(n.min(start + BLOCK), n);
         }
     }
     tally.finish(|points| grid.circumstances(points))?;

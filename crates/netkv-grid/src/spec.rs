@@ -143,7 +143,7 @@ impl CellSpec {
     }
 
     /// Reads a grid point, or says all that is wrong with it.
-    pub(crate) fn read(tree: &Table, file: &Origin, library: &mut Library) -> Result<Self, Vec<Issue>> {
+    pub(crate) fn read(tree: &Table, file: &Origin, library: &Library) -> Result<Self, Vec<Issue>> {
         let mut reader = Reader::new(tree, file, header::NO_DEFAULTS);
         header::OWN_KEYS.iter().chain([&header::WORD]).for_each(|key| reader.accept(key));
         let spec = read_sections(&mut reader, library);
@@ -156,7 +156,7 @@ impl CellSpec {
 }
 
 /// Every section in turn, so that each reports its errors whatever the others hold.
-fn read_sections(reader: &mut Reader<'_>, library: &mut Library) -> Option<CellSpec> {
+fn read_sections(reader: &mut Reader<'_>, library: &Library) -> Option<CellSpec> {
     let profile = library.profile(reader);
     let fabric = network::read_fabric(reader);
     let cluster = cluster::read_cluster(reader, profile.as_deref());

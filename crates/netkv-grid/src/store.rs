@@ -171,7 +171,7 @@ impl Store {
 
     /// What became of the cell with this key, if it was ever run.
     pub fn get(&self, key: Digest) -> Option<&Stored> {
-        self.stored.get(&key.to_string())
+        if self.stored.is_empty() { None } else { self.stored.get(&key.to_string()) }
     }
 
     /// Lines that were torn or changed, and are ignored.

@@ -111,7 +111,7 @@ fn an_exclude_that_means_nothing_is_refused() {
     check(
         zipped,
         &[
-            ":13:1: exclude leaves out nothing: no point has all of its values, since axes that advance together (zip) do \
+            ":12:1: exclude leaves out nothing: no point has all of its values, since axes that advance together (zip) do \
            not meet there",
         ],
     );

@@ -20,6 +20,7 @@ pub mod tune;
 use crate::args::{Changes, Cli, Place};
 use crate::failure::{Ending, Failure};
 use crate::output::{print, tell};
+use crate::progress::tell_reading;
 use clap::CommandFactory;
 use clap_complete::Shell;
 use netkv_grid::{Experiment, InputErrors, LoadOptions, Reduction};
@@ -36,6 +37,7 @@ fn load_all(paths: &[PathBuf], is_quick: bool, changes: &Changes) -> Result<Vec<
         trace_dir: env::var_os("NETKV_TRACE_DIR").map(PathBuf::from),
         reduction: is_quick.then_some(QUICK),
         overrides: changes.overrides(),
+        on_read: Some(tell_reading),
     };
     let mut experiments = Vec::new();
     let mut issues = Vec::new();

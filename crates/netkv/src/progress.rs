@@ -4,9 +4,23 @@ use crate::clock::Moment;
 use crate::output::tell;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
 
 /// Seconds between two plain lines. Chosen by us: a log of an hour stays readable.
 const PLAIN_INTERVAL_S: f64 = 5.0;
+
+/// Seconds until something is said of a grid that is read. Chosen by us: nobody waits longer without a word.
+const READING_INTERVAL_S: f64 = 3.0;
+
+/// Says how far a grid is read, if that takes long.
+pub fn tell_reading(n_read: usize, n_points: usize) {
+    static LAST: Mutex<Option<Moment>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if n_read < n_points && last.get_or_insert_with(Moment::now).elapsed_s() >= READING_INTERVAL_S {
+        *last = Some(Moment::now());
+        tell(&format!("read {n_read} of {n_points} points of the grid"));
+    }
+}
 
 /// How far a run is.
 pub struct Progress {

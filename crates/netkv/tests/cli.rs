@@ -180,7 +180,14 @@ fn the_same_command_twice_does_nothing_the_second_time() {
     let before = stamps(&here.path().join("results/x"));
     let names: Vec<String> =
         before.iter().map(|(path, _, _)| path.file_name().expect("a name").to_string_lossy().into_owned()).collect();
-    let expect = ["segment-000001.jsonl", "cells.parquet", "manifest.toml", "provenance.parquet", "summary.parquet"];
+    let expect = [
+        "experiment",
+        "segment-000001.jsonl",
+        "cells.parquet",
+        "manifest.toml",
+        "provenance.parquet",
+        "summary.parquet",
+    ];
     assert_eq!(names, expect);
     let second = check(here.path(), &["run", "x.toml"], 0);
     let said = "x.toml: nothing to do, 12 done before; results in results/x\n";
@@ -308,7 +315,7 @@ fn a_cell_runs_again_bit_for_bit() {
 
 #[test]
 fn an_explained_cell_shows_where_each_key_is_set() {
-    let here = folder("[fabric]\nnic_gbps = 50.0\n");
+    let here = folder("");
     let text = check(here.path(), &["plan", "x.toml", "--explain", "11"], 0).stdout;
     assert!(text.starts_with("cell 11: regime=congested policy.name=netkv_guarded seed=2\n"), "{text}");
     let line = |key: &str| text.lines().find(|line| line.trim_start().starts_with(key)).map(str::to_owned);

@@ -25,6 +25,7 @@ pub(crate) struct WorkloadRecipe {
     source: Arc<LoadedTrace>,
     spec: WorkloadSpec,
     load: Load,
+    lengths: Lengths,
 }
 
 /// How fast requests arrive.
@@ -87,11 +88,8 @@ impl WorkloadRecipe {
     }
 
     /// How long the requests are, whatever the seed.
-    pub(crate) fn lengths(&self) -> Lengths {
-        match &self.source.requests {
-            LoadedRequests::Trace { trace, .. } => self.spec.lengths(trace).expect("the window holds requests"),
-            LoadedRequests::Endless(_) => EndlessConversations::lengths(),
-        }
+    pub(crate) const fn lengths(&self) -> Lengths {
+        self.lengths
     }
 
     /// Where the requests come from.
@@ -119,7 +117,7 @@ fn mean_cold_prefill_s(requests: &dyn RequestSource, latency: &PrefillLatency, c
 /// Reads `[workload]`; the cluster and its speed are needed where load is a utilisation.
 pub(super) fn read_recipe(
     reader: &mut Reader<'_>,
-    library: &mut Library,
+    library: &Library,
     latency: Option<PrefillLatency>,
     prefill: Option<&PrefillConfig>,
     cluster: Option<&ClusterConfig>,
@@ -140,14 +138,30 @@ pub(super) fn read_recipe(
     }
     let (window, arrivals, load) = (Some(window?), arrivals?, load?);
     let spec = WorkloadSpec { window, inputs: inputs?, context, arrivals, prefixes: prefixes?, limit };
-    match &source.requests {
-        LoadedRequests::Trace { trace, gaps } => {
-            check_ticks(reader, gaps, &spec)?;
-            check_requests(reader, trace, &spec, load)?;
+    let lengths = match library.checked(&source, &spec, load != Load::Native) {
+        Some(lengths) => lengths,
+        None => {
+            let lengths = check(reader, &source.requests, &spec, load)?;
+            library.remember(&source, spec, load != Load::Native, lengths);
+            lengths
         }
-        LoadedRequests::Endless(_) => check_endless(reader, &spec)?,
+    };
+    Some(WorkloadRecipe { source, spec, load, lengths })
+}
+
+/// The lengths of the requests, if there is nothing wrong with what is made of them.
+fn check(reader: &mut Reader<'_>, requests: &LoadedRequests, spec: &WorkloadSpec, load: Load) -> Option<Lengths> {
+    match requests {
+        LoadedRequests::Trace { trace, gaps } => {
+            check_ticks(reader, gaps, spec)?;
+            check_requests(reader, trace, spec, load)?;
+            Some(spec.lengths(trace).expect("the window holds requests"))
+        }
+        LoadedRequests::Endless(_) => {
+            check_endless(reader, spec)?;
+            Some(EndlessConversations::lengths())
+        }
     }
-    Some(WorkloadRecipe { source, spec, load })
 }
 
 /// How fast requests arrive.
