@@ -42,7 +42,7 @@ Examples:
   netkv run experiments/smoke.toml
   netkv run experiments/load.toml --jobs 8
   netkv run experiments/load.toml --filter regime=congested --filter policy.name=netkv --filter policy.name=round_robin
-  netkv run experiments/load.toml --set fabric.nic_gbps=200 --set oracle.granularity=zone --seeds 10
+  netkv run experiments/load.toml --set telemetry.interval_s=5 --set oracle.granularity=zone --seeds 10
   netkv run experiments/load.toml --all-points
   netkv run experiments/load.toml --json | jq '.points[].coordinates'
 Ends with the answer: what each policy does where, what pays, what harms, what is open. The same command twice runs
@@ -66,7 +66,7 @@ A bisection on each seed, to about 1 %; axes that say how much arrives are left 
     #[command(after_help = "\
 Examples:
   netkv plan experiments/load.toml
-  netkv plan experiments/load.toml --set fabric.nic_gbps=200 --seeds 10
+  netkv plan experiments/load.toml --set telemetry.interval_s=5 --seeds 10
   netkv plan experiments/load.toml --explain 137    every key of cell 137, its value and the file that sets it")]
     Plan(PlanArgs),
     /// Run one cell again, bit for bit
@@ -74,7 +74,7 @@ Examples:
 Examples:
   netkv cell experiments/load.toml 137
   netkv cell experiments/load.toml 137 --timing
-  netkv cell experiments/load.toml 137 --set transfer.overlap=layerwise
+  netkv cell experiments/load.toml 137 --set telemetry.interval_s=5
   netkv cell experiments/load.toml 137 --requests requests.csv    or requests.parquet
   netkv cell experiments/load.toml 137 --timeline timeline.json    for ui.perfetto.dev
   netkv cell experiments/load.toml 137 --links links.parquet --every 0.1

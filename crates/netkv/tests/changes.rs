@@ -44,19 +44,19 @@ fn a_changed_experiment_has_a_folder_of_its_own_and_leaves_the_tables_as_they_ar
     let here = folder("");
     check(here.path(), &["run", "x.toml", "--quiet"], 0);
     let before = tables(&here.path().join("results/x"));
-    let changes = ["--set", "telemetry.interval_s=5", "--set", "transfer.overlap=layerwise", "--seeds", "1"];
+    let changes = ["--set", "telemetry.interval_s=5", "--set", "oracle.granularity=exact", "--seeds", "1"];
     let with = |first: &[&'static str]| -> Vec<&'static str> { first.iter().copied().chain(changes).collect() };
     let (_, said) = check(here.path(), &with(&["run", "x.toml", "--quiet"]), 0);
-    let name = "x+telemetry.interval_s=5+transfer.overlap=layerwise+seeds=1";
+    let name = "x+telemetry.interval_s=5+oracle.granularity=exact+seeds=1";
     assert!(
-        said.contains("note: x.toml is changed by --set telemetry.interval_s=5 --set transfer.overlap=layerwise"),
+        said.contains("note: x.toml is changed by --set telemetry.interval_s=5 --set oracle.granularity=exact"),
         "{said}"
     );
     assert!(said.contains(&format!("6 cells done, 0 done before, none failed; results in results/{name}\n")), "{said}");
     assert_eq!(tables(&here.path().join("results/x")), before);
     let manifest =
         fs::read_to_string(here.path().join("results").join(name).join("manifest.toml")).expect("it is there");
-    assert!(manifest.contains("overlap = \"layerwise\""), "{manifest}");
+    assert!(manifest.contains("granularity = \"exact\""), "{manifest}");
     let (plan, _) = check(here.path(), &with(&["plan", "x.toml"]), 0);
     assert!(plan.contains("done: 6\n"), "{plan}");
     let (explained, _) = check(here.path(), &with(&["plan", "x.toml", "--explain", "0"]), 0);
@@ -106,9 +106,9 @@ fn a_plan_says_what_changed_since_the_tables_were_written() {
     fs::write(here.path().join("x.toml"), text(&body)).expect("written");
     let (plan, _) = check(here.path(), &["plan", "x.toml"], 0);
     let changes = "  changed since the tables in results/x were written:\n    seeds: [1, 2] -> [1, 2, 3] (x.toml:3:9)\n    \
-                   telemetry.interval_s: 1 -> 2 (x.toml:5:16)\n    axis policy.name: netkv new\n    axis policy.name: \
-                   cache_load_aware, netkv_guarded gone\n    axis regime is gone\n";
-    assert!(plan.contains(&changes.replace("\"", "")), "{plan}");
+                   telemetry.interval_s: 1 -> 2 (x.toml:5:14)\n    axis policy.name: \"netkv\" new\n    axis policy.name: \
+                   \"cache_load_aware\", \"netkv_guarded\" gone\n    axis regime is gone\n";
+    assert!(plan.contains(changes), "{plan}");
 }
 
 #[test]

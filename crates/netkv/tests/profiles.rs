@@ -220,20 +220,20 @@ fn a_run_outside_the_measured_range_is_told_once_and_its_manifest_says_so() {
         format!("warning: narrow-experiment.toml extrapolates latencies of narrow.toml: {}\n", outside.join("; "));
     assert_eq!(said.matches(&warning).count(), 1, "{said}");
     assert_eq!(said.matches("warning").count(), 1, "{said}");
-    let manifest = || -> toml::Table {
-        let text = fs::read_to_string(here.path().join("results/x/manifest.toml")).expect("a manifest");
+    let manifest = |results: &str| -> toml::Table {
+        let text = fs::read_to_string(here.path().join(results).join("x/manifest.toml")).expect("a manifest");
         toml::from_str(&text).expect("valid TOML")
     };
     let profile = |manifest: &toml::Table| manifest["profile"].as_array().expect("a list")[0].clone();
-    let found = profile(&manifest());
+    let found = profile(&manifest("results"));
     assert_eq!(found["name"].as_str(), Some("narrow.toml"));
     let found: Vec<&str> =
         found["outside_valid_range"].as_array().expect("a list").iter().flat_map(|one| one.as_str()).collect();
     assert_eq!(found, outside);
 
-    let (_, said) = check(here.path(), &["run", "real-experiment.toml"], 0);
+    let (_, said) = check(here.path(), &["run", "real-experiment.toml", "--out", "real"], 0);
     assert!(!said.contains("warning"), "{said}");
-    assert_eq!(profile(&manifest())["outside_valid_range"].as_array().map(Vec::len), Some(0));
+    assert_eq!(profile(&manifest("real"))["outside_valid_range"].as_array().map(Vec::len), Some(0));
 }
 
 #[test]
