@@ -25,6 +25,11 @@ pub(crate) const OWN_KEYS: [&str; 12] = [
 /// What figures call the value of an axis whose file has it: nothing of a cell depends on it.
 pub(crate) const WORD: &str = "word";
 
+/// Whether a key, or a section, belongs to the experiment as a whole.
+pub(crate) fn is_own(key: &str) -> bool {
+    OWN_KEYS.contains(&key) || key == WORD
+}
+
 /// The axis of the policies, which is one even where there is only one of them.
 pub(crate) const POLICY_AXIS: &str = "policy.name";
 

@@ -1,7 +1,7 @@
 //! An experiment that lacks most keys is told so once, not once for each key.
 
 use crate::builtin;
-use crate::header::NO_DEFAULTS;
+use crate::header::{self, NO_DEFAULTS};
 use crate::issue::{Issue, Origin};
 use crate::source::{self, Layers};
 use crate::tree::{self, Table};
@@ -16,7 +16,9 @@ pub(crate) fn as_one(issues: Vec<Issue>, tree: &Table, layers: &Layers, file: &O
     if issues.iter().filter(|issue| is_missing(issue)).count() < MANY {
         return issues;
     }
-    let base = base();
+    let mut base = base();
+    // What figures say is nothing that an experiment lacks.
+    base.retain(|key, _| !header::is_own(key) || ["name", "seeds", "record"].contains(&key.as_str()));
     let all: Vec<String> = tree::leaves(&base).into_iter().map(|(key, _)| key).collect();
     // A name that was made from the file's is not set in it.
     let is_set = |key: &&String| tree::get(tree, key).is_some_and(|node| node.origin.position.is_some());

@@ -3,7 +3,7 @@
 //! Both act on the tree of the file with all that it extends, before any axis does. What was changed stands in the name of
 //! the results' folder, so that results of one experiment are never taken for those of another.
 
-use crate::header::OWN_KEYS;
+use crate::header;
 use crate::issue::{InputErrors, Issue, Origin, nearest, with_suggestion};
 use crate::reader::list;
 use crate::tree::{self, Content, Node, Table};
@@ -90,7 +90,7 @@ fn refusal(tree: &Table, key: &str) -> Option<String> {
         _ => {}
     }
     let top = key.split('.').next().unwrap_or(key);
-    if ["axis", "exclude", "extends"].contains(&top) || OWN_KEYS.contains(&key) && !ALLOWED.contains(&key) {
+    if top == "extends" || (header::is_own(top) || header::is_own(key)) && !ALLOWED.contains(&key) {
         return Some(format!("{key} is no key of a cell: change it in the file"));
     }
     if let Some(axis) = axis_at(tree, key) {

@@ -7,9 +7,21 @@ use std::fs;
 use std::path::Path;
 use toml::{Table, Value};
 
-/// Keys that no cell depends on.
-const NO_CELL: [&str; 7] =
-    ["name", "record", "measure.baseline_axis", "measure.baseline", "measure.confidence_ratio", "axis", "exclude"];
+/// Keys and sections that no cell depends on.
+const NO_CELL: [&str; 12] = [
+    "name",
+    "record",
+    "measure.baseline_axis",
+    "measure.baseline",
+    "measure.confidence_ratio",
+    "axis",
+    "exclude",
+    "figure",
+    "table",
+    "report",
+    "words",
+    "word",
+];
 
 /// Changes by what the manifest in `folder` says and what the experiment says now, in words; none without a manifest.
 pub fn since(experiment: &Experiment, folder: &Path) -> Vec<String> {
@@ -52,7 +64,8 @@ fn place(experiment: &Experiment, key: &str) -> String {
 fn keys(table: &Table) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     collect(table, "", &mut found);
-    found.retain(|key, _| !NO_CELL.contains(&key.as_str()));
+    let section = |key: &str| key.split('.').next().unwrap_or_default().to_owned();
+    found.retain(|key, _| !NO_CELL.contains(&key.as_str()) && !NO_CELL.contains(&section(key).as_str()));
     found
 }
 

@@ -147,6 +147,37 @@ fn stepped(axis: &str, from: &Number<'_>, to: &Number<'_>, step: &Number<'_>) ->
     Ok((0..n).map(|index| value(first + index * by)).collect())
 }
 
+/// How many values there are to be.
+fn read_count(axis: &str, node: &Node) -> Result<i64, Vec<Issue>> {
+    match node.content {
+        Content::Integer(n) if n > MAX_VALUES as i64 => Err(too_many(axis, &node.origin, i128::from(n))),
+        Content::Integer(n) if n >= 2 => Ok(n),
+        Content::Integer(_)
+        | Content::Float(_)
+        | Content::Table(_)
+        | Content::List(_)
+        | Content::Text(_)
+        | Content::Flag(_) => {
+            let shown = node.content.canonical();
+            let message = format!("count = {shown} of axis {axis}; allowed: a whole number, at least 2");
+            Err(vec![Issue::new(&node.origin, message)])
+        }
+    }
+}
+
+/// Whether the scale is logarithmic.
+fn read_scale(axis: &str, scale: Option<&Node>) -> Result<bool, Vec<Issue>> {
+    let Some(node) = scale else { return Ok(false) };
+    if let Content::Text(text) = &node.content
+        && let Some(position) = ["linear", "log"].iter().position(|name| name == text)
+    {
+        return Ok(position == 1);
+    }
+    let shown = node.content.canonical();
+    let message = format!("scale = {shown} of axis {axis} is not allowed; allowed: \"linear\", \"log\"");
+    Err(vec![Issue::new(&node.origin, message)])
+}
+
 fn counted(
     axis: &str,
     from: &Number<'_>,
@@ -155,37 +186,7 @@ fn counted(
     scale: Option<&Node>,
 ) -> Result<Vec<Content>, Vec<Issue>> {
     let refuse = |origin: &Origin, message: String| Err(vec![Issue::new(origin, message)]);
-    let n = match count.content {
-        Content::Integer(n) if n >= 2 => n,
-        Content::Integer(_)
-        | Content::Float(_)
-        | Content::Table(_)
-        | Content::List(_)
-        | Content::Text(_)
-        | Content::Flag(_) => {
-            let shown = count.content.canonical();
-            return refuse(
-                &count.origin,
-                format!("count = {shown} of axis {axis}; allowed: a whole number, at least 2"),
-            );
-        }
-    };
-    if n > MAX_VALUES as i64 {
-        return Err(too_many(axis, &count.origin, i128::from(n)));
-    }
-    let is_log = match scale.map(|node| &node.content) {
-        None => false,
-        Some(Content::Text(text)) if text == "linear" => false,
-        Some(Content::Text(text)) if text == "log" => true,
-        Some(other) => {
-            let origin = scale.map_or(&count.origin, |node| &node.origin);
-            let shown = other.canonical();
-            return refuse(
-                origin,
-                format!("scale = {shown} of axis {axis} is not allowed; allowed: \"linear\", \"log\""),
-            );
-        }
-    };
+    let (n, is_log) = (read_count(axis, count)?, read_scale(axis, scale)?);
     if is_log && (from.value <= 0.0 || to.value <= 0.0) {
         let low = if from.value <= 0.0 { from } else { to };
         let message = format!(
