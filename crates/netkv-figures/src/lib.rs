@@ -8,6 +8,7 @@ mod axis;
 mod bars;
 mod canvas;
 mod catalog;
+mod checksums;
 mod closed_form;
 mod comparison;
 mod data;

@@ -457,29 +457,3 @@ fn the_schema_has_every_column_of_the_tables() {
     }
     assert!(check(here.path(), &["schema"], 0).stdout.starts_with("cells.parquet\n"));
 }
-
-/// As in a fresh clone: tables, and no store.
-#[test]
-fn a_run_of_some_cells_does_not_shrink_a_table_that_was_there() {
-    let here = folder("");
-    check(here.path(), &["run", "x.toml", "--quiet"], 0);
-    let (results, rows) = (here.path().join("results/x"), |name: &str| {
-        netkv_frames::read_table(&here.path().join("results/x").join(name)).expect("a table").0
-    });
-    let (cells, summary) = (rows("cells.parquet"), rows("summary.parquet"));
-    fs::remove_dir_all(results.join("cells")).expect("there is a store");
-    let said = check(here.path(), &["run", "x.toml", "--filter", "regime=congested"], 0);
-    assert!(said.stderr.contains("keeps 6 rows of cells that were run elsewhere"), "{}", said.stderr);
-    assert!(
-        said.stdout.starts_with("x: 1 point x 3 values"),
-        "the answer is about what was asked for: {}",
-        said.stdout
-    );
-    assert!(rows("cells.parquet") == cells && rows("summary.parquet") == summary, "the same tables");
-    // Cells that are no part of the experiment any more go, and it is said.
-    let text = fs::read_to_string(here.path().join("x.toml")).expect("the experiment");
-    fs::write(here.path().join("x.toml"), text + "seeds = [1]\n").expect("the experiment is written");
-    let said = check(here.path(), &["run", "x.toml"], 0).stderr;
-    assert!(said.contains("loses 6 rows that belong to no cell of the experiment any more"), "{said}");
-    assert_eq!(rows("cells.parquet").n_rows(), 6);
-}

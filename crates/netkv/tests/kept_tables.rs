@@ -1,0 +1,87 @@
+//! Tables that were there before a run, and tables that are not what their manifest describes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// The project's experiments.
+fn experiments() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments").canonicalize().expect("the experiments are there")
+}
+
+/// A folder with an experiment that extends the smoke test.
+fn folder(body: &str) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let smoke = experiments().join("smoke.toml");
+    let text = format!("extends = '{}'\nname = 'x'\n{body}", smoke.display());
+    fs::write(folder.path().join("x.toml"), text).expect("the experiment is written");
+    folder
+}
+
+/// How a command ended.
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn netkv(folder: &Path, arguments: &[&str]) -> Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netkv"));
+    let output = command.current_dir(folder).args(arguments).output().expect("the binary runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+/// Runs a command that must end with this code.
+#[track_caller]
+fn check(folder: &Path, arguments: &[&str], code: i32) -> Ended {
+    let ended = netkv(folder, arguments);
+    assert_eq!(ended.code, Some(code), "{arguments:?} said:\n{}{}", ended.stdout, ended.stderr);
+    ended
+}
+
+/// As in a fresh clone: tables, and no store.
+#[test]
+fn a_run_of_some_cells_does_not_shrink_a_table_that_was_there() {
+    let here = folder("");
+    check(here.path(), &["run", "x.toml", "--quiet"], 0);
+    let (results, rows) = (here.path().join("results/x"), |name: &str| {
+        netkv_frames::read_table(&here.path().join("results/x").join(name)).expect("a table").0
+    });
+    let (cells, summary) = (rows("cells.parquet"), rows("summary.parquet"));
+    fs::remove_dir_all(results.join("cells")).expect("there is a store");
+    let said = check(here.path(), &["run", "x.toml", "--filter", "regime=congested"], 0);
+    assert!(said.stderr.contains("keeps 6 rows of cells that were run elsewhere"), "{}", said.stderr);
+    assert!(
+        said.stdout.starts_with("x: 1 point x 3 values"),
+        "the answer is about what was asked for: {}",
+        said.stdout
+    );
+    assert!(rows("cells.parquet") == cells && rows("summary.parquet") == summary, "the same tables");
+    // Cells that are no part of the experiment any more go, and it is said.
+    let text = fs::read_to_string(here.path().join("x.toml")).expect("the experiment");
+    fs::write(here.path().join("x.toml"), text + "seeds = [1]\n").expect("the experiment is written");
+    let said = check(here.path(), &["run", "x.toml"], 0).stderr;
+    assert!(said.contains("loses 6 rows that belong to no cell of the experiment any more"), "{said}");
+    assert_eq!(rows("cells.parquet").n_rows(), 6);
+}
+
+#[test]
+fn figures_are_not_drawn_from_a_table_that_its_manifest_does_not_describe() {
+    let here = folder("");
+    check(here.path(), &["run", "x.toml", "--quiet"], 0);
+    let results = here.path().join("results/x");
+    let of_one_seed =
+        format!("{}seeds = [1]\n", fs::read_to_string(here.path().join("x.toml")).expect("the experiment"));
+    fs::write(here.path().join("y.toml"), of_one_seed.replace("name = 'x'", "name = 'y'")).expect("it is written");
+    check(here.path(), &["run", "y.toml", "--quiet"], 0);
+    fs::copy(here.path().join("results/y/summary.parquet"), results.join("summary.parquet"))
+        .expect("a table is copied");
+    let said = netkv(here.path(), &["figures"]);
+    let words =
+        "results/x/summary.parquet is not the table that results/x/manifest.toml describes: netkv run writes both anew";
+    assert!(said.code != Some(0) && said.stderr.contains(words), "{}", said.stderr);
+    check(here.path(), &["run", "x.toml", "--quiet"], 0);
+    check(here.path(), &["figures"], 0);
+}
