@@ -361,18 +361,39 @@ fn check_size(grid: Grid, n_seeds: usize, file: &Origin) -> Result<Grid, Vec<Iss
     Err(vec![Issue::new(file, message)])
 }
 
-/// Fewer requests, as if the file said so. Seeds and axes are cut where they are read.
+/// A warm-up of so many seconds or more is what an experiment is built on, and stays as it is when it is reduced.
+const LONG_WARMUP_S: f64 = 600.0;
+
+/// Fewer requests, as if the file said so. Seeds and axes are cut where they are read. A warm-up of some seconds would
+/// outlast a reduced run of many short prompts: it becomes a tenth of the time in which requests arrive.
 fn reduce(base: &mut Table, reduction: &Reduction) {
-    let Some(node) = tree::get(base, "workload.max_requests").cloned() else { return };
     let requests = i64::from(reduction.max_requests);
-    let kept = match node.content {
-        Content::Integer(own) if own > 0 => own.min(requests),
-        Content::Integer(_)
-        | Content::Table(_)
-        | Content::List(_)
-        | Content::Text(_)
-        | Content::Float(_)
-        | Content::Flag(_) => requests,
-    };
-    tree::set(base, "workload.max_requests", Node { content: Content::Integer(kept), ..node });
+    if let Some(node) = tree::get(base, "workload.max_requests").cloned() {
+        let own = whole(&node).filter(|&own| own > 0);
+        let kept = own.map_or(requests, |own| own.min(requests));
+        tree::set(base, "workload.max_requests", Node { content: Content::Integer(kept), ..node });
+    }
+    let is_long = tree::get(base, "measure.warmup_s").and_then(number).is_none_or(|warmup_s| warmup_s >= LONG_WARMUP_S);
+    let share = tree::get(base, "measure.warmup_share_ratio").cloned();
+    if let (false, Some(share), Some(kind)) = (is_long, share, tree::get(base, "measure.warmup").cloned())
+        && matches!(&kind.content, Content::Text(text) if text == "seconds")
+    {
+        tree::set(base, "measure.warmup", Node { content: Content::Text("share".to_owned()), ..kind });
+        tree::set(base, "measure.warmup_share_ratio", Node { content: Content::Float(0.1), ..share });
+    }
+}
+
+fn whole(node: &Node) -> Option<i64> {
+    match node.content {
+        Content::Integer(value) => Some(value),
+        Content::Table(_) | Content::List(_) | Content::Text(_) | Content::Float(_) | Content::Flag(_) => None,
+    }
+}
+
+fn number(node: &Node) -> Option<f64> {
+    match node.content {
+        Content::Integer(value) => Some(value as f64),
+        Content::Float(value) => Some(value),
+        Content::Table(_) | Content::List(_) | Content::Text(_) | Content::Flag(_) => None,
+    }
 }
