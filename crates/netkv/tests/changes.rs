@@ -1,37 +1,10 @@
 //! What a command line changes in an experiment, what changed in its file, and whose results a folder holds.
 
+mod command;
+
+use command::{folder, said as check, text};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use tempfile::TempDir;
-
-/// The project's experiments.
-fn experiments() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments").canonicalize().expect("the experiments are there")
-}
-
-/// The beginning of an experiment that extends the smoke test.
-fn text(body: &str) -> String {
-    format!("extends = '{}'\nname = 'x'\n{body}", experiments().join("smoke.toml").display())
-}
-
-/// A folder with an experiment that extends the smoke test.
-fn folder(body: &str) -> TempDir {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    fs::write(folder.path().join("x.toml"), text(body)).expect("the experiment is written");
-    folder
-}
-
-/// What a command said, to standard output and to standard error; it must end with this code.
-#[track_caller]
-fn check(folder: &Path, arguments: &[&str], code: i32) -> (String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_netkv"));
-    let output = command.current_dir(folder).args(arguments).output().expect("the binary runs");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "{arguments:?} said:\n{stdout}{stderr}");
-    (stdout, stderr)
-}
+use std::path::Path;
 
 /// The tables of an experiment.
 fn tables(folder: &Path) -> Vec<Vec<u8>> {

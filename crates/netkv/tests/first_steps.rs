@@ -1,35 +1,11 @@
 //! From nothing to an answer, as somebody does who has netkv and a cluster.
 
+mod command;
+
+use command::{check, experiments};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-
-/// The project's experiments.
-fn experiments() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments").canonicalize().expect("the experiments are there")
-}
-
-/// How a command ended.
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-fn netkv(folder: &Path, arguments: &[&str]) -> Ended {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_netkv"));
-    let output = command.current_dir(folder).args(arguments).output().expect("the binary runs");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
-}
-
-/// Runs a command that must end with this code.
-#[track_caller]
-fn check(folder: &Path, arguments: &[&str], code: i32) -> Ended {
-    let ended = netkv(folder, arguments);
-    assert_eq!(ended.code, Some(code), "{arguments:?} said:\n{}{}", ended.stdout, ended.stderr);
-    ended
-}
 
 /// Axes that no experiment of the project has: the answer is for any grid.
 #[test]

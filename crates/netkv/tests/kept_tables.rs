@@ -1,45 +1,9 @@
 //! Tables that were there before a run, and tables that are not what their manifest describes.
 
+mod command;
+
+use command::{check, folder, netkv};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use tempfile::TempDir;
-
-/// The project's experiments.
-fn experiments() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments").canonicalize().expect("the experiments are there")
-}
-
-/// A folder with an experiment that extends the smoke test.
-fn folder(body: &str) -> TempDir {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let smoke = experiments().join("smoke.toml");
-    let text = format!("extends = '{}'\nname = 'x'\n{body}", smoke.display());
-    fs::write(folder.path().join("x.toml"), text).expect("the experiment is written");
-    folder
-}
-
-/// How a command ended.
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-fn netkv(folder: &Path, arguments: &[&str]) -> Ended {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_netkv"));
-    let output = command.current_dir(folder).args(arguments).output().expect("the binary runs");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
-}
-
-/// Runs a command that must end with this code.
-#[track_caller]
-fn check(folder: &Path, arguments: &[&str], code: i32) -> Ended {
-    let ended = netkv(folder, arguments);
-    assert_eq!(ended.code, Some(code), "{arguments:?} said:\n{}{}", ended.stdout, ended.stderr);
-    ended
-}
 
 /// As in a fresh clone: tables, and no store.
 #[test]

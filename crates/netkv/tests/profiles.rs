@@ -1,24 +1,15 @@
 //! `netkv profile` as its users see it, and the profiles of the project: each is what its own command writes.
 
+mod command;
+
+use command::said as check;
 use netkv_grid::Profile;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the project is there")
-}
-
-/// Runs a command that must end with this code; returns what it printed and what it said.
-#[track_caller]
-fn check(folder: &Path, arguments: &[&str], code: i32) -> (String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_netkv"));
-    let output = command.current_dir(folder).args(arguments).output().expect("the binary runs");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "{arguments:?} said:\n{stdout}{stderr}");
-    (stdout, stderr)
 }
 
 /// The words of a command, of which some are in single quotes.
