@@ -13,7 +13,7 @@ use anyhow::{Result, ensure};
 use serde::Deserialize;
 
 /// Ratios this close to 1 are taken for equal.
-pub(crate) const EQUIVALENCE: f64 = 0.02;
+pub(crate) const EQUIVALENCE: f64 = netkv_verdict::INDIFFERENCE;
 
 /// Which values an axis takes the logarithm of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

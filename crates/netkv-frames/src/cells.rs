@@ -182,15 +182,6 @@ fn message(row: &CellRow) -> Option<String> {
     }
 }
 
-/// A metric's value as a number; none if there is none.
-pub(crate) const fn as_number(value: Value) -> Option<f64> {
-    match value {
-        Value::Integer(value) => Some(value as f64),
-        Value::Float(value) => Some(value),
-        Value::Missing => None,
-    }
-}
-
 fn metric_column(integer: bool, values: impl Iterator<Item = Value>) -> ColumnData {
     if integer {
         let whole = |value| match value {
@@ -200,6 +191,6 @@ fn metric_column(integer: bool, values: impl Iterator<Item = Value>) -> ColumnDa
         };
         ColumnData::Integer(values.map(whole).collect())
     } else {
-        ColumnData::Float(values.map(as_number).collect())
+        ColumnData::Float(values.map(Value::number).collect())
     }
 }

@@ -5,7 +5,7 @@
 //! exponential of a mean log ratio. `variance_reduction_factor` says what the pairing bought: the variance of an
 //! unpaired difference over that of the paired one. Failed cells are counted, not used.
 
-use crate::cells::{AxisValue, CellRow, CellStatus, as_number, axis_column};
+use crate::cells::{AxisValue, CellRow, CellStatus, axis_column};
 use crate::student::student_t_quantile;
 use crate::table::{ColumnData, Table};
 use crate::words::distinct;
@@ -82,7 +82,7 @@ impl Point<'_> {
     /// The metric's values by seed, ascending.
     fn values(&self, metric: usize) -> Vec<(u64, f64)> {
         let value = |row: &&CellRow| match &row.status {
-            CellStatus::Done { metrics, .. } => as_number(metrics[metric]).map(|value| (row.seed, value)),
+            CellStatus::Done { metrics, .. } => metrics[metric].number().map(|value| (row.seed, value)),
             CellStatus::Failed { .. } => None,
         };
         let mut values: Vec<_> = self.cells.iter().filter_map(value).collect();

@@ -5,7 +5,7 @@
 //! command that shows it again behind its message.
 
 use crate::experiment::Cell;
-use netkv_sim::{METRICS, OutputDigest, RunOutput, Scenario, Tally, Value, metrics, run_streamed};
+use netkv_sim::{OutputDigest, RunOutput, Scenario, Tally, Value, metric_index, metrics, run_streamed};
 use netkv_units::Digest;
 use rayon::iter::{IntoParallelRefIterator, ParallelBridge, ParallelIterator};
 use std::cell::RefCell;
@@ -136,10 +136,7 @@ fn run_cell(cell: &Cell, runner: &(impl Fn(&Cell) -> CellRun + Sync)) -> (Outcom
 
 /// Why a run whose metrics are these measured nothing, if no request counts in it.
 fn measured_nothing(metrics: &[Value]) -> Option<String> {
-    let value = |name: &str| {
-        let index = METRICS.iter().position(|metric| metric.name == name);
-        metrics[index.expect("there is such a metric")]
-    };
+    let value = |name: &str| metrics[metric_index(name).expect("there is such a metric")];
     if value("requests") != Value::Integer(0) {
         return None;
     }

@@ -22,7 +22,7 @@ pub use explain::{Explanation, Outcome, Unexplained, explain};
 pub use gpu::{Grant, Holding, KvMemory, PrefixCache, PrefixMatch, Slot, tbt_histogram};
 pub use measure::{
     METRICS, Metric, OutputDigest, RankingCounts, RequestRecord, RunEnd, RunOutput, RunTotals, Tally, TtftParts, Value,
-    metrics,
+    metric_index, metrics,
 };
 pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};
 pub use run::{run, run_checked, run_observed, run_streamed, run_with};

@@ -6,7 +6,7 @@ mod record;
 mod tally;
 mod value;
 
-pub use metrics::{METRICS, Metric, metrics};
+pub use metrics::{METRICS, Metric, metric_index, metrics};
 pub(crate) use promise::{is_counted, ttft_limit};
 pub use record::{OutputDigest, RankingCounts, RequestRecord, RunEnd, RunOutput, RunTotals, TtftParts};
 pub use tally::Tally;

@@ -258,6 +258,11 @@ metrics_table! {
     "events", "events", int, "events that the simulation handled", |s| Value::Integer(s.totals.events);
 }
 
+/// Position of a metric in [`METRICS`]; none if there is none of that name.
+pub fn metric_index(name: &str) -> Option<usize> {
+    METRICS.iter().position(|metric| metric.name == name)
+}
+
 const _: () = assert!(TtftParts::NAMES.len() == 7, "one column for each part of TTFT");
 
 #[cfg(test)]

@@ -11,6 +11,17 @@ pub enum Value {
     Missing,
 }
 
+impl Value {
+    /// As a number; none if there is none.
+    pub const fn number(self) -> Option<f64> {
+        match self {
+            Self::Integer(value) => Some(value as f64),
+            Self::Float(value) => Some(value),
+            Self::Missing => None,
+        }
+    }
+}
+
 /// A mean of whole numbers, rounded down.
 pub(super) fn mean(sum: u128, n: u64) -> Value {
     sum.checked_div(u128::from(n)).map_or(Value::Missing, |mean| Value::Integer(mean as u64))

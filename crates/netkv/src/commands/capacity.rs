@@ -10,7 +10,7 @@ use crate::interrupt;
 use crate::output::{print, tell};
 use crate::sweep::jobs;
 use netkv_grid::{Cell, CellRun, Experiment, Workloads, for_each_cell};
-use netkv_sim::{METRICS, Scenario, Value};
+use netkv_sim::{Scenario, metric_index};
 use netkv_verdict::Ratio;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -89,14 +89,7 @@ struct Kept {
 /// What a run of this scenario keeps of the promise.
 fn kept(scenario: &Scenario, promise: &Promise) -> Kept {
     let run = CellRun::streamed(scenario);
-    let value = |name: &str| {
-        let index = METRICS.iter().position(|metric| metric.name == name).expect("a metric of that name");
-        match run.metrics[index] {
-            Value::Integer(value) => Some(value as f64),
-            Value::Float(value) => Some(value),
-            Value::Missing => None,
-        }
-    };
+    let value = |name: &str| run.metrics[metric_index(name).expect("a metric of that name")].number();
     let attains = value("slo_attainment_ratio").is_some_and(|ratio| ratio >= promise.attained_ratio);
     let is_within = |limit_s: f64| value("ttft_p99_ns").is_some_and(|p99| p99 * 1e-9 <= limit_s);
     Kept {

@@ -13,7 +13,7 @@ use crate::failure::{Ending, Failure};
 use crate::output::{print, write_file};
 use crate::sweep::jobs;
 use netkv_grid::{AxisValue, Cell, CellRun, Experiment, Outcome, Status, Workloads, run_cells};
-use netkv_sim::{GpuProfile, METRICS, Value};
+use netkv_sim::{GpuProfile, metric_index};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -118,7 +118,7 @@ fn run(experiment: &Experiment, args: &FitArgs) -> Result<Means, Failure> {
     for (cells, outcomes) in cells.chunks(n_seeds).zip(outcomes.chunks(n_seeds)) {
         let mut point = BTreeMap::new();
         for name in NEEDED {
-            let index = METRICS.iter().position(|metric| metric.name == name).expect("a metric of that name");
+            let index = metric_index(name).expect("a metric of that name");
             let values: Option<Vec<f64>> = outcomes.iter().map(|outcome| number(outcome, index)).collect();
             let values = values
                 .ok_or_else(|| Failure::input(format_args!("a cell has no {name}: it failed or counted nothing")))?;
@@ -131,11 +131,7 @@ fn run(experiment: &Experiment, args: &FitArgs) -> Result<Means, Failure> {
 
 fn number(outcome: &Outcome, metric: usize) -> Option<f64> {
     match &outcome.status {
-        Status::Done { metrics, .. } => match metrics[metric] {
-            Value::Integer(number) => Some(number as f64),
-            Value::Float(number) => Some(number),
-            Value::Missing => None,
-        },
+        Status::Done { metrics, .. } => metrics[metric].number(),
         Status::Failed { .. } => None,
     }
 }

@@ -8,7 +8,7 @@ use crate::failure::{Ending, Failure};
 use crate::interrupt;
 use crate::output::print;
 use netkv_grid::{AxisValue, Cell, Experiment, Status, Store, nearest};
-use netkv_sim::{METRICS, Value};
+use netkv_sim::{METRICS, metric_index};
 use std::collections::BTreeMap;
 
 /// Runs the experiment and prints the best values as TOML.
@@ -31,7 +31,7 @@ pub fn tune(args: &TuneArgs) -> Result<Ending, Failure> {
 }
 
 fn metric_position(name: &str) -> Result<usize, Failure> {
-    METRICS.iter().position(|metric| metric.name == name).ok_or_else(|| {
+    metric_index(name).ok_or_else(|| {
         let near = nearest(name, METRICS.iter().map(|metric| metric.name));
         let hint = near.map_or_else(|| "see netkv schema".to_owned(), |near| format!("did you mean {near}?"));
         Failure::usage(format_args!("there is no metric {name}; {hint}"))
@@ -82,11 +82,7 @@ fn best(experiment: &Experiment, parameters: &[usize], store: &Store, metric: us
 
 fn number(status: &Status, metric: usize) -> Option<f64> {
     match status {
-        Status::Done { metrics, .. } => match metrics.get(metric)? {
-            Value::Integer(number) => Some(*number as f64),
-            Value::Float(number) => Some(*number),
-            Value::Missing => None,
-        },
+        Status::Done { metrics, .. } => metrics.get(metric)?.number(),
         Status::Failed { .. } => None,
     }
 }
