@@ -14,8 +14,8 @@ use std::path::PathBuf;
 
 /// What every help text ends with.
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 some cells failed; 64 usage; 65 bad input; 70 a bug of netkv; 75 temporary, such as a full disk;
-130 interrupted.
+Exit codes: 0 done; 1 some cells failed; 64 usage; 65 bad input; 70 a bug of netkv;
+75 temporary, such as a full disk; 130 interrupted.
 The Mooncake trace is looked for in traces/, then in $NETKV_TRACE_DIR; without it a generated trace is used, and said so.";
 
 /// Deterministic parameter sweeps of network-aware decode selection in disaggregated LLM inference.
