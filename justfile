@@ -34,7 +34,7 @@ cell *args:
 figures *args:
     cargo run --release -q -p netkv -- figures {{args}}
 
-# Write the golden table anew, whose change is a commit of its own that says which model change caused it; and the page about results.
+# Write the golden table anew, whose change is a commit of its own that says which model change caused it; and the pages about results and experiment files.
 golden:
     NETKV_GOLDEN=write cargo test --release -p netkv --test golden --test schema
 

@@ -5,6 +5,7 @@
 //! here, in a fixed order, and polars only stores tables, so that results do not depend on its version or threads.
 
 mod cells;
+mod cost;
 mod csv;
 mod frame;
 mod links;
@@ -18,6 +19,7 @@ mod table;
 mod words;
 
 pub use cells::{AxisValue, CellRow, CellStatus, cell_statuses, cells_table};
+pub use cost::{priced_cells, priced_summary};
 pub use csv::write_csv;
 pub use links::links_tables;
 pub use parquet::{Metadata, merge_tables, read_table, write_table};

@@ -55,7 +55,9 @@ pub fn request_columns(output: &RunOutput) -> Table {
 mod tests {
     use super::*;
     use crate::schema::{TableKind, schema};
-    use crate::{AxisValue, CellRow, CellStatus, SummaryOptions, cells_table, links_tables, summary_table};
+    use crate::{
+        AxisValue, CellRow, CellStatus, SummaryOptions, cells_table, links_tables, priced_cells, summary_table,
+    };
     use netkv_sim::{METRICS, Observations, RunTotals, Value};
 
     fn nothing() -> RunOutput {
@@ -91,7 +93,7 @@ mod tests {
             confidence_ratio: 0.95,
         };
         let tables = [
-            (TableKind::Cells, cells_table(&axes, std::slice::from_ref(&row))),
+            (TableKind::Cells, priced_cells(cells_table(&axes, std::slice::from_ref(&row)), 1.0).unwrap()),
             (TableKind::Summary, summary_table(&axes, &[row], &options)),
             (TableKind::Requests, requests_table(&place(), &request_columns(&nothing()))),
             (TableKind::Links, links_tables(&place(), &Observations::default()).next().unwrap()),

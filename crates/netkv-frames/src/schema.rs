@@ -1,6 +1,8 @@
 //! What every column of every table means: the documentation that `netkv schema` prints and that the files carry.
 
+use crate::cost::COST;
 use netkv_sim::METRICS;
+use netkv_units::unit_of_key;
 
 /// The tables there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,23 +161,6 @@ const PROVENANCE: &[(&str, &str, &str, &str)] = &[
     ("target", "text", "-", "processor and system that it was built for"),
 ];
 
-/// Units by the ends of keys, longer ends first.
-const UNITS: &[(&str, &str)] = &[
-    ("_gbytes_per_s", "GB/s"),
-    ("_tokens_per_s", "tokens/s"),
-    ("_blocks_per_s", "blocks/s"),
-    ("_gb_per_gpu", "GB per GPU"),
-    ("_requests", "requests"),
-    ("_tokens", "tokens"),
-    ("_ratio", "1"),
-    ("_gbps", "Gbit/s"),
-    ("_rps", "requests/s"),
-    ("_gb", "GB"),
-    ("_us", "us"),
-    ("_ms", "ms"),
-    ("_s", "s"),
-];
-
 /// Every column of every table, in order.
 pub fn schema() -> Vec<ColumnDoc> {
     TableKind::ALL.into_iter().flat_map(columns_of).collect()
@@ -197,21 +182,19 @@ fn columns_of(kind: TableKind) -> Vec<ColumnDoc> {
         unit: metric.unit,
         meaning: metric.meaning.to_owned(),
     });
-    kind.columns().iter().map(doc).chain(metrics).collect()
+    let cost = [COST].into_iter().filter(|_| kind == TableKind::Cells);
+    kind.columns().iter().map(doc).chain(metrics).chain(cost.map(|cost| doc(&cost))).collect()
 }
 
 /// What a column of a table of this kind is: any name that the schema does not have is that of an axis, whose key tells
 /// its unit.
 pub(crate) fn column_doc(kind: TableKind, name: &str) -> ColumnDoc {
     let known = columns_of(kind).into_iter().find(|doc| doc.name == name);
-    known.unwrap_or_else(|| {
-        let unit = UNITS.iter().find(|(end, _)| name.ends_with(end)).map_or("-", |(_, unit)| unit);
-        ColumnDoc {
-            table: kind.name(),
-            name: name.to_owned(),
-            kind: AXIS.1,
-            unit,
-            meaning: format!("the cell's value of {name}"),
-        }
+    known.unwrap_or_else(|| ColumnDoc {
+        table: kind.name(),
+        name: name.to_owned(),
+        kind: AXIS.1,
+        unit: unit_of_key(name),
+        meaning: format!("the cell's value of {name}"),
     })
 }

@@ -205,6 +205,11 @@ impl Experiment {
         self.header.confidence_ratio
     }
 
+    /// What a GPU costs for an hour, in the currency of the file; 0 if it says no price.
+    pub const fn cost_per_gpu_hour(&self) -> f64 {
+        self.header.cost_per_gpu_hour
+    }
+
     /// Its axes, slowest first; the seeds come after them.
     pub fn axes(&self) -> &[Axis] {
         self.grid.axes()
@@ -261,23 +266,25 @@ impl Experiment {
 
     /// The experiment as one TOML text that extends nothing: base tree, then axes, with the content of their files.
     pub fn resolved_toml(&self) -> String {
-        let mut base = self.base.clone();
-        base.retain(|key, _| !["axis", WORD].contains(&key.as_str()));
-        let mut text = tree::to_toml(&base);
-        for axis in self.grid.axes() {
-            let values: Vec<_> = axis.values.iter().map(quoted).collect();
-            text.push_str(&format!("\n[[axis]]\nkey = {}\n", quoted(&AxisValue::Text(axis.key.clone()))));
-            text.push_str(&format!("values = [{}]\n", values.join(", ")));
-            if let Some(zip) = axis.zip() {
-                text.push_str(&format!("zip = {}\n", quoted(&AxisValue::Text(zip.to_owned()))));
-            }
-            for (stem, table) in axis.files() {
-                for (key, node) in tree::leaves(table) {
-                    text.push_str(&format!("overlay.\"{stem}\".{key} = {}\n", tree::toml_value(&node.content)));
-                }
-            }
+        resolved_toml(&self.base, &self.grid)
+    }
+
+    /// Name and [`resolved_toml`](Self::resolved_toml) of a file, without reading any trace, profile or point.
+    ///
+    /// # Errors
+    /// If file, head or axes are wrong.
+    pub fn outline(path: &Path, reduction: Option<Reduction>) -> Result<(String, String), InputErrors> {
+        let file = Origin::file(path);
+        let (mut base, layers) = source::load_layers(path)?;
+        header::name_by_file(&mut base, path);
+        header::spread_seeds(&mut base);
+        let name = Header::read(&base, &file).map_err(InputErrors::new)?.name;
+        let mut grid = Grid::read(&base, &layers, &file).map_err(InputErrors::new)?;
+        if let Some(reduction) = reduction {
+            reduce(&mut base, &reduction);
+            grid = thinned(grid, &file).map_err(InputErrors::new)?;
         }
-        text
+        Ok((name, resolved_toml(&base, &grid)))
     }
 
     /// The positions of the cells that have all the given values; a name with several values admits any of them.
@@ -319,6 +326,27 @@ impl Experiment {
         let message = format!("axis {name} has no value {value}; its values: {}", names.join(", "));
         Err(with_suggestion(&message, nearest(value, names.iter().map(String::as_str))))
     }
+}
+
+/// An experiment as one TOML text that extends nothing: base tree, then axes, with the content of their files.
+fn resolved_toml(base: &Table, grid: &Grid) -> String {
+    let mut base = base.clone();
+    base.retain(|key, _| !["axis", WORD].contains(&key.as_str()));
+    let mut text = tree::to_toml(&base);
+    for axis in grid.axes() {
+        let values: Vec<_> = axis.values.iter().map(quoted).collect();
+        text.push_str(&format!("\n[[axis]]\nkey = {}\n", quoted(&AxisValue::Text(axis.key.clone()))));
+        text.push_str(&format!("values = [{}]\n", values.join(", ")));
+        if let Some(zip) = axis.zip() {
+            text.push_str(&format!("zip = {}\n", quoted(&AxisValue::Text(zip.to_owned()))));
+        }
+        for (stem, table) in axis.files() {
+            for (key, node) in tree::leaves(table) {
+                text.push_str(&format!("overlay.\"{stem}\".{key} = {}\n", tree::toml_value(&node.content)));
+            }
+        }
+    }
+    text
 }
 
 /// Whether `text` on a command line means this value.

@@ -7,7 +7,7 @@ use netkv_policy::PolicyConfig;
 use std::path::Path;
 
 /// Keys of the experiment as a whole: no axis may set them, and no cell's key depends on them.
-pub(crate) const OWN_KEYS: [&str; 12] = [
+pub(crate) const OWN_KEYS: [&str; 13] = [
     "name",
     "seeds",
     "record",
@@ -20,6 +20,7 @@ pub(crate) const OWN_KEYS: [&str; 12] = [
     "measure.baseline_axis",
     "measure.baseline",
     "measure.confidence_ratio",
+    "cost.per_gpu_hour",
 ];
 
 /// What figures call the value of an axis whose file has it: nothing of a cell depends on it.
@@ -57,14 +58,22 @@ pub(crate) struct Header {
     pub baseline_axis: String,
     pub baseline: String,
     pub confidence_ratio: f64,
+    pub cost_per_gpu_hour: f64,
 }
 
 impl Header {
     /// Reads the keys of the experiment as a whole; the others are left to the cells.
     pub(crate) fn read(tree: &Table, file: &Origin) -> Result<Self, Vec<Issue>> {
         let mut reader = Reader::new(tree, file, NO_DEFAULTS);
-        let name = read_name(&mut reader);
-        let seeds = read_seeds(&mut reader);
+        let header = Self::read_keys(&mut reader);
+        let issues = reader.found();
+        if issues.is_empty() { Ok(header.expect("a header without errors is complete")) } else { Err(issues) }
+    }
+
+    /// Reads the keys, and reports to the reader what is wrong with them.
+    pub(crate) fn read_keys(reader: &mut Reader<'_>) -> Option<Self> {
+        let name = read_name(reader);
+        let seeds = read_seeds(reader);
         let record = reader.choice("record", &[("cells", Record::Cells), ("requests", Record::Requests)]);
         let baseline_axis = reader.text("measure.baseline_axis");
         let baseline = if baseline_axis.is_none_or(|axis| axis == POLICY_AXIS) {
@@ -73,18 +82,15 @@ impl Header {
             reader.text("measure.baseline")
         };
         let confidence_ratio = reader.float("measure.confidence_ratio", Range::between(0.0, 1.0));
-        let complete = "a header without errors is complete";
-        let issues = reader.found();
-        if !issues.is_empty() {
-            return Err(issues);
-        }
-        Ok(Self {
-            name: name.expect(complete),
-            seeds: seeds.expect(complete),
-            record: record.expect(complete),
-            baseline_axis: baseline_axis.expect(complete).to_owned(),
-            baseline: baseline.expect(complete).to_owned(),
-            confidence_ratio: confidence_ratio.expect(complete),
+        let cost_per_gpu_hour = reader.float("cost.per_gpu_hour", Range::closed(0.0, 1e6));
+        Some(Self {
+            name: name?,
+            seeds: seeds?,
+            record: record?,
+            baseline_axis: baseline_axis?.to_owned(),
+            baseline: baseline?.to_owned(),
+            confidence_ratio: confidence_ratio?,
+            cost_per_gpu_hour: cost_per_gpu_hour?,
         })
     }
 }
@@ -110,21 +116,26 @@ pub(crate) fn spread_seeds(tree: &mut Table) {
 }
 
 fn read_seeds(reader: &mut Reader<'_>) -> Option<Vec<u64>> {
+    let allowed = || format!("a number of seeds, 1 to {MAX_SEEDS}, or a list of integers");
+    reader.note("seeds", allowed);
     let node = reader.node("seeds")?;
     if list(node).is_some_and(|items| !items.is_empty()) {
         return reader.integers("seeds", 0, u64::from(u32::MAX));
     }
-    reader.refuse("seeds", node, &format!("a number of seeds, 1 to {MAX_SEEDS}, or a list of integers"))
+    reader.refuse("seeds", node, &allowed())
 }
 
 /// The name is also the folder of the results.
 fn read_name(reader: &mut Reader<'_>) -> Option<String> {
-    let name = reader.text("name")?;
+    let allowed = "a-z, 0-9, _ and -";
+    let name = reader.text("name");
+    reader.note("name", || allowed.to_owned());
+    let name = name?;
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
     if !name.is_empty() && name.bytes().all(plain) {
         return Some(name.to_owned());
     }
-    let message = format!("name = \"{name}\" names the folder of the results; allowed: a-z, 0-9, _ and -");
+    let message = format!("name = \"{name}\" names the folder of the results; allowed: {allowed}");
     reader.fail("name", &message);
     None
 }

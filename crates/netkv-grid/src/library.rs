@@ -42,7 +42,9 @@ impl Library {
 
     /// The trace that `workload.trace` names.
     pub(crate) fn trace(&self, reader: &mut Reader<'_>) -> Option<Arc<LoadedTrace>> {
-        let name = reader.text("workload.trace")?;
+        let name = reader.text("workload.trace");
+        reader.note("workload.trace", trace_source::allowed);
+        let name = name?;
         let named_at = &reader.node("workload.trace")?.origin;
         let load = || trace_source::load(name, named_at, self.trace_dir.as_deref()).map(Arc::new);
         let folder = named_at.file.parent().map(Path::to_owned).unwrap_or_default();
@@ -53,7 +55,11 @@ impl Library {
 
     /// The profile that `model.profile` names, from the folder of the file that says so.
     pub(crate) fn profile(&self, reader: &mut Reader<'_>) -> Option<Arc<Profile>> {
-        let label = reader.text("model.profile")?;
+        let label = reader.text("model.profile");
+        reader.note("model.profile", || {
+            "a path, seen from the file that names it, or \"builtin:profiles/...\"".to_owned()
+        });
+        let label = label?;
         let named_at = &reader.node("model.profile")?.origin;
         let path = source::beside(&named_at.file, label);
         let load = || {

@@ -14,7 +14,8 @@ use std::path::Path;
 const MAX_LABEL: usize = 120;
 
 /// Keys that can be set although they belong to the experiment as a whole: they say what is kept and compared.
-const ALLOWED: [&str; 4] = ["record", "measure.baseline_axis", "measure.baseline", "measure.confidence_ratio"];
+const ALLOWED: [&str; 5] =
+    ["record", "measure.baseline_axis", "measure.baseline", "measure.confidence_ratio", "cost.per_gpu_hour"];
 
 /// What is changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -92,7 +92,7 @@ pub(crate) fn read_points(
 
 /// Everything that the results of a point depend on but the seed. Names of files do not count, their content does.
 fn point_key(mut tree: Table, spec: &CellSpec) -> Digest {
-    for key in OWN_KEYS.iter().chain(&[WORD, "workload.trace", "model.profile"]) {
+    for key in OWN_KEYS.iter().chain(&[WORD, "cost", "workload.trace", "model.profile"]) {
         tree::remove(&mut tree, key);
     }
     let parts = [&Content::Table(tree).canonical(), &*spec.recipe().origin().sha256, spec.profile().canonical()];

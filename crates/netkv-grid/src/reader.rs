@@ -3,7 +3,7 @@
 
 use crate::issue::{Issue, Origin, nearest, with_suggestion};
 use crate::tree::{self, Content, Node, Table};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Numbers that a key may hold.
@@ -69,12 +69,31 @@ pub(crate) struct Reader<'a> {
     advice: &'static str,
     known: BTreeSet<String>,
     issues: Vec<Issue>,
+    /// What each key may hold, if somebody wants to know.
+    noted: Option<BTreeMap<String, String>>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader of `tree`, whose missing keys are reported for the file `file`, followed by `advice`.
     pub(crate) fn new(tree: &'a Table, file: &Origin, advice: &'static str) -> Self {
-        Self { tree, file: file.clone(), advice, known: BTreeSet::new(), issues: Vec::new() }
+        Self { tree, file: file.clone(), advice, known: BTreeSet::new(), issues: Vec::new(), noted: None }
+    }
+
+    /// Notes from now on what each key that is asked for may hold.
+    pub(crate) fn take_notes(&mut self) {
+        self.noted = Some(BTreeMap::new());
+    }
+
+    /// What was noted, by key.
+    pub(crate) fn notes(self) -> BTreeMap<String, String> {
+        self.noted.unwrap_or_default()
+    }
+
+    /// Notes what a key may hold, in words; a later note stands instead of an earlier one.
+    pub(crate) fn note(&mut self, key: &str, allowed: impl FnOnce() -> String) {
+        if let Some(noted) = &mut self.noted {
+            noted.insert(key.to_owned(), allowed());
+        }
     }
 
     /// Keys that others read: `key` itself and everything below it.
@@ -94,6 +113,7 @@ impl<'a> Reader<'a> {
 
     /// A number in `range`; an integer is one as well.
     pub(crate) fn float(&mut self, key: &str, range: Range) -> Option<f64> {
+        self.note(key, || format!("a number, {range}"));
         let node = self.node(key)?;
         self.float_of(key, node, range)
     }
@@ -124,9 +144,11 @@ impl<'a> Reader<'a> {
 
     /// A list of exactly `N` numbers in `range`.
     pub(crate) fn floats<const N: usize>(&mut self, key: &str, range: Range) -> Option<[f64; N]> {
+        let allowed = || format!("a list of {N} numbers, {range}");
+        self.note(key, allowed);
         let node = self.node(key)?;
         let Some(items) = list(node).filter(|items| items.len() == N) else {
-            return self.refuse(key, node, &format!("a list of {N} numbers, {range}"));
+            return self.refuse(key, node, &allowed());
         };
         let values: Vec<f64> = items.iter().filter_map(|item| self.float_of(key, item, range)).collect();
         values.try_into().ok()
@@ -134,6 +156,7 @@ impl<'a> Reader<'a> {
 
     /// An integer from `low` to `high`.
     pub(crate) fn integer(&mut self, key: &str, low: u64, high: u64) -> Option<u64> {
+        self.note(key, || format!("an integer, {low} to {high}"));
         let node = self.node(key)?;
         self.integer_of(key, node, low, high)
     }
@@ -171,18 +194,20 @@ impl<'a> Reader<'a> {
 
     /// One of the given words.
     pub(crate) fn choice<T: Copy>(&mut self, key: &str, choices: &[(&'static str, T)]) -> Option<T> {
+        let allowed = || one_of(&choices.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        self.note(key, allowed);
         let node = self.node(key)?;
         if let Content::Text(text) = &node.content
             && let Some((_, value)) = choices.iter().find(|(name, _)| name == text)
         {
             return Some(*value);
         }
-        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-        self.refuse(key, node, &one_of(&names))
+        self.refuse(key, node, &allowed())
     }
 
     /// A string.
     pub(crate) fn text(&mut self, key: &str) -> Option<&'a str> {
+        self.note(key, || "a string".to_owned());
         let node = self.node(key)?;
         match &node.content {
             Content::Text(text) => Some(text),
@@ -194,6 +219,7 @@ impl<'a> Reader<'a> {
 
     /// True or false.
     pub(crate) fn flag(&mut self, key: &str) -> Option<bool> {
+        self.note(key, || "true or false".to_owned());
         let node = self.node(key)?;
         match node.content {
             Content::Flag(value) => Some(value),

@@ -12,6 +12,8 @@ mod policy;
 mod seconds;
 mod workload;
 
+#[cfg(test)]
+pub(crate) use degraded::FIELDS as DEGRADED_FIELDS;
 pub(crate) use workload::WorkloadRecipe;
 
 use crate::header;
@@ -146,12 +148,17 @@ impl CellSpec {
     pub(crate) fn read(tree: &Table, file: &Origin, library: &Library) -> Result<Self, Vec<Issue>> {
         let mut reader = Reader::new(tree, file, header::NO_DEFAULTS);
         header::OWN_KEYS.iter().chain([&header::WORD]).for_each(|key| reader.accept(key));
-        let spec = read_sections(&mut reader, library);
+        let spec = Self::read_keys(&mut reader, library);
         let issues = reader.finish();
         if !issues.is_empty() {
             return Err(issues);
         }
         Ok(spec.expect("a point without errors is complete"))
+    }
+
+    /// Reads the keys, and reports to the reader what is wrong with them.
+    pub(crate) fn read_keys(reader: &mut Reader<'_>, library: &Library) -> Option<Self> {
+        read_sections(reader, library)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Where a trace comes from: the published file if it is at hand, the generator, or a file of the user's.
 
 use crate::issue::{InputErrors, Issue, Origin};
-use crate::sha256::sha256_hex;
 use crate::source;
+use netkv_units::sha256_hex;
 use netkv_workload::{StampGaps, SyntheticKind, Trace, generate};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -122,13 +122,14 @@ pub(crate) fn load(name: &str, named_at: &Origin, trace_dir: Option<&Path>) -> R
 }
 
 fn unknown_generator(name: &str) -> String {
+    format!("workload.trace = \"{name}\" is not a trace; allowed: {}", allowed())
+}
+
+/// What `workload.trace` may be, in words.
+pub(crate) fn allowed() -> String {
     let kinds: Vec<_> = KINDS.iter().map(|(kind, _)| format!("\"synthetic:{kind}:SEED\"")).collect();
     let published = PUBLISHED.map(|known| format!("\"{}\"", known.name));
-    format!(
-        "workload.trace = \"{name}\" is not a trace; allowed: {}, {}, \"endless:conversation:SEED\", or a path",
-        published.join(", "),
-        kinds.join(", ")
-    )
+    format!("{}, {}, \"endless:conversation:SEED\", or a path", published.join(", "), kinds.join(", "))
 }
 
 /// The published file in the nearest `traces` folder above the experiment file, in ./traces, or in `trace_dir`.

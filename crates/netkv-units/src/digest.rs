@@ -48,6 +48,11 @@ impl fmt::Display for Digest {
     }
 }
 
+/// SHA-256 of a file's bytes, in hexadecimal.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

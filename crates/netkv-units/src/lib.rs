@@ -14,10 +14,10 @@ mod random;
 mod time;
 
 pub use curve::LatencyCurve;
-pub use digest::{Digest, Digester};
+pub use digest::{Digest, Digester, sha256_hex};
 pub use id::{BlockId, FlowId, GpuId, InstanceId, LinkId, RequestId, Tier, TransferId};
 pub use meter::Meter;
-pub use names::nearest;
+pub use names::{nearest, unit_of_key};
 pub use quantity::{Bytes, BytesPerSec, Nanobytes};
 pub use random::Stream;
 pub use time::{SimDuration, SimTime};

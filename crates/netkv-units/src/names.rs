@@ -1,4 +1,26 @@
-//! What a mistyped name was meant to be.
+//! Names of keys: what a mistyped one was meant to be, and the unit that the end of one tells.
+
+/// Units by the ends of keys, longer ends first.
+const UNITS: &[(&str, &str)] = &[
+    ("_gbytes_per_s", "GB/s"),
+    ("_tokens_per_s", "tokens/s"),
+    ("_blocks_per_s", "blocks/s"),
+    ("_gb_per_gpu", "GB per GPU"),
+    ("_requests", "requests"),
+    ("_tokens", "tokens"),
+    ("_ratio", "1"),
+    ("_gbps", "Gbit/s"),
+    ("_rps", "requests/s"),
+    ("_gb", "GB"),
+    ("_us", "us"),
+    ("_ms", "ms"),
+    ("_s", "s"),
+];
+
+/// The unit of what a key holds, by its end; "-" if that tells none.
+pub fn unit_of_key(key: &str) -> &'static str {
+    UNITS.iter().find(|(end, _)| key.ends_with(end)).map_or("-", |(_, unit)| unit)
+}
 
 /// The name nearest to `name` by edit distance, if it is near enough to be what was meant.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

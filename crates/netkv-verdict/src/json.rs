@@ -51,6 +51,7 @@ fn standing(one: &Standing) -> Value {
         "slo_attainment_ratio": one.slo_ratio,
         "gpu_goodput_rps": one.gpu_goodput_rps,
         "gpu_s_per_mtoken": one.gpu_s_per_mtoken,
+        "cost_per_mtoken": one.cost_per_mtoken,
         "ttft_drift_ratio": one.drift,
         "wait_mean_s": one.wait_s,
         "arrivals_span_s": one.span_s,

@@ -76,6 +76,8 @@ pub struct Standing {
     pub gpu_goodput_rps: Option<f64>,
     /// GPU seconds for a million tokens within the objective.
     pub gpu_s_per_mtoken: Option<f64>,
+    /// What these cost, in the currency of the experiment; none without a price.
+    pub cost_per_mtoken: Option<f64>,
     /// Requests that it refused, of all seeds.
     pub refused: f64,
     /// How TTFT drifts over the run.
@@ -212,6 +214,9 @@ const METRICS: [&str; 12] = [
     "ttft_drift_ratio",
 ];
 
+/// The column that is only there if the experiment names a price.
+const COST: &str = "cost_per_mtoken";
+
 impl Columns {
     fn read(cells: &Table, options: &Options) -> Result<Self> {
         let words = |name: &str| cells.words(name).with_context(|| format!("the cells of {}", options.experiment));
@@ -219,7 +224,8 @@ impl Columns {
         let others = others.map(|axis| Ok((axis.clone(), words(axis)?))).collect::<Result<_>>()?;
         let has = options.axes.contains(&options.compared);
         let compared = if has { Some(words(&options.compared)?) } else { None };
-        let metrics = METRICS.into_iter().map(|name| Ok((name, cells.numbers(name)?)));
+        let priced = cells.has(COST).then_some(COST);
+        let metrics = METRICS.into_iter().chain(priced).map(|name| Ok((name, cells.numbers(name)?)));
         Ok(Self {
             others,
             compared,
@@ -247,6 +253,7 @@ impl Columns {
         standing.slo_ratio = mean("slo_attainment_ratio");
         standing.gpu_goodput_rps = mean("gpu_goodput_rps");
         standing.gpu_s_per_mtoken = mean("gpu_s_per_mtoken");
+        standing.cost_per_mtoken = self.metrics.contains_key(COST).then(|| mean(COST)).flatten();
         standing.refused = values("refused_requests").iter().sum();
         standing.drift = mean("ttft_drift_ratio");
         let computing_s = seconds("ttft_prefill_compute_ns");

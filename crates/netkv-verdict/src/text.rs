@@ -9,6 +9,10 @@ use std::fmt::Write as _;
 /// Points up to this many are all shown; of more, the best and the worst. Chosen by us: what fits a screen.
 const ALL_SHOWN: usize = 4;
 
+/// Columns of the table of a point, and that of the cost among them, which is left out where nobody named a price.
+const N_COLUMNS: usize = 9;
+const COST: usize = 6;
+
 /// Points that a sentence names.
 const NAMED: usize = 3;
 
@@ -62,6 +66,13 @@ impl Answer {
                 options.confidence_ratio * 100.0
             ),
         );
+        let mut standings = self.points.iter().flat_map(|point| &point.standings);
+        if standings.any(|one| one.cost_per_mtoken.is_some()) {
+            line(
+                &mut text,
+                "  cost: of a million output tokens within the objective, at the file's price of a GPU hour",
+            );
+        }
         text
     }
 
@@ -88,7 +99,8 @@ impl Answer {
     fn table(&self, text: &mut String, point: &Point, why: &str) {
         let why = if why.is_empty() { String::new() } else { format!("  ({why})") };
         line(text, &format!("{}{why}", point.place()));
-        let mut rows = vec![["", "mean TTFT", "p99 TTFT", "transfer", "SLO", "TBT", "ratio", ""].map(str::to_owned)];
+        let mut rows =
+            vec![["", "mean TTFT", "p99 TTFT", "transfer", "SLO", "TBT", "cost", "ratio", ""].map(str::to_owned)];
         rows[0][0].clone_from(&self.options.compared);
         for (index, standing) in point.standings.iter().enumerate() {
             rows.push(self.row(standing, point.best_blind == Some(index)));
@@ -96,7 +108,7 @@ impl Answer {
         aligned(text, &rows);
     }
 
-    fn row(&self, standing: &Standing, is_best_blind: bool) -> [String; 8] {
+    fn row(&self, standing: &Standing, is_best_blind: bool) -> [String; N_COLUMNS] {
         let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
         let share = standing.transfer_s.zip(standing.ttft_s).map(|(transfer_s, ttft_s)| percent(transfer_s / ttft_s));
         let ratio = if standing.name == self.options.baseline {
@@ -111,6 +123,7 @@ impl Answer {
             or_none(share),
             or_none(standing.slo_ratio.map(percent)),
             or_none(standing.tbt_s.map(time)),
+            or_none(standing.cost_per_mtoken.map(digits)),
             ratio,
             remarks(standing, is_best_blind && self.asks_for_network()).join("; "),
         ]
@@ -306,16 +319,17 @@ fn remarks(standing: &Standing, is_best_blind: bool) -> Vec<String> {
 }
 
 /// The rows with columns as wide as their longest word: the first and the last to the left, numbers to the right.
-fn aligned(text: &mut String, rows: &[[String; 8]]) {
+fn aligned(text: &mut String, rows: &[[String; N_COLUMNS]]) {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let is_priced = rows.iter().skip(1).any(|row| row[COST] != "-");
     for row in rows {
         let mut words = String::from("  ");
-        for (column, word) in row.iter().enumerate() {
+        for (column, word) in row.iter().enumerate().filter(|&(column, _)| is_priced || column != COST) {
             let width = width(column);
             match column {
                 0 => write!(words, "{word:<width$}"),
-                6 => write!(words, "  {word:<width$}"),
-                7 => write!(words, "  {word}"),
+                7 => write!(words, "  {word:<width$}"),
+                8 => write!(words, "  {word}"),
                 _ => write!(words, "  {word:>width$}"),
             }
             .expect("a string takes any text");

@@ -2,7 +2,7 @@
 
 use crate::failure::{Blame, Failure};
 use crate::tables::{axis_names, outcomes, row};
-use netkv_frames::{CellRow, cells_table};
+use netkv_frames::{CellRow, cells_table, priced_cells};
 use netkv_grid::{Experiment, Store};
 use netkv_sim::{SloConfig, TtftLimit};
 use netkv_verdict::{Answer, Options};
@@ -26,7 +26,10 @@ pub fn answer(experiment: &Experiment, store: &Store, indices: &[usize]) -> Resu
         facts: facts(experiment),
         axes: axes.clone(),
     };
-    Answer::of(&cells_table(&axes, &rows), options).map(Some).map_err(|error| Failure::new(Blame::Bug, error))
+    priced_cells(cells_table(&axes, &rows), experiment.cost_per_gpu_hour())
+        .and_then(|cells| Answer::of(&cells, options))
+        .map(Some)
+        .map_err(|error| Failure::new(Blame::Bug, error))
 }
 
 /// What else there is to know before a number is read.

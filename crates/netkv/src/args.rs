@@ -1,15 +1,18 @@
 //! The command line.
 
+mod cell;
 mod changes;
+mod place;
 mod profile;
 
+pub use cell::{CellArgs, WatchArgs};
 pub use changes::Changes;
+pub use place::{Place, RunOptions};
 pub use profile::{ProfileCommand, ProfileFitArgs};
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// What every help text ends with.
@@ -67,12 +70,14 @@ A bisection on each seed, to about 1 %; axes that say how much arrives are left 
 Examples:
   netkv plan experiments/load.toml
   netkv plan experiments/load.toml --set telemetry.interval_s=5 --seeds 10
-  netkv plan experiments/load.toml --explain 137    every key of cell 137, its value and the file that sets it")]
+  netkv plan experiments/load.toml --explain 137    every key of cell 137, its value and the file that sets it
+  netkv plan experiments/load.toml --json | jq .to_run")]
     Plan(PlanArgs),
     /// Run one cell again, bit for bit
     #[command(after_help = "\
 Examples:
   netkv cell experiments/load.toml 137
+  netkv cell experiments/load.toml 137 --json | jq .metrics.ttft_mean_ns
   netkv cell experiments/load.toml 137 --timing
   netkv cell experiments/load.toml 137 --set telemetry.interval_s=5
   netkv cell experiments/load.toml 137 --requests requests.csv    or requests.parquet
@@ -102,6 +107,15 @@ Examples:
   netkv schema --json | jq '.[].name'
   netkv schema --markdown    docs/results.md")]
     Schema(SchemaArgs),
+    /// Print every key of an experiment file: what it may hold, its value in the base experiment, its meaning
+    #[command(after_help = "\
+Examples:
+  netkv keys
+  netkv keys fabric
+  netkv keys nic_gbps
+  netkv keys --json | jq '.[].key'
+  netkv keys --markdown    docs/experiments.md")]
+    Keys(KeysArgs),
     /// Run every experiment of the paper and draw its figures
     #[command(after_help = "\
 Examples:
@@ -248,28 +262,6 @@ pub struct FitArgs {
     pub options: RunOptions,
 }
 
-/// How experiments are run.
-#[derive(Clone, Debug, Args)]
-pub struct RunOptions {
-    /// Cells run at once [default: the number of cores]
-    #[arg(long, value_name = "N")]
-    pub jobs: Option<NonZeroUsize>,
-    /// Show errors and the last line only
-    #[arg(long)]
-    pub quiet: bool,
-}
-
-/// Where results are, and whether they are of the reduced kind.
-#[derive(Clone, Debug, Args)]
-pub struct Place {
-    /// Folder of all results; those of an experiment are in a folder of its name [default: results, or results/quick]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub out: Option<PathBuf>,
-    /// A reduced version: two seeds, 1200 requests, every second value of numeric axes
-    #[arg(long)]
-    pub quick: bool,
-}
-
 /// `netkv run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -305,32 +297,9 @@ pub struct PlanArgs {
     /// Show every key of one cell, its value and where it is set
     #[arg(long, value_name = "CELL")]
     pub explain: Option<usize>,
-    /// What is changed.
-    #[command(flatten)]
-    pub changes: Changes,
-    /// Where.
-    #[command(flatten)]
-    pub place: Place,
-}
-
-/// `netkv cell`.
-#[derive(Debug, Args)]
-pub struct CellArgs {
-    /// Experiment file
-    #[arg(value_name = "EXPERIMENT.toml", value_hint = ValueHint::FilePath)]
-    pub experiment: PathBuf,
-    /// Number of the cell, as in the tables and in `netkv plan`
-    #[arg(value_name = "CELL")]
-    pub cell: usize,
-    /// Print one line of JSON: CPU seconds of the simulation alone, requests, output tokens, events
+    /// As JSON
     #[arg(long)]
-    pub timing: bool,
-    /// Write one row for each request, with the columns of requests.parquet
-    #[arg(long, value_name = "FILE.csv|FILE.parquet", conflicts_with = "timing", value_hint = ValueHint::FilePath)]
-    pub requests: Option<PathBuf>,
-    /// What is watched.
-    #[command(flatten)]
-    pub watch: WatchArgs,
+    pub json: bool,
     /// What is changed.
     #[command(flatten)]
     pub changes: Changes,
@@ -362,26 +331,6 @@ pub struct ExplainArgs {
     pub quick: bool,
 }
 
-/// What is watched while a cell runs.
-#[derive(Debug, Args)]
-pub struct WatchArgs {
-    /// Write what each request did when, and the load of the fabric, as a Chrome trace (Perfetto, chrome://tracing)
-    #[arg(long, value_name = "FILE.json", conflicts_with = "timing", value_hint = ValueHint::FilePath)]
-    pub timeline: Option<PathBuf>,
-    /// Write one row for each link and window of time: which share of it KV transfers and background used
-    #[arg(long, value_name = "FILE.parquet", conflicts_with = "timing", value_hint = ValueHint::FilePath)]
-    pub links: Option<PathBuf>,
-    /// Draw the links' load over time
-    #[arg(long, value_name = "FILE.png|FILE.svg", conflicts_with = "timing", value_hint = ValueHint::FilePath)]
-    pub heatmap: Option<PathBuf>,
-    /// Length of a window of simulated time, for each of these [default: 1]
-    #[arg(long, value_name = "SECONDS", value_parser = parse_every)]
-    pub every: Option<f64>,
-    /// NVLink and NIC links too, not only those of racks and pods
-    #[arg(long)]
-    pub all_links: bool,
-}
-
 /// `netkv figures`.
 #[derive(Debug, Args)]
 pub struct FiguresArgs {
@@ -410,12 +359,29 @@ pub struct SchemaArgs {
     pub markdown: bool,
 }
 
+/// `netkv keys`.
+#[derive(Debug, Args)]
+pub struct KeysArgs {
+    /// A key, the last part of one, or a section [default: all]
+    #[arg(value_name = "KEY")]
+    pub key: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// As a page about experiment files: docs/experiments.md
+    #[arg(long, conflicts_with_all = ["json", "key"])]
+    pub markdown: bool,
+}
+
 /// `netkv reproduce`.
 #[derive(Debug, Args)]
 pub struct ReproduceArgs {
     /// A reduced version that ends within a minute; results go to results/quick, figures to figures/quick
     #[arg(long)]
     pub quick: bool,
+    /// Replace tables made from a recorded trace that is not found now, instead of writing beside them (stand-in folders)
+    #[arg(long)]
+    pub stand_in: bool,
     /// How.
     #[command(flatten)]
     pub options: RunOptions,
@@ -490,10 +456,4 @@ pub struct TuneArgs {
 fn parse_filter(text: &str) -> Result<(String, String), String> {
     let (axis, value) = text.split_once('=').ok_or("a filter is AXIS=VALUE, such as policy.name=netkv")?;
     Ok((axis.trim().to_owned(), value.trim().to_owned()))
-}
-
-/// A length of simulated time: a microsecond to a year.
-fn parse_every(text: &str) -> Result<f64, String> {
-    let seconds = text.parse().ok().filter(|seconds| (1e-6..=3.2e7).contains(seconds));
-    seconds.ok_or_else(|| "a window takes 0.000001 to 32000000 s of simulated time".to_owned())
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// Keys and sections that no cell depends on.
-const NO_CELL: [&str; 12] = [
+const NO_CELL: [&str; 13] = [
     "name",
     "record",
     "measure.baseline_axis",
@@ -21,7 +21,25 @@ const NO_CELL: [&str; 12] = [
     "report",
     "words",
     "word",
+    "cost",
 ];
+
+/// A key that manifests of older tables lack.
+const LATER: &str = "cost.per_gpu_hour";
+
+/// Every key in which what a manifest says of an experiment and what its file says now differ, figures and words included. A
+/// key that came later with the value 0, which does nothing, is no difference.
+pub fn differing(old: &Table, new: &Table) -> Vec<String> {
+    let flat = |table: &Table| {
+        let mut found = BTreeMap::new();
+        collect(table, "", &mut found);
+        found.retain(|key, value| !(key == LATER && value == "0"));
+        found
+    };
+    let (old, new) = (flat(old), flat(new));
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    names.into_iter().filter(|&key| old.get(key) != new.get(key)).cloned().collect()
+}
 
 /// Changes by what the manifest in `folder` says and what the experiment says now, in words; none without a manifest.
 pub fn since(experiment: &Experiment, folder: &Path) -> Vec<String> {

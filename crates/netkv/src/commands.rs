@@ -8,6 +8,7 @@ pub mod explain;
 pub mod figures;
 pub mod fit;
 pub mod flows;
+pub mod keys;
 pub mod new;
 pub mod plan;
 pub mod profile;
@@ -21,6 +22,7 @@ use crate::args::{Changes, Cli, Place};
 use crate::failure::{Ending, Failure};
 use crate::output::{print, tell};
 use crate::progress::tell_reading;
+use crate::recorded;
 use clap::CommandFactory;
 use clap_complete::Shell;
 use netkv_grid::{Experiment, InputErrors, LoadOptions, Reduction};
@@ -71,10 +73,23 @@ fn load(path: &Path, is_quick: bool, changes: &Changes) -> Result<Experiment, Fa
     Ok(experiments.pop().expect("one file is one experiment"))
 }
 
-/// The folder of an experiment's results.
+/// The folder of an experiment's results: beside tables of a recorded trace that is not found now, unless they may go.
 fn results_folder(place: &Place, experiment: &Experiment) -> PathBuf {
     let all = place.out.clone().unwrap_or_else(|| PathBuf::from(if place.quick { "results/quick" } else { "results" }));
-    all.join(experiment.name())
+    let own = all.join(experiment.name());
+    match recorded::lost_trace(experiment, &own) {
+        Some(_) if !place.stand_in => all.join(recorded::STAND_IN).join(experiment.name()),
+        Some(_) | None => own,
+    }
+}
+
+/// Says so if results go beside those of a recorded trace.
+fn tell_if_beside(experiment: &Experiment, folder: &Path) {
+    let all = folder.parent().filter(|parent| parent.ends_with(recorded::STAND_IN)).and_then(Path::parent);
+    let Some(kept) = all.map(|all| all.join(experiment.name())) else { return };
+    if let Some(trace) = recorded::lost_trace(experiment, &kept) {
+        tell(&recorded::note(&trace, &kept, folder));
+    }
 }
 
 /// Prints the completions of a shell.

@@ -8,13 +8,16 @@ mod clock;
 mod commands;
 mod earlier;
 mod failure;
+mod in_use;
 mod interrupt;
 mod kept;
+mod outdated;
 mod output;
 mod owner;
 mod picture;
 mod progress;
 mod provenance;
+mod recorded;
 mod requests;
 mod results;
 mod sweep;
@@ -59,6 +62,7 @@ fn run() -> Result<Ending, Failure> {
         Command::Claims(args) => commands::claims::claims(&args),
         Command::Fit(args) => commands::fit::fit(&args),
         Command::Figures(args) => commands::figures::figures(&args),
+        Command::Keys(args) => commands::keys::keys(&args),
         Command::Schema(args) => commands::schema::schema(&args),
         Command::Reproduce(args) => commands::reproduce::reproduce(&args),
         Command::Profile(args) => commands::profile::profile(&args),

@@ -33,6 +33,13 @@ pub fn check(experiment: &Experiment, folder: &Path) -> Result<(), Failure> {
     )))
 }
 
+/// The experiment file whose results a folder holds, if that was noted and is there.
+pub fn file_of(folder: &Path) -> Option<PathBuf> {
+    let cells = folder.join(CELLS);
+    let recorded = fs::read_to_string(cells.join(OWNER)).ok()?;
+    cells.join(recorded.trim()).canonicalize().ok().map(|file| shown(&file))
+}
+
 /// Notes that the folder holds the results of this experiment.
 pub fn claim(experiment: &Experiment, folder: &Path) -> Result<(), Failure> {
     let cells = folder.join(CELLS);

@@ -15,7 +15,8 @@ pub fn collect() -> BTreeMap<String, String> {
     known.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-fn host() -> String {
+/// The name of this machine.
+pub fn host() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
     name.map_or_else(|| "unknown".to_owned(), |name| name.trim().to_owned())
 }

@@ -4,17 +4,17 @@
 //! them again writes the same bytes. What differs from run to run is in provenance.parquet and in the store.
 
 use crate::earlier::Earlier;
-use crate::failure::{Failure, Writing};
+use crate::failure::{Blame, Failure, Writing};
 use crate::kept::{has_requests, requests_path};
 use crate::output::{tell, write_file, write_with};
 use crate::tables::{axis_names, metadata, outcomes, place, provenance_table, row};
 use netkv_frames::{
-    CellRow, Metadata, RESULTS_FORMAT, SummaryOptions, Table, TableKind, cells_table, merge_tables, read_table,
-    requests_table, summary_table, write_table,
+    CellRow, Metadata, RESULTS_FORMAT, SummaryOptions, Table, TableKind, cells_table, merge_tables, priced_cells,
+    priced_summary, read_table, requests_table, summary_table, write_table,
 };
 use netkv_grid::{Cell, Experiment, Record, Status, Store, Stored};
 use netkv_sim::SIM_EPOCH;
-use sha2::{Digest as _, Sha256};
+use netkv_units::sha256_hex;
 use std::fs;
 use std::path::Path;
 use toml::{Table as Toml, Value};
@@ -36,8 +36,12 @@ pub fn write(experiment: &Experiment, store: &Store, folder: &Path) -> Result<()
         baseline: experiment.baseline().to_owned(),
         confidence_ratio: experiment.confidence_ratio(),
     };
-    write_one(folder, TableKind::Cells, &cells_table(&axes, &rows), &metadata)?;
-    write_one(folder, TableKind::Summary, &summary_table(&axes, &rows, &options), &metadata)?;
+    let price = experiment.cost_per_gpu_hour();
+    let bug = |error| Failure::new(Blame::Bug, error);
+    let cells = priced_cells(cells_table(&axes, &rows), price).map_err(bug)?;
+    write_one(folder, TableKind::Cells, &cells, &metadata)?;
+    let summary = priced_summary(summary_table(&axes, &rows, &options), price).map_err(bug)?;
+    write_one(folder, TableKind::Summary, &summary, &metadata)?;
     let mut files = vec!["cells.parquet", "summary.parquet"];
     if experiment.record() == Record::Requests && write_requests(experiment, &outcomes, folder, &metadata)? {
         files.push("requests.parquet");
@@ -104,8 +108,7 @@ fn manifest(experiment: &Experiment, rows: &[CellRow], folder: &Path, files: &[&
     let mut sums = Toml::new();
     for name in files {
         let bytes = fs::read(folder.join(name)).writing(name)?;
-        let sum: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        sums.insert((*name).to_owned(), Value::from(sum));
+        sums.insert((*name).to_owned(), Value::from(sha256_hex(&bytes)));
     }
     manifest.insert("sha256".to_owned(), Value::Table(sums));
     let resolved: Toml = toml::from_str(&experiment.resolved_toml()).expect("a resolved experiment is valid TOML");

@@ -9,6 +9,7 @@ pub const RESERVED_COLUMNS: &[&str] = &[
     "message",
     "digest",
     "trace_origin",
+    "cost_per_mtoken",
     "metric",
     "unit",
     "n",

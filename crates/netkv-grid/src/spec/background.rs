@@ -99,6 +99,8 @@ fn read_flows(reader: &mut Reader<'_>, pod_spread_ratio: Option<f64>) -> Option<
 
 /// A known table by its name, or an own one as a list of points.
 fn read_size_table(reader: &mut Reader<'_>, key: &str) -> Option<SizeTable> {
+    let allowed = || format!("{}, or a list of [bytes, cumulative probability]", one_of(&SizeTable::NAMES));
+    reader.note(key, allowed);
     let node = reader.node(key)?;
     if let Content::Text(name) = &node.content
         && let Some(table) = SizeTable::named(name)
@@ -106,8 +108,7 @@ fn read_size_table(reader: &mut Reader<'_>, key: &str) -> Option<SizeTable> {
         return Some(table);
     }
     let Some(items) = list(node) else {
-        let allowed = format!("{}, or a list of [bytes, cumulative probability]", one_of(&SizeTable::NAMES));
-        return reader.refuse(key, node, &allowed);
+        return reader.refuse(key, node, &allowed());
     };
     let points: Vec<SizePoint> = items.iter().filter_map(|item| read_point(reader, key, item)).collect();
     if points.len() < items.len() {

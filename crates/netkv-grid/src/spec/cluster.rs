@@ -74,6 +74,8 @@ fn read_placement(reader: &mut Reader<'_>) -> Option<Placement> {
         ("per_rack", Placement::PerRack),
         ("per_pod", Placement::PerPod),
     ];
+    let allowed = r#""scattered", "per_node", "per_rack", "per_pod", or a list of instance numbers"#;
+    reader.note(KEY, || allowed.to_owned());
     let node = reader.node(KEY)?;
     if list(node).is_some() {
         let instances = reader.integers(KEY, 0, u64::from(u32::MAX))?;
@@ -83,7 +85,6 @@ fn read_placement(reader: &mut Reader<'_>) -> Option<Placement> {
         Content::Text(text) => RULES.iter().find(|(name, _)| name == text).map(|(_, rule)| rule.clone()),
         Content::Table(_) | Content::List(_) | Content::Integer(_) | Content::Float(_) | Content::Flag(_) => None,
     };
-    let allowed = r#""scattered", "per_node", "per_rack", "per_pod", or a list of instance numbers"#;
     rule.or_else(|| reader.refuse(KEY, node, allowed))
 }
 

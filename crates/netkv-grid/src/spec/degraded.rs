@@ -8,13 +8,16 @@ use netkv_fabric::{Degradation, Direction, FabricConfig, FatTree, LinkKind, cut_
 use netkv_units::SimTime;
 
 const KEY: &str = "fabric.degraded";
-const FIELDS: [&str; 9] = ["kind", "direction", "pod", "rack", "switch", "gpu", "capacity_ratio", "from_s", "until_s"];
+pub(crate) const FIELDS: [&str; 9] =
+    ["kind", "direction", "pod", "rack", "switch", "gpu", "capacity_ratio", "from_s", "until_s"];
 
 /// The degraded links of the fabric.
 pub(super) fn read_degraded(reader: &mut Reader<'_>, fabric: Option<&FabricConfig>) -> Option<Vec<Degradation>> {
+    let allowed = "a list of tables such as { kind = \"rack\", pod = 0, capacity_ratio = 0.5 }";
+    reader.note(KEY, || allowed.to_owned());
     let node = reader.node(KEY)?;
     let Some(items) = list(node) else {
-        return reader.refuse(KEY, node, "a list of tables such as { kind = \"rack\", pod = 0, capacity_ratio = 0.5 }");
+        return reader.refuse(KEY, node, allowed);
     };
     let read: Vec<_> = items.iter().map(|item| read_one(reader, item)).collect();
     let degraded: Vec<Degradation> = read.into_iter().collect::<Option<_>>()?;

@@ -2,7 +2,7 @@
 
 use super::{load, results_folder};
 use crate::args::CellArgs;
-use crate::cells::{coordinates, find_cell};
+use crate::cells::{coordinates, find_cell, json_coordinates};
 use crate::clock::cpu_timed;
 use crate::failure::{Ending, Failure};
 use crate::kept::CELLS;
@@ -10,8 +10,9 @@ use crate::output::print;
 use crate::requests;
 use crate::watch;
 use crate::watched::Watched;
-use netkv_grid::{CellRun, Status, Store, Workloads};
+use netkv_grid::{Cell, CellRun, Experiment, Status, Store, Workloads};
 use netkv_sim::{METRICS, Scenario, Value};
+use serde_json::{Map, Value as Json};
 
 /// Runs the cell and prints its metrics, or its timing.
 pub fn cell(args: &CellArgs) -> Result<Ending, Failure> {
@@ -41,14 +42,18 @@ pub fn cell(args: &CellArgs) -> Result<Ending, Failure> {
     }
     let digest = run.digest.to_string();
     let store = Store::open(&results_folder(&args.place, &experiment).join(CELLS))?;
-    let compared = match store.get(cell.key).map(|stored| &stored.status) {
-        Some(Status::Done { digest: stored, .. }) if *stored == digest => "the same as stored",
+    let (word, compared) = match store.get(cell.key).map(|stored| &stored.status) {
+        Some(Status::Done { digest: stored, .. }) if *stored == digest => ("same", "the same as stored"),
         Some(Status::Done { .. }) => {
-            "NOT the stored one: the model changed without a new epoch, or is not deterministic"
+            ("other", "NOT the stored one: the model changed without a new epoch, or is not deterministic")
         }
-        Some(Status::Failed { .. }) => "failed when it was run before",
-        None => "nothing stored",
+        Some(Status::Failed { .. }) => ("failed", "failed when it was run before"),
+        None => ("none", "nothing stored"),
     };
+    if args.json {
+        print(&json(&experiment, &cell, (&digest, word), &run.metrics))?;
+        return Ok(Ending::Done);
+    }
     let mut text = format!("cell {}: {}\n", cell.index, coordinates(&experiment, &cell));
     text.push_str(&format!("digest {digest} ({compared})\n"));
     for (metric, value) in METRICS.iter().zip(&run.metrics) {
@@ -56,6 +61,27 @@ pub fn cell(args: &CellArgs) -> Result<Ending, Failure> {
     }
     print(&text)?;
     Ok(Ending::Done)
+}
+
+/// The run for machines: what it measured, by the names of the columns; `stored` tells what the store has of it.
+fn json(experiment: &Experiment, cell: &Cell, (digest, stored): (&str, &str), metrics: &[Value]) -> String {
+    let value = |value: &Value| match *value {
+        Value::Integer(number) => Json::from(number),
+        Value::Float(number) => Json::from(number),
+        Value::Missing => Json::Null,
+    };
+    let metrics: Map<String, Json> =
+        METRICS.iter().zip(metrics).map(|(metric, own)| (metric.name.to_owned(), value(own))).collect();
+    let whole = serde_json::json!({
+        "cell": cell.index,
+        "coordinates": json_coordinates(experiment, cell),
+        "key": cell.key.to_string(),
+        "trace": cell.trace_origin().label,
+        "digest": digest,
+        "stored": stored,
+        "metrics": metrics,
+    });
+    format!("{whole:#}\n")
 }
 
 /// A number as text; nothing for a missing one.

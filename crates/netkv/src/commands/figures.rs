@@ -1,7 +1,9 @@
 //! `netkv figures`: figures, the report page, the table of policies and the paper's tables, from result tables alone.
 
+use super::QUICK;
 use crate::args::FiguresArgs;
 use crate::failure::{Blame, Ending, Failure};
+use crate::outdated;
 use crate::output::tell;
 use netkv_claims::Claims;
 use netkv_figures::{comparison, draw, paper_tables, report};
@@ -11,6 +13,7 @@ use std::path::Path;
 
 /// Draws the figures that were asked for; all of them, the report page and the tables if none was named.
 pub fn figures(args: &FiguresArgs) -> Result<Ending, Failure> {
+    outdated::notes(&args.results, QUICK).iter().for_each(|note| tell(note));
     check_names(&args.names, &args.results)?;
     let claims = read_claims(&args.claims)?;
     let claims = claims.as_ref();

@@ -1,14 +1,15 @@
 //! `netkv plan`: what a run would do, and why.
 
-use super::{load, results_folder};
+use super::{load, results_folder, tell_if_beside};
 use crate::args::PlanArgs;
-use crate::cells::{coordinates, find_cell};
+use crate::cells::{coordinates, find_cell, json_coordinates, json_value};
 use crate::changed::since;
 use crate::failure::{Ending, Failure};
 use crate::kept::CELLS;
 use crate::output::print;
 use crate::sweep::planned;
-use netkv_grid::{Cell, Experiment, Plan, Reason, Status, Store, failure};
+use netkv_grid::{Axis, Cell, Experiment, Origin, Plan, Reason, Status, Store, TraceOrigin, failure};
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -19,10 +20,14 @@ const MAX_SHOWN: usize = 10;
 pub fn plan(args: &PlanArgs) -> Result<Ending, Failure> {
     let experiment = load(&args.experiment, args.place.quick, &args.changes)?;
     let folder = results_folder(&args.place, &experiment);
+    tell_if_beside(&experiment, &folder);
     let store = Store::open(&folder.join(CELLS))?;
-    let text = match args.explain {
-        None => describe(&experiment, &store, &folder),
-        Some(index) => explain(&experiment, &store, &find_cell(&experiment, index)?),
+    let cell = args.explain.map(|index| find_cell(&experiment, index)).transpose()?;
+    let text = match (cell, args.json) {
+        (None, false) => describe(&experiment, &store, &folder),
+        (None, true) => pretty(&overview(&experiment, &store, &folder)),
+        (Some(cell), false) => explain(&experiment, &store, &cell),
+        (Some(cell), true) => pretty(&explained(&experiment, &store, &cell)),
     };
     print(&text)?;
     Ok(Ending::Done)
@@ -108,6 +113,73 @@ fn estimate(store: &Store, plan: &Plan) -> Option<String> {
     let mean_s = store.mean_wall_s().filter(|_| !plan.missing.is_empty())?;
     let total_s = mean_s * plan.missing.len() as f64;
     Some(format!("about {total_s:.0} s of one core, at {mean_s:.2} s for a finished cell"))
+}
+
+/// The plan for machines.
+fn overview(experiment: &Experiment, store: &Store, folder: &Path) -> Value {
+    let cells: Vec<Cell> = experiment.cells().collect();
+    let plan = planned(experiment, store, &cells, folder);
+    let failed: Vec<(&Cell, &str)> =
+        plan.missing.iter().filter_map(|(cell, reason)| failed_cell(cell, reason)).collect();
+    let n_kept = plan.missing.iter().filter(|(_, reason)| *reason == Reason::RequestsNotKept).count();
+    let n_new = plan.missing.len() - failed.len() - n_kept;
+    let axis = |axis: &Axis| json!({"key": axis.key, "values": axis.values.iter().map(json_value).collect::<Vec<_>>()});
+    let group = |group: &Vec<usize>| group.iter().map(|&at| axis(&experiment.axes()[at])).collect::<Vec<_>>();
+    let failure = |(cell, message): &(&Cell, &str)| json!({"cell": cell.index, "coordinates": json_coordinates(experiment, cell), "message": message});
+    let trace =
+        |origin: &&TraceOrigin| json!({"label": origin.label, "sha256": origin.sha256, "stands_in": origin.fallback});
+    json!({
+        "experiment": experiment.path().display().to_string(),
+        "name": experiment.name(),
+        "folder": folder.display().to_string(),
+        "cells": experiment.n_cells(),
+        "excluded": experiment.n_excluded_cells(),
+        // Axes that advance together stand together.
+        "axes": experiment.axis_groups().iter().map(group).collect::<Vec<_>>(),
+        "seeds": experiment.seeds(),
+        "traces": experiment.trace_origins().iter().map(trace).collect::<Vec<_>>(),
+        "done": plan.n_cached,
+        "to_run": plan.missing.len(),
+        "new": n_new,
+        "failed_before": failed.len(),
+        "requests_not_kept": n_kept,
+        "shared": plan.n_shared,
+        "outdated_files": store.n_outdated_segments(),
+        "changed": if n_new > 0 { since(experiment, folder) } else { Vec::new() },
+        "mean_wall_s": store.mean_wall_s(),
+        "failed": failed.iter().map(failure).collect::<Vec<_>>(),
+    })
+}
+
+/// All about a cell for machines.
+fn explained(experiment: &Experiment, store: &Store, cell: &Cell) -> Value {
+    let (state, digest, message) = match store.get(cell.key).map(|stored| &stored.status) {
+        None => ("new", None, None),
+        Some(Status::Done { digest, .. }) => ("done", Some(digest), None),
+        Some(Status::Failed { message }) => ("failed", None, Some(message)),
+    };
+    let setting = |(key, value, origin): (String, String, Origin)| {
+        json!({
+            "key": key,
+            "value": value,
+            "file": origin.file.display().to_string(),
+            "line": origin.position.map(|(line, _)| line),
+        })
+    };
+    json!({
+        "cell": cell.index,
+        "coordinates": json_coordinates(experiment, cell),
+        "key": cell.key.to_string(),
+        "state": state,
+        "digest": digest,
+        "message": message,
+        "trace": cell.trace_origin().label,
+        "settings": experiment.resolved(cell).into_iter().map(setting).collect::<Vec<_>>(),
+    })
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
 }
 
 fn line(text: &mut String, content: &str) {

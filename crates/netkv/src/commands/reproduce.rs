@@ -8,6 +8,7 @@ use crate::clock::Moment;
 use crate::failure::{Ending, Failure};
 use crate::interrupt;
 use crate::output::{print, tell};
+use crate::recorded;
 use netkv_grid::Experiment;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -47,15 +48,15 @@ pub fn reproduce(args: &ReproduceArgs) -> Result<Ending, Failure> {
         return Err(Failure::input("there is no folder experiments/ here; call netkv reproduce in the project's root"));
     }
     let start = Moment::now();
-    let place = Place { out: None, quick: args.quick };
     let entries: Vec<Entry> =
         read_list(&folder.join(LIST))?.into_iter().filter(|one| one.quick || !args.quick).collect();
     let paths: Vec<PathBuf> = entries.iter().map(|entry| folder.join(entry.file.get_ref())).collect();
     let experiments = load_all(&paths, args.quick, &Changes::default())?;
-    let (results, out) = if args.quick { ("results/quick", "figures/quick") } else { ("results", "figures") };
-    let before = checksums(&experiments, Path::new(results));
+    let (results, out) = folders(&experiments, args);
+    let place = Place { out: Some(results.clone()), quick: args.quick, stand_in: args.stand_in };
+    let before = checksums(&experiments, &results);
     if !args.quick {
-        unlisted(&experiments, Path::new(results));
+        unlisted(&experiments, &results);
     }
     let n_steps = experiments.len() + 1;
     let mut n_failed = 0;
@@ -69,23 +70,46 @@ pub fn reproduce(args: &ReproduceArgs) -> Result<Ending, Failure> {
             return Ok(Ending::Interrupted);
         }
     }
-    tell(&format!("step {n_steps} of {n_steps}: figures in {out}"));
+    tell(&format!("step {n_steps} of {n_steps}: figures in {}", out.display()));
     let figures = FiguresArgs {
         names: Vec::new(),
-        results: PathBuf::from(results),
-        out: PathBuf::from(out),
+        results: results.clone(),
+        out: out.clone(),
         claims: if args.quick { PathBuf::new() } else { folder.join(CLAIMS) },
     };
     figures::figures(&figures)?;
     if args.quick {
         tell("a reduced version: its tables and the paper's claims are not compared with anything");
     } else {
-        tell(&compared(&before, &checksums(&experiments, Path::new(results))));
-        let totals = claims::summary(&folder.join(CLAIMS), Path::new(results), Path::new(out))?;
-        print(&format!("What became of the paper's claims (every one: netkv claims, or {out}/claims.md):\n{totals}"))?;
+        tell(&compared(&before, &checksums(&experiments, &results)));
+        let totals = claims::summary(&folder.join(CLAIMS), &results, &out)?;
+        let page = out.join("claims.md");
+        let head = format!("What became of the paper's claims (every one: netkv claims, or {}):", page.display());
+        print(&format!("{head}\n{totals}"))?;
     }
-    tell(&format!("reproduced in {:.0} s; the figures are in {out}, the tables in {results}", start.elapsed_s()));
+    tell(&format!(
+        "reproduced in {:.0} s; the figures are in {}, the tables in {}",
+        start.elapsed_s(),
+        out.display(),
+        results.display()
+    ));
     Ok(if n_failed > 0 { Ending::SomeCellsFailed } else { Ending::Done })
+}
+
+/// Where results and figures go. Tables of a recorded trace that is not found now are not replaced unasked: then all goes to
+/// folders beside them, since figures and claims need all experiments together.
+fn folders(experiments: &[Experiment], args: &ReproduceArgs) -> (PathBuf, PathBuf) {
+    let (results, out) = if args.quick { ("results/quick", "figures/quick") } else { ("results", "figures") };
+    let (results, out) = (PathBuf::from(results), PathBuf::from(out));
+    let kept = |one: &Experiment| recorded::lost_trace(one, &results.join(one.name()));
+    match experiments.iter().find_map(kept) {
+        Some(trace) if !args.stand_in => {
+            let beside = (results.join(recorded::STAND_IN), out.join(recorded::STAND_IN));
+            tell(&recorded::note(&trace, &results, &beside.0));
+            beside
+        }
+        Some(_) | None => (results, out),
+    }
 }
 
 /// The experiments of the list, all of whose files are there, each once.

@@ -1,9 +1,10 @@
 //! `netkv run`: the cells that are missing or failed, then the tables.
 
-use super::{load_all, results_folder};
+use super::{load_all, results_folder, tell_if_beside};
 use crate::answer::answer;
 use crate::args::{Place, RunArgs, RunOptions};
 use crate::failure::{Ending, Failure};
+use crate::in_use::InUse;
 use crate::interrupt;
 use crate::output::{print, tell};
 use crate::owner;
@@ -53,7 +54,9 @@ pub fn run_experiment(
     options: &RunOptions,
 ) -> Result<(Store, Tally), Failure> {
     let folder = results_folder(place, experiment);
+    tell_if_beside(experiment, &folder);
     owner::check(experiment, &folder)?;
+    let _in_use = InUse::claim(&folder)?;
     owner::claim(experiment, &folder)?;
     let (store, tally) = sweep(experiment, indices, &folder, options)?;
     results::write(experiment, &store, &folder)?;

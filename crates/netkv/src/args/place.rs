@@ -1,0 +1,30 @@
+//! How and where experiments are run.
+
+use clap::{Args, ValueHint};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// How experiments are run.
+#[derive(Clone, Debug, Args)]
+pub struct RunOptions {
+    /// Cells run at once [default: the number of cores]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+    /// Show errors and the last line only
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Where results are, and whether they are of the reduced kind.
+#[derive(Clone, Debug, Args)]
+pub struct Place {
+    /// Folder of all results; those of an experiment are in a folder of its name [default: results, or results/quick]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// A reduced version: two seeds, 1200 requests, every second value of numeric axes
+    #[arg(long)]
+    pub quick: bool,
+    /// Replace tables made from a recorded trace that is not found now, instead of writing beside them (DIR/stand-in)
+    #[arg(long)]
+    pub stand_in: bool,
+}
