@@ -161,24 +161,48 @@ impl Grid {
         tree.remove("axis");
         tree.remove("exclude");
         let coordinates = self.coordinates(point);
-        let settings = || self.axes.iter().zip(&coordinates).map(|(axis, &position)| (axis, &axis.settings[position]));
-        for (_, setting) in settings() {
-            match setting {
-                Setting::File(over) => tree::overlay(&mut tree, over),
+        self.lay_files(&mut tree, &coordinates);
+        self.set_values(&mut tree, &coordinates);
+        tree
+    }
+
+    /// Lays the files of these positions over a tree.
+    pub(crate) fn lay_files(&self, tree: &mut Table, coordinates: &[usize]) {
+        for (axis, &position) in self.axes.iter().zip(coordinates) {
+            match &axis.settings[position] {
+                Setting::File(over) => tree::overlay(tree, over),
                 Setting::Value(_) => {}
             }
         }
-        for (axis, setting) in settings() {
-            match setting {
+    }
+
+    /// Sets the values of these positions in a tree: the same keys at every point.
+    pub(crate) fn set_values(&self, tree: &mut Table, coordinates: &[usize]) {
+        for (axis, &position) in self.axes.iter().zip(coordinates) {
+            match &axis.settings[position] {
                 Setting::Value(node) => {
                     // A mistyped key is reported where the axis names it.
                     let key_origin = axis.key_origin.clone();
-                    tree::set(&mut tree, &axis.key, Node { key_origin, ..node.clone() });
+                    tree::set(tree, &axis.key, Node { key_origin, ..node.clone() });
                 }
                 Setting::File(_) => {}
             }
         }
-        tree
+    }
+
+    /// The positions on axes of files alone: points where they are equal differ in values.
+    pub(crate) fn files_at(&self, coordinates: &[usize]) -> Vec<usize> {
+        let axes = self.axes.iter().zip(coordinates).filter(|(axis, _)| axis.is_of_files());
+        axes.map(|(_, &position)| position).collect()
+    }
+
+    /// The sections that axes of values set keys of, or the keys themselves where they are in none.
+    pub(crate) fn sections_of_values(&self) -> Vec<&str> {
+        let keys = self.axes.iter().filter(|axis| !axis.is_of_files()).map(|axis| axis.key.as_str());
+        let mut sections: Vec<&str> = keys.filter_map(|key| key.split('.').next()).collect();
+        sections.sort_unstable();
+        sections.dedup();
+        sections
     }
 
     /// The axis values that set `points` apart from the others: " (only where regime = null)" or nothing.

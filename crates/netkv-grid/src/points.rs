@@ -2,16 +2,25 @@
 
 use crate::axes::{AxisValue, Grid};
 use crate::header::{OWN_KEYS, WORD};
-use crate::issue::{InputErrors, IssueTally, Origin};
+use crate::issue::{InputErrors, Issue, IssueTally, Origin};
 use crate::library::Library;
 use crate::profile::{LatencyRange, Profile};
 use crate::spec::CellSpec;
-use crate::tree::{self, Content, Table};
+use crate::tree::{self, Content, Table, push_toml_key};
 use netkv_sim::SIM_EPOCH;
 use netkv_units::{Digest, Digester};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// The section of the price, which no cell depends on.
+const COST: &str = "cost";
+
+/// Section and key of what names files that cells depend on: their content counts.
+const FILE_NAMES: [(&str, &str); 2] = [("workload", "trace"), ("model", "profile")];
+
+/// Points that one thread reads one after the other at least. Chosen by us: making the first tree costs a few points' time.
+const STRETCH: usize = 64;
 
 /// Points that are read at once. Chosen by us: what is wrong with them fits in memory.
 const BLOCK: usize = 8192;
@@ -65,17 +74,23 @@ pub(crate) fn read_points(
     on_read: OnRead,
 ) -> Result<Vec<Arc<Point>>, InputErrors> {
     let n = grid.n_points().expect("the size of the grid was checked");
-    let read = |point: usize| {
-        let tree = grid.apply(base, point);
-        CellSpec::read(&tree, file, library).map(|spec| {
-            let key = point_key(tree, &spec).to_string();
-            Arc::new(Point { values: grid.values(point), spec, key })
-        })
+    let base = without_own(base);
+    let sections = grid.sections_of_values();
+    let read = |trees: &mut Trees<'_>, point: usize| {
+        trees.go_to(point);
+        let spec = CellSpec::read(&trees.tree, file, library, trees.is_known)?;
+        trees.is_known = true;
+        let key = point_key(&trees.canonical(), &spec).to_string();
+        Ok(Arc::new(Point { values: grid.values(point), spec, key }))
     };
     let mut points = Vec::with_capacity(n);
     let mut tally = IssueTally::default();
     for start in (0..n).step_by(BLOCK) {
-        let block: Vec<_> = (start..n.min(start + BLOCK)).into_par_iter().map(read).collect();
+        let block: Vec<Result<Arc<Point>, Vec<Issue>>> = (start..n.min(start + BLOCK))
+            .into_par_iter()
+            .with_min_len(STRETCH)
+            .map_init(|| Trees::new(&base, grid, &sections), read)
+            .collect();
         for (index, outcome) in block.into_iter().enumerate() {
             match outcome {
                 Ok(point) => points.push(point),
@@ -90,12 +105,91 @@ pub(crate) fn read_points(
     Ok(points)
 }
 
-/// Everything that the results of a point depend on but the seed. Names of files do not count, their content does.
-fn point_key(mut tree: Table, spec: &CellSpec) -> Digest {
-    for key in OWN_KEYS.iter().chain(&[WORD, "cost", "workload.trace", "model.profile"]) {
-        tree::remove(&mut tree, key);
+/// A tree without what belongs to the experiment as a whole.
+fn without_own(base: &Table) -> Table {
+    let mut tree = base.clone();
+    OWN_KEYS.iter().for_each(|key| tree::remove(&mut tree, key));
+    tree
+}
+
+/// The trees of points, one after the other. Neighbours differ in values of axes, which set the same keys at every point: what
+/// they do not set is kept from point to point, as a tree and as text. Another file of an axis starts anew.
+struct Trees<'a> {
+    base: &'a Table,
+    grid: &'a Grid,
+    /// The sections that values set keys of.
+    sections: &'a [&'a str],
+    files: Option<Vec<usize>>,
+    tree: Table,
+    /// Each part of the tree that cells depend on as canonical text "key = value", by key.
+    texts: BTreeMap<String, String>,
+    /// Whether no key of the tree is unknown.
+    is_known: bool,
+}
+
+impl<'a> Trees<'a> {
+    fn new(base: &'a Table, grid: &'a Grid, sections: &'a [&'a str]) -> Self {
+        let (tree, texts) = (Table::new(), BTreeMap::new());
+        Self { base, grid, sections, files: None, tree, texts, is_known: false }
     }
-    let parts = [&Content::Table(tree).canonical(), &*spec.recipe().origin().sha256, spec.profile().canonical()];
+
+    fn go_to(&mut self, point: usize) {
+        let coordinates = self.grid.coordinates(point);
+        let files = Some(self.grid.files_at(&coordinates));
+        let is_other = self.files != files;
+        if is_other {
+            self.tree = self.base.clone();
+            self.grid.lay_files(&mut self.tree, &coordinates);
+            self.tree.remove(WORD);
+            self.files = files;
+            self.is_known = false;
+        }
+        self.grid.set_values(&mut self.tree, &coordinates);
+        if is_other {
+            let keys: Vec<String> = self.tree.keys().filter(|key| *key != COST).cloned().collect();
+            self.texts = keys.into_iter().map(|key| (key, String::new())).collect();
+            let keys: Vec<String> = self.texts.keys().cloned().collect();
+            keys.iter().for_each(|key| self.write(key));
+        } else {
+            self.sections.iter().for_each(|key| self.write(key));
+        }
+    }
+
+    /// Writes the text of one key of the tree anew. Names of files do not count, their content does.
+    fn write(&mut self, key: &str) {
+        let (Some(text), Some(node)) = (self.texts.get_mut(key), self.tree.get_mut(key)) else { return };
+        let name = FILE_NAMES.iter().find(|(section, _)| *section == key).map(|(_, name)| *name);
+        let taken = match (&mut node.content, name) {
+            (Content::Table(table), Some(name)) => table.remove_entry(name),
+            (Content::Table(_), None) => None,
+            (Content::List(_) | Content::Text(_) | Content::Integer(_) | Content::Float(_) | Content::Flag(_), _) => {
+                None
+            }
+        };
+        text.clear();
+        push_toml_key(text, key);
+        text.push_str(" = ");
+        node.content.write_canonical(text);
+        if let (Content::Table(table), Some((name, taken))) = (&mut node.content, taken) {
+            table.insert(name, taken);
+        }
+    }
+
+    /// The tree on one line, as [`Content::canonical`] has a table.
+    fn canonical(&self) -> String {
+        let mut whole = String::with_capacity(self.texts.values().map(|text| text.len() + 2).sum::<usize>() + 2);
+        for (index, text) in self.texts.values().enumerate() {
+            whole.push_str(if index == 0 { "{ " } else { ", " });
+            whole.push_str(text);
+        }
+        whole.push_str(" }");
+        whole
+    }
+}
+
+/// Everything that the results of a point depend on but the seed. Names of files do not count, their content does.
+fn point_key(canonical: &str, spec: &CellSpec) -> Digest {
+    let parts = [canonical, &*spec.recipe().origin().sha256, spec.profile().canonical()];
     let mut digester = Digester::new();
     digester.u64(u64::from(SIM_EPOCH));
     for part in parts {
@@ -118,4 +212,49 @@ pub(crate) fn used_profiles(points: &[Arc<Point>]) -> Vec<UsedProfile> {
         outside_valid_range: profile.valid.lacks(&asked),
     };
     used.into_values().map(named).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    /// What is kept from point to point is what each would be if it were made anew, in any order of points.
+    #[test]
+    fn trees_that_follow_each_other_are_those_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| -> PathBuf {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        write("calm.toml", "[background]\nkind = 'none'\n[fabric]\ncores = 4\n");
+        write("busy.toml", "word = { title = 'Busy' }\n[background]\nbusy_ratio = [0.5, 0.6]\n");
+        let axes = "extends = 'builtin:base'\n\
+            [[axis]]\nkey = 'regime'\nfiles = ['calm.toml', 'busy.toml']\n\
+            [[axis]]\nkey = 'fabric.latency_us.2'\nvalues = [1.0, 8.5]\n\
+            [[axis]]\nkey = 'workload.trace'\nvalues = ['one', 'two']\n\
+            [[axis]]\nkey = 'policy.netkv.wait'\nvalues = ['slots', 'memory']\n";
+        let path = write("x.toml", axes);
+        let (base, layers) = crate::source::load_layers(&path).unwrap();
+        let grid = Grid::read(&base, &layers, &Origin::file(&path)).unwrap();
+        let (stripped, sections) = (without_own(&base), grid.sections_of_values());
+        let mut trees = Trees::new(&stripped, &grid, &sections);
+        let anew = |point: usize| {
+            let mut tree = grid.apply(&base, point);
+            for key in OWN_KEYS.iter().chain(&[WORD, COST, "workload.trace", "model.profile"]) {
+                tree::remove(&mut tree, key);
+            }
+            Content::Table(tree).canonical()
+        };
+        let mut seen = std::collections::BTreeSet::new();
+        for point in (0..16).chain((0..16).rev()).chain([0, 15, 3, 8]) {
+            trees.go_to(point);
+            assert_eq!(trees.canonical(), anew(point), "point {point}");
+            seen.insert(trees.canonical());
+            let trace = tree::get(&trees.tree, "workload.trace").unwrap().content.canonical();
+            assert_eq!(trace, ["\"one\"", "\"two\""][point / 2 % 2]);
+        }
+        assert_eq!(seen.len(), 8, "where the trace is from does not count, its content does elsewhere");
+    }
 }

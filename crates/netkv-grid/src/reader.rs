@@ -67,16 +67,32 @@ pub(crate) struct Reader<'a> {
     tree: &'a Table,
     file: Origin,
     advice: &'static str,
-    known: BTreeSet<String>,
+    /// Keys that were asked for; none if it is known that all are.
+    known: Option<BTreeSet<String>>,
     issues: Vec<Issue>,
     /// What each key may hold, if somebody wants to know.
     noted: Option<BTreeMap<String, String>>,
+    /// The section that was looked into last, with its dotted name: the next key is mostly of the same.
+    section: Option<(String, &'a Table)>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader of `tree`, whose missing keys are reported for the file `file`, followed by `advice`.
     pub(crate) fn new(tree: &'a Table, file: &Origin, advice: &'static str) -> Self {
-        Self { tree, file: file.clone(), advice, known: BTreeSet::new(), issues: Vec::new(), noted: None }
+        Self {
+            tree,
+            file: file.clone(),
+            advice,
+            known: Some(BTreeSet::new()),
+            issues: Vec::new(),
+            noted: None,
+            section: None,
+        }
+    }
+
+    /// A reader of a tree that has just the keys of one in which all were known: none is looked for.
+    pub(crate) fn trusting(tree: &'a Table, file: &Origin, advice: &'static str) -> Self {
+        Self { known: None, ..Self::new(tree, file, advice) }
     }
 
     /// Notes from now on what each key that is asked for may hold.
@@ -98,17 +114,34 @@ impl<'a> Reader<'a> {
 
     /// Keys that others read: `key` itself and everything below it.
     pub(crate) fn accept(&mut self, key: &str) {
-        self.known.insert(key.to_owned());
+        if let Some(known) = &mut self.known {
+            known.insert(key.to_owned());
+        }
     }
 
     /// The node at `key`; it is an error if there is none.
     pub(crate) fn node(&mut self, key: &str) -> Option<&'a Node> {
-        self.known.insert(key.to_owned());
-        let node = tree::get(self.tree, key);
+        self.accept(key);
+        let node = self.find(key);
         if node.is_none() {
             self.issues.push(Issue::new(&self.file, format!("{key} is missing; {}", self.advice)));
         }
         node
+    }
+
+    /// The node at `key`, by way of the section that was looked into last if it is of that.
+    fn find(&mut self, key: &str) -> Option<&'a Node> {
+        let Some((section, name)) = key.rsplit_once('.') else { return self.tree.get(key) };
+        match &self.section {
+            Some((last, table)) if last == section => table.get(name),
+            Some(_) | None => {
+                let node = tree::get(self.tree, key);
+                if let Some(Content::Table(table)) = tree::get(self.tree, section).map(|node| &node.content) {
+                    self.section = Some((section.to_owned(), table));
+                }
+                node
+            }
+        }
     }
 
     /// A number in `range`; an integer is one as well.
@@ -273,36 +306,38 @@ impl<'a> Reader<'a> {
 
     /// Everything that is wrong, keys that nothing asked for included.
     pub(crate) fn finish(mut self) -> Vec<Issue> {
-        self.find_unknown(self.tree, "");
+        if let Some(known) = self.known.take() {
+            self.find_unknown(&known, self.tree, "");
+        }
         self.issues
     }
 
-    fn find_unknown(&mut self, table: &Table, prefix: &str) {
+    fn find_unknown(&mut self, all: &BTreeSet<String>, table: &Table, prefix: &str) {
         for (name, node) in table {
             let key = format!("{prefix}{name}");
-            if self.known.contains(&key) {
+            if all.contains(&key) {
                 continue;
             }
             let below = format!("{key}.");
-            let is_section = self.known.range(below.clone()..).next().is_some_and(|known| known.starts_with(&below));
+            let is_section = all.range(below.clone()..).next().is_some_and(|known| known.starts_with(&below));
             match &node.content {
-                Content::Table(table) if is_section => self.find_unknown(table, &below),
+                Content::Table(table) if is_section => self.find_unknown(all, table, &below),
                 Content::Table(_)
                 | Content::List(_)
                 | Content::Text(_)
                 | Content::Integer(_)
                 | Content::Float(_)
-                | Content::Flag(_) => self.report_unknown(&key, name, is_section, &node.key_origin),
+                | Content::Flag(_) => self.report_unknown(all, (&key, name), is_section, &node.key_origin),
             }
         }
     }
 
-    fn report_unknown(&mut self, key: &str, name: &str, is_section: bool, origin: &Origin) {
+    fn report_unknown(&mut self, all: &BTreeSet<String>, (key, name): (&str, &str), is_section: bool, origin: &Origin) {
         let message = if is_section {
             format!("{key} is a section; write [{key}]")
         } else {
-            let sections = self.known.iter().filter_map(|known| known.split_once('.')).map(|(section, _)| section);
-            let names: BTreeSet<&str> = self.known.iter().map(String::as_str).chain(sections).collect();
+            let sections = all.iter().filter_map(|known| known.split_once('.')).map(|(section, _)| section);
+            let names: BTreeSet<&str> = all.iter().map(String::as_str).chain(sections).collect();
             // The right name in the wrong section is as likely as a typo.
             let elsewhere = names.iter().copied().find(|known| known.rsplit('.').next() == Some(name));
             with_suggestion(&format!("{key} is not a known key"), nearest(key, names.iter().copied()).or(elsewhere))

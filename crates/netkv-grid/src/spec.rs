@@ -144,9 +144,10 @@ impl CellSpec {
         }
     }
 
-    /// Reads a grid point, or says all that is wrong with it.
-    pub(crate) fn read(tree: &Table, file: &Origin, library: &Library) -> Result<Self, Vec<Issue>> {
-        let mut reader = Reader::new(tree, file, header::NO_DEFAULTS);
+    /// Reads a grid point, or says all that is wrong with it. `is_known` if a point with the same keys had no unknown one.
+    pub(crate) fn read(tree: &Table, file: &Origin, library: &Library, is_known: bool) -> Result<Self, Vec<Issue>> {
+        let reader = if is_known { Reader::trusting } else { Reader::new };
+        let mut reader = reader(tree, file, header::NO_DEFAULTS);
         header::OWN_KEYS.iter().chain([&header::WORD]).for_each(|key| reader.accept(key));
         let spec = Self::read_keys(&mut reader, library);
         let issues = reader.finish();

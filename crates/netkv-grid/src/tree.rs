@@ -62,13 +62,14 @@ impl Content {
         text
     }
 
-    fn write_canonical(&self, text: &mut String) {
+    /// Appends it to a text.
+    pub(crate) fn write_canonical(&self, text: &mut String) {
         let written = match self {
             Self::Table(table) => {
                 text.push('{');
                 for (index, (key, node)) in table.iter().enumerate() {
                     text.push_str(if index == 0 { " " } else { ", " });
-                    text.push_str(&toml_key(key));
+                    push_toml_key(text, key);
                     text.push_str(" = ");
                     node.content.write_canonical(text);
                 }
@@ -101,8 +102,15 @@ fn is_whole(value: f64) -> bool {
 
 /// A key as TOML writes it: bare where it can be.
 fn toml_key(key: &str) -> String {
-    let bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-    if bare { key.to_owned() } else { toml::Value::from(key).to_string() }
+    let mut text = String::new();
+    push_toml_key(&mut text, key);
+    text
+}
+
+/// Appends a key as TOML writes it.
+pub(crate) fn push_toml_key(text: &mut String, key: &str) {
+    let bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+    if bare { text.push_str(key) } else { text.push_str(&toml::Value::from(key).to_string()) }
 }
 
 /// The tree of a TOML file's text.

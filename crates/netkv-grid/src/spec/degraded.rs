@@ -19,6 +19,9 @@ pub(super) fn read_degraded(reader: &mut Reader<'_>, fabric: Option<&FabricConfi
     let Some(items) = list(node) else {
         return reader.refuse(KEY, node, allowed);
     };
+    if items.is_empty() {
+        return Some(Vec::new());
+    }
     let read: Vec<_> = items.iter().map(|item| read_one(reader, item)).collect();
     let degraded: Vec<Degradation> = read.into_iter().collect::<Option<_>>()?;
     let tree = FatTree::new(*fabric?);
