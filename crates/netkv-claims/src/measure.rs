@@ -4,7 +4,7 @@
 
 use crate::file::{Claim, Measure, Take, factor};
 use crate::ours::Ours;
-use crate::samples::{BySeed, POLICY_AXIS, Samples, mean, pairs, sd};
+use crate::samples::{BySeed, POLICY_AXIS, Samples, mean, pairs};
 
 /// Ours, in the claim's unit; none if a cell that it needs did not finish.
 pub(crate) fn measure(claim: &Claim, samples: &Samples) -> Option<Ours> {
@@ -40,7 +40,7 @@ fn at(claim: &Claim, samples: &Samples, place: &[String]) -> Option<Ours> {
     let values: Vec<f64> = own.values().copied().collect();
     match claim.measure {
         Measure::Value => Some(samples.mean(&values)?.scaled(factor)),
-        Measure::Sd => Some(Ours { value: sd(&values)? * factor, interval: None }),
+        Measure::Sd => Some(Ours { value: samples.sd(&values)? * factor, interval: None }),
         Measure::Difference => {
             let differences: Vec<f64> =
                 pairs(&own, &of(&claim.against)?).into_iter().map(|(own, other)| own - other).collect();

@@ -5,7 +5,7 @@
 
 use crate::ours::Ours;
 use anyhow::{Context, Result};
-use netkv_frames::{distinct, read_table, same, student_t_quantile};
+use netkv_frames::{Estimate, distinct, read_table, same, two_sided_quantile};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -83,9 +83,13 @@ impl Samples {
 
     /// The mean with its t interval; no interval for one value.
     pub(crate) fn mean(&self, values: &[f64]) -> Option<Ours> {
-        let mean = mean(values)?;
-        let half = self.half_width(values);
-        Some(Ours { value: mean, interval: half.map(|half| (mean - half, mean + half)) })
+        let estimate = self.estimate(values)?;
+        Some(Ours { value: estimate.mean, interval: estimate.interval() })
+    }
+
+    /// Sample standard deviation, with n - 1; none for one value.
+    pub(crate) fn sd(&self, values: &[f64]) -> Option<f64> {
+        self.estimate(values)?.sd
     }
 
     /// The ratio of two means over the same seeds, with the interval of the ratio estimator: that of the mean of
@@ -95,15 +99,13 @@ impl Samples {
         let below = mean(&below).filter(|mean| *mean != 0.0)?;
         let ratio = mean(&above)? / below;
         let rests: Vec<f64> = pairs.iter().map(|(one, other)| (one - ratio * other) / below).collect();
-        let half = self.half_width(&rests);
+        let half = self.estimate(&rests)?.half;
         Some(Ours { value: ratio, interval: half.map(|half| (ratio - half, ratio + half)) })
     }
 
-    /// Half the width of the t interval of a mean.
-    fn half_width(&self, values: &[f64]) -> Option<f64> {
-        let n = values.len() as f64;
-        let quantile = (values.len() > 1).then(|| student_t_quantile(0.5 + self.confidence_ratio / 2.0, n - 1.0))?;
-        Some(quantile * sd(values)? / n.sqrt())
+    /// Mean, deviation and interval; none of no values.
+    fn estimate(&self, values: &[f64]) -> Option<Estimate> {
+        Estimate::of(values, two_sided_quantile(self.confidence_ratio, values.len()))
     }
 }
 
@@ -114,11 +116,4 @@ pub(crate) fn pairs(one: &BySeed, other: &BySeed) -> Vec<(f64, f64)> {
 
 pub(crate) fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
-/// Sample standard deviation, with n - 1; none for one value.
-pub(crate) fn sd(values: &[f64]) -> Option<f64> {
-    let (mean, n) = (mean(values)?, values.len() as f64);
-    let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
-    (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt())
 }

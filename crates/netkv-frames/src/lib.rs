@@ -7,6 +7,7 @@
 mod cells;
 mod cost;
 mod csv;
+mod estimate;
 mod frame;
 mod links;
 mod parquet;
@@ -21,6 +22,7 @@ mod words;
 pub use cells::{AxisValue, CellRow, CellStatus, cell_statuses, cells_table};
 pub use cost::{priced_cells, priced_summary};
 pub use csv::write_csv;
+pub use estimate::{Estimate, log_ratios, two_sided_quantile};
 pub use links::links_tables;
 pub use parquet::{Metadata, merge_tables, read_table, write_table};
 pub use place::CellPlace;

@@ -6,7 +6,7 @@
 //! unpaired difference over that of the paired one. Failed cells are counted, not used.
 
 use crate::cells::{AxisValue, CellRow, CellStatus, axis_column};
-use crate::student::student_t_quantile;
+use crate::estimate::{Estimate, log_ratios, two_sided_quantile, variance};
 use crate::table::{ColumnData, Table};
 use crate::words::distinct;
 use netkv_sim::METRICS;
@@ -23,15 +23,6 @@ pub struct SummaryOptions {
     pub confidence_ratio: f64,
 }
 
-/// A mean with its interval.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Estimate {
-    mean: Option<f64>,
-    sd: Option<f64>,
-    low: Option<f64>,
-    high: Option<f64>,
-}
-
 /// How many standard errors an interval reaches to either side, by the number of values: the quantile takes thousands
 /// of times as long as the rest of an estimate.
 struct Reach(Vec<f64>);
@@ -39,37 +30,26 @@ struct Reach(Vec<f64>);
 impl Reach {
     /// For up to `most` values; fewer than two have no interval.
     fn new(confidence: f64, most: usize) -> Self {
-        let quantile = |n: usize| student_t_quantile(0.5 + confidence / 2.0, (n - 1) as f64);
-        Self((0..=most).map(|n| if n < 2 { f64::NAN } else { quantile(n) }).collect())
+        Self((0..=most).map(|n| two_sided_quantile(confidence, n)).collect())
     }
 }
 
-impl Estimate {
-    /// Of a sample, in its order. One value has no interval.
-    fn of(sample: &[f64], reach: &Reach) -> Self {
-        let n = sample.len() as f64;
-        if sample.is_empty() {
-            return Self::default();
-        }
-        let mean = sample.iter().sum::<f64>() / n;
-        if sample.len() == 1 {
-            return Self { mean: Some(mean), ..Self::default() };
-        }
-        let sd = variance(sample).sqrt();
-        let half = reach.0[sample.len()] * sd / n.sqrt();
-        Self { mean: Some(mean), sd: Some(sd), low: Some(mean - half), high: Some(mean + half) }
-    }
-
-    fn map(self, change: impl Fn(f64) -> f64) -> Self {
-        Self { mean: self.mean.map(&change), sd: self.sd, low: self.low.map(&change), high: self.high.map(&change) }
-    }
+/// Columns of an estimate: what it is, or nothing.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shown {
+    mean: Option<f64>,
+    sd: Option<f64>,
+    low: Option<f64>,
+    high: Option<f64>,
 }
 
-/// Sample variance, with n - 1.
-fn variance(sample: &[f64]) -> f64 {
-    let n = sample.len() as f64;
-    let mean = sample.iter().sum::<f64>() / n;
-    sample.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / (n - 1.0)
+impl Shown {
+    /// That of a sample, its mean and ends changed by `change`.
+    fn of(sample: &[f64], reach: &Reach, change: impl Fn(f64) -> f64) -> Self {
+        let Some(estimate) = Estimate::of(sample, reach.0[sample.len()]) else { return Self::default() };
+        let (low, high) = estimate.interval().unzip();
+        Self { mean: Some(change(estimate.mean)), sd: estimate.sd, low: low.map(&change), high: high.map(&change) }
+    }
 }
 
 /// A point of the grid: the cells that differ in their seed alone.
@@ -105,10 +85,10 @@ struct Row {
     point: usize,
     metric: usize,
     n: usize,
-    own: Estimate,
+    own: Shown,
     range: Option<(f64, f64)>,
-    difference: Estimate,
-    ratio: Estimate,
+    difference: Shown,
+    ratio: Shown,
     variance_reduction: Option<f64>,
 }
 
@@ -187,9 +167,7 @@ fn summarise(points: &[Point<'_>], point: usize, baseline: Option<usize>, metric
         .collect();
     let values: Vec<f64> = own.iter().map(|&(_, value)| value).collect();
     let differences: Vec<f64> = pairs.iter().map(|(own, theirs)| own - theirs).collect();
-    let positive = !pairs.is_empty() && pairs.iter().all(|&(own, theirs)| own > 0.0 && theirs > 0.0);
-    let log_ratio = |&(own, theirs): &(f64, f64)| libm::log(own / theirs);
-    let logs: Vec<f64> = if positive { pairs.iter().map(log_ratio).collect() } else { Vec::new() };
+    let logs = log_ratios(&pairs).unwrap_or_default();
     let range = values.iter().copied().min_by(f64::total_cmp).zip(values.iter().copied().max_by(f64::total_cmp));
     let apart = pairs.len() > 1 && differences.iter().any(|&difference| difference != differences[0]);
     let variance_reduction = apart.then(|| {
@@ -200,10 +178,10 @@ fn summarise(points: &[Point<'_>], point: usize, baseline: Option<usize>, metric
         point,
         metric,
         n: values.len(),
-        own: Estimate::of(&values, reach),
+        own: Shown::of(&values, reach, |value| value),
         range,
-        difference: Estimate::of(&differences, reach),
-        ratio: Estimate::of(&logs, reach).map(libm::exp),
+        difference: Shown::of(&differences, reach, |value| value),
+        ratio: Shown::of(&logs, reach, libm::exp),
         variance_reduction,
     }
 }

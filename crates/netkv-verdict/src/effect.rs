@@ -1,6 +1,6 @@
 //! What a ratio of two means, measured on the same seeds, says.
 
-use netkv_frames::student_t_quantile;
+use netkv_frames::{Estimate, log_ratios, two_sided_quantile};
 
 /// Ratios that are nearer to 1 than this make no difference that matters: the margin of the project's figures.
 pub const INDIFFERENCE: f64 = 0.02;
@@ -38,20 +38,11 @@ pub struct Ratio {
 impl Ratio {
     /// That of pairs of positive numbers, one of each seed; none if there is none, or one that is not positive.
     pub fn of(pairs: &[(f64, f64)], confidence: f64) -> Option<Self> {
-        if pairs.is_empty() || pairs.iter().any(|&(one, other)| one <= 0.0 || other <= 0.0) {
-            return None;
-        }
-        let logs: Vec<f64> = pairs.iter().map(|&(one, other)| libm::log(one / other)).collect();
-        let n = logs.len() as f64;
-        let mean = logs.iter().sum::<f64>() / n;
-        if logs.len() == 1 {
-            return Some(Self { n: 1, mean: libm::exp(mean), interval: None, sd: f64::NAN, confidence });
-        }
-        let variance = logs.iter().map(|log| (log - mean) * (log - mean)).sum::<f64>() / (n - 1.0);
-        let sd = variance.sqrt();
-        let half = reach(logs.len(), confidence) * sd;
-        let interval = Some((libm::exp(mean - half), libm::exp(mean + half)));
-        Some(Self { n: logs.len(), mean: libm::exp(mean), interval, sd, confidence })
+        let logs = log_ratios(pairs)?;
+        let estimate = Estimate::of(&logs, two_sided_quantile(confidence, logs.len()))?;
+        let interval = estimate.interval().map(|(low, high)| (libm::exp(low), libm::exp(high)));
+        let sd = estimate.sd.unwrap_or(f64::NAN);
+        Some(Self { n: logs.len(), mean: libm::exp(estimate.mean), interval, sd, confidence })
     }
 
     /// What it says.
@@ -70,13 +61,9 @@ impl Ratio {
         let log = libm::log(self.mean);
         let ends = [1.0 - INDIFFERENCE, 1.0 + INDIFFERENCE].map(libm::log);
         let distance = ends.iter().map(|end| (log - end).abs()).fold(f64::INFINITY, f64::min);
-        (2..=MOST_SEEDS).find(|&n| reach(n as usize, self.confidence) * self.sd < distance)
+        let half = |n: u64| two_sided_quantile(self.confidence, n as usize) * self.sd / (n as f64).sqrt();
+        (2..=MOST_SEEDS).find(|&n| half(n) < distance)
     }
-}
-
-/// How many standard deviations an interval over `n` values reaches to either side.
-fn reach(n: usize, confidence: f64) -> f64 {
-    student_t_quantile(0.5 + confidence / 2.0, (n - 1) as f64) / (n as f64).sqrt()
 }
 
 #[cfg(test)]

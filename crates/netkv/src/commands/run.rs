@@ -27,7 +27,9 @@ pub fn run(args: &RunArgs) -> Result<Ending, Failure> {
         }
     }
     for experiment in &experiments {
-        owner::check(experiment, &results_folder(&args.place, experiment))?;
+        let folder = results_folder(&args.place, experiment);
+        tell_if_beside(experiment, &folder);
+        owner::check(experiment, &folder)?;
     }
     let mut ending = Ending::Done;
     for (experiment, indices) in experiments.iter().zip(&selected) {
@@ -54,7 +56,6 @@ pub fn run_experiment(
     options: &RunOptions,
 ) -> Result<(Store, Tally), Failure> {
     let folder = results_folder(place, experiment);
-    tell_if_beside(experiment, &folder);
     owner::check(experiment, &folder)?;
     let _in_use = InUse::claim(&folder)?;
     owner::claim(experiment, &folder)?;

@@ -1,8 +1,8 @@
 //! `netkv tune`: of a sweep over parameters of a policy, the values with the least mean of a metric over seeds, for
 //! each point of the other axes.
 
-use super::load;
 use super::run::run_experiment;
+use super::{load, results_folder, tell_if_beside};
 use crate::args::TuneArgs;
 use crate::failure::{Ending, Failure};
 use crate::interrupt;
@@ -22,6 +22,7 @@ pub fn tune(args: &TuneArgs) -> Result<Ending, Failure> {
         return Err(Failure::input(format_args!("{path} {message}")));
     }
     let all: Vec<usize> = (0..experiment.n_cells()).collect();
+    tell_if_beside(&experiment, &results_folder(&args.place, &experiment));
     let (store, tally) = run_experiment(&experiment, &all, &args.place, &args.options)?;
     if interrupt::is_asked() {
         return Ok(Ending::Interrupted);
