@@ -41,6 +41,18 @@ fn the_page_about_experiment_files_is_that_of_the_reader() {
 }
 
 #[test]
+fn the_example_of_the_page_about_experiment_files_is_one() {
+    let page = fs::read_to_string(docs().join("experiments.md")).expect("the page is there");
+    let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let path = here.path().join("example.toml");
+    fs::write(&path, blocks.collect::<String>()).expect("the example is written");
+    let plan = said(&["plan", &path.display().to_string(), "--json"]);
+    let plan: serde_json::Value = serde_json::from_str(&plan).expect("JSON");
+    assert_eq!((&plan["cells"], &plan["excluded"]), (&65.into(), &10.into()), "5 x 3 points less 2, by 5 seeds");
+}
+
+#[test]
 fn keys_are_found_by_section_name_and_end() {
     let keys = |asked: &str| -> Vec<String> {
         let rows: serde_json::Value = serde_json::from_str(&said(&["keys", asked, "--json"])).expect("JSON");
