@@ -4,7 +4,7 @@ use netkv_policy::{
     Candidate, CostOracle, GuardedTerms, GuardedWeights, IterationModel, NetKv, NetKvConfig, NetKvGuarded, PathCost,
     PromptView, RequestView,
 };
-use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, Stream, Tier};
+use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, SimTime, Stream, Tier};
 
 /// Bytes of KV cache for one token (Llama-3.1-70B).
 const BYTES_PER_TOKEN: u64 = 327_680;
@@ -67,6 +67,7 @@ pub fn guarded(tbt_limit_s: f64) -> NetKvGuarded {
 /// A request with a prompt of 12,000 tokens.
 pub const fn request() -> RequestView {
     let prompt = PromptView {
+        now: SimTime::ZERO,
         input_tokens: 12_000,
         kv_bytes: Bytes::new(12_000 * BYTES_PER_TOKEN),
         ttft_left: SimDuration::ZERO,

@@ -3,7 +3,7 @@
 //! An axis of `values` replaces one key of the tree before it is typed, so every parameter can be swept and a slip
 //! fails like any other; `range` says its values by a rule. An axis of `files` lays each file over the tree. Files go
 //! first, so a value always wins over a file. Axes of equal `zip` advance together; the rest is a product whose first
-//! axis is the slowest, less the points that an `exclude` leaves out.
+//! axis is the slowest, or a `sample` of it, less the points that an `exclude` leaves out.
 
 mod axis;
 mod columns;
@@ -12,10 +12,12 @@ mod group;
 mod overruled;
 mod range;
 mod read;
+mod sample;
 mod value;
 
 pub use axis::Axis;
 pub use columns::RESERVED_COLUMNS;
+pub use group::Factor;
 pub use value::AxisValue;
 
 use crate::issue::{Issue, Origin};
@@ -32,8 +34,8 @@ const MAX_PRODUCT: usize = 10_000_000;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Grid {
     axes: Vec<Axis>,
-    /// Positions of axes that advance together, in the order of their first members.
-    groups: Vec<Vec<usize>>,
+    /// What the product is of, in the order of their first axes.
+    factors: Vec<Factor>,
     excludes: Vec<Exclude>,
     /// Positions in the product of the points that are left; none if that is all of them.
     kept: Option<Vec<usize>>,
@@ -44,13 +46,14 @@ impl Grid {
     pub(crate) fn read(tree: &Table, layers: &Layers, file: &Origin) -> Result<Self, Vec<Issue>> {
         let mut issues = Vec::new();
         let axes = read::read(tree, &mut issues);
-        let groups = group::group(&axes, &mut issues);
+        let mut factors = group::group(&axes, &mut issues);
         overruled::check(tree, &axes, layers, &mut issues);
         if !issues.is_empty() {
             return Err(issues);
         }
+        sample::apply(tree, &axes, &mut factors, file, &mut issues);
         let excludes = exclude::read(tree, &axes, &mut issues);
-        let mut grid = Self { axes, groups, excludes, kept: None };
+        let mut grid = Self { axes, factors, excludes, kept: None };
         if issues.is_empty() {
             grid.leave_out(file, &mut issues);
         }
@@ -100,9 +103,9 @@ impl Grid {
         &self.axes
     }
 
-    /// Positions of axes that advance together, in the order of their first members.
-    pub(crate) fn groups(&self) -> &[Vec<usize>] {
-        &self.groups
+    /// What the product is of, in the order of their first axes.
+    pub(crate) fn factors(&self) -> &[Factor] {
+        &self.factors
     }
 
     /// Number of points; none if it is beyond any use.
@@ -118,15 +121,22 @@ impl Grid {
 
     /// Number of points before any is left out.
     fn product(&self) -> Option<usize> {
-        let lengths = self.groups.iter().map(|group| self.axes[group[0]].values.len());
+        let lengths = self.factors.iter().map(|factor| factor.rows.len());
         lengths.into_iter().try_fold(1_usize, usize::checked_mul)
     }
 
-    /// Every second value of each numeric axis, and of those that advance with one.
+    /// Every second value of each numeric axis, and of those that advance with one; every fourth point of a sample.
     pub(crate) fn thin(&mut self) {
-        for group in &self.groups {
-            if group.iter().any(|&axis| self.axes[axis].is_numeric()) {
-                group.iter().for_each(|&axis| self.axes[axis].thin());
+        for factor in &mut self.factors {
+            factor.thin(&self.axes);
+            for (at, &axis) in factor.axes.iter().enumerate() {
+                let mut used: Vec<usize> = factor.rows.iter().map(|row| row[at]).collect();
+                used.sort_unstable();
+                used.dedup();
+                self.axes[axis].keep(&used);
+                for row in &mut factor.rows {
+                    row[at] = used.binary_search(&row[at]).expect("it is one of them");
+                }
             }
         }
         self.keep(self.product().expect("a grid with less values is no larger"));
@@ -136,10 +146,10 @@ impl Grid {
     fn place(&self, point: usize) -> Vec<usize> {
         let mut rest = point;
         let mut coordinates = vec![0; self.axes.len()];
-        for group in self.groups.iter().rev() {
-            let length = self.axes[group[0]].values.len();
-            group.iter().for_each(|&axis| coordinates[axis] = rest % length);
-            rest /= length;
+        for Factor { axes, rows } in self.factors.iter().rev() {
+            let row = &rows[rest % rows.len()];
+            axes.iter().zip(row).for_each(|(&axis, &position)| coordinates[axis] = position);
+            rest /= rows.len();
         }
         coordinates
     }
@@ -160,6 +170,7 @@ impl Grid {
         let mut tree = base.clone();
         tree.remove("axis");
         tree.remove("exclude");
+        tree.remove("sample");
         let coordinates = self.coordinates(point);
         self.lay_files(&mut tree, &coordinates);
         self.set_values(&mut tree, &coordinates);

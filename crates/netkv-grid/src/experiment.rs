@@ -1,6 +1,6 @@
 //! An experiment: a file with all that it extends, read, checked and unfolded into cells.
 
-use crate::axes::{Axis, AxisValue, Grid};
+use crate::axes::{Axis, AxisValue, Factor, Grid};
 use crate::header::{self, Header, POLICY_AXIS, Record, WORD};
 use crate::issue::{InputErrors, Issue, Origin, nearest, with_suggestion};
 use crate::library::Library;
@@ -215,9 +215,9 @@ impl Experiment {
         self.grid.axes()
     }
 
-    /// Its axes by position, those together that advance together, the slowest first.
-    pub fn axis_groups(&self) -> &[Vec<usize>] {
-        self.grid.groups()
+    /// What its grid is a product of, the slowest first.
+    pub fn factors(&self) -> &[Factor] {
+        self.grid.factors()
     }
 
     /// Number of the cells that its file leaves out.

@@ -7,12 +7,13 @@ use netkv_policy::PolicyConfig;
 use std::path::Path;
 
 /// Keys of the experiment as a whole: no axis may set them, and no cell's key depends on them.
-pub(crate) const OWN_KEYS: [&str; 13] = [
+pub(crate) const OWN_KEYS: [&str; 14] = [
     "name",
     "seeds",
     "record",
     "axis",
     "exclude",
+    "sample",
     "figure",
     "table",
     "words",

@@ -27,7 +27,7 @@ mod trace_source;
 mod tree;
 mod workloads;
 
-pub use axes::{Axis, AxisValue, RESERVED_COLUMNS};
+pub use axes::{Axis, AxisValue, Factor, RESERVED_COLUMNS};
 pub use execute::{CellRun, OnDone, Outcome, Status, failure, for_each_cell, run_cells};
 pub use experiment::{Cell, Experiment, LoadOptions, Reduction};
 pub use fit::{Coefficient, Errors, Fit, FitErrors, FitOptions, FittedPoint, Phase, PhaseFit, fit};

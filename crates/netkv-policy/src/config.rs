@@ -4,7 +4,7 @@ use crate::baselines::{
     CacheAware, CacheLoadAware, Load, LoadAware, LoadMeasure, PowerOfTwo, Random, RoundRobin, Score, ShortestQueue,
 };
 use crate::estimates::Estimates;
-use crate::ours::{GuardedTerms, GuardedWeights, JointConfig, NetKvGuarded, NetKvJoint};
+use crate::ours::{FlowConfig, GuardedTerms, GuardedWeights, JointConfig, NetKvFlow, NetKvGuarded, NetKvJoint};
 use crate::paper::{Ledger, NetKv, NetKvConfig};
 use crate::policy::{PairPolicy, Policy, Selector};
 use crate::rivals::{
@@ -91,6 +91,8 @@ pub enum PolicyConfig {
     NetKvGuarded(GuardedWeights),
     /// Ours: the guarded rule with the choice of the prefill instance and a price on longer iterations.
     NetKvJoint(JointConfig),
+    /// Ours: both ends, by a book of the transfers in flight.
+    NetKvFlow(FlowConfig),
     /// The earliest first token by the true state of everything: not deployable, a yardstick.
     Clairvoyant,
 }
@@ -120,7 +122,7 @@ impl NetworkView {
 
 impl PolicyConfig {
     /// Every policy name that an experiment file may use.
-    pub const NAMES: [&'static str; 27] = [
+    pub const NAMES: [&'static str; 28] = [
         "round_robin",
         "random",
         "power_of_two",
@@ -147,6 +149,7 @@ impl PolicyConfig {
         "netkv_guarded_no_load",
         "netkv_guarded",
         "netkv_joint",
+        "netkv_flow",
         "clairvoyant",
     ];
 
@@ -179,6 +182,7 @@ impl PolicyConfig {
             Self::NetKvGuardedNoLoad(_) => "netkv_guarded_no_load",
             Self::NetKvGuarded(_) => "netkv_guarded",
             Self::NetKvJoint(_) => "netkv_joint",
+            Self::NetKvFlow(_) => "netkv_flow",
             Self::Clairvoyant => "clairvoyant",
         }
     }
@@ -211,6 +215,7 @@ impl PolicyConfig {
             | Self::NetKvGuardedNoLoad(_)
             | Self::NetKvGuarded(_)
             | Self::NetKvJoint(_)
+            | Self::NetKvFlow(_)
             | Self::Clairvoyant => None,
         }
     }
@@ -255,6 +260,10 @@ impl PolicyConfig {
             Self::NetKvGuardedNoLoad(weights) => guarded(weights, GuardedTerms { load: false, ..all }),
             Self::NetKvGuarded(weights) => guarded(weights, all),
             Self::NetKvJoint(config) => Selector::Staged(Box::new(NetKvJoint::new(config, estimates))),
+            Self::NetKvFlow(config) => {
+                let flow = NetKvFlow::new(config, estimates);
+                if config.chooses_prefill { Selector::Staged(Box::new(flow)) } else { decode(flow) }
+            }
             Self::Clairvoyant => Selector::Clairvoyant,
         }
     }

@@ -17,7 +17,7 @@
 //!
 //! ```
 //! use netkv_policy::{Candidate, CostOracle, IterationModel, NetKv, NetKvConfig, PathCost, PromptView, RequestView};
-//! use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, Tier};
+//! use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, SimTime, Tier};
 //!
 //! struct Operator {
 //!     /// By instance: its rack.
@@ -49,6 +49,7 @@
 //! let prompt = PromptView {
 //!     input_tokens: 8_000,
 //!     kv_bytes: Bytes::new(2_621_440_000),
+//!     now: SimTime::ZERO,
 //!     ttft_left: SimDuration::from_nanos(500_000_000),
 //! };
 //! let request = RequestView { source: InstanceId::new(0), prompt };
@@ -85,9 +86,9 @@ pub use candidate::{Candidate, Dispatched, PrefillCandidate, Report};
 pub use config::{NetworkView, PolicyConfig};
 pub use estimates::{Estimates, IterationModel, PrefillModel};
 pub use oracle::{CostOracle, PathCost};
-pub use ours::{GuardedTerms, GuardedWeights, JointConfig, NetKvGuarded};
+pub use ours::{FlowConfig, GuardedTerms, GuardedWeights, JointConfig, NetKvGuarded};
 pub use paper::{BatchView, Ledger, NetKv, NetKvConfig, WaitModel, WhenFull};
-pub use policy::{PairPolicy, Policy, Selector, StagedPolicy};
+pub use policy::{PairPolicy, Policy, Selector, StagedPolicy, TransferEvent};
 pub use rating::{Rating, Term};
 pub use request::{PromptView, RequestView};
 pub use rivals::{AibrixConfig, Dep9118Config, DynamoConfig, LlmdConfig, MooncakeConfig, SglangConfig, SmgConfig};

@@ -30,6 +30,14 @@ pub trait CostOracle {
     /// The cost of the way from `source` to `destination`.
     fn path(&self, source: InstanceId, destination: InstanceId) -> PathCost;
 
+    /// What all links together carry out of a group of instances, or into it, on the idle network, in bytes per second: the
+    /// interfaces of one instance (`Tier::Node`), the uplinks of those that `Tier::Rack` connects, or of those that
+    /// `Tier::Pod` connects. An operator knows it from the fabric's plan; it does not change. Infinite where it is not known:
+    /// then nothing is shared there.
+    fn leaving(&self, _group: Tier) -> f64 {
+        f64::INFINITY
+    }
+
     /// How far apart two instances are: for policies that look at distance alone, which this may tell with less work.
     fn tier(&self, one: InstanceId, other: InstanceId) -> Tier {
         self.path(one, other).tier

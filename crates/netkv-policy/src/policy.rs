@@ -4,6 +4,24 @@ use crate::candidate::{Candidate, PrefillCandidate};
 use crate::oracle::CostOracle;
 use crate::rating::Rating;
 use crate::request::{PromptView, RequestView};
+use netkv_units::{Bytes, InstanceId, SimTime, Tier};
+
+/// A transfer of the router's own begins or ends, as it sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransferEvent {
+    /// Where from.
+    pub source: InstanceId,
+    /// Where to.
+    pub destination: InstanceId,
+    /// How far that is.
+    pub tier: Tier,
+    /// How much.
+    pub bytes: Bytes,
+    /// When.
+    pub now: SimTime,
+    /// Whether it ends.
+    pub is_over: bool,
+}
 
 /// A rule that picks a decode instance.
 pub trait Policy: Send {
@@ -25,6 +43,9 @@ pub trait Policy: Send {
     fn looks_at_state(&self) -> bool {
         true
     }
+
+    /// A transfer of this router's has begun or ended. For rules that keep a book of them.
+    fn observe(&mut self, _: &TransferEvent) {}
 
     /// How [`Policy::select`] would rate each of `candidates`, in their order; none if its rule is no sum of terms. Ties
     /// are left open.

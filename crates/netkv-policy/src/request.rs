@@ -1,6 +1,6 @@
 //! The request that a policy places.
 
-use netkv_units::{Bytes, InstanceId, SimDuration};
+use netkv_units::{Bytes, InstanceId, SimDuration, SimTime};
 
 /// The request to be placed, once its prefill instance is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct PromptView {
     pub input_tokens: u32,
     /// Size of its whole KV cache.
     pub kv_bytes: Bytes,
+    /// The time by the router's clock.
+    pub now: SimTime,
     /// What is left now of the time in which its first token was promised; zero if it is over.
     pub ttft_left: SimDuration,
 }

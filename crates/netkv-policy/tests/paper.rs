@@ -8,7 +8,7 @@ use netkv_policy::{
     BatchView, Candidate, CostOracle, GuardedTerms, GuardedWeights, IterationModel, Ledger, NetKv, NetKvConfig,
     NetKvGuarded, PathCost, Policy, PolicyConfig, PromptView, RequestView, WaitModel, WhenFull,
 };
-use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, Stream, Tier};
+use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, SimTime, Stream, Tier};
 
 /// The paper's tiers: 450 GB/s, 100, 50 and 25 Gb/s; instance i is at tier i.
 struct Tiers {
@@ -43,8 +43,12 @@ const ITERATION: IterationModel =
 const PRINTED: NetKv = NetKv::new(NetKvConfig::PRINTED, ITERATION);
 
 /// 32,768 tokens, 10 GB.
-const PROMPT: PromptView =
-    PromptView { input_tokens: 32_768, kv_bytes: Bytes::new(10_000_000_000), ttft_left: SimDuration::ZERO };
+const PROMPT: PromptView = PromptView {
+    input_tokens: 32_768,
+    kv_bytes: Bytes::new(10_000_000_000),
+    now: SimTime::ZERO,
+    ttft_left: SimDuration::ZERO,
+};
 const REQUEST: RequestView = RequestView { source: InstanceId::new(99), prompt: PROMPT };
 
 /// An idle instance that has this share of the prompt, in eighths.

@@ -6,7 +6,7 @@ use common::ITERATION;
 use netkv_policy::{
     Candidate, CostOracle, GuardedTerms, GuardedWeights, NetKvGuarded, PathCost, Policy, PromptView, RequestView,
 };
-use netkv_units::{Bytes, InstanceId, SimDuration, Stream, Tier};
+use netkv_units::{Bytes, InstanceId, SimDuration, SimTime, Stream, Tier};
 
 /// Figures for each instance, whatever the source.
 struct Figures(Vec<PathCost>);
@@ -105,6 +105,7 @@ fn bounding_costs_changes_no_choice() {
         };
         let input_tokens = draw(&mut stream, &[512, 1024], 30_000) as u32;
         let prompt = PromptView {
+            now: SimTime::ZERO,
             input_tokens,
             kv_bytes: Bytes::new(u64::from(input_tokens) * 327_680),
             ttft_left: SimDuration::ZERO,

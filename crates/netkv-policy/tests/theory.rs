@@ -5,7 +5,7 @@ use netkv_policy::{
     Candidate, CostOracle, Estimates, GuardedWeights, IterationModel, LoadMeasure, PathCost, PolicyConfig,
     PrefillModel, PromptView, RequestView, Selector, TieRule,
 };
-use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, Stream, Tier};
+use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, SimTime, Stream, Tier};
 
 const ITERATION: IterationModel =
     IterationModel { requests: LatencyCurve::linear(15_000_000_000_000, 30_000_000_000), per_token_fs: 30_000_000 };
@@ -86,7 +86,12 @@ fn alike(stream: &mut Stream, n: u32) -> Instance {
     Instance {
         request: RequestView {
             source: InstanceId::new(n),
-            prompt: PromptView { input_tokens: 10_000, kv_bytes: bytes, ttft_left: SimDuration::ZERO },
+            prompt: PromptView {
+                input_tokens: 10_000,
+                kv_bytes: bytes,
+                now: SimTime::ZERO,
+                ttft_left: SimDuration::ZERO,
+            },
         },
         candidates: (0..n).map(candidate).collect(),
         oracle: Oracle((0..n).map(|_| path(stream)).collect()),

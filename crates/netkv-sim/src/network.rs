@@ -23,7 +23,8 @@ pub(crate) use zones::ZoneUse;
 use crate::scenario::{KvConfig, Overlap, Scenario, TransferConfig};
 use ledger::Ledger;
 use netkv_fabric::{BackgroundChange, FlowNetwork};
-use netkv_units::{RequestId, SimDuration, SimTime};
+use netkv_policy::TransferEvent;
+use netkv_units::{Bytes, RequestId, SimDuration, SimTime};
 use others::Others;
 use traffic::FlowRoute;
 
@@ -258,6 +259,19 @@ impl Network {
         let (order, begun) = self.traffic.finish(transfer);
         self.ledger.end(order.prefill, order.decode, self.topology.tier(order.prefill, order.decode));
         (order, begun)
+    }
+
+    /// What a scheduler sees of a transfer that begins or ends.
+    pub(crate) fn event(&self, order: &Order, now: SimTime, is_over: bool) -> TransferEvent {
+        let cluster = self.topology.cluster();
+        TransferEvent {
+            source: cluster.prefill()[order.prefill],
+            destination: cluster.decode()[order.decode],
+            tier: self.topology.tier(order.prefill, order.decode),
+            bytes: Bytes::new(order.bytes),
+            now,
+            is_over,
+        }
     }
 
     /// Time to set a transfer up.

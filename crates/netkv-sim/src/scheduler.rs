@@ -19,7 +19,7 @@ use crate::present::Present;
 use crate::scenario::{OracleGranularity, Scenario, SelectionMoment};
 use known::{Known, prompt_view};
 use lookahead::Lookahead;
-use netkv_policy::{Estimates, IterationModel, Policy, PrefillModel, RequestView, Selector};
+use netkv_policy::{Estimates, IterationModel, Policy, PrefillModel, RequestView, Selector, TransferEvent};
 use netkv_units::{RequestId, SimDuration, SimTime};
 use oracle::Told;
 use question::Reasons;
@@ -147,6 +147,15 @@ impl Scheduler {
     pub(crate) fn sent(&mut self, decode: usize, input_tokens: u32) {
         if let Some(signals) = &mut self.signals {
             signals.dispatch(decode, input_tokens);
+        }
+    }
+
+    /// A transfer has begun, or ended.
+    pub(crate) fn observe(&mut self, event: &TransferEvent) {
+        match &mut self.policy {
+            Selector::Decode(policy) => policy.observe(event),
+            Selector::Staged(policy) => policy.observe(event),
+            Selector::Pair(_) | Selector::Clairvoyant => {}
         }
     }
 

@@ -393,6 +393,7 @@ impl<'a> Simulation<'a> {
             let (instances, input_tokens) = ((state.prefill(), decode), state.own().input_tokens);
             let order = self.network.order(request, instances, input_tokens, grant.hit_tokens);
             let (transfer, enters) = self.network.begin_transfer(self.now, order);
+            self.scheduler.observe(&self.network.event(&order, self.now, false));
             self.requests.admit(request, grant, transfer);
             self.queue.push(enters, Event::TransferEnter { transfer });
         }
@@ -429,6 +430,7 @@ impl<'a> Simulation<'a> {
     /// All of a request's KV cache is on its decode instance.
     fn end_transfer(&mut self, transfer: TransferId) {
         let (order, begun) = self.network.finish_transfer(transfer);
+        self.scheduler.observe(&self.network.event(&order, self.now, true));
         self.requests.arrive(&order, begun, self.now);
         self.release_prefill(order.request);
         let state = &self.requests[order.request];

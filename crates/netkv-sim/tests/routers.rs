@@ -94,7 +94,7 @@ fn pairs_of_one_roleset_are_within_its_level() {
 
 #[test]
 fn a_policy_that_chooses_pairs_does_so_on_arrival_whatever_the_experiment_says() {
-    let staged = |policy: &PolicyConfig| matches!(policy, PolicyConfig::NetKvJoint(_));
+    let staged = |policy: &PolicyConfig| matches!(policy, PolicyConfig::NetKvJoint(_) | PolicyConfig::NetKvFlow(_));
     let pairs: Vec<_> = POLICIES.into_iter().filter(|policy| picks_both(policy) && !staged(policy)).collect();
     assert_eq!(pairs.len(), 2);
     for policy in pairs {

@@ -51,12 +51,12 @@ impl Axis {
         self.zip.as_deref()
     }
 
-    /// Keeps every second value, starting with the first.
-    pub(super) fn thin(&mut self) {
-        let keep = |index: usize| index.is_multiple_of(2);
+    /// Keeps the values at these positions, which ascend.
+    pub(super) fn keep(&mut self, positions: &[usize]) {
+        let is_kept = |index: usize| positions.binary_search(&index).is_ok();
         let mut index = 0..;
-        self.values.retain(|_| index.next().is_some_and(keep));
+        self.values.retain(|_| index.next().is_some_and(is_kept));
         let mut index = 0..;
-        self.settings.retain(|_| index.next().is_some_and(keep));
+        self.settings.retain(|_| index.next().is_some_and(is_kept));
     }
 }

@@ -1,10 +1,37 @@
-//! Axes that advance together.
+//! The factors of the product: single axes, axes that advance together, and a sample of several.
 
 use super::axis::Axis;
 use crate::issue::Issue;
 
-/// Axes that advance together; they must be of equal length.
-pub(super) fn group(axes: &[Axis], issues: &mut Vec<Issue>) -> Vec<Vec<usize>> {
+/// Axes that take their values together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Factor {
+    /// By position.
+    pub axes: Vec<usize>,
+    /// What they take together: the position of the value on each of them.
+    pub rows: Vec<Vec<usize>>,
+}
+
+impl Factor {
+    /// Whether its rows are a sample of a product, rather than values that advance together.
+    pub fn is_sample(&self) -> bool {
+        self.rows.iter().any(|row| row.iter().any(|position| *position != row[0]))
+    }
+
+    /// Keeps every fourth row of a sample, or every second value if one of its axes is numeric.
+    pub(super) fn thin(&mut self, axes: &[Axis]) {
+        let is_sample = self.is_sample();
+        if !is_sample && !self.axes.iter().any(|&axis| axes[axis].is_numeric()) {
+            return;
+        }
+        let step = if is_sample { 4 } else { 2 };
+        let mut index = 0..;
+        self.rows.retain(|_| index.next().is_some_and(|index: usize| index.is_multiple_of(step)));
+    }
+}
+
+/// The factors: axes of one `zip` advance together; they must be of equal length.
+pub(super) fn group(axes: &[Axis], issues: &mut Vec<Issue>) -> Vec<Factor> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (index, axis) in axes.iter().enumerate() {
         let partner = groups.iter_mut().find(|group| axis.zip.is_some() && axes[group[0]].zip == axis.zip);
@@ -26,5 +53,9 @@ pub(super) fn group(axes: &[Axis], issues: &mut Vec<Issue>) -> Vec<Vec<usize>> {
         }
         group.push(index);
     }
-    groups
+    let together = |axes_of: Vec<usize>| {
+        let n = axes[axes_of[0]].values.len();
+        Factor { rows: (0..n).map(|position| vec![position; axes_of.len()]).collect(), axes: axes_of }
+    };
+    groups.into_iter().map(together).collect()
 }

@@ -3,8 +3,8 @@
 use super::seconds::{PERIOD, POSITIVE_SECONDS, SECONDS};
 use crate::reader::{Range, Reader, one_of};
 use netkv_policy::{
-    AibrixConfig, BatchView, Dep9118Config, DynamoConfig, GuardedWeights, JointConfig, Ledger, LlmdConfig, LoadMeasure,
-    MooncakeConfig, NetKvConfig, PolicyConfig, SglangConfig, SmgConfig, TieRule, WaitModel, WhenFull,
+    AibrixConfig, BatchView, Dep9118Config, DynamoConfig, FlowConfig, GuardedWeights, JointConfig, Ledger, LlmdConfig,
+    LoadMeasure, MooncakeConfig, NetKvConfig, PolicyConfig, SglangConfig, SmgConfig, TieRule, WaitModel, WhenFull,
 };
 use netkv_sim::{KvConfig, SelectionMoment};
 use netkv_units::{SimDuration, Tier};
@@ -32,6 +32,7 @@ pub(super) fn read_policy(
     let netkv = read_netkv(reader, kv, weights.as_ref());
     let price = reader.float("policy.joint.price", WEIGHT);
     let lateness_s = reader.float("policy.joint.lateness_s", SECONDS);
+    let flow = read_flow(reader, weights.as_ref());
     let dynamo = read_dynamo(reader, kv);
     let transfer_blocks_per_sec = reader.float("policy.dynamo.transfer_blocks_per_s", WEIGHT);
     let sglang = read_sglang(reader);
@@ -74,6 +75,7 @@ pub(super) fn read_policy(
         "netkv_joint" => {
             PolicyConfig::NetKvJoint(JointConfig { netkv: weights, price: price?, lateness_s: lateness_s? })
         }
+        "netkv_flow" => PolicyConfig::NetKvFlow(flow?),
         "clairvoyant" => PolicyConfig::Clairvoyant,
         other => unreachable!("{other} is in {} but not built here", one_of(&PolicyConfig::NAMES)),
     })
@@ -115,6 +117,27 @@ fn read_netkv(reader: &mut Reader<'_>, kv: Option<&KvConfig>, guarded: Option<&G
         reserve_tokens: (reserve_gb? * 1e9 / kv?.bytes_per_token as f64).ceil() as u64,
         guard_tbt_s: is_guarded?.then_some(tbt_limit_s),
         when_full: when_full?,
+    })
+}
+
+/// That of both ends by a book of the transfers in flight; whether the oracle counts these is the oracle's key.
+fn read_flow(reader: &mut Reader<'_>, guarded: Option<&GuardedWeights>) -> Option<FlowConfig> {
+    let price = reader.float("policy.flow.price", WEIGHT);
+    let lateness_s = reader.float("policy.flow.lateness_s", SECONDS);
+    let tbt_budget_ms = reader.float("policy.flow.tbt_budget_ms", POSITIVE_SECONDS);
+    let learning = reader.float("policy.flow.learning", Range::closed(0.0, 1.0));
+    let memory_s = reader.float("policy.flow.memory_s", POSITIVE_SECONDS);
+    let chooses_prefill = reader.choice("policy.flow.prefill", &[("chosen", true), ("given", false)]);
+    let counts_own = reader.choice("oracle.own_traffic", &[("counted", true), ("excluded", false)]);
+    Some(FlowConfig {
+        netkv: *guarded?,
+        price: price?,
+        lateness_s: lateness_s?,
+        tbt_budget_s: tbt_budget_ms? * 1e-3,
+        learning: learning?,
+        memory_s: memory_s?,
+        counts_own: counts_own?,
+        chooses_prefill: chooses_prefill?,
     })
 }
 

@@ -3,11 +3,11 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 use netkv_policy::{
-    AibrixConfig, Candidate, CostOracle, Dep9118Config, DynamoConfig, Estimates, GuardedWeights, IterationModel,
-    JointConfig, LlmdConfig, LoadMeasure, MooncakeConfig, NetKvConfig, PairPolicy, PathCost, Policy, PolicyConfig,
-    PrefillCandidate, PrefillModel, PromptView, RequestView, Selector, SglangConfig, SmgConfig, TieRule,
+    AibrixConfig, Candidate, CostOracle, Dep9118Config, DynamoConfig, Estimates, FlowConfig, GuardedWeights,
+    IterationModel, JointConfig, LlmdConfig, LoadMeasure, MooncakeConfig, NetKvConfig, PairPolicy, PathCost, Policy,
+    PolicyConfig, PrefillCandidate, PrefillModel, PromptView, RequestView, Selector, SglangConfig, SmgConfig, TieRule,
 };
-use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, Tier};
+use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, SimTime, Tier};
 
 pub const ITERATION: IterationModel =
     IterationModel { requests: LatencyCurve::linear(10_000_000_000_000, 0), per_token_fs: 1_000_000_000 };
@@ -54,8 +54,19 @@ pub const AIBRIX: AibrixConfig = AibrixConfig {
 pub const DEP9118: Dep9118Config = Dep9118Config { dynamo: DYNAMO, transfer_blocks_per_sec: 1250.0 };
 pub const MOONCAKE: MooncakeConfig = MooncakeConfig { tbt_limit_s: 0.05, drain_tokens_per_sec: 10_000.0 };
 
+pub const FLOW: FlowConfig = FlowConfig {
+    netkv: WEIGHTS,
+    price: 4.0,
+    tbt_budget_s: 0.001,
+    lateness_s: 0.1,
+    learning: 0.1,
+    memory_s: 10.0,
+    counts_own: true,
+    chooses_prefill: true,
+};
+
 /// Every policy, in the order of the list of names.
-pub const ALL: [PolicyConfig; 27] = [
+pub const ALL: [PolicyConfig; 28] = [
     PolicyConfig::RoundRobin,
     PolicyConfig::Random,
     PolicyConfig::PowerOfTwo,
@@ -82,6 +93,7 @@ pub const ALL: [PolicyConfig; 27] = [
     PolicyConfig::NetKvGuardedNoLoad(WEIGHTS),
     PolicyConfig::NetKvGuarded(WEIGHTS),
     PolicyConfig::NetKvJoint(JointConfig { netkv: WEIGHTS, price: 4.0, lateness_s: 0.1 }),
+    PolicyConfig::NetKvFlow(FLOW),
     PolicyConfig::Clairvoyant,
 ];
 
@@ -94,8 +106,13 @@ pub struct Oracle {
 pub const QUIET: Oracle = Oracle { congestion_ratio: [0.0; 4], counts_in_flight: false };
 
 impl CostOracle for Oracle {
+    fn leaving(&self, group: Tier) -> f64 {
+        [10e9, 5e9, 2.5e9, 2.5e9][group.index()]
+    }
+
     fn path(&self, _: InstanceId, destination: InstanceId) -> PathCost {
-        let tier = destination.index();
+        // Those beyond the four are prefill instances of one node.
+        let tier = if destination.index() < 4 { destination.index() } else { 0 };
         PathCost {
             tier: Tier::ALL[tier],
             bandwidth_bytes_per_sec: [100e9, 10e9, 5e9, 2.5e9][tier],
@@ -107,8 +124,12 @@ impl CostOracle for Oracle {
     }
 }
 
-pub const PROMPT: PromptView =
-    PromptView { input_tokens: 1000, kv_bytes: Bytes::new(1_000_000_000), ttft_left: SimDuration::ZERO };
+pub const PROMPT: PromptView = PromptView {
+    input_tokens: 1000,
+    kv_bytes: Bytes::new(1_000_000_000),
+    now: SimTime::ZERO,
+    ttft_left: SimDuration::ZERO,
+};
 pub const REQUEST: RequestView = RequestView { source: InstanceId::new(9), prompt: PROMPT };
 
 /// An idle instance with room for 100,000 tokens; the whole prompt of 1 GB would have to be moved to it.

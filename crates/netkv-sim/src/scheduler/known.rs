@@ -62,6 +62,7 @@ pub(super) fn prompt_view(present: Present<'_>, request: RequestId) -> PromptVie
     PromptView {
         input_tokens: own.input_tokens,
         kv_bytes: Bytes::new(present.network.bytes_to_move(own.input_tokens, 0)),
+        now: present.now,
         ttft_left: promised.max(present.now).since(present.now),
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::network::{LinkMonitor, Network, Topology, ZoneUse};
 use crate::scenario::{OracleBandwidth, OracleGranularity};
-use netkv_fabric::{FlowNetwork, LinkKind};
+use netkv_fabric::{FlowNetwork, LinkKind, Wiring};
 use netkv_policy::{CostOracle, PathCost};
 use netkv_units::{InstanceId, LinkId, SimDuration, SimTime, Tier};
 
@@ -148,6 +148,23 @@ impl<'a> DecisionOracle<'a> {
 }
 
 impl CostOracle for DecisionOracle<'_> {
+    fn leaving(&self, group: Tier) -> f64 {
+        let tree = self.topology.tree();
+        let all = |kind: LinkKind| tree.links_of(kind).map(|link| tree.capacity(link).get() as f64).sum::<f64>() / 2.0;
+        let shape = tree.config().shape;
+        match group {
+            Tier::Node => self.interface_bandwidth(Tier::Rack),
+            Tier::Rack => {
+                all(LinkKind::Rack)
+                    / f64::from(match shape.wiring {
+                        Wiring::Racks => shape.pods * shape.racks_per_pod,
+                        Wiring::Rails(_) => shape.pods,
+                    })
+            }
+            Tier::Pod | Tier::Core => all(LinkKind::Pod) / f64::from(shape.pods),
+        }
+    }
+
     fn tier(&self, one: InstanceId, other: InstanceId) -> Tier {
         self.topology.cluster().tier(one, other)
     }

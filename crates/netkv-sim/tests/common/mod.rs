@@ -9,8 +9,8 @@ use netkv_fabric::{
     Wiring,
 };
 use netkv_policy::{
-    AibrixConfig, Dep9118Config, DynamoConfig, GuardedWeights, JointConfig, LlmdConfig, LoadMeasure, MooncakeConfig,
-    PolicyConfig, SglangConfig, SmgConfig, TieRule,
+    AibrixConfig, Dep9118Config, DynamoConfig, FlowConfig, GuardedWeights, JointConfig, LlmdConfig, LoadMeasure,
+    MooncakeConfig, PolicyConfig, SglangConfig, SmgConfig, TieRule,
 };
 use netkv_sim::{
     ClusterConfig, DecodeConfig, DecodeLatency, FirstToken, GpuProfile, KvConfig, MeasureConfig, OracleBandwidth,
@@ -70,7 +70,7 @@ pub const fn aibrix(roleset: Tier) -> PolicyConfig {
 }
 
 /// Every policy.
-pub const POLICIES: [PolicyConfig; 24] = [
+pub const POLICIES: [PolicyConfig; 25] = [
     PolicyConfig::RoundRobin,
     PolicyConfig::LoadAware { load: TOKENS, ties: FIRST },
     PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS, ties: FIRST },
@@ -78,6 +78,16 @@ pub const POLICIES: [PolicyConfig; 24] = [
     PolicyConfig::NetKvGuarded(WEIGHTS),
     PolicyConfig::NetKvGuardedStatic(WEIGHTS),
     PolicyConfig::NetKvJoint(JointConfig { netkv: WEIGHTS, price: 100.0, lateness_s: 0.2 }),
+    PolicyConfig::NetKvFlow(FlowConfig {
+        netkv: WEIGHTS,
+        price: 10.0,
+        tbt_budget_s: 0.0004,
+        lateness_s: 0.2,
+        learning: 0.1,
+        memory_s: 10.0,
+        counts_own: true,
+        chooses_prefill: true,
+    }),
     PolicyConfig::Clairvoyant,
     PolicyConfig::NetKvGuardedNoLedger(WEIGHTS),
     PolicyConfig::NetKvGuardedNoCache(WEIGHTS),
@@ -103,7 +113,13 @@ pub const POLICIES: [PolicyConfig; 24] = [
 
 /// Whether a policy picks the prefill instance as well.
 pub const fn picks_both(policy: &PolicyConfig) -> bool {
-    matches!(policy, PolicyConfig::AibrixPd(_) | PolicyConfig::MooncakeTtft(_) | PolicyConfig::NetKvJoint(_))
+    matches!(
+        policy,
+        PolicyConfig::AibrixPd(_)
+            | PolicyConfig::MooncakeTtft(_)
+            | PolicyConfig::NetKvJoint(_)
+            | PolicyConfig::NetKvFlow(_)
+    )
 }
 
 /// 2 pods x 2 racks x 1 node x 4 GPUs, two GPUs an instance: 8 instances, 4 of each kind. 10 GB/s NICs, no

@@ -8,7 +8,7 @@ use crate::failure::{Ending, Failure};
 use crate::kept::CELLS;
 use crate::output::print;
 use crate::sweep::planned;
-use netkv_grid::{Axis, Cell, Experiment, Origin, Plan, Reason, Status, Store, TraceOrigin, failure};
+use netkv_grid::{Axis, Cell, Experiment, Factor, Origin, Plan, Reason, Status, Store, TraceOrigin, failure};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -70,13 +70,14 @@ fn describe(experiment: &Experiment, store: &Store, folder: &Path) -> String {
 /// The axes as factors, those that advance together as one: "2 regime x (3 zipped: a, b) x 5 seeds, less 10 excluded".
 fn product(experiment: &Experiment) -> String {
     let axes = experiment.axes();
-    let factor = |group: &Vec<usize>| {
-        let keys: Vec<&str> = group.iter().map(|&axis| axes[axis].key.as_str()).collect();
-        let n = axes[group[0]].values.len();
-        if let [key] = keys[..] { format!("{n} {key}") } else { format!("({n} zipped: {})", keys.join(", ")) }
+    let factor = |factor: &Factor| {
+        let keys: Vec<&str> = factor.axes.iter().map(|&axis| axes[axis].key.as_str()).collect();
+        let n = factor.rows.len();
+        let how = if factor.is_sample() { "sampled" } else { "zipped" };
+        if let [key] = keys[..] { format!("{n} {key}") } else { format!("({n} {how}: {})", keys.join(", ")) }
     };
     let seeds = format!("{} seeds", experiment.seeds().len());
-    let factors: Vec<_> = experiment.axis_groups().iter().map(factor).chain([seeds]).collect();
+    let factors: Vec<_> = experiment.factors().iter().map(factor).chain([seeds]).collect();
     let n_excluded = experiment.n_excluded_cells();
     let less = if n_excluded == 0 { String::new() } else { format!(", less {n_excluded} that are excluded") };
     format!("{}{less}", factors.join(" x "))
@@ -124,7 +125,7 @@ fn overview(experiment: &Experiment, store: &Store, folder: &Path) -> Value {
     let n_kept = plan.missing.iter().filter(|(_, reason)| *reason == Reason::RequestsNotKept).count();
     let n_new = plan.missing.len() - failed.len() - n_kept;
     let axis = |axis: &Axis| json!({"key": axis.key, "values": axis.values.iter().map(json_value).collect::<Vec<_>>()});
-    let group = |group: &Vec<usize>| group.iter().map(|&at| axis(&experiment.axes()[at])).collect::<Vec<_>>();
+    let group = |factor: &Factor| factor.axes.iter().map(|&at| axis(&experiment.axes()[at])).collect::<Vec<_>>();
     let failure = |(cell, message): &(&Cell, &str)| json!({"cell": cell.index, "coordinates": json_coordinates(experiment, cell), "message": message});
     let trace =
         |origin: &&TraceOrigin| json!({"label": origin.label, "sha256": origin.sha256, "stands_in": origin.fallback});
@@ -134,8 +135,8 @@ fn overview(experiment: &Experiment, store: &Store, folder: &Path) -> Value {
         "folder": folder.display().to_string(),
         "cells": experiment.n_cells(),
         "excluded": experiment.n_excluded_cells(),
-        // Axes that advance together stand together.
-        "axes": experiment.axis_groups().iter().map(group).collect::<Vec<_>>(),
+        // Axes that advance together, or are sampled together, stand together.
+        "axes": experiment.factors().iter().map(group).collect::<Vec<_>>(),
         "seeds": experiment.seeds(),
         "traces": experiment.trace_origins().iter().map(trace).collect::<Vec<_>>(),
         "done": plan.n_cached,

@@ -1,0 +1,365 @@
+//! A router's own book of its transfers in flight, by what they cross.
+//!
+//! Instances are put into racks and pods by how near the oracle says they are. Each instance has its interfaces, each rack
+//! and each pod its links upwards and downwards, taken together: these are the ways that transfers share. Of every
+//! transfer in flight the book knows its size, its ways and when it began, and it plays the rest forward: each transfer
+//! goes at the least of its ways' even shares, of what others leave. (Max-min fair rates are no lower than these; what is
+//! left to a transfer by slower ones is given to nobody here.) When a transfer ends, the ratio of what it moved to what was
+//! played of it is remembered for its pair of racks, and forgotten with time: so the book learns of links that others fill,
+//! that are degraded, or that hashes share out badly, of which a figure for each tier does not tell.
+
+use crate::oracle::CostOracle;
+use crate::policy::TransferEvent;
+use netkv_units::{InstanceId, SimTime, Tier};
+
+/// Ways that a transfer crosses at most: interface, rack and pod at either end.
+const MOST_WAYS: usize = 6;
+/// The first ways are interfaces; those after them are switched, and others take a share of them.
+const INTERFACES: usize = 2;
+/// Share of a transfer that counts as left when it should be over and is not. Chosen by us.
+const LEAST_LEFT: f64 = 0.02;
+/// How far a ratio that is learned can be from 1. Chosen by us.
+const LEARNED: std::ops::RangeInclusive<f64> = 0.1..=2.0;
+/// The largest share of a way that others are believed to take. Chosen by us: what is left is never nothing.
+const MOST_OTHERS: f64 = 0.95;
+
+/// How much the book learns, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Learning {
+    /// Weight of the latest transfer, in [0, 1].
+    pub(super) gain: f64,
+    /// Seconds after which a third of what was learned is left.
+    pub(super) memory_s: f64,
+}
+
+/// Where an instance is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// The first of its four ways: out of its network interfaces, into them, and the same inside its node.
+    first_way: u32,
+    rack: u32,
+    pod: u32,
+}
+
+/// What a transfer crosses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Route {
+    ways: [u32; MOST_WAYS],
+    n: u8,
+    tier: Tier,
+    racks: (u32, u32),
+}
+
+/// Links that transfers share, taken together, in one direction.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    bytes_per_sec: f64,
+    /// Transfers in flight over it, and what is left of them in bytes.
+    n: u32,
+    left: f64,
+}
+
+/// A rack or a pod: an instance of it, and the first of its two ways: up, and down.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    member: InstanceId,
+    first_way: u32,
+}
+
+/// A transfer in flight.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    source: InstanceId,
+    destination: InstanceId,
+    bytes: f64,
+    left: f64,
+    /// Bytes that would have been moved if nothing had been learned.
+    played: f64,
+    /// Bytes a second, as learned, and if nothing had been.
+    rate: f64,
+    plain_rate: f64,
+    route: Route,
+}
+
+/// What was learned of a pair of racks.
+#[derive(Clone, Copy, Debug)]
+struct Learned {
+    ratio: f64,
+    at: SimTime,
+}
+
+/// What this router sent over switched links, by level: racks, and pods; each direction counts.
+#[derive(Clone, Copy, Debug, Default)]
+struct Own {
+    /// Bytes, until now and until the last sample that the oracle tells of.
+    moved: [f64; 2],
+    moved_before: [f64; 2],
+    sampled: SimTime,
+    /// Share of the links' capacity between the last two samples.
+    used_ratio: [f64; 2],
+}
+
+/// The book.
+#[derive(Debug)]
+pub(super) struct FlowBook {
+    learning: Learning,
+    now: SimTime,
+    /// By instance.
+    places: Vec<Option<Place>>,
+    racks: Vec<Group>,
+    pods: Vec<Group>,
+    ways: Vec<Way>,
+    flights: Vec<Flight>,
+    /// By source rack, then destination rack.
+    learned: Vec<Vec<Learned>>,
+    /// By tier: the share of the switched ways that others take, as it was last told.
+    others: [f64; 4],
+    own: Own,
+}
+
+impl Route {
+    fn ways(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let Self { ways, n, .. } = *self;
+        ways.into_iter().take(usize::from(n)).map(|way| way as usize).enumerate()
+    }
+}
+
+/// What others leave of a way, as a share.
+fn left_by(others: f64, hop: usize) -> f64 {
+    if hop < INTERFACES { 1.0 } else { 1.0 - others }
+}
+
+impl FlowBook {
+    /// An empty one.
+    pub(super) fn new(learning: Learning) -> Self {
+        Self {
+            learning,
+            now: SimTime::ZERO,
+            places: Vec::new(),
+            racks: Vec::new(),
+            pods: Vec::new(),
+            ways: Vec::new(),
+            flights: Vec::new(),
+            learned: Vec::new(),
+            others: [0.0; 4],
+            own: Own::default(),
+        }
+    }
+
+    /// Where an instance is, if it was seen.
+    pub(super) fn place(&self, instance: InstanceId) -> Option<Place> {
+        self.places.get(instance.index()).copied().flatten()
+    }
+
+    /// Puts an instance into its rack and pod, if it was not seen before.
+    pub(super) fn see<O: CostOracle + ?Sized>(&mut self, instance: InstanceId, oracle: &O) {
+        if self.place(instance).is_some() {
+            return;
+        }
+        let inside = oracle.path(instance, instance).bandwidth_bytes_per_sec;
+        let interface = oracle.leaving(Tier::Node);
+        let first_way = self.add_ways(&[interface, interface, inside, inside]);
+        let near =
+            |groups: &[Group], tier: Tier| groups.iter().position(|group| oracle.tier(group.member, instance) <= tier);
+        let (rack, pod) = (near(&self.racks, Tier::Rack), near(&self.pods, Tier::Pod));
+        let rack = rack.unwrap_or_else(|| {
+            let first_way = self.add_ways(&[oracle.leaving(Tier::Rack); 2]);
+            self.racks.push(Group { member: instance, first_way });
+            let nothing = Learned { ratio: 1.0, at: SimTime::ZERO };
+            self.learned.iter_mut().for_each(|row| row.push(nothing));
+            self.learned.push(vec![nothing; self.racks.len()]);
+            self.racks.len() - 1
+        });
+        let pod = pod.unwrap_or_else(|| {
+            let first_way = self.add_ways(&[oracle.leaving(Tier::Pod); 2]);
+            self.pods.push(Group { member: instance, first_way });
+            self.pods.len() - 1
+        });
+        if self.places.len() <= instance.index() {
+            self.places.resize(instance.index() + 1, None);
+        }
+        self.places[instance.index()] = Some(Place { first_way, rack: rack as u32, pod: pod as u32 });
+    }
+
+    fn add_ways(&mut self, capacities: &[f64]) -> u32 {
+        let first = self.ways.len() as u32;
+        self.ways.extend(capacities.iter().map(|&bytes_per_sec| Way { bytes_per_sec, n: 0, left: 0.0 }));
+        first
+    }
+
+    /// What a transfer between two places crosses.
+    pub(super) fn route(&self, from: Place, to: Place, tier: Tier) -> Route {
+        let rack_up = self.racks[from.rack as usize].first_way;
+        let rack_down = self.racks[to.rack as usize].first_way + 1;
+        let pod_up = self.pods[from.pod as usize].first_way;
+        let pod_down = self.pods[to.pod as usize].first_way + 1;
+        let (out, into) = (from.first_way, to.first_way + 1);
+        let (ways, n) = match tier {
+            Tier::Node => ([out + 2, into + 2, 0, 0, 0, 0], 2),
+            Tier::Rack => ([out, into, 0, 0, 0, 0], 2),
+            Tier::Pod => ([out, into, rack_up, rack_down, 0, 0], 4),
+            Tier::Core => ([out, into, rack_up, rack_down, pod_up, pod_down], 6),
+        };
+        Route { ways, n, tier, racks: (from.rack, to.rack) }
+    }
+
+    /// The share of the switched ways that others take on the way over a tier, given a congestion that counts this router's
+    /// own transfers as well: less what it has sent itself.
+    pub(super) fn without_own(&self, tier: Tier, congestion_ratio: f64) -> f64 {
+        let [rack, pod] = self.own.used_ratio;
+        let own = match tier {
+            Tier::Node | Tier::Rack => 0.0,
+            Tier::Pod => rack,
+            Tier::Core => rack.max(pod),
+        };
+        ((congestion_ratio - own) / (1.0 - own).max(1.0 - MOST_OTHERS)).max(0.0)
+    }
+
+    /// Others take this share on the way over a tier: what is in flight there is played by it from now on.
+    pub(super) fn hear(&mut self, tier: Tier, others: f64) {
+        self.others[tier.index()] = others.min(MOST_OTHERS);
+    }
+
+    /// The oracle tells of a sample of the links that was taken then: if it is a new one, notes how much of the links this
+    /// router has used itself since the last one.
+    pub(super) fn note_sample(&mut self, taken: SimTime) {
+        if taken <= self.own.sampled || self.now < taken {
+            return;
+        }
+        let (since_s, window_s) = (self.now.since(taken).as_secs_f64(), taken.since(self.own.sampled).as_secs_f64());
+        let rates = self.switched_rates();
+        for (level, groups) in [&self.racks, &self.pods].into_iter().enumerate() {
+            let up_and_down = |group: &Group| 2.0 * self.ways[group.first_way as usize].bytes_per_sec;
+            let capacity: f64 = groups.iter().map(up_and_down).sum();
+            let moved = self.own.moved[level] - rates[level] * since_s;
+            let used = (moved - self.own.moved_before[level]) / (capacity * window_s);
+            self.own.used_ratio[level] = used.clamp(0.0, 1.0);
+            self.own.moved_before[level] = moved;
+        }
+        self.own.sampled = taken;
+    }
+
+    /// Bytes a second over the links of racks, and of pods.
+    fn switched_rates(&self) -> [f64; 2] {
+        let mut rates = [0.0; 2];
+        for flight in &self.flights {
+            match flight.route.tier {
+                Tier::Node | Tier::Rack => {}
+                Tier::Pod => rates[0] += 2.0 * flight.rate,
+                Tier::Core => rates = rates.map(|rate| rate + 2.0 * flight.rate),
+            }
+        }
+        rates
+    }
+
+    /// What is learned of a pair of racks, as far as it is remembered.
+    fn learned(&self, (from, to): (u32, u32)) -> f64 {
+        let Learned { ratio, at } = self.learned[from as usize][to as usize];
+        if ratio == 1.0 {
+            return 1.0;
+        }
+        1.0 + (ratio - 1.0) * libm::exp(-self.now.since(at).as_secs_f64() / self.learning.memory_s)
+    }
+
+    /// Plays the transfers in flight on until `now`.
+    pub(super) fn advance(&mut self, now: SimTime) {
+        if now <= self.now {
+            return;
+        }
+        let seconds = now.since(self.now).as_secs_f64();
+        self.now = now;
+        let rates = self.switched_rates();
+        for (moved, rate) in self.own.moved.iter_mut().zip(rates) {
+            *moved += rate * seconds;
+        }
+        for flight in &mut self.flights {
+            let left = (flight.left - flight.rate * seconds).max(flight.bytes * LEAST_LEFT);
+            let moved = flight.left - left;
+            flight.left = left;
+            flight.played += flight.plain_rate * seconds;
+            for (_, way) in flight.route.ways() {
+                self.ways[way].left -= moved;
+            }
+        }
+    }
+
+    /// Seconds that a transfer of so many bytes takes that begins now, if others take `others` of the switched ways. On a way
+    /// that is shared evenly it ends when its own bytes are moved and, of each transfer that it meets, as many or what is
+    /// left of that one. Taken together, n of them hold it up by no more than n times its own bytes, and by no more than all
+    /// that is left of them. The slowest way counts. What was learned makes switched ways slower, and any of them faster.
+    pub(super) fn moving_s(&self, route: &Route, bytes: f64, others: f64) -> f64 {
+        let learned = self.learned(route.racks);
+        let mut slowest_s: f64 = 0.0;
+        for (hop, way) in route.ways() {
+            let Way { bytes_per_sec, n, left } = self.ways[way];
+            let learned = if hop < INTERFACES { learned.max(1.0) } else { learned };
+            let available = bytes_per_sec * left_by(others.min(MOST_OTHERS), hop) * learned;
+            let met = left.min(f64::from(n) * bytes).max(0.0);
+            slowest_s = slowest_s.max((bytes + met) / available);
+        }
+        slowest_s
+    }
+
+    /// A transfer begins or ends.
+    pub(super) fn note(&mut self, event: &TransferEvent) {
+        self.advance(event.now);
+        if event.is_over {
+            self.end(event)
+        } else {
+            self.begin(event)
+        }
+        self.share_out();
+    }
+
+    fn begin(&mut self, event: &TransferEvent) {
+        let &TransferEvent { source, destination, tier, .. } = event;
+        // It was chosen among instances that were seen.
+        let (Some(from), Some(to)) = (self.place(source), self.place(destination)) else { return };
+        let (route, bytes) = (self.route(from, to, tier), event.bytes.get() as f64);
+        for (_, way) in route.ways() {
+            self.ways[way].n += 1;
+            self.ways[way].left += bytes;
+        }
+        let flight = Flight { source, destination, bytes, left: bytes, played: 0.0, rate: 0.0, plain_rate: 0.0, route };
+        self.flights.push(flight);
+    }
+
+    fn end(&mut self, event: &TransferEvent) {
+        let bytes = event.bytes.get() as f64;
+        let is_it = |flight: &Flight| {
+            (flight.source, flight.destination, flight.bytes) == (event.source, event.destination, bytes)
+        };
+        let Some(at) = self.flights.iter().position(is_it) else { return };
+        let flight = self.flights.remove(at);
+        for (_, way) in flight.route.ways() {
+            let way = &mut self.ways[way];
+            way.n -= 1;
+            way.left = if way.n == 0 { 0.0 } else { way.left - flight.left };
+        }
+        if flight.played > 0.0 {
+            let (before, (from, to)) = (self.learned(flight.route.racks), flight.route.racks);
+            let seen = (bytes / flight.played).clamp(*LEARNED.start(), *LEARNED.end());
+            let ratio = before + self.learning.gain * (seen - before);
+            self.learned[from as usize][to as usize] = Learned { ratio, at: self.now };
+        }
+    }
+
+    /// Gives each transfer the least of its ways' even shares.
+    fn share_out(&mut self) {
+        for at in 0..self.flights.len() {
+            let route = self.flights[at].route;
+            let others = self.others[route.tier.index()];
+            let share = |(hop, way): (usize, usize)| {
+                let Way { bytes_per_sec, n, .. } = self.ways[way];
+                bytes_per_sec * left_by(others, hop) / f64::from(n)
+            };
+            let plain_rate = route.ways().map(share).fold(f64::INFINITY, f64::min);
+            let rate = plain_rate * self.learned(route.racks);
+            let flight = &mut self.flights[at];
+            (flight.plain_rate, flight.rate) = (plain_rate, rate);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
