@@ -2,11 +2,12 @@
 
 use crate::axis::Scale;
 use crate::canvas::{Align, Font, text_width};
-use crate::data::Results;
+use crate::data::{Estimate, Results};
+use crate::lines::{OWN_AXES, marked_axes};
 use crate::page::{Head, Key, LABEL, Page, Panel, TICK, lower_axis, widest};
 use crate::style;
 use crate::unit::{Unit, named};
-use crate::{numbers, words};
+use crate::{numbers, tips, words};
 use anyhow::{Result, ensure};
 use serde::Deserialize;
 
@@ -73,7 +74,7 @@ impl Bars {
         let mut page = Page::new(&Head {
             title: title.replace("{x}", &results.x_label(x)),
             keys: looks.map(|(label, colour)| Key::Patch(label, colour)).collect(),
-            regimes: results.panel_titles(),
+            regimes: marked_axes(results.panel_titles(), scales.windows(2).all(|pair| pair[0] == pair[1])),
             y_title: String::new(),
             x_title: value_title,
             label_room: (widest(labels.iter().map(String::as_str), LABEL) + 14.0, 0.0),
@@ -84,10 +85,11 @@ impl Bars {
         }
         let mut sentences = vec![words::provenance(results, None), "Means over seeds.".to_owned()];
         if scales.windows(2).any(|pair| pair[0] != pair[1]) {
-            sentences.push("Each panel has its own axis.".to_owned());
+            sentences.push(OWN_AXES.to_owned());
         }
+        sentences.extend(words::overload(results, "Hatched bars"));
         sentences.extend(words::failures(results, &self.metrics[0], Some(x), "such policies carry a ×"));
-        page.finished(&sentences.join(" "))
+        Ok(page.finished(&sentences.join(" ")))
     }
 
     fn draw_panel(&self, page: &mut Page, panel: &Panel, results: &Results, at: (usize, f64), scale: Scale) {
@@ -108,6 +110,15 @@ impl Bars {
             }
             let values = self.values(results, regime, policy, x);
             let end = values.as_ref().map_or(panel.left, |values| self.draw_bar(page, panel, y, values, scale));
+            let is_overloaded = results.is_overloaded(regime, policy, x);
+            if is_overloaded {
+                page.canvas.hatched((panel.left, y - BAR.0 / 2.0), (end, y + BAR.0 / 2.0), style::WHITE);
+            }
+            if let Some((row, values)) = results.row(regime, policy, x, &self.metrics[0]).zip(values.as_ref()) {
+                let says =
+                    tips::of_row(results, &results.series_label(policy), row, &self.parts(values), is_overloaded);
+                page.canvas.tip_over((panel.left, y - BAR.0 / 2.0), (end, y + BAR.0 / 2.0), &says);
+            }
             let mut note = match &values {
                 Some(_) if self.shares => String::new(),
                 Some(values) => numbers::three_digits(values.iter().sum()),
@@ -118,6 +129,15 @@ impl Bars {
             }
             page.canvas.text((end + 7.0, y), note.trim_start(), TICK, Align::Left);
         }
+    }
+
+    /// The parts in words.
+    fn parts(&self, values: &[f64]) -> String {
+        let part = |(position, (metric, &value)): (usize, (&String, &f64))| {
+            let estimate = Estimate { mean: Some(value), ..Estimate::default() };
+            format!("{}: {}", style::part(metric, position).0, tips::value(estimate, self.unit()))
+        };
+        self.metrics.iter().zip(values).enumerate().map(part).collect::<Vec<_>>().join("\n")
     }
 
     /// Draws the parts; returns where the bar ends.

@@ -1,24 +1,22 @@
-//! A display list in pixels, drawn by plotters' SVG backend and, from that SVG, as PNG by resvg.
+//! A display list in pixels, as SVG and, from that SVG, as PNG by resvg.
 //!
-//! plotters draws at whole coordinates, so everything is drawn at eight times its size and the header is rewritten:
-//! precise to an eighth of a pixel. The font is the vendored subset of DejaVu Sans, for measuring and for the PNG.
+//! Coordinates are whole eighths of a pixel: short, and the same everywhere. The font is the vendored subset of DejaVu Sans,
+//! for measuring and for the PNG.
 
 use crate::markup::escaped;
-use crate::style::{Marker, WHITE};
+use crate::style::{Colour, Marker, WHITE};
+use ab_glyph::{Font as _, FontRef, GlyphId};
 use anyhow::{Context, Result, anyhow};
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
 use resvg::{tiny_skia, usvg};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, LazyLock};
 
 /// Drawing units in a pixel.
 const FINE: f64 = 8.0;
-/// plotters writes a font size divided by this.
-const FONT_FACTOR: f64 = 1.24;
-/// Height of a line of DejaVu Sans: its ascent and descent, 1901 and 483, in units of its em, 2048.
-const LINE_HEIGHT_EM: f64 = (1901.0 + 483.0) / 2048.0;
 /// Pixels of the PNG for one of the SVG.
 const PNG_SCALE: f32 = 2.0;
+/// How near one points at a mark, and between lines that hatch, in pixels.
+const TIP_RADIUS: f64 = 9.0;
+const HATCH: f64 = 7.0;
 /// What the SVG asks for: the first is what was measured.
 const FAMILIES: &str = "DejaVu Sans, Verdana, sans-serif";
 
@@ -38,33 +36,56 @@ pub(crate) enum Align {
 pub(crate) struct Font {
     pub(crate) size: f64,
     pub(crate) bold: bool,
-    pub(crate) colour: RGBColor,
+    pub(crate) colour: Colour,
+}
+
+/// How a marker is filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fill {
+    Full,
+    /// Some runs of the point failed.
+    Hollow,
+    /// Crossed out: the point is overloaded.
+    Crossed,
+}
+
+impl Fill {
+    /// That of a point of which runs failed, or that is overloaded.
+    pub(crate) const fn of(has_failed: bool, is_overloaded: bool) -> Self {
+        match (has_failed, is_overloaded) {
+            (_, true) => Self::Crossed,
+            (true, false) => Self::Hollow,
+            (false, false) => Self::Full,
+        }
+    }
 }
 
 /// A point in pixels, from the upper left.
 pub(crate) type Point = (f64, f64);
 
 enum Shape {
-    Line { points: Vec<Point>, colour: RGBColor, width: f64 },
-    Area { points: Vec<Point>, colour: RGBColor, alpha: f64 },
-    Disc { centre: Point, radius: f64, colour: RGBColor },
+    Line { points: Vec<Point>, colour: Colour, width: f64 },
+    Area { points: Vec<Point>, colour: Colour, alpha: f64 },
+    Disc { centre: Point, radius: f64, colour: Colour },
     Text { at: Point, words: String, font: Font, align: Align },
 }
 
-/// Shapes in the order in which they are drawn; patches come last.
+/// Shapes in the order in which they are drawn; patches come after them, and what is said about marks comes last.
 #[derive(Default)]
 pub(crate) struct Canvas {
     shapes: Vec<Shape>,
     patches: Vec<String>,
+    /// What is said about marks.
+    tips: Vec<String>,
 }
 
 impl Canvas {
-    pub(crate) fn line(&mut self, points: &[Point], colour: RGBColor, width: f64) {
+    pub(crate) fn line(&mut self, points: &[Point], colour: Colour, width: f64) {
         self.shapes.push(Shape::Line { points: points.to_vec(), colour, width });
     }
 
     /// A line of dashes, whose phase runs on through its corners.
-    pub(crate) fn dashed(&mut self, points: &[Point], colour: RGBColor, width: f64, dash: (f64, f64)) {
+    pub(crate) fn dashed(&mut self, points: &[Point], colour: Colour, width: f64, dash: (f64, f64)) {
         let (mut pen, mut left, mut piece) = (true, dash.0, points.first().copied().into_iter().collect::<Vec<_>>());
         for pair in points.windows(2) {
             let (from, to) = (pair[0], pair[1]);
@@ -92,19 +113,18 @@ impl Canvas {
         }
     }
 
-    pub(crate) fn area(&mut self, points: &[Point], colour: RGBColor, alpha: f64) {
+    pub(crate) fn area(&mut self, points: &[Point], colour: Colour, alpha: f64) {
         self.shapes.push(Shape::Area { points: points.to_vec(), colour, alpha });
     }
 
-    pub(crate) fn rectangle(&mut self, from: Point, to: Point, colour: RGBColor, alpha: f64) {
+    pub(crate) fn rectangle(&mut self, from: Point, to: Point, colour: Colour, alpha: f64) {
         self.area(&[from, (to.0, from.1), to, (from.0, to.1)], colour, alpha);
     }
 
     /// Rectangles of one colour, on top of everything and without soft edges. They are one path of the SVG: thousands
-    /// of them stay a small file, which as plotters' polygons they would not.
-    pub(crate) fn patches(&mut self, rectangles: &[(Point, Point)], colour: RGBColor) {
-        let RGBColor(red, green, blue) = colour;
-        let mut path = format!("<path fill=\"#{red:02X}{green:02X}{blue:02X}\" shape-rendering=\"crispEdges\" d=\"");
+    /// of them stay a small file.
+    pub(crate) fn patches(&mut self, rectangles: &[(Point, Point)], colour: Colour) {
+        let mut path = format!("<path {} shape-rendering=\"crispEdges\" d=\"", paint("fill", colour));
         for &(from, to) in rectangles {
             let ((left, top), (right, bottom)) = (fine(from), fine(to));
             let (width, height) = (right - left, bottom - top);
@@ -118,18 +138,26 @@ impl Canvas {
         self.shapes.push(Shape::Text { at, words: words.to_owned(), font, align });
     }
 
-    /// A marker with a white rim; a hollow one stands for a point of which runs failed.
-    pub(crate) fn marker(&mut self, at: Point, marker: Marker, radius: f64, colour: RGBColor, hollow: bool) {
-        let radius = if hollow { radius * 1.25 } else { radius };
+    /// A marker with a rim of the colour of the page.
+    pub(crate) fn marker(&mut self, at: Point, marker: Marker, radius: f64, colour: Colour, fill: Fill) {
+        let radius = if fill == Fill::Full { radius } else { radius * 1.25 };
         self.one_marker(at, marker, radius + 1.2, WHITE);
-        self.one_marker(at, marker, radius, colour);
-        if hollow {
-            self.one_marker(at, marker, radius * 0.6, WHITE);
+        match fill {
+            Fill::Full => self.one_marker(at, marker, radius, colour),
+            Fill::Hollow => {
+                self.one_marker(at, marker, radius, colour);
+                self.one_marker(at, marker, radius * 0.6, WHITE);
+            }
+            Fill::Crossed => {
+                self.open_marker(at, marker, radius, colour);
+                let arm = radius * 1.3;
+                self.line(&[(at.0 - arm, at.1 + arm), (at.0 + arm, at.1 - arm)], colour, 1.6);
+            }
         }
     }
 
     /// The outline of a marker; what is behind it shows through.
-    pub(crate) fn open_marker(&mut self, at: Point, marker: Marker, radius: f64, colour: RGBColor) {
+    pub(crate) fn open_marker(&mut self, at: Point, marker: Marker, radius: f64, colour: Colour) {
         // A disc is drawn with so many corners.
         const CORNERS: u32 = 32;
         let corner = |index: u32| {
@@ -142,7 +170,7 @@ impl Canvas {
         self.line(&points.collect::<Vec<_>>(), colour, 1.5);
     }
 
-    fn one_marker(&mut self, at: Point, marker: Marker, radius: f64, colour: RGBColor) {
+    fn one_marker(&mut self, at: Point, marker: Marker, radius: f64, colour: Colour) {
         match marker.outline() {
             None => self.shapes.push(Shape::Disc { centre: at, radius, colour }),
             Some(outline) => {
@@ -152,102 +180,121 @@ impl Canvas {
         }
     }
 
-    /// The SVG, `width` by `height` pixels.
-    pub(crate) fn svg(&self, width: f64, height: f64, title: &str) -> Result<String> {
-        register_fonts();
-        let (width, height) = (width.ceil(), height.ceil());
-        let mut drawn = String::new();
-        let root =
-            SVGBackend::with_string(&mut drawn, ((width * FINE) as u32, (height * FINE) as u32)).into_drawing_area();
-        root.fill(&WHITE)?;
-        for shape in &self.shapes {
-            draw(&root, shape)?;
+    /// Says something about a mark to who points at it: at a point, or within a rectangle. It comes last, and is invisible.
+    pub(crate) fn tip(&mut self, at: Point, says: &str) {
+        let ((x, y), radius) = (fine(at), FINE * TIP_RADIUS);
+        self.tips
+            .push(format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\"><title>{}</title></circle>", escaped(says)));
+    }
+
+    /// The same for all of a rectangle.
+    pub(crate) fn tip_over(&mut self, from: Point, to: Point, says: &str) {
+        let ((left, top), (right, bottom)) = (fine(from), fine(to));
+        let (width, height) = (right - left, bottom - top);
+        self.tips.push(format!(
+            "<rect x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\"><title>{}</title></rect>",
+            escaped(says)
+        ));
+    }
+
+    /// Hatches a rectangle.
+    pub(crate) fn hatched(&mut self, (left, top): Point, (right, bottom): Point, colour: Colour) {
+        let (width, height) = (right - left, bottom - top);
+        let mut start = HATCH - height;
+        while start < width {
+            // From the lower left to the upper right, cut at the sides.
+            let (from, to) = (start.max(0.0), (start + height).min(width));
+            let point = |across: f64| (left + across, bottom - (across - start));
+            self.line(&[point(from), point(to)], colour, 1.0);
+            start += HATCH;
         }
-        root.present()?;
-        drop(root);
-        let body = drawn.split_once('>').ok_or_else(|| anyhow!("plotters drew no SVG"))?.1;
+    }
+
+    /// The SVG, `width` by `height` pixels. What a colour is on a dark page stands beside it, for a page to use.
+    pub(crate) fn svg(&self, width: f64, height: f64, title: &str) -> String {
+        let (width, height) = (width.ceil(), height.ceil());
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\" \
-             role=\"img\" aria-label=\"{}\" stroke-linejoin=\"round\">",
+             role=\"img\" aria-label=\"{}\" stroke-linejoin=\"round\" font-family=\"{FAMILIES}\">\n\
+             <rect width=\"100%\" height=\"100%\" {}/>\n",
             width * FINE,
             height * FINE,
-            escaped(title)
+            escaped(title),
+            paint("fill", WHITE)
         );
-        let body = body.trim_end().strip_suffix("</svg>").ok_or_else(|| anyhow!("plotters drew half an SVG"))?;
-        // Line breaks within a text element count as spaces in some viewers.
-        let mut in_text = false;
-        for line in body.replace("font-family=\"sans-serif\"", &format!("font-family=\"{FAMILIES}\"")).lines() {
-            if !in_text {
-                svg.push('\n');
-            }
-            in_text = (in_text || line.starts_with("<text")) && line != "</text>";
-            svg.push_str(line);
+        for shape in &self.shapes {
+            svg.push_str(&element(shape));
         }
         for patches in &self.patches {
-            svg.push('\n');
             svg.push_str(patches);
+            svg.push('\n');
         }
-        svg.push_str("\n</svg>\n");
-        Ok(svg)
+        if !self.tips.is_empty() {
+            svg.push_str(&format!(
+                "<g class=\"tips\" fill=\"none\" pointer-events=\"all\">\n{}\n</g>\n",
+                self.tips.join("\n")
+            ));
+        }
+        svg.push_str("</svg>\n");
+        svg
     }
 }
 
 fn fine(point: Point) -> (i32, i32) {
-    ((point.0 * FINE).round() as i32, (point.1 * FINE).round() as i32)
+    (libm::round(point.0 * FINE) as i32, libm::round(point.1 * FINE) as i32)
 }
 
-fn draw(
-    root: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
-    shape: &Shape,
-) -> Result<(), DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>> {
+/// An attribute of a colour, and what the colour is on a dark page.
+fn paint(attribute: &str, colour: Colour) -> String {
+    format!("{attribute}=\"{}\" style=\"--d:{}\"", colour.light(), colour.dark())
+}
+
+fn element(shape: &Shape) -> String {
+    let listed = |points: &[Point]| {
+        let written = points.iter().copied().map(fine).map(|(x, y)| format!("{x},{y}"));
+        written.collect::<Vec<_>>().join(" ")
+    };
     match shape {
         Shape::Line { points, colour, width } => {
-            let style = colour.stroke_width((width * FINE).round() as u32);
-            root.draw(&PathElement::new(points.iter().copied().map(fine).collect::<Vec<_>>(), style))
+            let (width, paint) = (libm::round(width * FINE), paint("stroke", *colour));
+            format!("<polyline fill=\"none\" {paint} stroke-width=\"{width}\" points=\"{}\"/>\n", listed(points))
         }
         Shape::Area { points, colour, alpha } => {
-            root.draw(&Polygon::new(points.iter().copied().map(fine).collect::<Vec<_>>(), colour.mix(*alpha).filled()))
+            let opacity = if *alpha < 1.0 { format!(" opacity=\"{alpha}\"") } else { String::new() };
+            format!("<polygon {}{opacity} points=\"{}\"/>\n", paint("fill", *colour), listed(points))
         }
         Shape::Disc { centre, radius, colour } => {
-            root.draw(&Circle::new(fine(*centre), (radius * FINE).round() as u32, colour.filled()))
+            let ((x, y), radius) = (fine(*centre), libm::round(radius * FINE));
+            format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\" {}/>\n", paint("fill", *colour))
         }
         Shape::Text { at, words, font, align } => {
-            let horizontal = match align {
-                Align::Left => HPos::Left,
-                Align::Centre => HPos::Center,
-                Align::Right => HPos::Right,
+            let ((x, y), size) = (fine(*at), font.size * FINE);
+            let anchor = match align {
+                Align::Left => "start",
+                Align::Centre => "middle",
+                Align::Right => "end",
             };
-            let style = TextStyle::from(described(*font, FINE).into_font())
-                .color(&font.colour)
-                .pos(Pos::new(horizontal, VPos::Center));
-            root.draw(&Text::new(words.clone(), fine(*at), style))
+            let weight = if font.bold { " font-weight=\"bold\"" } else { "" };
+            format!(
+                "<text x=\"{x}\" y=\"{y}\" dy=\"0.5ex\" text-anchor=\"{anchor}\" font-size=\"{size}\" {}{weight}>{}</text>\n",
+                paint("fill", font.colour),
+                escaped(words)
+            )
         }
     }
 }
 
-fn described(font: Font, scale: f64) -> (&'static str, f64, FontStyle) {
-    let style = if font.bold { FontStyle::Bold } else { FontStyle::Normal };
-    ("sans-serif", font.size * FONT_FACTOR * scale, style)
-}
-
 /// Width of a text, in pixels.
 pub(crate) fn text_width(words: &str, font: Font) -> f64 {
-    register_fonts();
-    // plotters takes the size for the height of a line, while SVG takes it for the em.
-    let (width, _) = described(font, FINE).into_font().box_size(words).expect("the vendored font is registered");
-    f64::from(width) / (FINE * FONT_FACTOR) * LINE_HEIGHT_EM
-}
-
-fn register_fonts() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        for (style, bytes) in [(FontStyle::Normal, REGULAR), (FontStyle::Bold, BOLD)] {
-            assert!(
-                plotters::style::register_font("sans-serif", style, bytes).is_ok(),
-                "the vendored font can be read"
-            );
-        }
+    static FONTS: LazyLock<[FontRef<'static>; 2]> = LazyLock::new(|| {
+        [REGULAR, BOLD].map(|bytes| FontRef::try_from_slice(bytes).expect("the vendored font can be read"))
     });
+    let face = &FONTS[usize::from(font.bold)];
+    let glyphs: Vec<GlyphId> = words.chars().map(|letter| face.glyph_id(letter)).collect();
+    let advances = glyphs.iter().map(|&glyph| face.h_advance_unscaled(glyph)).sum::<f32>();
+    let kerning = glyphs.windows(2).map(|pair| face.kern_unscaled(pair[0], pair[1])).sum::<f32>();
+    let em = face.units_per_em().expect("the vendored font has an em");
+    f64::from((advances + kerning) / em) * font.size
 }
 
 /// An SVG that this crate drew as PNG, twice as large.

@@ -16,6 +16,9 @@ use toml::{Table, Value};
 /// What stands above the figures of an experiment that does not say it.
 const SECTION: &str = "Figures";
 
+/// What stands above experiments that ask for no figure.
+const WITHOUT: &str = "Without figures";
+
 /// A table, and what it is made from.
 #[derive(Clone, Debug)]
 pub(crate) struct TableSpec {
@@ -43,17 +46,31 @@ pub(crate) enum TableKind {
 pub(crate) struct Catalog {
     pub(crate) figures: Vec<Figure>,
     pub(crate) tables: Vec<TableSpec>,
+    /// By name.
+    experiments: Vec<String>,
+}
+
+/// Experiments that stand together in the report.
+pub(crate) struct Chapter<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) experiments: Vec<&'a str>,
 }
 
 impl Catalog {
     /// All that the results in a folder say.
     pub(crate) fn read(results: &Path) -> Result<Self> {
+        Self::of(results, &experiments(results))
+    }
+
+    /// What the results of some experiments say.
+    pub(crate) fn of(results: &Path, experiments: &[String]) -> Result<Self> {
         let mut catalog = Self::default();
-        for experiment in experiments(results) {
-            let manifest = read_manifest(&results.join(&experiment).join("manifest.toml"))?;
-            checksums::check(&results.join(&experiment), &manifest)?;
+        for experiment in experiments {
+            let manifest = read_manifest(&results.join(experiment).join("manifest.toml"))?;
+            checksums::check(&results.join(experiment), &manifest)?;
             let said = manifest.get("experiment").and_then(Value::as_table).cloned().unwrap_or_default();
-            catalog.add(&experiment, &said).with_context(|| format!("the manifest of {experiment}"))?;
+            catalog.add(experiment, &said).with_context(|| format!("the manifest of {experiment}"))?;
+            catalog.experiments.push(experiment.clone());
         }
         for (position, figure) in catalog.figures.iter().enumerate() {
             let same = catalog.figures[..position].iter().find(|other| other.name == figure.name);
@@ -99,12 +116,22 @@ impl Catalog {
         Ok(())
     }
 
-    /// The experiments that figures are drawn from, each once, by name.
-    pub(crate) fn experiments(&self) -> Vec<&str> {
-        let mut names: Vec<_> = self.figures.iter().map(|figure| figure.experiment.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+    /// The chapters of the report, and the experiments of each: in the order of their figures, then those without any.
+    pub(crate) fn chapters(&self) -> Vec<Chapter<'_>> {
+        let mut chapters: Vec<Chapter<'_>> = Vec::new();
+        let without = self.experiments.iter().filter(|name| self.figures.iter().all(|one| one.experiment != **name));
+        let placed = self.figures.iter().map(|figure| (figure.section.as_str(), figure.experiment.as_str()));
+        for (title, experiment) in placed.chain(without.map(|name| (WITHOUT, name.as_str()))) {
+            let known = chapters.iter().position(|chapter| chapter.title == title);
+            let at = known.unwrap_or_else(|| {
+                chapters.push(Chapter { title, experiments: Vec::new() });
+                chapters.len() - 1
+            });
+            if !chapters[at].experiments.contains(&experiment) {
+                chapters[at].experiments.push(experiment);
+            }
+        }
+        chapters
     }
 
     /// The tables of the paper.
@@ -121,7 +148,7 @@ fn tables_of(list: &Value) -> Result<Vec<Table>> {
 }
 
 /// The folders of results that hold a manifest and a summary, by name.
-fn experiments(results: &Path) -> Vec<String> {
+pub(crate) fn experiments(results: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(results) else { return Vec::new() };
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
     let is_there = |name: &String| {

@@ -1,11 +1,10 @@
 //! The table of all policies, as a Markdown page.
 
-use crate::data::{Estimate, Results, Row, View};
+use crate::data::{Estimate, Loaded, Results, Row, View};
 use crate::{numbers, style, words};
 use anyhow::Result;
 use serde::Deserialize;
 use std::fmt::Write as _;
-use std::path::Path;
 
 /// A page with a row for each policy, for each place across of each panel.
 #[derive(Clone, Debug, Deserialize)]
@@ -24,8 +23,8 @@ pub(crate) struct PolicyTable {
 
 impl PolicyTable {
     /// The page.
-    pub(crate) fn page(&self, results: &Path, experiment: &str, view: &View) -> Result<String> {
-        let results = Results::read(results, experiment, view)?;
+    pub(crate) fn page(&self, loaded: &Loaded, view: &View) -> Result<String> {
+        let (results, experiment) = (Results::of(loaded, view)?, &loaded.experiment);
         let baseline = results.baseline_label();
         let mut page = format!(
             "# {}\n\nWritten by `netkv figures` from `results/{}`; {}\n\n{} Ratio, points and TBT are against {baseline} on \

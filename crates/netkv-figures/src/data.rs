@@ -5,6 +5,7 @@ use crate::labels::{Labels, POLICY_AXIS};
 use crate::style::{self, PolicyStyle};
 use anyhow::{Context, Result, ensure};
 use netkv_frames::{ColumnData, Metadata, Table, distinct, read_table, same};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use toml::Value;
 
@@ -89,8 +90,49 @@ pub(crate) struct Results {
     pub(crate) labels: Labels,
     /// The axis that the baseline is a value of.
     baseline_axis: String,
-    /// Where its manifest lies.
-    manifest: PathBuf,
+    /// What the tables were made from.
+    manifest: toml::Table,
+    /// Metrics, each once, and the row of every panel, line, place across and metric.
+    metrics: Vec<String>,
+    index: Vec<Option<usize>>,
+    /// Panel, line and place across of the points that are overloaded.
+    overloaded: BTreeSet<(String, String, u64)>,
+}
+
+/// An experiment's summary and manifest, read once for all its figures.
+pub(crate) struct Loaded {
+    pub(crate) experiment: String,
+    /// Folder of its tables.
+    pub(crate) folder: PathBuf,
+    pub(crate) manifest: toml::Table,
+    pub(crate) labels: Labels,
+    table: Table,
+    pub(crate) metadata: Metadata,
+}
+
+impl Loaded {
+    /// Reads those of an experiment.
+    pub(crate) fn read(results: &Path, experiment: &str) -> Result<Self> {
+        let path = summary_path(results, experiment);
+        let (table, metadata) = read_table(&path)?;
+        let place = path.with_file_name("manifest.toml");
+        let manifest = read_manifest(&place).unwrap_or_default();
+        let said = manifest.get("experiment").and_then(Value::as_table).cloned().unwrap_or_default();
+        let labels = Labels::of(&said).with_context(|| format!("cannot read the words in {}", place.display()))?;
+        Ok(Self {
+            experiment: experiment.to_owned(),
+            folder: results.join(experiment),
+            manifest,
+            labels,
+            table,
+            metadata,
+        })
+    }
+
+    /// What its manifest says of the experiment.
+    pub(crate) fn said(&self) -> Option<&toml::Table> {
+        self.manifest.get("experiment").and_then(Value::as_table)
+    }
 }
 
 /// Where an experiment's summary lies.
@@ -106,20 +148,80 @@ pub(crate) fn read_manifest(path: &Path) -> Result<toml::Table> {
 }
 
 impl Results {
-    /// Reads what is in `view` of an experiment's summary.
-    pub(crate) fn read(results: &Path, experiment: &str, view: &View) -> Result<Self> {
-        let path = summary_path(results, experiment);
-        let (table, metadata) = read_table(&path)?;
-        let manifest = path.with_file_name("manifest.toml");
-        let said = read_manifest(&manifest).ok().and_then(|said| said.get("experiment")?.as_table().cloned());
-        let said = said.unwrap_or_default();
+    /// What is in `view` of an experiment's summary.
+    pub(crate) fn of(loaded: &Loaded, view: &View) -> Result<Self> {
+        let said = loaded.said().cloned().unwrap_or_default();
         let baseline_axis = said.get("measure").and_then(|measure| measure.get("baseline_axis")?.as_str());
         let baseline_axis = baseline_axis.unwrap_or(POLICY_AXIS).to_owned();
-        let place = || format!("cannot draw {}", path.display());
-        let labels = Labels::of(&said).with_context(|| format!("cannot read the words in {}", manifest.display()))?;
+        let place = || format!("cannot draw {}", loaded.folder.join("summary.parquet").display());
         let tied = tied_axes(&said, view);
-        let read = Self::from_table(&table, metadata, view, &tied).with_context(place)?;
-        Ok(Self { experiment: experiment.to_owned(), labels, baseline_axis, manifest, ..read })
+        let read = Self::from_table(&loaded.table, loaded.metadata.clone(), view, &tied).with_context(place)?;
+        let (experiment, labels, manifest) =
+            (loaded.experiment.clone(), loaded.labels.clone(), loaded.manifest.clone());
+        let mut results = Self { experiment, labels, baseline_axis, manifest, ..read };
+        results.sort_rows();
+        results.overloaded = results.all_overloaded();
+        Ok(results)
+    }
+
+    /// Notes where each row is.
+    fn sort_rows(&mut self) {
+        self.metrics = distinct(self.rows.iter().map(|row| row.metric.clone()));
+        let places = |words: &[String]| -> BTreeMap<String, usize> {
+            words.iter().enumerate().map(|(at, word)| (word.clone(), at)).collect()
+        };
+        let (regimes, policies, metrics) = (places(&self.regimes), places(&self.policies), places(&self.metrics));
+        let xs: BTreeMap<u64, usize> = self.xs.iter().enumerate().map(|(at, x)| (x.to_bits(), at)).collect();
+        self.index = vec![None; regimes.len() * policies.len() * xs.len() * metrics.len()];
+        for (at, row) in self.rows.iter().enumerate() {
+            let place = (regimes[&row.regime] * policies.len() + policies[&row.policy]) * xs.len();
+            let place = (place + xs[&row.x.to_bits()]) * metrics.len() + metrics[&row.metric];
+            self.index[place].get_or_insert(at);
+        }
+    }
+
+    fn all_overloaded(&self) -> BTreeSet<(String, String, u64)> {
+        let mut found = BTreeSet::new();
+        for regime in &self.regimes {
+            for policy in &self.policies {
+                for &x in &self.xs {
+                    let mean = |metric: &str| self.row(regime, policy, x, metric)?.value.mean;
+                    let wait_s = mean("ttft_mean_ns").zip(mean("ttft_prefill_compute_ns"));
+                    let span_s = mean("requests").zip(mean("offered_rps")).map(|(requests, rps)| requests / rps);
+                    let wait_s = wait_s.map(|(ttft, computing)| (ttft - computing) * 1e-9);
+                    if netkv_verdict::is_overload(mean("ttft_drift_ratio"), wait_s, span_s) {
+                        found.insert((regime.clone(), policy.clone(), x.to_bits()));
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether a point is overloaded.
+    pub(crate) fn is_overloaded(&self, regime: &str, policy: &str, x: f64) -> bool {
+        !self.overloaded.is_empty() && self.overloaded.contains(&(regime.to_owned(), policy.to_owned(), x.to_bits()))
+    }
+
+    /// Whether it is, or the baseline that it is compared with.
+    pub(crate) fn compares_overloaded(&self, regime: &str, policy: &str, x: f64) -> bool {
+        if self.overloaded.is_empty() {
+            return false;
+        }
+        let (mut other_regime, mut other) = (regime.to_owned(), policy.to_owned());
+        if self.view.series == self.baseline_axis {
+            other = self.baseline();
+        } else if let Some(at) = self.view.panels.iter().position(|axis| *axis == self.baseline_axis) {
+            let mut parts: Vec<String> = regime.split(JOINT).map(str::to_owned).collect();
+            parts[at] = self.baseline();
+            other_regime = parts.join(&JOINT.to_string());
+        }
+        self.is_overloaded(regime, policy, x) || self.is_overloaded(&other_regime, &other, x)
+    }
+
+    /// Whether any point is overloaded.
+    pub(crate) fn has_overload(&self) -> bool {
+        !self.overloaded.is_empty()
     }
 
     fn from_table(table: &Table, metadata: Metadata, view: &View, tied: &[String]) -> Result<Self> {
@@ -182,7 +284,10 @@ impl Results {
             n_left_out,
             labels: Labels::default(),
             baseline_axis: String::new(),
-            manifest: PathBuf::new(),
+            manifest: toml::Table::new(),
+            metrics: Vec::new(),
+            index: Vec::new(),
+            overloaded: BTreeSet::new(),
         })
     }
 
@@ -196,6 +301,7 @@ impl Results {
             return self.clone();
         }
         fewer.rows.retain(|row| fewer.regimes.contains(&row.regime));
+        fewer.sort_rows();
         fewer
     }
 
@@ -280,13 +386,16 @@ impl Results {
     }
 
     /// What the tables were made from.
-    pub(crate) fn manifest(&self) -> Result<toml::Table> {
-        read_manifest(&self.manifest)
+    pub(crate) const fn manifest(&self) -> &toml::Table {
+        &self.manifest
     }
 
     /// The row of a point and metric.
     pub(crate) fn row(&self, regime: &str, policy: &str, x: f64, metric: &str) -> Option<&Row> {
-        self.rows.iter().find(|row| row.x == x && row.metric == metric && row.policy == policy && row.regime == regime)
+        let place = |words: &[String], word: &str| words.iter().position(|own| own == word);
+        let at = place(&self.regimes, regime)? * self.policies.len() + place(&self.policies, policy)?;
+        let at = at * self.xs.len() + self.xs.iter().position(|own| *own == x)?;
+        self.index[at * self.metrics.len() + place(&self.metrics, metric)?].map(|at| &self.rows[at])
     }
 
     /// Runs that failed, and all runs, over the points of the figure.

@@ -1,7 +1,8 @@
 //! A figure: what it is drawn from and how.
 
 use crate::bars::Bars;
-use crate::data::{Results, View};
+use crate::cdf::Cdf;
+use crate::data::{Loaded, Results, View};
 use crate::grid::Grid;
 use crate::intervals::Intervals;
 use crate::labels::POLICY_AXIS;
@@ -53,6 +54,7 @@ pub(crate) enum Kind {
     Grid(Grid),
     Steps(Steps),
     Waterfall(Waterfall),
+    Cdf(Cdf),
 }
 
 impl Figure {
@@ -73,14 +75,14 @@ impl Figure {
     }
 
     /// The figure as SVG.
-    pub(crate) fn svg(&self, sources: Sources<'_>) -> Result<String> {
-        let results = Results::read(sources.results, &self.experiment, &self.view);
+    pub(crate) fn svg(&self, loaded: &Loaded, sources: Sources<'_>) -> Result<String> {
+        let results = Results::of(loaded, &self.view);
         results
-            .and_then(|results| self.drawn(&results, sources))
+            .and_then(|results| self.drawn(&results, loaded, sources))
             .with_context(|| format!("cannot draw figure {}", self.name))
     }
 
-    fn drawn(&self, results: &Results, sources: Sources<'_>) -> Result<String> {
+    fn drawn(&self, results: &Results, loaded: &Loaded, sources: Sources<'_>) -> Result<String> {
         let cells = || Cells::read(sources.results, &self.experiment);
         let printed = sources.printed.only_if(self.printed);
         let title = self.title.replace("the baseline", &results.baseline_label());
@@ -92,6 +94,7 @@ impl Figure {
             Kind::Grid(grid) => grid.draw(&results.without_baseline_panels(), printed, &title),
             Kind::Steps(steps) => steps.draw(results, &cells()?, printed, &title),
             Kind::Waterfall(waterfall) => waterfall.draw(results, &cells()?, &title),
+            Kind::Cdf(cdf) => cdf.draw(results, &loaded.folder, &title),
         }
     }
 }

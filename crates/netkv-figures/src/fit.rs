@@ -1,13 +1,13 @@
 //! The fit of a latency profile: measurements and fitted lines above, relative errors below.
 
 use crate::axis::Scale;
-use crate::canvas::{Align, Canvas, Point};
+use crate::canvas::{Align, Canvas, Fill, Point};
 use crate::numbers::{tokens, trimmed};
 use crate::page::{
     Key, LABEL, MARGIN, NOTE, PANEL_TITLE, Panel, TICK, TITLE, draw_caption, draw_keys, grid_line, lower_axis,
     marker_radius, widest,
 };
-use crate::style::{self, INK, Marker, RGBColor};
+use crate::style::{self, Colour, INK, Marker};
 use crate::words::wrapped;
 use anyhow::{Result, ensure};
 
@@ -86,11 +86,11 @@ pub fn fit_figure(title: &str, columns: &[FitColumn; 2], caption: &str) -> Resul
     }
     let bottom = top + 50.0 + TIMES + BETWEEN + ERRORS + 82.0;
     let height = draw_caption(&mut canvas, caption, bottom, WIDTH);
-    canvas.svg(WIDTH, height, title)
+    Ok(canvas.svg(WIDTH, height, title))
 }
 
 /// A colour for each series, from light to dark.
-fn colours(column: &FitColumn) -> Vec<RGBColor> {
+fn colours(column: &FitColumn) -> Vec<Colour> {
     let n = column.series.len();
     (0..n).map(|index| style::shade(0.22 + 0.66 * index as f64 / (n.max(2) - 1) as f64)).collect()
 }
@@ -128,10 +128,10 @@ fn draw_column(canvas: &mut Canvas, column: &FitColumn, (left, right): (f64, f64
         };
         canvas.line(&at(&upper, times, |point| point.fitted_ms), colour, 1.6);
         for point in at(&upper, times, |point| point.measured_ms) {
-            canvas.marker(point, Marker::Disc, marker_radius(Marker::Disc) * 0.7, colour, false);
+            canvas.marker(point, Marker::Disc, marker_radius(Marker::Disc) * 0.7, colour, Fill::Full);
         }
         for point in at(&lower, errors, |point| point.error_percent) {
-            canvas.marker(point, Marker::Disc, marker_radius(Marker::Disc) * 0.6, colour, false);
+            canvas.marker(point, Marker::Disc, marker_radius(Marker::Disc) * 0.6, colour, Fill::Full);
         }
     }
     Ok(())

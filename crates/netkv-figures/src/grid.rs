@@ -8,7 +8,7 @@ use crate::page::{Head, Key, LABEL, NOTE, Page, Panel, TICK, widest};
 use crate::printed::Printed;
 use crate::style::{self, AXIS, MUTED};
 use crate::unit::{Unit, named};
-use crate::{numbers, words};
+use crate::{numbers, tips, words};
 use anyhow::{Result, ensure};
 use serde::Deserialize;
 
@@ -60,7 +60,7 @@ impl Grid {
         Ok(Scale { log: false, low: least, high: most })
     }
 
-    fn colour(value: f64, scale: Scale) -> style::RGBColor {
+    fn colour(value: f64, scale: Scale) -> style::Colour {
         style::gain(value / scale.high.max(-scale.low))
     }
 
@@ -100,7 +100,7 @@ impl Grid {
         }
         let right = page.right();
         self.draw_bar(&mut page.canvas, (right, page.panels[0].top - 80.0), scale);
-        page.finished(&self.caption(results, printed, n_open))
+        Ok(page.finished(&self.caption(results, printed, n_open)))
     }
 
     /// Draws the cells of a row; returns how many printed values it has.
@@ -133,6 +133,15 @@ impl Grid {
                 colour,
                 1.0,
             );
+            let is_overloaded = results.compares_overloaded(regime, series, x);
+            if is_overloaded {
+                canvas.hatched(from, to, style::muted_on(colour));
+            }
+            if let Some(row) = row {
+                let value = format!("{} % lower", tips::value(estimate, Unit::Own));
+                let says = tips::of_row(results, &results.series_label(series), row, &value, is_overloaded);
+                canvas.tip_over(from, to, &says);
+            }
             let at = results.coordinates(regime, series, x);
             let theirs = printed.ratio(&results.experiment, &at, &self.metric, &results.baseline());
             let failed = row.is_some_and(|row| row.n_failed > 0);
@@ -190,6 +199,7 @@ impl Grid {
         if !self.says.is_empty() {
             sentences.push(self.says.clone());
         }
+        sentences.extend(words::overload(results, "Hatched: one of the two is"));
         sentences.extend(words::failures(results, &self.metric, None, "cells with a ×"));
         sentences.join(" ")
     }

@@ -6,7 +6,7 @@ use crate::canvas::{Align, Canvas, Point, text_width};
 use crate::load::{Block, Load, Picture};
 use crate::numbers::{percent, trimmed};
 use crate::page::{LABEL, MARGIN, NOTE, PANEL_TITLE, Panel, TICK, TITLE, draw_caption, lower_axis, widest};
-use crate::style::{self, RGBColor};
+use crate::style::{self, Colour};
 use crate::words::{self, wrapped};
 use anyhow::Result;
 use netkv_frames::{Metadata, Table};
@@ -42,7 +42,7 @@ pub fn heat_map(tables: impl IntoIterator<Item = Table>, metadata: &Metadata) ->
         drawing.panel(index, which, title);
     }
     let caption = caption(&drawing.picture, metadata);
-    drawing.finished(&caption, &title(metadata))
+    Ok(drawing.finished(&caption, &title(metadata)))
 }
 
 fn title(metadata: &Metadata) -> String {
@@ -203,9 +203,9 @@ impl Drawing {
         }
     }
 
-    fn finished(mut self, caption: &str, title: &str) -> Result<String> {
+    fn finished(mut self, caption: &str, title: &str) -> String {
         for (step, rectangles) in &self.patches {
-            let colour: RGBColor = style::shade(*step as f64 / STEPS);
+            let colour: Colour = style::shade(*step as f64 / STEPS);
             self.canvas.patches(rectangles, colour);
         }
         let height = draw_caption(&mut self.canvas, caption, self.bottom, WIDTH);

@@ -2,13 +2,13 @@
 //! for each value of one more axis.
 
 use crate::axis::Scale;
-use crate::canvas::{Align, Font, text_width};
+use crate::canvas::{Align, Fill, Font, text_width};
 use crate::data::{Estimate, Results, Row};
-use crate::lines::EQUIVALENCE;
+use crate::lines::{EQUIVALENCE, LEAST_SHARE, OWN_AXES, marked_axes};
 use crate::page::{DASH, Head, Key, LABEL, Page, Panel, lower_axis, marker_radius, widest};
 use crate::style::{self, INK, MUTED};
 use crate::unit::{Unit, named};
-use crate::{numbers, words};
+use crate::{numbers, tips, words};
 use anyhow::{Result, ensure};
 use serde::Deserialize;
 
@@ -105,7 +105,7 @@ impl Intervals {
         self.show.iter().filter_map(|wanted| all.iter().copied().find(|row| row == wanted)).collect()
     }
 
-    /// The axis of each panel: one for all unless a panel would get less than 40 % of it.
+    /// The axis of each panel: one for all unless a panel would get too little of it.
     fn scales(&self, results: &Results) -> Result<Vec<Scale>> {
         let rows = self.rows(results);
         let marks = self.marks(results);
@@ -124,7 +124,7 @@ impl Intervals {
         let own: Vec<Scale> = results.regimes.iter().filter_map(scale).collect();
         ensure!(own.len() == results.regimes.len(), "there is no value of {}", self.metric());
         let Some(joined) = own.iter().copied().reduce(Scale::joined) else { anyhow::bail!("there is no regime") };
-        let share_one = own.iter().all(|scale| scale.span() >= 0.4 * joined.span());
+        let share_one = own.iter().all(|scale| scale.span() >= LEAST_SHARE * joined.span());
         Ok(if share_one { vec![joined; own.len()] } else { own })
     }
 
@@ -156,7 +156,7 @@ impl Intervals {
         let mut page = Page::new(&Head {
             title: title.to_owned(),
             keys: [Key::Words(marks_title)].into_iter().chain(keys).filter(|_| is_marked).collect(),
-            regimes: results.panel_titles(),
+            regimes: marked_axes(results.panel_titles(), scales.windows(2).all(|pair| pair[0] == pair[1])),
             y_title: String::new(),
             x_title: self.value_title().replace("{baseline}", &baseline),
             label_room: (widest(labels.iter().map(String::as_str), LABEL) + 14.0, 0.0),
@@ -173,7 +173,7 @@ impl Intervals {
                 self.draw_row(&mut page, &panel, results, (&results.regimes[index], key), y, scales[index]);
             }
         }
-        page.finished(&self.caption(results, &baseline, &scales))
+        Ok(page.finished(&self.caption(results, &baseline, &scales)))
     }
 
     /// What is behind the rows: stripes, grid, equivalence, no difference, the limit, and the axis.
@@ -213,9 +213,14 @@ impl Intervals {
             if let Some((low, high)) = estimate.low.zip(estimate.high) {
                 page.canvas.line(&[place(low), place(high)], look.1, 2.0);
             }
-            let failed = row.n_failed > 0;
+            let is_overloaded = results.compares_overloaded(&row.regime, &row.policy, row.x);
             if let Some(mean) = estimate.mean {
-                page.canvas.marker(place(mean), look.0, marker_radius(look.0) - 0.6, look.1, failed);
+                let fill = Fill::of(row.n_failed > 0, is_overloaded);
+                page.canvas.marker(place(mean), look.0, marker_radius(look.0) - 0.6, look.1, fill);
+                let unit = if self.log() { Unit::Own } else { self.unit() };
+                let value = format!("{}: {}", named(metric, Unit::Own), tips::value(estimate, unit));
+                let says = tips::of_row(results, &results.series_label(of.1), row, &value, is_overloaded);
+                page.canvas.tip(place(mean), &says);
             } else {
                 let font = Font { size: 11.0, bold: false, colour: look.1 };
                 let left = panel.right - text_width("no value", font) - 4.0;
@@ -236,8 +241,9 @@ impl Intervals {
             sentences.push(self.says.clone());
         }
         if scales.windows(2).any(|pair| pair[0] != pair[1]) {
-            sentences.push("Each panel has its own axis.".to_owned());
+            sentences.push(OWN_AXES.to_owned());
         }
+        sentences.extend(words::overload(results, "Crossed-out marks"));
         sentences.extend(words::failures(
             results,
             self.metric(),

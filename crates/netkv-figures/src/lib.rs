@@ -2,15 +2,19 @@
 //! links; the table of all policies; and the figure of a latency profile's fit.
 //!
 //! Each figure is written as SVG and as PNG of twice its size. Every byte depends on the tables only: no time, no
-//! host, no font of the machine. Leaves out anything interactive: the tables are there for that.
+//! host, no font of the machine. A mark says its number to who points at it. The report is one page with its own style and
+//! script: it asks for nothing else.
 
 mod axis;
 mod bars;
 mod canvas;
 mod catalog;
+mod cdf;
 mod checksums;
 mod closed_form;
+mod colour;
 mod comparison;
+mod curves;
 mod data;
 mod defaults;
 mod figure;
@@ -29,12 +33,17 @@ mod pairs;
 mod paper_tables;
 mod printed;
 mod report;
+mod report_answer;
+mod report_map;
+mod report_points;
 mod report_table;
 mod sheet;
 mod sources;
 mod steps;
 mod style;
 mod tables;
+mod terms;
+mod tips;
 mod unit;
 mod waterfall;
 mod words;
@@ -45,8 +54,10 @@ pub use heat::heat_map;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use catalog::{Catalog, TableKind};
+use data::Loaded;
 use figure::Figure;
 use netkv_claims::Claims;
+use netkv_frames::distinct;
 use sources::Sources;
 use std::path::{Path, PathBuf};
 
@@ -78,18 +89,22 @@ pub fn figures(results: &Path) -> Result<Vec<Named>> {
 pub fn draw(results: &Path, out: &Path, names: &[String], claims: Option<&Claims>) -> Result<Vec<PathBuf>> {
     let sources = Sources::new(results, claims);
     let catalog = Catalog::read(results)?;
+    let figures = chosen(&catalog, results, names)?;
     let (mut written, mut wrong) = (Vec::new(), Vec::new());
-    for figure in chosen(&catalog, results, names)? {
-        match figure.svg(sources) {
-            Ok(svg) => {
-                let png = canvas::png(&svg).with_context(|| format!("cannot draw {}", figure.name))?;
-                for (extension, bytes) in [("svg", svg.as_bytes()), ("png", png.as_slice())] {
-                    let path = out.join(format!("{}.{extension}", figure.name));
-                    write_atomically(&path, bytes)?;
-                    written.push(path);
+    for experiment in distinct(figures.iter().map(|figure| figure.experiment.as_str())) {
+        let loaded = Loaded::read(results, experiment)?;
+        for figure in figures.iter().filter(|figure| figure.experiment == experiment) {
+            match figure.svg(&loaded, sources) {
+                Ok(svg) => {
+                    let png = canvas::png(&svg).with_context(|| format!("cannot draw {}", figure.name))?;
+                    for (extension, bytes) in [("svg", svg.as_bytes()), ("png", png.as_slice())] {
+                        let path = out.join(format!("{}.{extension}", figure.name));
+                        write_atomically(&path, bytes)?;
+                        written.push(path);
+                    }
                 }
+                Err(error) => wrong.push(error),
             }
-            Err(error) => wrong.push(error),
         }
     }
     // The others are drawn; what is wrong is told all at once.
@@ -101,19 +116,25 @@ pub fn draw(results: &Path, out: &Path, names: &[String], claims: Option<&Claims
     }
 }
 
-/// Writes `report.html` into `out`: tables, all figures whose results are there, what became of `claims`, and where all of
-/// it comes from, in one file.
+/// The experiments that have results in a folder, by name.
+pub fn experiments(results: &Path) -> Vec<String> {
+    catalog::experiments(results)
+}
+
+/// Writes the report of some experiments, or of all that have results if none is named, to `path`: answers, tables, maps,
+/// figures, what became of `claims`, and where all of it comes from, in one file that asks for no other.
 ///
 /// # Errors
-/// If there are no results at all, a summary cannot be read or drawn, a claim names cells that there are not, or the file
-/// cannot be written.
-pub fn report(results: &Path, out: &Path, claims: Option<&Claims>) -> Result<PathBuf> {
-    let catalog = Catalog::read(results)?;
-    chosen(&catalog, results, &[])?;
-    let page = report::page(Sources::new(results, claims), &catalog, claims)?;
-    let path = out.join("report.html");
-    write_atomically(&path, page.as_bytes())?;
-    Ok(path)
+/// If there are no results, a table cannot be read or drawn, a claim names cells that there are not, or the file cannot be
+/// written.
+pub fn report(results: &Path, names: &[String], path: &Path, claims: Option<&Claims>) -> Result<()> {
+    let all = experiments(results);
+    let names = if names.is_empty() { &all } else { names };
+    ensure!(!names.is_empty(), "there is nothing to report on in {}: run an experiment first", results.display());
+    let catalog = Catalog::of(results, names)?;
+    let links = report::Links::from(path, results)?;
+    let page = report::page(Sources::new(results, claims), &catalog, claims, &links)?;
+    write_atomically(path, page.as_bytes())
 }
 
 /// Writes the pages of policies into `out` that experiments with results ask for, such as `policies.md`.
@@ -125,7 +146,7 @@ pub fn comparison(results: &Path, out: &Path) -> Result<Vec<PathBuf>> {
     for spec in Catalog::read(results)?.tables {
         let TableKind::PolicyPage(table) = &spec.kind else { continue };
         let path = out.join(&table.file);
-        write_atomically(&path, table.page(results, &spec.experiment, &spec.view)?.as_bytes())?;
+        write_atomically(&path, table.page(&Loaded::read(results, &spec.experiment)?, &spec.view)?.as_bytes())?;
         written.push(path);
     }
     Ok(written)

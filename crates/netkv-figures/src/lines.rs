@@ -2,18 +2,23 @@
 //! against an axis of the grid.
 
 use crate::axis::{Scale, Spacing, places};
-use crate::canvas::{Canvas, Point};
-use crate::closed_form::{self, Curve};
+use crate::canvas::{Canvas, Fill, Point};
+use crate::closed_form;
+use crate::curves::{draw_curve, places_between};
 use crate::data::{Estimate, Results, Row};
 use crate::page::{DASH, Head, Key, Page, Panel, TICK, grid_line, lower_axis, marker_radius, widest};
 use crate::style::{self, INK, MUTED, PolicyStyle};
 use crate::unit::{Unit, named};
-use crate::{numbers, words};
+use crate::{numbers, tips, words};
 use anyhow::{Result, ensure};
 use serde::Deserialize;
 
 /// Ratios this close to 1 are taken for equal.
 pub(crate) const EQUIVALENCE: f64 = netkv_verdict::INDIFFERENCE;
+
+/// Panels have one axis unless one of them would need less than this share of it. Chosen by us: below it a panel's lines
+/// cannot be told apart.
+pub(crate) const LEAST_SHARE: f64 = 0.25;
 
 /// Which values an axis takes the logarithm of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -38,6 +43,16 @@ pub(crate) enum Compare {
     Absolute,
     /// By the paired ratio.
     Ratio,
+}
+
+/// A line that is drawn.
+struct Line<'a> {
+    look: PolicyStyle,
+    scale: Scale,
+    /// Where its points stand across.
+    places: &'a [f64],
+    rows: &'a [Option<&'a Row>],
+    results: &'a Results,
 }
 
 /// A figure of lines.
@@ -135,7 +150,7 @@ impl Lines {
         rows.flatten().filter_map(|row| self.estimate(row).mean).collect()
     }
 
-    /// The value axis of each panel: one for all unless a panel would get less than 40 % of it.
+    /// The value axis of each panel: one for all unless a panel would get too little of it.
     fn scales(&self, results: &Results) -> Result<Vec<Scale>> {
         let means: Vec<Vec<f64>> = results.regimes.iter().map(|regime| self.means(results, regime)).collect();
         let all: Vec<f64> = means.iter().flatten().copied().collect();
@@ -162,7 +177,7 @@ impl Lines {
         let own: Vec<Option<Scale>> = results.regimes.iter().zip(&means).map(scale).collect();
         let joined = own.iter().flatten().copied().reduce(Scale::joined);
         let Some(joined) = joined else { anyhow::bail!("there is no value of {}", self.metric()) };
-        let share_one = own.iter().flatten().all(|scale| scale.span() >= 0.4 * joined.span());
+        let share_one = own.iter().flatten().all(|scale| scale.span() >= LEAST_SHARE * joined.span());
         let shared = |scale: Option<Scale>| scale.filter(|_| !share_one).unwrap_or(joined);
         Ok(own.into_iter().map(shared).collect())
     }
@@ -190,12 +205,21 @@ impl Lines {
         })
     }
 
-    /// Whether an interval holds values that a logarithmic axis has no place for.
-    fn reaches_below_zero(&self, results: &Results, scales: &[Scale]) -> bool {
-        results.regimes.iter().zip(scales).filter(|(_, scale)| scale.log).any(|(regime, _)| {
+    /// Whether an interval reaches below a logarithmic axis.
+    fn leaves_below(&self, results: &Results, scales: &[Scale]) -> bool {
+        results.regimes.iter().zip(scales).any(|(regime, &scale)| {
             let rows = self.series(results).into_iter().flat_map(|policy| self.rows(results, regime, policy));
-            rows.flatten().any(|row| self.estimate(row).low.is_some_and(|low| low <= 0.0))
+            rows.flatten().any(|row| self.estimate(row).low.is_some_and(|low| leaves(low, scale)))
         })
+    }
+
+    /// Whether a point is overloaded, or what it is compared with.
+    fn is_overloaded(&self, results: &Results, row: &Row) -> bool {
+        if self.is_ratio() {
+            results.compares_overloaded(&row.regime, &row.policy, row.x)
+        } else {
+            results.is_overloaded(&row.regime, &row.policy, row.x)
+        }
     }
 
     /// The figure as SVG.
@@ -218,7 +242,7 @@ impl Lines {
         let mut page = Page::new(&Head {
             title: title.to_owned(),
             keys: looks.filter(|look| !look.label.is_empty()).map(Key::Line).collect(),
-            regimes: results.panel_titles(),
+            regimes: marked_axes(results.panel_titles(), shared),
             y_title: self.value_title().replace("{baseline}", &results.baseline_label()),
             x_title: results.x_title(),
             label_room: (room, if shared { 0.0 } else { room }),
@@ -256,7 +280,7 @@ impl Lines {
             }
             self.draw_panel(canvas, &panel, results, index, scales[index], &across);
         }
-        page.finished(&self.caption(results, &scales, shared))
+        Ok(page.finished(&self.caption(results, &scales, shared)))
     }
 
     fn caption(&self, results: &Results, scales: &[Scale], shared: bool) -> String {
@@ -279,7 +303,7 @@ impl Lines {
             sentences.push("NetKV is drawn over lines that it coincides with.".to_owned());
         }
         if !shared {
-            sentences.push("Each panel has its own vertical axis.".to_owned());
+            sentences.push(OWN_AXES.to_owned());
         }
         if scales.iter().any(|scale| !scale.log && scale.low > 0.0) {
             sentences.push("Vertical axes do not start at zero.".to_owned());
@@ -287,9 +311,12 @@ impl Lines {
         if self.cut(results, scales) {
             sentences.push("Intervals that leave a panel are cut at its edge.".to_owned());
         }
-        if self.reaches_below_zero(results, scales) {
-            sentences.push("An interval that reaches below zero runs to the edge of its logarithmic axis.".to_owned());
+        if self.leaves_below(results, scales) {
+            sentences.push(
+                "An arrow down: the interval reaches further, to zero or below, than its logarithmic axis.".to_owned(),
+            );
         }
+        sentences.extend(words::overload(results, "Crossed-out markers"));
         let mark = "hollow markers; × where no run is left";
         sentences.extend(words::failures(results, self.metric(), None, mark));
         sentences.join(" ")
@@ -316,38 +343,35 @@ impl Lines {
                 let shift = if self.is_ratio() && n > 1 { slot * (index as f64 / (n - 1) as f64 - 0.5) } else { 0.0 };
                 let places: Vec<f64> = across.iter().map(|place| place + shift).collect();
                 let rows = self.rows(results, &results.regimes[regime], policy);
-                pass(self, canvas, panel, &self.look(results, policy), scale, &places, &rows);
+                let line = Line { look: self.look(results, policy), scale, places: &places, rows: &rows, results };
+                pass(self, canvas, panel, &line);
             }
         }
     }
 
-    fn draw_intervals(
-        &self,
-        canvas: &mut Canvas,
-        panel: &Panel,
-        look: &PolicyStyle,
-        scale: Scale,
-        places: &[f64],
-        rows: &[Option<&Row>],
-    ) {
+    fn draw_intervals(&self, canvas: &mut Canvas, panel: &Panel, line: &Line<'_>) {
+        let Line { look, scale, .. } = line;
         let ends = |row: &Row| {
             let estimate = self.estimate(row);
             estimate.low.zip(estimate.high)
         };
-        if self.as_points() {
-            for (place, (low, high)) in places.iter().zip(rows).filter_map(|(place, row)| Some((place, ends((*row)?)?)))
-            {
-                let (from, to) = (panel.at(*place, scale.place(low)), panel.at(*place, scale.place(high)));
-                canvas.line(&[from, to], look.colour, look.width.min(2.4));
-            }
-            return;
-        }
-        // A band for each stretch of points that have an interval.
+        // A band for each stretch of points that have an interval, whose lower end has a place.
         let mut stretch: Vec<(Point, Point)> = Vec::new();
-        for (place, row) in places.iter().zip(rows) {
+        for (place, row) in line.places.iter().zip(line.rows) {
             match row.and_then(ends) {
+                Some((low, high)) if leaves(low, *scale) => {
+                    draw_band(canvas, look, &mut stretch);
+                    let mean = row.and_then(|row| self.estimate(row).mean).unwrap_or(high);
+                    let (from, to) = (panel.at(*place, scale.place(high)), panel.at(*place, scale.place(mean)));
+                    arrow_down(canvas, from, (to.0, (to.1 + ARROW).min(panel.bottom)), look.colour);
+                }
                 Some((low, high)) => {
-                    stretch.push((panel.at(*place, scale.place(low)), panel.at(*place, scale.place(high))));
+                    let (from, to) = (panel.at(*place, scale.place(low)), panel.at(*place, scale.place(high)));
+                    if self.as_points() {
+                        canvas.line(&[from, to], look.colour, look.width.min(2.4));
+                    } else {
+                        stretch.push((from, to));
+                    }
                 }
                 None => draw_band(canvas, look, &mut stretch),
             }
@@ -355,33 +379,30 @@ impl Lines {
         draw_band(canvas, look, &mut stretch);
     }
 
-    fn draw_line(
-        &self,
-        canvas: &mut Canvas,
-        panel: &Panel,
-        look: &PolicyStyle,
-        scale: Scale,
-        places: &[f64],
-        rows: &[Option<&Row>],
-    ) {
+    fn draw_line(&self, canvas: &mut Canvas, panel: &Panel, line: &Line<'_>) {
+        let Line { look, scale, results, .. } = line;
         let radius = marker_radius(look.marker);
         let mut stretch: Vec<Point> = Vec::new();
-        let mut points: Vec<(Point, bool)> = Vec::new();
+        let mut points: Vec<(Point, &Row)> = Vec::new();
         let mut lost: Vec<Point> = Vec::new();
-        for (place, row) in places.iter().zip(rows) {
-            let failed = row.is_some_and(|row| row.n_failed > 0);
-            let Some(mean) = row.and_then(|row| self.estimate(row).mean) else {
+        for (place, row) in line.places.iter().zip(line.rows) {
+            let Some((row, mean)) = row.and_then(|row| Some((row, self.estimate(row).mean?))) else {
                 self.connect(canvas, look, &mut stretch);
+                let failed = row.is_some_and(|row| row.n_failed > 0);
                 lost.extend(failed.then(|| panel.at(*place, 0.975)));
                 continue;
             };
             let at = panel.at(*place, scale.place(mean));
             stretch.push(at);
-            points.push((at, failed));
+            points.push((at, row));
         }
         self.connect(canvas, look, &mut stretch);
-        for (at, failed) in points {
-            canvas.marker(at, look.marker, radius, look.colour, failed);
+        for (at, row) in points {
+            let is_overloaded = self.is_overloaded(results, row);
+            canvas.marker(at, look.marker, radius, look.colour, Fill::of(row.n_failed > 0, is_overloaded));
+            let unit = if self.is_ratio() { Unit::Own } else { self.unit() };
+            let value = tips::value(self.estimate(row), unit);
+            canvas.tip(at, &tips::of_row(results, &look.label, row, &value, is_overloaded));
         }
         for at in lost {
             cross(canvas, at, look.colour);
@@ -400,55 +421,6 @@ impl Lines {
     }
 }
 
-/// Draws a closed form where it is within the panel.
-fn draw_curve(canvas: &mut Canvas, panel: &Panel, curve: &Curve, scale: Scale, across: &[f64]) {
-    let look = style::policy(curve.policy);
-    let ups = curve.points.iter().map(|point| scale.place_beyond(point.1));
-    let points: Vec<Point> = across.iter().copied().zip(ups).collect();
-    for piece in clipped(&points) {
-        let piece: Vec<Point> = piece.into_iter().map(|(across, up)| panel.at(across, up)).collect();
-        if curve.dashed {
-            canvas.dashed(&piece, look.colour, 1.6, DASH);
-        } else {
-            canvas.line(&piece, look.colour, 1.6);
-        }
-    }
-}
-
-/// Where the points of a curve stand across on an axis for `xs`.
-fn places_between(curve: &Curve, xs: &[f64], spacing: Spacing, margin: f64) -> Vec<f64> {
-    let (first, last) = (xs[0], xs[xs.len() - 1]);
-    let inner = curve.points.iter().map(|point| point.0);
-    let all: Vec<f64> = [first].into_iter().chain(inner).chain([last]).collect();
-    let mut across = places(&all, spacing, margin);
-    across.pop();
-    across.split_off(1)
-}
-
-/// The pieces of a line whose second coordinate is between 0 and 1.
-fn clipped(points: &[Point]) -> Vec<Vec<Point>> {
-    let mut pieces: Vec<Vec<Point>> = Vec::new();
-    let mut inside = false;
-    for pair in points.windows(2) {
-        let (from, to) = (pair[0], pair[1]);
-        let at = |level: f64| if to.1 == from.1 { 0.0 } else { (level - from.1) / (to.1 - from.1) };
-        let (enters, leaves) = (at(0.0).min(at(1.0)).max(0.0), at(0.0).max(at(1.0)).min(1.0));
-        let flat_inside = to.1 == from.1 && (0.0..=1.0).contains(&from.1);
-        let (enters, leaves) = if flat_inside { (0.0, 1.0) } else { (enters, leaves) };
-        if enters >= leaves {
-            inside = false;
-            continue;
-        }
-        let point = |share: f64| (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));
-        if !inside || enters > 0.0 {
-            pieces.push(vec![point(enters)]);
-        }
-        pieces.last_mut().expect("it was pushed").push(point(leaves));
-        inside = leaves == 1.0;
-    }
-    pieces
-}
-
 fn draw_equivalence(canvas: &mut Canvas, panel: &Panel, scale: Scale) {
     let low = panel.at(0.0, scale.place(1.0 - EQUIVALENCE));
     let high = panel.at(1.0, scale.place(1.0 + EQUIVALENCE));
@@ -464,24 +436,37 @@ fn draw_band(canvas: &mut Canvas, look: &PolicyStyle, stretch: &mut Vec<(Point, 
     stretch.clear();
 }
 
+/// Whether the lower end of an interval has no place on a logarithmic axis.
+fn leaves(low: f64, scale: Scale) -> bool {
+    scale.log && low < scale.low * 0.999_999
+}
+
+/// Titles of panels, with a mark on each if axes differ.
+pub(crate) fn marked_axes(titles: Vec<(String, String)>, shared: bool) -> Vec<(String, String)> {
+    let marked = |(title, about): (String, String)| {
+        let about = if about.is_empty() { OWN_AXIS.to_owned() } else { format!("{OWN_AXIS}; {about}") };
+        (title, about)
+    };
+    if shared { titles } else { titles.into_iter().map(marked).collect() }
+}
+
+/// What a panel says of an axis that the others do not have, and what the caption does.
+const OWN_AXIS: &str = "≠ axis of its own";
+pub(crate) const OWN_AXES: &str = "≠: each panel has an axis of its own; heights cannot be compared across panels.";
+
+/// From a point, or its band's upper end, to below it: how far is not said.
+fn arrow_down(canvas: &mut Canvas, from: Point, to: Point, colour: style::Colour) {
+    const HEAD: f64 = 4.0;
+    canvas.line(&[from, to], colour, 1.6);
+    canvas.line(&[(to.0 - HEAD, to.1 - HEAD), to, (to.0 + HEAD, to.1 - HEAD)], colour, 1.6);
+}
+
+/// How far below its mean the arrow of an interval ends.
+const ARROW: f64 = 22.0;
+
 /// The mark of a failed run.
-fn cross(canvas: &mut Canvas, at: Point, colour: style::RGBColor) {
+fn cross(canvas: &mut Canvas, at: Point, colour: style::Colour) {
     const ARM: f64 = 4.5;
     canvas.line(&[(at.0 - ARM, at.1 - ARM), (at.0 + ARM, at.1 + ARM)], colour, 1.4);
     canvas.line(&[(at.0 - ARM, at.1 + ARM), (at.0 + ARM, at.1 - ARM)], colour, 1.4);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_clipped_where_it_leaves_and_enters() {
-        let points =
-            [(0.0, 0.5), (1.0, 0.75), (2.0, 1.25), (3.0, 2.0), (4.0, -2.0), (5.0, -2.0), (6.0, 0.0), (7.0, 0.0)];
-        let pieces =
-            [vec![(0.0, 0.5), (1.0, 0.75), (1.5, 1.0)], vec![(3.25, 1.0), (3.5, 0.0)], vec![(6.0, 0.0), (7.0, 0.0)]];
-        assert_eq!(clipped(&points), pieces);
-        assert!(clipped(&[(0.0, 1.5), (1.0, 1.5)]).is_empty());
-    }
 }

@@ -2,7 +2,7 @@
 //! a row of panels for each value of the panels' axis. What the paper prints is drawn as open marks.
 
 use crate::axis::{Scale, places};
-use crate::canvas::Point;
+use crate::canvas::{Fill, Point};
 use crate::data::{Estimate, Results, Row};
 use crate::lines::Logarithm;
 use crate::page::{Key, Panel, TICK, grid_line, lower_axis, marker_radius, widest};
@@ -10,7 +10,7 @@ use crate::printed::Printed;
 use crate::sheet::{Layout, Sheet};
 use crate::style;
 use crate::unit::{Unit, named};
-use crate::words;
+use crate::{tips, words};
 use anyhow::{Result, ensure};
 use serde::Deserialize;
 
@@ -167,7 +167,7 @@ impl Multiples {
                 None => sheet.no_value(&panel),
             }
         }
-        sheet.finished(&self.caption(results, printed, n_open))
+        Ok(sheet.finished(&self.caption(results, printed, n_open)))
     }
 
     /// Draws a panel; returns how many printed values it has.
@@ -224,6 +224,11 @@ impl Multiples {
             .zip(shown.estimates(policy))
             .map(|(&place, estimate)| {
                 let (low, high) = estimate.low.zip(estimate.high)?;
+                // What is below a logarithmic axis has no place.
+                let low = if scale.log { low.max(scale.low) } else { low };
+                if scale.log && low <= scale.low {
+                    return None;
+                }
                 Some((panel.at(place, scale.place(low)), panel.at(place, scale.place(high))))
             })
             .collect();
@@ -251,11 +256,13 @@ impl Multiples {
             let stretch: Vec<Point> = stretch.iter().flatten().copied().collect();
             sheet.canvas.line(&stretch, look.colour, look.width.min(2.4));
         }
-        for (point, row) in points.iter().zip(shown.rows(policy)) {
-            let failed = row.is_some_and(|row| row.n_failed > 0);
-            if let Some(point) = point {
-                sheet.canvas.marker(*point, look.marker, marker_radius(look.marker) - 0.9, look.colour, failed);
-            }
+        for ((point, row), estimate) in points.iter().zip(shown.rows(policy)).zip(&estimates) {
+            let Some((point, row)) = point.zip(row) else { continue };
+            let is_overloaded = shown.results.is_overloaded(&row.regime, policy, row.x);
+            let fill = Fill::of(row.n_failed > 0, is_overloaded);
+            sheet.canvas.marker(point, look.marker, marker_radius(look.marker) - 0.9, look.colour, fill);
+            let value = format!("{}: {}", shown.measured.title(), tips::value(*estimate, shown.measured.unit()));
+            sheet.canvas.tip(point, &tips::of_row(shown.results, &look.label, row, &value, is_overloaded));
         }
     }
 
@@ -271,6 +278,7 @@ impl Multiples {
             sentences.push("NetKV is drawn over lines that it coincides with.".to_owned());
         }
         sentences.push("Each panel has its own vertical axis, which need not start at zero.".to_owned());
+        sentences.extend(words::overload(results, "Crossed-out markers"));
         sentences.extend(words::failures(results, &self.measures[0].metric, None, "filled marks with a white centre"));
         sentences.join(" ")
     }

@@ -1,9 +1,8 @@
 //! What all figures share: a title, one row of keys, a panel for each regime, and a caption.
 
-use crate::canvas::{Align, Canvas, Font, Point, text_width};
-use crate::style::{self, AXIS, INK, MUTED, Marker, PolicyStyle, RGBColor};
+use crate::canvas::{Align, Canvas, Fill, Font, Point, text_width};
+use crate::style::{self, AXIS, Colour, INK, MUTED, Marker, PolicyStyle};
 use crate::words::wrapped;
-use anyhow::Result;
 
 pub(crate) const TITLE: Font = Font { size: 21.0, bold: true, colour: INK };
 pub(crate) const PANEL_TITLE: Font = Font { size: 15.0, bold: true, colour: INK };
@@ -20,9 +19,9 @@ pub(crate) enum Key {
     /// A line and its marker.
     Line(PolicyStyle),
     /// A part of a bar.
-    Patch(String, RGBColor),
+    Patch(String, Colour),
     /// A marker.
-    Marker(String, Marker, RGBColor),
+    Marker(String, Marker, Colour),
     /// An open marker.
     Open(String),
     /// Words about the keys after them.
@@ -146,7 +145,7 @@ impl Page {
     }
 
     /// Writes the caption and makes the SVG.
-    pub(crate) fn finished(mut self, caption: &str) -> Result<String> {
+    pub(crate) fn finished(mut self, caption: &str) -> String {
         let height = draw_caption(&mut self.canvas, caption, self.bottom, self.width);
         self.canvas.svg(self.width, height, &self.title)
     }
@@ -181,7 +180,7 @@ pub(crate) fn draw_keys(canvas: &mut Canvas, keys: &[Key], (left, top): Point, r
             Key::Line(look) => draw_line_sample(canvas, look, (x, y)),
             Key::Patch(_, colour) => canvas.rectangle((x, y - 7.0), (x + 14.0, y + 7.0), *colour, 1.0),
             Key::Marker(_, marker, colour) => {
-                canvas.marker((x + 7.0, y), *marker, marker_radius(*marker), *colour, false);
+                canvas.marker((x + 7.0, y), *marker, marker_radius(*marker), *colour, Fill::Full);
             }
             Key::Open(_) => canvas.open_marker((x + 7.0, y), Marker::Disc, 7.0, MUTED),
             Key::Words(_) => {}
@@ -199,7 +198,7 @@ fn draw_line_sample(canvas: &mut Canvas, look: &PolicyStyle, at: Point) {
     } else {
         canvas.line(&line, look.colour, look.width);
     }
-    canvas.marker((at.0 + 16.0, at.1), look.marker, marker_radius(look.marker), look.colour, false);
+    canvas.marker((at.0 + 16.0, at.1), look.marker, marker_radius(look.marker), look.colour, Fill::Full);
 }
 
 /// Dash and gap of a line that is a bound.

@@ -1,97 +1,233 @@
-//! The report: one HTML file with tables, figures and where they come from.
+//! The report: one HTML file with answers, maps, tables, figures and where they come from. It asks for no other file and
+//! forbids itself to; what moves on it is a script of a page, for tips, sorting and hints.
 
-use crate::catalog::{Catalog, TableKind};
-use crate::data::Results;
+use crate::catalog::{Catalog, Chapter, TableKind};
+use crate::data::Loaded;
+use crate::figure::Figure;
 use crate::markup::escaped;
 use crate::sources::Sources;
-use crate::{tables, words};
-use anyhow::Result;
+use crate::terms::explained;
+use crate::{report_answer, report_map, report_points, tables, words};
+use anyhow::{Context, Result};
 use netkv_claims::Claims;
+use netkv_verdict::Answer;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Component, Path};
 
 const STYLE: &str = include_str!("report.css");
+const SCRIPT: &str = include_str!("report.js");
+/// Nothing is fetched, from anywhere.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'";
+
+const LEAD: &str = "Simulated runs of disaggregated LLM inference: prompts are computed on prefill instances, their KV caches \
+                    cross a shared network, tokens are generated on decode instances. The question is which decode instance \
+                    each request should go to, and whether it pays to look at the network when choosing.";
+
+/// Where tables are, as seen from the page, and how commands name the folder of results.
+pub(crate) struct Links {
+    results: String,
+    option: String,
+}
+
+impl Links {
+    /// Those of a page at `path`.
+    pub(crate) fn from(path: &Path, results: &Path) -> Result<Self> {
+        let place = |path: &Path| std::path::absolute(path).with_context(|| format!("cannot place {}", path.display()));
+        let (page, tables) = (place(path.parent().unwrap_or(Path::new("")))?, place(results)?);
+        let common = page.components().zip(tables.components()).take_while(|(one, two)| one == two).count();
+        let up = page.components().skip(common).map(|_| Component::ParentDir);
+        let way: Vec<String> = up
+            .chain(tables.components().skip(common))
+            .map(|part| part.as_os_str().to_string_lossy().into_owned())
+            .collect();
+        let is_usual = results.is_absolute() || results == Path::new("results");
+        let option = if is_usual { String::new() } else { format!(" --results {}", results.display()) };
+        Ok(Self { results: if way.is_empty() { ".".to_owned() } else { way.join("/") }, option })
+    }
+}
 
 /// The page.
-pub(crate) fn page(sources: Sources<'_>, catalog: &Catalog, claims: Option<&Claims>) -> Result<String> {
-    let results = sources.results;
-    let mut html = String::new();
-    html.push_str("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-    html.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-    html.push_str("<meta name=\"color-scheme\" content=\"light dark\">\n<title>NetKV: results</title>\n");
-    write!(html, "<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>NetKV: results</h1>\n")?;
-    html.push_str(
-        "<p class=\"lead\">Simulated runs of disaggregated LLM inference: prompts are computed on prefill instances, \
-         their KV caches cross a shared network, tokens are generated on decode instances. The question is which \
-         decode instance each request should go to, and whether it pays to look at the network when choosing. \
-         Everything on this page is computed from the result tables, but for what the paper prints; nothing of ours is \
-         typed in by hand.</p>\n",
-    );
-    warning(&mut html, results, catalog)?;
-    for spec in &catalog.tables {
-        match &spec.kind {
-            TableKind::Report(table) => table.write(&mut html, results, &spec.experiment, &spec.view)?,
-            TableKind::PolicyPage(_) | TableKind::Paper(_) => {}
+pub(crate) fn page(sources: Sources<'_>, catalog: &Catalog, claims: Option<&Claims>, links: &Links) -> Result<String> {
+    let chapters = catalog.chapters();
+    let names: Vec<&str> = chapters.iter().flat_map(|chapter| chapter.experiments.iter().copied()).collect();
+    let (mut overview, mut body) = (String::new(), String::new());
+    let mut fed: Vec<(String, Vec<&str>)> = Vec::new();
+    for Chapter { title, experiments } in &chapters {
+        if names.len() > 1 {
+            writeln!(body, "<h2 id=\"{}\">{}</h2>", anchor(title), escaped(title))?;
+        }
+        for experiment in experiments {
+            let loaded = Loaded::read(sources.results, experiment)?;
+            let answer = report_answer::answer(&loaded)?;
+            report_answer::overview_rows(&mut overview, &answer, &loaded.labels)?;
+            warned(&mut fed, &loaded, experiment);
+            Block { loaded: &loaded, answer: &answer, catalog, sources, links }.write(&mut body)?;
         }
     }
-    if let Some(claims) = claims {
-        html.push_str(&netkv_claims::html(&claims.fitted, &netkv_claims::judge(claims, results)?));
+    let only = if let [one] = names[..] { Some(one) } else { None };
+    let title = format!("NetKV: {}", only.unwrap_or("results"));
+    let mut html = head(&title)?;
+    contents(&mut html, catalog, &chapters, claims.is_some() && only.is_none())?;
+    writeln!(html, "<main>\n<h1>{}</h1>", escaped(&title))?;
+    for (sentence, experiments) in fed {
+        let noun = if experiments.len() == 1 { "Experiment" } else { "Experiments" };
+        writeln!(html, "<p class=\"warning\"><b>{noun} {}.</b> {}</p>", experiments.join(", "), escaped(&sentence))?;
     }
-    html.push_str(&tables::html(sources, catalog)?);
-    let mut above = "";
-    for figure in &catalog.figures {
-        if above != figure.section {
-            above = &figure.section;
-            writeln!(html, "<h2>{}</h2>", escaped(above))?;
+    if only.is_none() {
+        write!(html, "<p class=\"lead\">{}</p>\n<h2 id=\"answers\">Answers</h2>\n{OVERVIEW}", explained(LEAD))?;
+        write!(html, "{overview}</tbody>\n</table>\n</div>\n")?;
+        if let Some(claims) = claims {
+            let judged = netkv_claims::judge(claims, sources.results)?;
+            html.push_str(&netkv_claims::html(&claims.fitted, &judged).replacen("<h2>", "<h2 id=\"claims\">", 1));
         }
-        let svg = figure.svg(sources)?;
-        writeln!(
-            html,
-            "<figure id=\"{}\">\n<div class=\"drawing\">\n{svg}</div>\n<figcaption>{} \
-             <span class=\"quiet\">Experiment <code>{}</code>.</span></figcaption>\n</figure>",
-            figure.name,
-            escaped(&figure.shows),
-            figure.experiment
-        )?;
     }
-    provenance(&mut html, results, catalog)?;
-    html.push_str("</main>\n</body>\n</html>\n");
+    html.push_str(&tables::html(sources, catalog)?.replacen("<h2>", "<h2 id=\"paper-tables\">", 1));
+    html.push_str(&body);
+    if only.is_some() {
+        writeln!(html, "<p class=\"lead\">{}</p>", explained(LEAD))?;
+    }
+    writeln!(
+        html,
+        "</main>\n<div id=\"tip\" role=\"tooltip\" hidden></div>\n<script>\n{SCRIPT}</script>\n</body>\n</html>"
+    )?;
     Ok(html)
 }
 
-/// Says on top which experiments were not fed with the recorded trace; those that share a sentence share a paragraph.
-fn warning(html: &mut String, results: &Path, catalog: &Catalog) -> Result<()> {
-    let mut told: Vec<(String, Vec<&str>)> = Vec::new();
-    for experiment in catalog.experiments() {
-        let Some(figure) = catalog.figures.iter().find(|figure| figure.experiment == experiment) else { continue };
-        if let Some(sentence) = words::generated(&Results::read(results, experiment, &figure.view)?.metadata) {
-            match told.iter_mut().find(|(other, _)| *other == sentence) {
-                Some((_, fed)) => fed.push(experiment),
-                None => told.push((sentence, vec![experiment])),
-            }
+/// Heads of the table of all answers.
+const OVERVIEW: &str = "<p class=\"quiet\">Points of each experiment's grid, by what a policy does there to mean TTFT: against \
+                        the best policy that ignores the network, or against the baseline where there is none. A click on a \
+                        head sorts.</p>\n<div class=\"scroll\">\n<table class=\"sort counts\">\n<thead><tr><th>Experiment</th>\
+                        <th>What is judged</th><th>Pays</th><th>No difference</th><th>Harms</th><th>Open</th>\
+                        <th>Overloaded</th><th>At best</th></tr></thead>\n<tbody>\n";
+
+fn head(title: &str) -> Result<String> {
+    let mut html = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    writeln!(html, "<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">")?;
+    html.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+    html.push_str("<meta name=\"color-scheme\" content=\"light dark\">\n");
+    write!(html, "<title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n", escaped(title))?;
+    Ok(html)
+}
+
+fn anchor(title: &str) -> String {
+    let letter = |letter: char| if letter.is_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
+    title.chars().map(letter).collect()
+}
+
+/// The one list of contents.
+fn contents(html: &mut String, catalog: &Catalog, chapters: &[Chapter<'_>], has_claims: bool) -> Result<()> {
+    html.push_str("<nav><details><summary>Contents</summary>\n<ul>\n");
+    let is_one = chapters.iter().map(|chapter| chapter.experiments.len()).sum::<usize>() == 1;
+    if !is_one {
+        html.push_str("<li><a href=\"#answers\">Answers</a></li>\n");
+    }
+    if has_claims {
+        html.push_str("<li><a href=\"#claims\">What became of the paper's claims</a></li>\n");
+    }
+    if catalog.paper_tables().next().is_some() {
+        html.push_str("<li><a href=\"#paper-tables\">The paper's tables</a></li>\n");
+    }
+    for Chapter { title, experiments } in chapters {
+        if !is_one {
+            writeln!(html, "<li><a href=\"#{}\">{}</a>\n<ul>", anchor(title), escaped(title))?;
         }
+        for experiment in experiments {
+            writeln!(html, "<li><a href=\"#x-{experiment}\">{experiment}</a>\n<ul>")?;
+            for figure in catalog.figures.iter().filter(|figure| figure.experiment == *experiment) {
+                writeln!(html, "<li><a href=\"#{0}\">{0}</a></li>", figure.name)?;
+            }
+            html.push_str("</ul></li>\n");
+        }
+        html.push_str(if is_one { "" } else { "</ul></li>\n" });
     }
-    for (sentence, fed) in told {
-        let noun = if fed.len() == 1 { "Experiment" } else { "Experiments" };
-        writeln!(html, "<p class=\"warning\"><b>{noun} {}.</b> {}</p>", fed.join(", "), escaped(&sentence))?;
-    }
+    html.push_str("</ul>\n</details></nav>\n");
     Ok(())
 }
 
-fn provenance(html: &mut String, results: &Path, catalog: &Catalog) -> Result<()> {
-    html.push_str("<h2>Where this comes from</h2>\n<div class=\"scroll\">\n<table class=\"facts\">\n<tbody>\n");
-    for experiment in catalog.experiments() {
-        let Some(figure) = catalog.figures.iter().find(|figure| figure.experiment == experiment) else { continue };
-        let summary = Results::read(results, experiment, &figure.view)?;
-        let format = summary.metadata.get("results_format");
-        let format = format.map_or_else(String::new, |format| format!(" Results format {}.", escaped(format)));
-        let (failed, all) = summary.failures("ttft_mean_ns", None);
+/// Notes an experiment that was not fed with the recorded trace; those that share a sentence share a paragraph.
+fn warned<'a>(fed: &mut Vec<(String, Vec<&'a str>)>, loaded: &Loaded, experiment: &'a str) {
+    let Some(sentence) = words::generated(&loaded.metadata) else { return };
+    match fed.iter_mut().find(|(other, _)| *other == sentence) {
+        Some((_, names)) => names.push(experiment),
+        None => fed.push((sentence, vec![experiment])),
+    }
+}
+
+/// What the report has of one experiment.
+struct Block<'a> {
+    loaded: &'a Loaded,
+    answer: &'a Answer,
+    catalog: &'a Catalog,
+    sources: Sources<'a>,
+    links: &'a Links,
+}
+
+impl Block<'_> {
+    fn write(&self, html: &mut String) -> Result<()> {
+        let (name, labels) = (&self.loaded.experiment, &self.loaded.labels);
+        writeln!(html, "<section id=\"x-{name}\">\n<h3>{name}</h3>")?;
+        self.facts(html)?;
+        report_answer::write(html, self.answer, labels)?;
+        report_map::write(html, self.answer, labels)?;
+        report_points::write(html, self.answer, labels)?;
+        for spec in self.catalog.tables.iter().filter(|spec| spec.experiment == *name) {
+            if let TableKind::Report(table) = &spec.kind {
+                table.write(html, self.loaded, &spec.view)?;
+            }
+        }
+        for figure in self.catalog.figures.iter().filter(|figure| figure.experiment == *name) {
+            self.figure(html, figure)?;
+        }
+        self.files(html)?;
+        Ok(writeln!(html, "</section>")?)
+    }
+
+    /// What there is to know before a number is read: the objective, points, seeds, trace.
+    fn facts(&self, html: &mut String) -> Result<()> {
+        let promised = words::promised(&self.loaded.manifest, &self.loaded.labels, true);
+        let options = &self.answer.options;
+        let (n, compared) = (self.answer.points.len(), self.loaded.labels.title(&options.compared));
+        let values = self.answer.points.iter().map(|point| point.standings.len()).max().unwrap_or_default();
+        let seeds = self.loaded.metadata.get("seeds").map_or("?", String::as_str);
+        let points = if n == 1 { "point" } else { "points" };
+        let said = format!("{n} {points} × {values} values of {compared}; seeds {seeds}.");
+        let trace = words::trace(&self.loaded.metadata);
+        Ok(writeln!(html, "<p class=\"facts\">{} {}</p>", explained(&format!("{promised} {said}")), escaped(&trace))?)
+    }
+
+    fn figure(&self, html: &mut String, figure: &Figure) -> Result<()> {
+        let svg = figure.svg(self.loaded, self.sources)?;
         writeln!(
             html,
-            "<tr><th>{experiment}</th><td>{}{format} {all} runs, {failed} failed.</td></tr>",
-            escaped(&words::provenance(&summary, None))
+            "<figure id=\"{0}\">\n<div class=\"drawing scroll\">\n{svg}</div>\n<figcaption>{1} <span class=\"quiet\">Made by \
+             <code>netkv figures {0}{2}</code>.</span></figcaption>\n</figure>",
+            figure.name,
+            explained(&figure.shows),
+            escaped(&self.links.option),
         )?;
+        Ok(())
     }
-    html.push_str("</tbody>\n</table>\n</div>\n");
-    Ok(())
+
+    /// The tables behind it, and how to make it again.
+    fn files(&self, html: &mut String) -> Result<()> {
+        let (name, option) = (&self.loaded.experiment, escaped(&self.links.option));
+        let folder = escaped(&format!("{}/{name}", self.links.results));
+        let links = ["summary.parquet", "cells.parquet", "manifest.toml"]
+            .map(|file| format!("<a href=\"{folder}/{file}\">{file}</a>"));
+        let said = |key: &str| self.loaded.metadata.get(key).map_or("?", String::as_str);
+        let (failed, all) = self
+            .answer
+            .points
+            .iter()
+            .flat_map(|point| &point.standings)
+            .fold((0, 0), |sum, one| (sum.0 + one.n_failed, sum.1 + one.n + one.n_failed));
+        Ok(writeln!(
+            html,
+            "<p class=\"files quiet\">Tables: {}. {all} runs, {failed} failed; simulation epoch {}, results format {}. This \
+             part alone: <code>netkv report {name}{option}</code>.</p>",
+            links.join(", "),
+            escaped(said("sim_epoch")),
+            escaped(said("results_format")),
+        )?)
+    }
 }

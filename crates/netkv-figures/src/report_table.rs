@@ -1,13 +1,12 @@
 //! A table of the report: every policy at one place across, for each panel.
 
-use crate::data::{Estimate, Results, View};
+use crate::data::{Estimate, Loaded, Results, View};
 use crate::lines::EQUIVALENCE;
 use crate::markup::escaped;
 use crate::{numbers, style, words};
 use anyhow::Result;
 use serde::Deserialize;
 use std::fmt::Write as _;
-use std::path::Path;
 
 /// A table of the report.
 #[derive(Clone, Debug, Deserialize)]
@@ -21,8 +20,8 @@ pub(crate) struct ReportTable {
 
 impl ReportTable {
     /// Adds the table.
-    pub(crate) fn write(&self, html: &mut String, results: &Path, experiment: &str, view: &View) -> Result<()> {
-        let results = Results::read(results, experiment, view)?;
+    pub(crate) fn write(&self, html: &mut String, loaded: &Loaded, view: &View) -> Result<()> {
+        let results = Results::of(loaded, view)?;
         tables(html, &results, self.at, &self.title)
     }
 }
@@ -30,7 +29,7 @@ impl ReportTable {
 fn tables(html: &mut String, results: &Results, at: Option<f64>, title: &str) -> Result<()> {
     let x = results.x_near(at.unwrap_or(f64::NAN));
     let baseline = results.baseline_label();
-    writeln!(html, "<h2>{}</h2>", escaped(&title.replace("{x}", &results.x_label(x))))?;
+    writeln!(html, "<h4>{}</h4>", escaped(&title.replace("{x}", &results.x_label(x))))?;
     writeln!(
         html,
         "<p>Means over {} seeds. The ratio compares mean TTFT with {} on the same requests, seed by seed, with its {}\
@@ -45,9 +44,9 @@ fn tables(html: &mut String, results: &Results, at: Option<f64>, title: &str) ->
     for regime in &results.regimes {
         let (name, description) = results.panel_title(regime);
         if !name.is_empty() {
-            writeln!(html, "<h3>{} <span class=\"quiet\">{}</span></h3>", escaped(&name), escaped(&description))?;
+            writeln!(html, "<h5>{} <span class=\"quiet\">{}</span></h5>", escaped(&name), escaped(&description))?;
         }
-        html.push_str("<div class=\"scroll\">\n<table>\n<thead><tr><th>Policy</th><th>Mean TTFT</th><th>p99 TTFT</th>");
+        html.push_str("<div class=\"scroll\">\n<table class=\"sort\">\n<thead><tr><th>Policy</th><th>Mean TTFT</th><th>p99 TTFT</th>");
         html.push_str("<th>SLO attainment</th><th>Mean TBT</th><th>Decode hits</th>");
         html.push_str("<th>Node / rack / pod / core</th><th>TTFT ratio</th><th></th></tr></thead>\n<tbody>\n");
         for policy in &results.policies {
@@ -68,7 +67,10 @@ fn table_row(html: &mut String, results: &Results, regime: &str, policy: &str, x
     let row = results.row(regime, policy, x, "ttft_mean_ns");
     let failed = row.map_or(0, |row| row.n_failed);
     let look = results.look(policy);
-    let note = if failed > 0 { format!(" <span class=\"bad\">× {failed} failed</span>") } else { String::new() };
+    let mut note = if failed > 0 { format!(" <span class=\"bad\">× {failed} failed</span>") } else { String::new() };
+    if results.is_overloaded(regime, policy, x) {
+        note.push_str(" <span class=\"bad\">overloaded</span>");
+    }
     let (ratio, verdict) = match row.map(|row| row.ratio) {
         _ if policy == results.baseline() => ("1".to_owned(), "<span class=\"quiet\">baseline</span>".to_owned()),
         Some(ratio) => (ratio_words(ratio), verdict(ratio).to_owned()),
@@ -78,11 +80,10 @@ fn table_row(html: &mut String, results: &Results, regime: &str, policy: &str, x
     let colour = look.colour;
     writeln!(
         html,
-        "<tr{class}><th><i style=\"background:#{:02x}{:02x}{:02x}\"></i>{}{note}</th><td>{}</td><td>{}</td><td>{}</td>\
+        "<tr{class}><th><i style=\"--l:{};--d:{}\"></i>{}{note}</th><td>{}</td><td>{}</td><td>{}</td>\
          <td>{}</td><td>{}</td><td>{} %</td><td>{ratio}</td><td>{verdict}</td></tr>",
-        colour.0,
-        colour.1,
-        colour.2,
+        colour.light(),
+        colour.dark(),
         escaped(&look.label),
         cell(mean("ttft_mean_ns"), &seconds),
         cell(mean("ttft_p99_ns"), &seconds),

@@ -4,7 +4,6 @@ use crate::canvas::{Align, Canvas, Font};
 use crate::page::{Key, LABEL, MARGIN, NOTE, PANEL_TITLE, Panel, TITLE, draw_caption, draw_keys};
 use crate::style::INK;
 use crate::words::wrapped;
-use anyhow::Result;
 
 const WIDTH: f64 = 1180.0;
 /// Between the columns.
@@ -83,7 +82,7 @@ impl Sheet {
     }
 
     /// Writes the caption and makes the SVG.
-    pub(crate) fn finished(mut self, caption: &str) -> Result<String> {
+    pub(crate) fn finished(mut self, caption: &str) -> String {
         let height = draw_caption(&mut self.canvas, caption, self.bottom, WIDTH);
         self.canvas.svg(WIDTH, height, &self.title)
     }

@@ -2,16 +2,16 @@
 //! a column for each value of the panels' axis. Between steps stands what the step changes, compared seed by seed.
 
 use crate::axis::Scale;
-use crate::canvas::{Align, Font};
+use crate::canvas::{Align, Fill, Font};
 use crate::data::{Estimate, Results};
 use crate::multiples::{Change, Measured, OPEN};
-use crate::numbers;
 use crate::page::{Key, Panel, TICK, grid_line, marker_radius, widest};
 use crate::pairs::Cells;
 use crate::printed::Printed;
 use crate::sheet::{Layout, Sheet};
 use crate::style::{self, AXIS, INK, MUTED};
 use crate::words::{self, wrapped};
+use crate::{numbers, tips};
 use anyhow::{Result, ensure};
 use serde::Deserialize;
 
@@ -120,7 +120,7 @@ impl Steps {
             n_open += self.draw_points(&mut sheet, &panel, &drawn, (regime, measured), scale);
             self.draw_changes(&mut sheet, &panel, &drawn, (regime, measured))?;
         }
-        sheet.finished(&self.caption(results, printed, n_open))
+        Ok(sheet.finished(&self.caption(results, printed, n_open)))
     }
 
     /// Where a step stands across.
@@ -162,9 +162,13 @@ impl Steps {
             if let Some((low, high)) = estimate.low.zip(estimate.high) {
                 sheet.canvas.line(&[at(step, low), at(step, high)], look.colour, 2.0);
             }
-            let failed = drawn.results.row(regime, policy, 0.0, &measured.metric).is_some_and(|row| row.n_failed > 0);
-            if let Some(mean) = estimate.mean {
-                sheet.canvas.marker(at(step, mean), look.marker, marker_radius(look.marker), look.colour, failed);
+            let row = drawn.results.row(regime, policy, 0.0, &measured.metric);
+            if let Some((mean, row)) = estimate.mean.zip(row) {
+                let is_overloaded = drawn.results.is_overloaded(regime, policy, 0.0);
+                let fill = Fill::of(row.n_failed > 0, is_overloaded);
+                sheet.canvas.marker(at(step, mean), look.marker, marker_radius(look.marker), look.colour, fill);
+                let value = format!("{}: {}", measured.title(), tips::value(*estimate, measured.unit()));
+                sheet.canvas.tip(at(step, mean), &tips::of_row(drawn.results, &look.label, row, &value, is_overloaded));
             }
             if let Some(value) = drawn.theirs(regime, policy, measured) {
                 let radius = marker_radius(look.marker) * OPEN;
@@ -219,6 +223,7 @@ impl Steps {
         if !self.says.is_empty() {
             sentences.push(self.says.clone());
         }
+        sentences.extend(words::overload(results, "Crossed-out marks"));
         sentences.extend(words::failures(results, &self.measures[0].metric, None, "marks with a white centre"));
         sentences.join(" ")
     }

@@ -1,27 +1,32 @@
 //! Colours, markers and names: one look per policy, the same in every figure.
 //!
-//! Colours are those of Okabe and Ito, which the colour-blind can tell apart; shapes say the same again.
+//! The first colours are those of Okabe and Ito, which the colour-blind can tell apart; shapes say the same again.
 
-pub(crate) use plotters::style::RGBColor;
+pub(crate) use crate::colour::Colour;
+use crate::colour::mixed;
 
-pub(crate) const WHITE: RGBColor = RGBColor(255, 255, 255);
+pub(crate) const WHITE: Colour = Colour::both([255, 255, 255], [22, 24, 28]);
 /// Titles.
-pub(crate) const INK: RGBColor = RGBColor(28, 31, 36);
+pub(crate) const INK: Colour = Colour::both([28, 31, 36], [231, 233, 236]);
 /// Tick labels, captions.
-pub(crate) const MUTED: RGBColor = RGBColor(92, 99, 110);
+pub(crate) const MUTED: Colour = Colour::both([92, 99, 110], [160, 167, 178]);
 /// Axes.
-pub(crate) const AXIS: RGBColor = RGBColor(160, 166, 176);
+pub(crate) const AXIS: Colour = Colour::both([160, 166, 176], [96, 103, 114]);
 /// Grid lines.
-pub(crate) const GRID: RGBColor = RGBColor(232, 234, 238);
+pub(crate) const GRID: Colour = Colour::both([232, 234, 238], [45, 49, 56]);
 
-const BLACK: RGBColor = RGBColor(0, 0, 0);
-const ORANGE: RGBColor = RGBColor(230, 159, 0);
-const SKY: RGBColor = RGBColor(86, 180, 233);
-const GREEN: RGBColor = RGBColor(0, 158, 115);
-const YELLOW: RGBColor = RGBColor(240, 228, 66);
-const BLUE: RGBColor = RGBColor(0, 114, 178);
-const VERMILLION: RGBColor = RGBColor(213, 94, 0);
-const PURPLE: RGBColor = RGBColor(204, 121, 167);
+const BLACK: Colour = Colour::both([0, 0, 0], [245, 246, 248]);
+const ORANGE: Colour = Colour::mark(230, 159, 0);
+const SKY: Colour = Colour::mark(86, 180, 233);
+const GREEN: Colour = Colour::mark(0, 158, 115);
+const YELLOW: Colour = Colour::mark(240, 228, 66);
+const BLUE: Colour = Colour::mark(0, 114, 178);
+const VERMILLION: Colour = Colour::mark(213, 94, 0);
+/// Of what balances load alone.
+const SILVER: Colour = Colour::mark(150, 156, 166);
+const SLATE: Colour = Colour::mark(60, 66, 76);
+const RASPBERRY: Colour = Colour::mark(190, 24, 93);
+const PURPLE: Colour = Colour::mark(204, 121, 167);
 
 /// The shape of a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +84,7 @@ impl Marker {
 #[derive(Clone, Debug)]
 pub(crate) struct PolicyStyle {
     pub(crate) label: String,
-    pub(crate) colour: RGBColor,
+    pub(crate) colour: Colour,
     pub(crate) marker: Marker,
     /// Width of its line, in pixels.
     pub(crate) width: f64,
@@ -87,36 +92,36 @@ pub(crate) struct PolicyStyle {
     pub(crate) dashed: bool,
 }
 
-/// Key, label, colour and marker of each policy, in the order of legends; NetKV is drawn last but one. Colours tell
-/// families: what balances load is grey, Dynamo's green, SGLang's sky, llm-d's blue, the ones that choose pairs purple,
-/// the paper's NetKV
-/// vermillion, ours orange. Metrics that are drawn beside each other have a look as well.
-const POLICIES: [(&str, &str, RGBColor, Marker); 30] = [
+/// Key, label, colour and marker of each policy, in the order of legends; NetKV is drawn last but one. Every
+/// policy has a colour of its own, which tells its family: what balances load is grey, Dynamo's are greens, SGLang's teal,
+/// llm-d's blue, those that choose pairs purple, the paper's NetKV and its parts vermillion, the guarded rule and its parts
+/// orange, the joint one raspberry. Metrics that are drawn beside each other have a look as well.
+const POLICIES: [(&str, &str, Colour, Marker); 30] = [
     ("round_robin", "Round-robin", PURPLE, Marker::Square),
-    ("random", "Random", MUTED, Marker::Plus),
+    ("random", "Random", SILVER, Marker::Plus),
     ("power_of_two", "Power of two choices", MUTED, Marker::Diamond),
-    ("jsq", "Shortest queue", MUTED, Marker::Down),
+    ("jsq", "Shortest queue", SLATE, Marker::Down),
     ("load_aware", "Load-aware", GREEN, Marker::Down),
     ("cache_aware", "Cache-aware", SKY, Marker::Up),
     ("cache_load_aware", "Cache+load-aware (tuned)", BLUE, Marker::Diamond),
-    ("dynamo_decode", "Dynamo", GREEN, Marker::Square),
-    ("dynamo_topology_required", "Dynamo, domain required", GREEN, Marker::Up),
-    ("dynamo_topology_preferred", "Dynamo, domain preferred", GREEN, Marker::Disc),
-    ("dep9118_static", "Dynamo DEP 9118 (static cost)", GREEN, Marker::Star),
-    ("sglang_cache_aware", "SGLang cache-aware", SKY, Marker::Square),
-    ("smg_expected_wait", "SMG expected wait", SKY, Marker::Disc),
-    ("llmd", "llm-d 3:2:2", BLUE, Marker::Square),
-    ("llmd_topology", "llm-d 3:2:2 + topology", BLUE, Marker::Up),
-    ("aibrix_pd", "AIBrix pd", PURPLE, Marker::Up),
-    ("mooncake_ttft", "Mooncake TTFT", PURPLE, Marker::Disc),
-    ("netkv_guarded_static", "NetKV guarded, static", ORANGE, Marker::Plus),
-    ("netkv_guarded_no_ledger", "Guarded, without ledger", ORANGE, Marker::Square),
-    ("netkv_guarded_no_cache", "Guarded, without cache term", ORANGE, Marker::Up),
-    ("netkv_guarded_no_load", "Guarded, without load term", ORANGE, Marker::Down),
-    ("netkv_joint", "NetKV joint (ours)", ORANGE, Marker::Star),
+    ("dynamo_decode", "Dynamo", Colour::mark(104, 151, 33), Marker::Square),
+    ("dynamo_topology_required", "Dynamo, domain required", Colour::mark(72, 112, 20), Marker::Up),
+    ("dynamo_topology_preferred", "Dynamo, domain preferred", Colour::mark(150, 190, 80), Marker::Disc),
+    ("dep9118_static", "Dynamo DEP 9118 (static cost)", Colour::mark(38, 84, 48), Marker::Star),
+    ("sglang_cache_aware", "SGLang cache-aware", Colour::mark(35, 190, 200), Marker::Square),
+    ("smg_expected_wait", "SMG expected wait", Colour::mark(0, 128, 140), Marker::Disc),
+    ("llmd", "llm-d 3:2:2", Colour::mark(70, 86, 190), Marker::Square),
+    ("llmd_topology", "llm-d 3:2:2 + topology", Colour::mark(134, 142, 225), Marker::Up),
+    ("aibrix_pd", "AIBrix pd", Colour::mark(140, 68, 156), Marker::Up),
+    ("mooncake_ttft", "Mooncake TTFT", Colour::mark(178, 120, 205), Marker::Disc),
+    ("netkv_guarded_static", "NetKV guarded, static", Colour::mark(176, 128, 20), Marker::Plus),
+    ("netkv_guarded_no_ledger", "Guarded, without ledger", Colour::mark(245, 200, 90), Marker::Square),
+    ("netkv_guarded_no_cache", "Guarded, without cache term", Colour::mark(140, 100, 20), Marker::Up),
+    ("netkv_guarded_no_load", "Guarded, without load term", Colour::mark(205, 170, 70), Marker::Down),
+    ("netkv_joint", "NetKV joint (ours)", RASPBERRY, Marker::Star),
     ("netkv_guarded", "NetKV guarded (ours)", ORANGE, Marker::Disc),
-    ("netkv_topo_only", "NetKV, tiers alone", VERMILLION, Marker::Up),
-    ("netkv_static", "NetKV static", VERMILLION, Marker::Plus),
+    ("netkv_topo_only", "NetKV, tiers alone", Colour::mark(150, 70, 10), Marker::Up),
+    ("netkv_static", "NetKV static", Colour::mark(240, 140, 80), Marker::Plus),
     ("netkv", "NetKV", VERMILLION, Marker::Disc),
     ("clairvoyant", "Clairvoyant (look-ahead)", BLACK, Marker::Star),
     ("rank_inversion_ratio", "Another way is first at present", VERMILLION, Marker::Diamond),
@@ -150,7 +155,7 @@ pub(crate) fn policy(key: &str) -> PolicyStyle {
 }
 
 /// The looks of marks that stand beside each other in one row.
-pub(crate) const MARKS: [(Marker, RGBColor); 6] = [
+pub(crate) const MARKS: [(Marker, Colour); 6] = [
     (Marker::Disc, BLUE),
     (Marker::Diamond, VERMILLION),
     (Marker::Up, GREEN),
@@ -160,11 +165,11 @@ pub(crate) const MARKS: [(Marker, RGBColor); 6] = [
 ];
 
 /// What grows, and what falls.
-pub(crate) const RISE: RGBColor = BLUE;
-pub(crate) const FALL: RGBColor = VERMILLION;
+pub(crate) const RISE: Colour = BLUE;
+pub(crate) const FALL: Colour = VERMILLION;
 
 /// The colour of a gain as a share of the largest: white for none, darker for more; a loss is blue.
-pub(crate) fn gain(share: f64) -> RGBColor {
+pub(crate) fn gain(share: f64) -> Colour {
     if share >= 0.0 { shade(0.62 * share) } else { mixed(WHITE, BLUE, (-share).clamp(0.0, 1.0)) }
 }
 
@@ -175,74 +180,64 @@ pub(crate) fn one_of_many(position: usize, label: String) -> PolicyStyle {
 }
 
 /// A part of a stacked bar: metric, label, colour.
-type Part = (&'static str, &'static str, RGBColor);
+type Part = (&'static str, &'static str, Colour);
 
 /// The parts of the time to first token, in order of time, of which those that the network causes are warm; and the
 /// distances of transfers, from near (light) to far (dark).
 const PARTS: [Part; 11] = [
-    ("ttft_prefill_queue_ns", "Prefill queue", RGBColor(176, 183, 194)),
+    ("ttft_prefill_queue_ns", "Prefill queue", Colour::mark(176, 183, 194)),
     ("ttft_prefill_compute_ns", "Prefill", BLUE),
     ("ttft_selection_ns", "Selection", YELLOW),
     ("ttft_admission_wait_ns", "Admission wait", PURPLE),
     ("ttft_transfer_ns", "KV transfer", VERMILLION),
     ("ttft_decode_wait_ns", "Decode wait", SKY),
     ("ttft_first_iteration_ns", "First iteration", GREEN),
-    ("tier_node_ratio", "Same node", RGBColor(205, 224, 240)),
-    ("tier_rack_ratio", "Same rack", RGBColor(122, 178, 216)),
-    ("tier_pod_ratio", "Same pod", RGBColor(36, 113, 176)),
-    ("tier_core_ratio", "Between pods", RGBColor(10, 48, 98)),
+    ("tier_node_ratio", "Same node", Colour::mark(205, 224, 240)),
+    ("tier_rack_ratio", "Same rack", Colour::mark(122, 178, 216)),
+    ("tier_pod_ratio", "Same pod", Colour::mark(36, 113, 176)),
+    ("tier_core_ratio", "Between pods", Colour::mark(10, 48, 98)),
 ];
 
 /// The metrics that tell how far transfers go, from near to far.
 pub(crate) const TIERS: [&str; 4] = ["tier_node_ratio", "tier_rack_ratio", "tier_pod_ratio", "tier_core_ratio"];
 
 /// Label and colour of a part of a bar; one that is not known is called by its key and coloured by its position.
-pub(crate) fn part(metric: &str, position: usize) -> (String, RGBColor) {
+pub(crate) fn part(metric: &str, position: usize) -> (String, Colour) {
     let known = PARTS.iter().find(|part| part.0 == metric).map(|part| (part.1.to_owned(), part.2));
     known.unwrap_or_else(|| (metric.to_owned(), MARKS[position % MARKS.len()].1))
 }
 
 /// Colours of a share, from none (white) to all (dark): matplotlib's magma reversed (CC0), its light end made white. Its
 /// lightness falls evenly, so that it can be read without colours too.
-const SHADES: [RGBColor; 10] = [
+const SHADES: [Colour; 10] = [
     WHITE,
-    RGBColor(254, 202, 141),
-    RGBColor(253, 150, 104),
-    RGBColor(241, 96, 93),
-    RGBColor(205, 64, 113),
-    RGBColor(158, 47, 127),
-    RGBColor(114, 31, 129),
-    RGBColor(68, 15, 118),
-    RGBColor(24, 15, 61),
-    RGBColor(0, 0, 4),
+    Colour::both([254, 202, 141], [48, 17, 84]),
+    Colour::both([253, 150, 104], [81, 18, 124]),
+    Colour::both([241, 96, 93], [121, 34, 130]),
+    Colour::both([205, 64, 113], [161, 48, 126]),
+    Colour::both([158, 47, 127], [205, 64, 113]),
+    Colour::both([114, 31, 129], [241, 96, 93]),
+    Colour::both([68, 15, 118], [253, 150, 104]),
+    Colour::both([24, 15, 61], [254, 202, 141]),
+    Colour::both([0, 0, 4], [252, 253, 191]),
 ];
 
 /// The colour of a share between 0 and 1; what lies outside has that of the end.
-pub(crate) fn shade(ratio: f64) -> RGBColor {
+pub(crate) fn shade(ratio: f64) -> Colour {
     let place = ratio.clamp(0.0, 1.0) * (SHADES.len() - 1) as f64;
     let lower = (place as usize).min(SHADES.len() - 2);
     let (from, to, share) = (SHADES[lower], SHADES[lower + 1], place - lower as f64);
     mixed(from, to, share)
 }
 
-/// A colour between two.
-fn mixed(from: RGBColor, to: RGBColor, share: f64) -> RGBColor {
-    let mix = |one: u8, two: u8| libm::round(f64::from(one) + (f64::from(two) - f64::from(one)) * share) as u8;
-    RGBColor(mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
-}
-
 /// Black or white, whichever is read more easily on `colour`.
-pub(crate) fn readable_on(colour: RGBColor) -> RGBColor {
-    if is_light(colour) { INK } else { WHITE }
+pub(crate) fn readable_on(colour: Colour) -> Colour {
+    colour.contrast(INK, WHITE)
 }
 
 /// The same for what matters less.
-pub(crate) fn muted_on(colour: RGBColor) -> RGBColor {
-    if is_light(colour) { mixed(INK, colour, 0.25) } else { mixed(WHITE, colour, 0.2) }
-}
-
-fn is_light(colour: RGBColor) -> bool {
-    0.299 * f64::from(colour.0) + 0.587 * f64::from(colour.1) + 0.114 * f64::from(colour.2) > 135.0
+pub(crate) fn muted_on(colour: Colour) -> Colour {
+    colour.contrast(mixed(INK, colour, 0.25), mixed(WHITE, colour, 0.2))
 }
 
 #[cfg(test)]
@@ -259,6 +254,9 @@ mod tests {
             let same =
                 POLICIES[..index].iter().find(|other| (other.2, other.3) == (*colour, *marker) || other.1 == *label);
             assert!(same.is_none(), "{key} looks like {same:?}");
+            let is_policy = |key: &str| PolicyConfig::NAMES.contains(&key);
+            let twin = POLICIES[..index].iter().find(|other| is_policy(other.0) && other.2 == *colour);
+            assert!(!is_policy(key) || twin.is_none(), "{key} has the colour of {twin:?}");
         }
     }
 }

@@ -51,6 +51,17 @@ impl Unit {
         }
     }
 
+    /// Follows a number in words.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Seconds => " s",
+            Self::Milliseconds => " ms",
+            Self::Percent => " %",
+            Self::Gigabytes => " GB",
+            Self::Own => "",
+        }
+    }
+
     /// The least and largest value there can be of `values`: shares end at 100 %, and what is never negative at 0.
     pub(crate) fn bounds(self, values: impl Iterator<Item = f64>) -> (f64, f64) {
         let (mut least, mut most) = (0.0_f64, 0.0_f64);

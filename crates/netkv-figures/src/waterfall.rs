@@ -2,13 +2,13 @@
 //! gain before to the gain after, and a panel for each policy that it is compared with, seed by seed.
 
 use crate::axis::Scale;
-use crate::canvas::{Align, Font};
+use crate::canvas::{Align, Fill, Font};
 use crate::data::{Estimate, Results};
 use crate::page::{Head, Key, LABEL, Page, Panel, TICK, lower_axis, widest};
 use crate::pairs::Cells;
 use crate::style::{self, AXIS, FALL, INK, MUTED, Marker, RISE};
 use crate::unit::{Unit, named};
-use crate::{numbers, words};
+use crate::{numbers, tips, words};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
@@ -93,8 +93,19 @@ impl Waterfall {
                 }
             }
             Self::draw_steps(&mut page, &panel, scale, &gains[index]);
+            for (step, (&x, gain)) in results.xs.iter().zip(&gains[index]).enumerate() {
+                let Some(row) = results.row("", &self.policy, x, &self.metric) else { continue };
+                let (y, other) = (panel.top + ROW.0 * step as f64, &self.against[index]);
+                let is_overloaded = [&self.policy, other].iter().any(|policy| results.is_overloaded("", policy, x));
+                if is_overloaded {
+                    page.canvas.hatched((panel.left, y), (panel.right, y + ROW.0), AXIS);
+                }
+                let value = format!("{} % lower", tips::value(*gain, Unit::Own));
+                let says = tips::of_row(results, &results.series_label(&self.policy), row, &value, is_overloaded);
+                page.canvas.tip_over((panel.left, y), (panel.right, y + ROW.0), &says);
+            }
         }
-        page.finished(&self.caption(results))
+        Ok(page.finished(&self.caption(results)))
     }
 
     fn draw_ground(&self, page: &mut Page, panel: &Panel, scale: Scale, n_rows: usize) {
@@ -139,7 +150,7 @@ impl Waterfall {
                 page.canvas.line(&[(across(low), y), (across(high), y)], INK, 1.6);
                 end = end.max(across(high));
             }
-            page.canvas.marker((to, y), Marker::Disc, 3.6, INK, false);
+            page.canvas.marker((to, y), Marker::Disc, 3.6, INK, Fill::Full);
             let words = match before {
                 None => format!("{} %", numbers::signed(level, 1)),
                 Some(_) => numbers::signed(delta, 1),
@@ -160,6 +171,7 @@ impl Waterfall {
         if !self.says.is_empty() {
             sentences.push(self.says.clone());
         }
+        sentences.extend(words::overload(results, "Hatched rows"));
         sentences.extend(words::failures(results, &self.metric, None, "steps without a run have no value"));
         sentences.join(" ")
     }

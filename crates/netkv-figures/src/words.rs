@@ -2,10 +2,11 @@
 
 use crate::canvas::{Font, text_width};
 use crate::data::Results;
+use crate::labels::Labels;
 use crate::numbers;
 use crate::printed::Printed;
 use netkv_frames::Metadata;
-use toml::Value;
+use toml::{Table, Value};
 
 /// Lines no wider than `width`, broken between words.
 pub(crate) fn wrapped(words: &str, font: Font, width: f64) -> Vec<String> {
@@ -86,6 +87,13 @@ pub(crate) fn failures(results: &Results, metric: &str, only_x: Option<f64>, mar
     (failed > 0).then(|| format!("{failed} of {all} runs failed and are left out ({mark})."))
 }
 
+/// What a mark of overload is; nothing if there is none.
+pub(crate) fn overload(results: &Results, mark: &str) -> Option<String> {
+    let says = "overloaded; TTFT grew threefold or more over the run, or the mean wait is longer than 5 % of it: such a mean \
+                tells how long the trace is.";
+    results.has_overload().then(|| format!("{mark}: {says}"))
+}
+
 /// What open marks are, or that there are none and why; nothing if the paper has no such figure.
 pub(crate) fn open_marks(printed: Printed<'_>, n_open: usize) -> Option<String> {
     printed.is_wanted().then(|| match (printed.is_there(), n_open) {
@@ -100,32 +108,38 @@ pub(crate) fn objective(results: &Results, metric: &str) -> Option<String> {
     if !metric.starts_with("slo_") {
         return None;
     }
-    let experiment = results.manifest().ok().and_then(|manifest| Some(manifest.get("experiment")?.clone()));
-    let Some(experiment) = experiment.filter(|experiment| experiment.get("slo").is_some()) else {
-        return Some("The objective is not said in the results.".to_owned());
-    };
+    Some(promised(results.manifest(), &results.labels, metric == "slo_attainment_ratio"))
+}
+
+/// What requests are promised: TTFT, and TBT if it is asked for.
+pub(crate) fn promised(manifest: &Table, labels: &Labels, with_tbt: bool) -> String {
+    let experiment = manifest.get("experiment").filter(|experiment| experiment.get("slo").is_some());
+    let said = experiment.and_then(|experiment| said_promise(experiment, labels, with_tbt));
+    said.unwrap_or_else(|| "The objective is not said in the results.".to_owned())
+}
+
+fn said_promise(experiment: &Value, labels: &Labels, with_tbt: bool) -> Option<String> {
     let slo = |key: &str| experiment.get("slo")?.get(key);
     let number = |key: &str| slo(key).and_then(Value::as_float);
     let ttft = match slo("ttft").and_then(Value::as_str) {
-        Some("fixed") => format!("TTFT within {}", fixed_limits(results, &experiment, number("ttft_s"))?),
+        Some("fixed") => format!("TTFT within {}", fixed_limits(labels, experiment, number("ttft_s"))?),
         _ => format!("TTFT within {} times that of an idle system", numbers::trimmed(number("ttft_slowdown")?)),
     };
-    let tbt = match metric {
-        "slo_attainment_ratio" => format!(" and mean TBT within {} ms", numbers::trimmed(number("tbt_ms")?)),
-        _ => String::new(),
-    };
+    // As in the paper, whose objectives are for TTFT alone.
+    let tbt_ms = number("tbt_ms").filter(|&ms| with_tbt && ms < 60_000.0);
+    let tbt = tbt_ms.map_or_else(String::new, |ms| format!(" and mean TBT within {} ms", numbers::trimmed(ms)));
     Some(format!("SLO: {ttft}{tbt}."))
 }
 
 /// "2 s (Chatbot), 5 s (RAG)" where an axis of files sets the limit, else "5 s".
-fn fixed_limits(results: &Results, experiment: &Value, common_s: Option<f64>) -> Option<String> {
+fn fixed_limits(labels: &Labels, experiment: &Value, common_s: Option<f64>) -> Option<String> {
     let seconds = |value: f64| format!("{} s", numbers::trimmed(value));
     for axis in experiment.get("axis").and_then(Value::as_array).into_iter().flatten() {
         let key = axis.get("key").and_then(Value::as_str).unwrap_or_default();
         let values = axis.get("values").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         let limit = |value: &str| axis.get("overlay")?.get(value)?.get("slo")?.get("ttft_s")?.as_float();
         let limits: Vec<String> = values
-            .filter_map(|value| Some(format!("{} ({})", seconds(limit(value)?), results.labels.value(key, value).0)))
+            .filter_map(|value| Some(format!("{} ({})", seconds(limit(value)?), labels.value(key, value).0)))
             .collect();
         if !limits.is_empty() {
             return Some(limits.join(", "));

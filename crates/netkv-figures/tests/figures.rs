@@ -18,8 +18,8 @@ fn every_figure_and_the_report_are_drawn_with_the_same_bytes_twice() {
     assert_eq!((all.len(), written.len()), (27, 2 * 27));
     assert_eq!((all[0].name.as_str(), all[26].name.as_str()), ("paper_topology", "oracle"), "ranks are kept");
     draw(&results, &second, &[], None).unwrap();
-    report(&results, &first, None).unwrap();
-    report(&results, &second, None).unwrap();
+    report(&results, &[], &first.join("report.html"), None).unwrap();
+    report(&results, &[], &second.join("report.html"), None).unwrap();
     for path in written.iter().map(|path| path.file_name().unwrap()).chain([std::ffi::OsStr::new("report.html")]) {
         let bytes = std::fs::read(first.join(path)).unwrap();
         assert!(bytes.len() > 4000, "{} is nearly empty", path.display());
@@ -73,7 +73,7 @@ fn one_panel_is_drawn_without_a_regime_axis_and_figures_without_results_are_left
     assert!(svg.contains("at a prefill load of 60 %") && !svg.contains("Gb/s"));
     let ratio = std::fs::read_to_string(folder.path().join("ratio_vs_load.svg")).unwrap();
     assert!(ratio.contains("relative to Round-robin") && ratio.contains("One seed gives no interval."));
-    report(&results, folder.path(), None).unwrap();
+    report(&results, &[], &folder.path().join("report.html"), None).unwrap();
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn errors_say_what_can_be_done() {
     let twice = error(&[]);
     assert!(twice.contains("two figures are called oracle: of experiment load and of oracle"), "{twice}");
     std::fs::remove_dir_all(folder.path()).unwrap();
-    assert!(report(folder.path(), folder.path(), None).is_err());
+    assert!(report(folder.path(), &[], &folder.path().join("report.html"), None).is_err());
 }
 
 /// For looking at them: `NETKV_SHOW=folder cargo test -p netkv-figures show` leaves them in that folder.
@@ -113,7 +113,7 @@ fn show() {
     let folder = Path::new(&folder);
     invent_all(&folder.join("results"));
     draw(&folder.join("results"), folder, &[], None).unwrap();
-    report(&folder.join("results"), folder, None).unwrap();
+    report(&folder.join("results"), &[], &folder.join("report.html"), None).unwrap();
     let one = folder.join("one");
     invent(&one.join("results"), "load", &[loads(&[0.3, 0.6, 0.7]), policies()], &[("", 0.5)], 1);
     draw(&one.join("results"), &one, &[], None).unwrap();

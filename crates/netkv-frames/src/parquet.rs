@@ -189,6 +189,19 @@ pub fn read_table(path: &Path) -> Result<(Table, Metadata)> {
     read().with_context(|| format!("cannot read {}", path.display()))
 }
 
+/// Reads some columns of a table.
+///
+/// # Errors
+/// As [`read_table`]; if there is no such column.
+pub fn read_columns(path: &Path, names: &[&str]) -> Result<Table> {
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let read = || -> Result<Table> {
+        let frame = pl::ParquetReader::new(File::open(path)?).with_columns(Some(names.clone())).finish()?;
+        from_frame(&frame)
+    };
+    read().with_context(|| format!("cannot read {} of {}", names.join(", "), path.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,6 +226,9 @@ mod tests {
         let (first, second) = (folder.path().join("a.parquet"), folder.path().join("b.parquet"));
         write_table(&first, TableKind::Cells, &table(), &metadata()).unwrap();
         write_table(&second, TableKind::Cells, &table(), &metadata()).unwrap();
+        let some = read_columns(&first, &["word", "yes"]).unwrap();
+        assert_eq!((some.n_rows(), some.columns().len(), some.has("yes")), (3, 2, true));
+        assert!(read_columns(&first, &["wrd"]).is_err());
         assert_eq!(read_table(&first).unwrap(), (table(), metadata()));
         assert_eq!(std::fs::read(first).unwrap(), std::fs::read(second).unwrap());
     }

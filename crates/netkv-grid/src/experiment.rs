@@ -85,6 +85,17 @@ pub struct Experiment {
 }
 
 impl Experiment {
+    /// The name of the experiment in a file, without reading what it is made of.
+    ///
+    /// # Errors
+    /// If the file, or one that it extends, cannot be read.
+    pub fn name_in(path: &Path) -> Result<String, InputErrors> {
+        let (mut base, _) = source::load_layers(path)?;
+        header::name_by_file(&mut base, path);
+        let name = base.get("name").map(|node| node.content.canonical()).unwrap_or_default();
+        Ok(name.trim_matches('"').to_owned())
+    }
+
     /// Reads an experiment file and all that it names.
     ///
     /// # Errors

@@ -84,6 +84,10 @@ impl<'a> Checker<'a> {
             return;
         };
         self.check_keys(&format!("a {section} of kind {said}"), node, table, (keys, table));
+        let record = self.base.get("record").and_then(text);
+        if section == "figure" && said == "cdf" && record != Some("requests") {
+            self.fail(kind, "a figure of kind cdf is drawn from single requests; set record = \"requests\"".to_owned());
+        }
         let needs_metric = keys.iter().any(|key| key.name == "metric") && keys.iter().any(|key| key.name == "metrics");
         if needs_metric && !table.contains_key("metric") && !table.contains_key("metrics") {
             self.fail(node, format!("a {section} of kind {said} needs a metric, or metrics"));

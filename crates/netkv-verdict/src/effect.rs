@@ -45,6 +45,12 @@ impl Ratio {
         Some(Self { n: logs.len(), mean: libm::exp(estimate.mean), interval, sd, confidence })
     }
 
+    /// "0.910 [0.880, 0.950]".
+    pub fn words(&self) -> String {
+        let mean = format!("{:.3}", self.mean);
+        self.interval.map_or_else(|| mean.clone(), |(low, high)| format!("{mean} [{low:.3}, {high:.3}]"))
+    }
+
     /// What it says.
     pub fn effect(&self) -> Effect {
         match self.interval {

@@ -4,10 +4,12 @@
 //! baseline, and, where the policies are the ones compared, with the best of those that ignore the network.
 
 mod effect;
+mod finding;
 mod json;
 mod points;
 mod text;
 mod words;
 
 pub use effect::{Effect, INDIFFERENCE, Ratio};
-pub use points::{Answer, OVERLOAD_DRIFT, Options, Point, Standing};
+pub use finding::{About, Finding, Said, overload_words};
+pub use points::{Answer, OVERLOAD_DRIFT, Options, Point, Standing, is_overload};

@@ -1,8 +1,9 @@
 //! From the table of cells to what is known of each policy at each point of the grid.
 
 use crate::effect::Ratio;
+use crate::words::{counted, digits};
 use anyhow::{Context as _, Result};
-use netkv_frames::Table;
+use netkv_frames::{Metadata, Table};
 use netkv_policy::NetworkView;
 use std::collections::BTreeMap;
 
@@ -29,6 +30,24 @@ pub struct Options {
     pub confidence_ratio: f64,
     /// What else to say first: trace, objective.
     pub facts: Vec<String>,
+}
+
+impl Options {
+    /// Those of a table of cells, by what it says of itself.
+    pub fn of(cells: &Table, metadata: &Metadata, facts: Vec<String>) -> Self {
+        let said = |key: &str| metadata.get(key).cloned().unwrap_or_default();
+        let names = cells.columns().iter().map(|column| column.name.clone());
+        // Between seed and status stand the axes, and where the requests came from.
+        let between = names.skip_while(|name| name != "seed").skip(1).take_while(|name| name != "status");
+        Self {
+            experiment: said("experiment"),
+            axes: between.filter(|name| name != "trace_origin").collect(),
+            compared: said("baseline_axis"),
+            baseline: said("baseline"),
+            confidence_ratio: said("confidence_ratio").parse().unwrap_or(0.95),
+            facts,
+        }
+    }
 }
 
 /// The answer of an experiment.
@@ -94,12 +113,40 @@ pub struct Standing {
     ttft_by_seed: BTreeMap<String, f64>,
 }
 
+/// Whether waiting grew as long as requests came (by the drift of TTFT), or is long against the time in which they came.
+pub fn is_overload(drift: Option<f64>, wait_s: Option<f64>, span_s: Option<f64>) -> bool {
+    let is_long = wait_s.zip(span_s).is_some_and(|(wait_s, span_s)| wait_s > OVERLOAD_WAIT_RATIO * span_s);
+    is_long || drift.is_some_and(|drift| drift >= OVERLOAD_DRIFT)
+}
+
 impl Standing {
     /// Whether waiting grew as long as requests came, or is long against the time in which they came.
     pub fn is_overloaded(&self) -> bool {
-        let is_long =
-            self.wait_s.zip(self.span_s).is_some_and(|(wait_s, span_s)| wait_s > OVERLOAD_WAIT_RATIO * span_s);
-        is_long || self.drift.is_some_and(|drift| drift >= OVERLOAD_DRIFT)
+        is_overload(self.drift, self.wait_s, self.span_s)
+    }
+
+    /// What else there is to say of it.
+    pub fn remarks(&self, is_best_blind: bool) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if self.n_failed > 0 {
+            remarks.push(format!("{} of {} cells FAILED", self.n_failed, self.n + self.n_failed));
+        }
+        if self.n_empty > 0 {
+            remarks.push(format!("{} counted no request", counted(self.n_empty, "cell")));
+        }
+        if self.is_overloaded() {
+            remarks.push("overloaded".to_owned());
+        }
+        if self.refused > 0.5 {
+            remarks.push(format!("{} requests refused", digits(self.refused)));
+        }
+        if is_best_blind {
+            remarks.push("best that ignores the network".to_owned());
+        }
+        if self.view() == Some(NetworkView::Truth) {
+            remarks.push("a yardstick, no router".to_owned());
+        }
+        remarks
     }
 
     /// What it looks at of the network, if it is a policy.

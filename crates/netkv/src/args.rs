@@ -2,11 +2,13 @@
 
 mod cell;
 mod changes;
+mod figures;
 mod place;
 mod profile;
 
 pub use cell::{CellArgs, WatchArgs};
 pub use changes::Changes;
+pub use figures::{FiguresArgs, ReportArgs};
 pub use place::{Place, RunOptions};
 pub use profile::{ProfileCommand, ProfileFitArgs};
 
@@ -100,6 +102,9 @@ Examples:
   netkv figures
   netkv figures ttft_vs_load --results results --out figures")]
     Figures(FiguresArgs),
+    /// Write one page about experiments: their answer, every point, maps and figures
+    #[command(after_help = figures::REPORT_HELP)]
+    Report(ReportArgs),
     /// Print every column of every result table: name, type, unit, meaning
     #[command(after_help = "\
 Examples:
@@ -329,23 +334,6 @@ pub struct ExplainArgs {
     /// The reduced version: two seeds, 1200 requests, every second value of numeric axes
     #[arg(long)]
     pub quick: bool,
-}
-
-/// `netkv figures`.
-#[derive(Debug, Args)]
-pub struct FiguresArgs {
-    /// Which figures [default: all whose results are there]
-    #[arg(value_name = "NAME")]
-    pub names: Vec<String>,
-    /// Folder of all results
-    #[arg(long, value_name = "DIR", default_value = "results", value_hint = ValueHint::DirPath)]
-    pub results: PathBuf,
-    /// Folder of the figures
-    #[arg(long, value_name = "DIR", default_value = "figures", value_hint = ValueHint::DirPath)]
-    pub out: PathBuf,
-    /// The file with the paper's printed numbers, which are drawn beside ours
-    #[arg(long, value_name = "CLAIMS.toml", default_value = "experiments/paper/claims.toml", value_hint = ValueHint::FilePath)]
-    pub claims: PathBuf,
 }
 
 /// `netkv schema`.

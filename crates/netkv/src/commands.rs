@@ -12,6 +12,7 @@ pub mod keys;
 pub mod new;
 pub mod plan;
 pub mod profile;
+pub mod report;
 pub mod reproduce;
 pub mod run;
 pub mod schema;

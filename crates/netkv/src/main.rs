@@ -63,6 +63,7 @@ fn run() -> Result<Ending, Failure> {
         Command::Fit(args) => commands::fit::fit(&args),
         Command::Figures(args) => commands::figures::figures(&args),
         Command::Keys(args) => commands::keys::keys(&args),
+        Command::Report(args) => commands::report::report(&args),
         Command::Schema(args) => commands::schema::schema(&args),
         Command::Reproduce(args) => commands::reproduce::reproduce(&args),
         Command::Profile(args) => commands::profile::profile(&args),

@@ -103,6 +103,36 @@ const INTERVALS_KEYS: &[Key] = &[
     SAYS,
 ];
 
+const CDF_KEYS: &[Key] = &[
+    NAME,
+    KIND,
+    TITLE,
+    SHOWS,
+    RANK,
+    LINES,
+    PANELS,
+    ONLY,
+    must("metric", Takes::Choice(REQUEST_TIMES)),
+    UNIT,
+    VALUE_TITLE,
+    SCALE,
+];
+
+/// Columns of the table of requests that have a distribution worth a figure.
+const REQUEST_TIMES: &[&str] = &[
+    "ttft_ns",
+    "tbt_mean_ns",
+    "tbt_max_ns",
+    "prefill_queue_ns",
+    "prefill_compute_ns",
+    "transfer_ns",
+    "decode_wait_ns",
+    "decoding_ns",
+    "input_tokens",
+    "output_tokens",
+    "transfer_bytes",
+];
+
 const BARS_KEYS: &[Key] = &[
     NAME,
     KIND,
@@ -177,6 +207,7 @@ pub(super) const FIGURES: &[(&str, &[Key])] = &[
     ("heat_map", HEAT_MAP_KEYS),
     ("steps", STEPS_KEYS),
     ("waterfall", WATERFALL_KEYS),
+    ("cdf", CDF_KEYS),
 ];
 
 const REPORT_TABLE_KEYS: &[Key] =

@@ -15,7 +15,7 @@ const RESULTS: &str = "results";
 struct Cells {
     table: Table,
     metadata: Metadata,
-    axes: Vec<String>,
+    options: Options,
 }
 
 /// Prints what differs.
@@ -43,31 +43,17 @@ impl Cells {
                 path.display()
             ))
         })?;
-        let names = table.columns().iter().map(|column| column.name.clone());
-        // Between seed and status stand the axes, and where the requests came from.
-        let between = names.skip_while(|name| name != "seed").skip(1).take_while(|name| name != "status");
-        let axes = between.filter(|name| name != "trace_origin").collect();
-        Ok(Self { table, metadata, axes })
+        let options = Options::of(&table, &metadata, Vec::new());
+        Ok(Self { table, metadata, options })
     }
 
     fn said(&self, key: &str) -> String {
         self.metadata.get(key).cloned().unwrap_or_default()
     }
 
-    fn options(&self, compared: &str, baseline: &str, facts: Vec<String>) -> Options {
-        Options {
-            experiment: self.said("experiment"),
-            axes: self.axes.clone(),
-            compared: compared.to_owned(),
-            baseline: baseline.to_owned(),
-            confidence_ratio: self.said("confidence_ratio").parse().unwrap_or(0.95),
-            facts,
-        }
-    }
-
     /// Two values of the axis that the experiment compares: the second against the first.
-    fn values(&self, a: &str, b: &str) -> Result<Answer, Failure> {
-        let axis = self.said("baseline_axis");
+    fn values(self, a: &str, b: &str) -> Result<Answer, Failure> {
+        let axis = self.options.compared.clone();
         let values = self.table.words(&axis).map_err(Failure::input)?;
         for asked in [a, b] {
             if !values.iter().any(|value| value == asked) {
@@ -78,19 +64,21 @@ impl Cells {
         }
         let kept: Vec<usize> = (0..values.len()).filter(|&row| [a, b].contains(&values[row].as_str())).collect();
         let facts = vec![format!("trace: {}", self.said("trace"))];
-        Answer::of(&rows(&self.table, &kept), self.options(&axis, a, facts)).map_err(Failure::input)
+        let options = Options { baseline: a.to_owned(), facts, ..self.options };
+        Answer::of(&rows(&self.table, &kept), options).map_err(Failure::input)
     }
 
     /// These results and others, where they have the same values of the axes of both.
     fn with(self, other: Self, own_path: &Path, other_path: &Path) -> Result<Answer, Failure> {
-        let axes: Vec<String> = self.axes.iter().filter(|axis| other.axes.contains(axis)).cloned().collect();
+        let axes: Vec<String> =
+            self.options.axes.iter().filter(|axis| other.options.axes.contains(axis)).cloned().collect();
         let (own, theirs) = (own_path.display().to_string(), other_path.display().to_string());
         let part = |cells: &Self, name: &str| -> Result<Table, Failure> {
             let mut table = Table::new();
             let label = ColumnData::Text(vec![Some(name.to_owned()); cells.table.n_rows()]);
             table.push(RESULTS, label);
             for column in cells.table.columns() {
-                let is_own_axis = cells.axes.contains(&column.name) && !axes.contains(&column.name);
+                let is_own_axis = cells.options.axes.contains(&column.name) && !axes.contains(&column.name);
                 if !is_own_axis {
                     table.push(column.name.clone(), column.data.clone());
                 }
@@ -105,9 +93,14 @@ impl Cells {
             .filter(|key| self.said(key) != other.said(key))
             .map(|key| format!("{key}: {} against {}", self.said(key), other.said(key)))
             .collect();
-        let mut options = self.options(RESULTS, &own, differ);
-        options.axes = axes.into_iter().chain([RESULTS.to_owned()]).collect();
-        options.experiment = format!("{own} against {theirs}");
+        let options = Options {
+            experiment: format!("{own} against {theirs}"),
+            axes: axes.into_iter().chain([RESULTS.to_owned()]).collect(),
+            compared: RESULTS.to_owned(),
+            baseline: own.clone(),
+            facts: differ,
+            ..self.options
+        };
         Answer::of(&both, options).map_err(Failure::input)
     }
 }

@@ -19,7 +19,9 @@ pub fn figures(args: &FiguresArgs) -> Result<Ending, Failure> {
     let claims = claims.as_ref();
     let mut written = draw(&args.results, &args.out, &args.names, claims).map_err(blame)?;
     if args.names.is_empty() {
-        written.push(report(&args.results, &args.out, claims).map_err(blame)?);
+        let page = args.out.join("report.html");
+        report(&args.results, &[], &page, claims).map_err(blame)?;
+        written.push(page);
         written.extend(comparison(&args.results, &args.out).map_err(blame)?);
         written.extend(paper_tables(&args.results, &args.out, claims).map_err(blame)?);
     }
@@ -54,7 +56,7 @@ fn check_names(asked: &[String], results: &Path) -> Result<(), Failure> {
 }
 
 /// A disk that does not do what it should is the machine's fault; results that cannot be drawn are the input's.
-fn blame(error: anyhow::Error) -> Failure {
+pub(super) fn blame(error: anyhow::Error) -> Failure {
     let of_machine = |cause: &io::Error| cause.kind() != io::ErrorKind::NotFound;
     let is_machine = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(of_machine);
     Failure::new(if is_machine { Blame::Machine } else { Blame::Input }, error)

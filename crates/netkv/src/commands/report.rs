@@ -1,0 +1,79 @@
+//! `netkv report`: one page about some experiments, from their result tables alone.
+
+use super::figures::blame;
+use crate::args::ReportArgs;
+use crate::failure::{Ending, Failure};
+use crate::output::tell;
+use netkv_claims::Claims;
+use netkv_grid::{Experiment, nearest};
+use std::path::{Path, PathBuf};
+
+/// The page of all results, which `netkv figures` writes as well.
+const OF_ALL: &str = "figures/report.html";
+
+/// An experiment that was asked for: where its results are, its name, and what it was called on the command line.
+struct Asked<'a> {
+    results: PathBuf,
+    name: String,
+    said: &'a Path,
+}
+
+/// Writes the page.
+pub fn report(args: &ReportArgs) -> Result<Ending, Failure> {
+    let usual = PathBuf::from(if args.quick { "results/quick" } else { "results" });
+    let results = args.results.clone().unwrap_or(usual);
+    let asked: Vec<Asked<'_>> = args.experiments.iter().map(|said| find(said, &results)).collect::<Result<_, _>>()?;
+    let results = asked.first().map_or(results, |first| first.results.clone());
+    if let Some(other) = asked.iter().find(|one| one.results != results) {
+        let (one, two) = (results.display(), other.results.display());
+        return Err(Failure::usage(format_args!("one page is of one folder of results, not of {one} and {two}")));
+    }
+    let there = netkv_figures::experiments(&results);
+    asked.iter().try_for_each(|one| check(one, &there))?;
+    let mut names: Vec<String> = asked.into_iter().map(|one| one.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    let usual = match names.as_slice() {
+        [] if args.quick || args.results.is_some() => results.join("report.html"),
+        [] => PathBuf::from(OF_ALL),
+        [one] => results.join(one).join("report.html"),
+        _ => results.join("report.html"),
+    };
+    let page = args.out.clone().unwrap_or(usual);
+    let has_claims = args.claims.is_file() && !args.quick;
+    let claims = if has_claims { Some(Claims::read(&args.claims).map_err(Failure::input)?) } else { None };
+    netkv_figures::report(&results, &names, &page, claims.as_ref()).map_err(blame)?;
+    tell(&format!("report: {}", page.display()));
+    Ok(Ending::Done)
+}
+
+/// An experiment by its file, the folder of its results, or its name.
+fn find<'a>(said: &'a Path, results: &Path) -> Result<Asked<'a>, Failure> {
+    if said.extension().is_some_and(|extension| extension == "toml") {
+        return Ok(Asked { results: results.to_owned(), name: Experiment::name_in(said)?, said });
+    }
+    let name = said.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = said.parent().filter(|parent| !parent.as_os_str().is_empty());
+    Ok(Asked { results: folder.unwrap_or(results).to_owned(), name, said })
+}
+
+/// Without results there is no report.
+fn check(asked: &Asked<'_>, there: &[String]) -> Result<(), Failure> {
+    let Asked { results, name, said } = asked;
+    if there.contains(name) {
+        return Ok(());
+    }
+    let shown = results.display();
+    let by_name = Path::new("experiments").join(format!("{name}.toml"));
+    let file = if said.is_file() { Some((*said).to_owned()) } else { Some(by_name).filter(|file| file.is_file()) };
+    if let Some(file) = file {
+        let quick = if results.ends_with("quick") { " --quick" } else { "" };
+        let command = format!("netkv run {}{quick}", file.display());
+        return Err(Failure::input(format_args!("{name} has no results in {shown}: make them first with {command}")));
+    }
+    let known =
+        if there.is_empty() { "there are none yet: netkv run EXPERIMENT.toml".to_owned() } else { there.join(", ") };
+    let near = nearest(name, there.iter().map(String::as_str));
+    let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    Err(Failure::input(format_args!("there are no results of {name} in {shown}; there are those of {known}{hint}")))
+}
