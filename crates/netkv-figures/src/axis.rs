@@ -39,6 +39,8 @@ impl Scale {
     /// Makes room for intervals, but never more than 60 % of its length, on either side; a linear axis without negative
     /// values gets none.
     pub(crate) fn widened(self, ends: impl Iterator<Item = (f64, f64)>) -> Self {
+        // On a logarithmic axis there is no room that an interval which reaches below zero could have.
+        let ends = ends.filter(|ends| !self.log || ends.0 > 0.0);
         let wide = ends.fold(self, |wide, (low, high)| wide.joined(Self { low, high, ..self }));
         let (low, high) = if self.log {
             let most = libm::exp2(self.span() * 0.6);

@@ -97,6 +97,8 @@ pub(crate) struct Results {
     index: Vec<Option<usize>>,
     /// Panel, line and place across of the points that are overloaded.
     overloaded: BTreeSet<(String, String, u64)>,
+    /// The same of the baseline, where the view shows another value of its axis alone.
+    baseline_overloaded: BTreeSet<(String, String, u64)>,
 }
 
 /// An experiment's summary and manifest, read once for all its figures.
@@ -161,6 +163,12 @@ impl Results {
         let mut results = Self { experiment, labels, baseline_axis, manifest, ..read };
         results.sort_rows();
         results.overloaded = results.all_overloaded();
+        let (baseline, mut other) = (results.baseline(), view.clone());
+        let hidden = other.only.iter_mut().find(|only| only.0 == results.baseline_axis && only.1 != baseline);
+        if let Some(only) = hidden {
+            only.1 = baseline;
+            results.baseline_overloaded = Self::of(loaded, &other).map(|other| other.overloaded).unwrap_or_default();
+        }
         Ok(results)
     }
 
@@ -205,8 +213,11 @@ impl Results {
 
     /// Whether it is, or the baseline that it is compared with.
     pub(crate) fn compares_overloaded(&self, regime: &str, policy: &str, x: f64) -> bool {
-        if self.overloaded.is_empty() {
+        if !self.has_overload() {
             return false;
+        }
+        if self.baseline_overloaded.contains(&(regime.to_owned(), policy.to_owned(), x.to_bits())) {
+            return true;
         }
         let (mut other_regime, mut other) = (regime.to_owned(), policy.to_owned());
         if self.view.series == self.baseline_axis {
@@ -221,7 +232,7 @@ impl Results {
 
     /// Whether any point is overloaded.
     pub(crate) fn has_overload(&self) -> bool {
-        !self.overloaded.is_empty()
+        !self.overloaded.is_empty() || !self.baseline_overloaded.is_empty()
     }
 
     fn from_table(table: &Table, metadata: Metadata, view: &View, tied: &[String]) -> Result<Self> {
@@ -288,6 +299,7 @@ impl Results {
             metrics: Vec::new(),
             index: Vec::new(),
             overloaded: BTreeSet::new(),
+            baseline_overloaded: BTreeSet::new(),
         })
     }
 

@@ -76,7 +76,10 @@ impl Labels {
 
     /// What an axis is called.
     pub(crate) fn title(&self, axis: &str) -> String {
-        self.axes.get(axis).and_then(|words| words.title.clone()).unwrap_or_else(|| axis.to_owned())
+        self.axes
+            .get(axis)
+            .and_then(|words| words.title.clone())
+            .unwrap_or_else(|| if axis == POLICY_AXIS { "Policy".to_owned() } else { axis.to_owned() })
     }
 
     /// A number of an axis.

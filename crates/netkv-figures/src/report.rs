@@ -33,7 +33,8 @@ impl Links {
     /// Those of a page at `path`.
     pub(crate) fn from(path: &Path, results: &Path) -> Result<Self> {
         let place = |path: &Path| std::path::absolute(path).with_context(|| format!("cannot place {}", path.display()));
-        let (page, tables) = (place(path.parent().unwrap_or(Path::new("")))?, place(results)?);
+        let (mut page, tables) = (place(path)?, place(results)?);
+        page.pop();
         let common = page.components().zip(tables.components()).take_while(|(one, two)| one == two).count();
         let up = page.components().skip(common).map(|_| Component::ParentDir);
         let way: Vec<String> = up
@@ -61,7 +62,8 @@ pub(crate) fn page(sources: Sources<'_>, catalog: &Catalog, claims: Option<&Clai
             let answer = report_answer::answer(&loaded)?;
             report_answer::overview_rows(&mut overview, &answer, &loaded.labels)?;
             warned(&mut fed, &loaded, experiment);
-            Block { loaded: &loaded, answer: &answer, catalog, sources, links }.write(&mut body)?;
+            let is_alone = names.len() == 1;
+            Block { loaded: &loaded, answer: &answer, catalog, sources, links, is_alone }.write(&mut body)?;
         }
     }
     let only = if let [one] = names[..] { Some(one) } else { None };
@@ -160,12 +162,15 @@ struct Block<'a> {
     catalog: &'a Catalog,
     sources: Sources<'a>,
     links: &'a Links,
+    /// Whether the page has no other.
+    is_alone: bool,
 }
 
 impl Block<'_> {
     fn write(&self, html: &mut String) -> Result<()> {
         let (name, labels) = (&self.loaded.experiment, &self.loaded.labels);
-        writeln!(html, "<section id=\"x-{name}\">\n<h3>{name}</h3>")?;
+        let heading = if self.is_alone { String::new() } else { format!("\n<h3>{name}</h3>") };
+        writeln!(html, "<section id=\"x-{name}\">{heading}")?;
         self.facts(html)?;
         report_answer::write(html, self.answer, labels)?;
         report_map::write(html, self.answer, labels)?;

@@ -67,7 +67,8 @@ pub(crate) fn write(html: &mut String, answer: &Answer, labels: &Labels) -> Resu
         strip(html, &finding.said())?;
         html.push_str("<ul>\n");
         for said in finding.said() {
-            write!(html, "<li class=\"{}\">{}", class(said.about), explained(&said.words))?;
+            let words = if said.about == About::Else { explained(&said.words) } else { escaped(&said.words) };
+            write!(html, "<li class=\"{}\">{words}", class(said.about))?;
             if !said.more.is_empty() {
                 write!(html, "<details><summary>which, and how many seeds would settle it</summary><ul>")?;
                 said.more.iter().try_for_each(|more| write!(html, "<li>{}</li>", escaped(more)))?;
