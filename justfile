@@ -34,6 +34,10 @@ cell *args:
 figures *args:
     cargo run --release -q -p netkv -- figures {{args}}
 
+# One page about experiments: `just report experiments/load.toml`; all results if none is named.
+report *args:
+    cargo run --release -q -p netkv -- report {{args}}
+
 # Write the golden table anew, whose change is a commit of its own that says which model change caused it; and the pages about results and experiment files.
 golden:
     NETKV_GOLDEN=write cargo test --release -p netkv --test golden --test schema

@@ -13,6 +13,8 @@ pub(crate) const TICK: Font = Font { size: 12.5, bold: false, colour: MUTED };
 /// White space around everything.
 pub(crate) const MARGIN: f64 = 32.0;
 const CAPTION_LINE: f64 = 17.5;
+/// Titles of panels become no smaller than this share of their size.
+const LEAST_FONT: f64 = 0.72;
 
 /// An entry of the row of keys.
 pub(crate) enum Key {
@@ -127,8 +129,10 @@ impl Page {
         let each = (self.width - 2.0 * MARGIN - 6.0 - rooms - gap * (n - 1) as f64) / n as f64;
         let mut left = MARGIN + head.label_room.0;
         for (column, (name, description)) in titles.iter().enumerate() {
-            self.canvas.text((left, y), name, PANEL_TITLE, Align::Left);
-            self.canvas.text((left, y + 20.0), description, NOTE, Align::Left);
+            for (words, font, y) in [(name, PANEL_TITLE, y), (description, NOTE, y + 20.0)] {
+                let (words, font) = fitted(words, font, each + gap / 2.0);
+                self.canvas.text((left, y), &words, font, Align::Left);
+            }
             if !head.y_title.is_empty() && (column == 0 || head.label_room.1 > 0.0) {
                 let start = left - if column == 0 { head.label_room.0 } else { head.label_room.1 };
                 self.canvas.text((start, top - 20.0), &head.y_title, NOTE, Align::Left);
@@ -149,6 +153,19 @@ impl Page {
         let height = draw_caption(&mut self.canvas, caption, self.bottom, self.width);
         self.canvas.svg(self.width, height, &self.title)
     }
+}
+
+/// Words no wider than `room`: smaller, and cut short if that does not do.
+fn fitted(words: &str, font: Font, room: f64) -> (String, Font) {
+    let width = text_width(words, font);
+    let font = Font { size: font.size * (room / width).clamp(LEAST_FONT, 1.0), ..font };
+    let mut kept = words.to_owned();
+    while text_width(&kept, font) > room && kept.pop().is_some() {}
+    if kept.len() < words.len() {
+        kept.pop();
+        kept.push('…');
+    }
+    (kept, font)
 }
 
 /// Draws the caption of a page `width` wide below `top`; returns the height of the whole page.

@@ -42,16 +42,22 @@ pub(crate) const fn effect_class(effect: Effect) -> &'static str {
 }
 
 /// A swatch and the name of what is compared, with its key.
-pub(crate) fn named(labels: &Labels, axis: &str, name: &str) -> String {
+fn named(labels: &Labels, axis: &str, name: &str) -> String {
+    let is_key = labels.value(axis, name).0 == name;
+    let key = if is_key { String::new() } else { format!(" <code>{}</code>", escaped(name)) };
+    format!("{}{key}", labelled(labels, axis, name))
+}
+
+/// A swatch and the name of what is compared.
+pub(crate) fn labelled(labels: &Labels, axis: &str, name: &str) -> String {
     let label = labels.value(axis, name).0;
-    let key = if label == name { String::new() } else { format!(" <code>{}</code>", escaped(name)) };
     let swatch = if axis == crate::labels::POLICY_AXIS {
         let colour = style::policy(name).colour;
         format!("<i class=\"swatch\" style=\"--l:{};--d:{}\"></i>", colour.light(), colour.dark())
     } else {
         String::new()
     };
-    format!("{swatch}{}{key}", escaped(&label))
+    format!("{swatch}{}", escaped(&label))
 }
 
 /// The question and what each policy does, as a section's content.

@@ -3,7 +3,7 @@
 
 use crate::labels::Labels;
 use crate::markup::escaped;
-use crate::report_answer::{effect_class, named};
+use crate::report_answer::{effect_class, labelled};
 use anyhow::Result;
 use netkv_frames::distinct;
 use netkv_verdict::{Answer, Effect, Finding, Point, Ratio};
@@ -48,7 +48,7 @@ pub(crate) fn write(html: &mut String, answer: &Answer, labels: &Labels) -> Resu
         for (at, place) in places.iter().enumerate() {
             html.push_str("<tr>");
             if at == 0 {
-                let name = named(labels, &answer.options.compared, finding.name);
+                let name = labelled(labels, &answer.options.compared, finding.name);
                 write!(html, "<th rowspan=\"{}\">{name}</th>", places.len())?;
             }
             row_heads(html, (at, &places), labels)?;

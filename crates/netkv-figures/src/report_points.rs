@@ -3,7 +3,7 @@
 use crate::labels::Labels;
 use crate::markup::escaped;
 use crate::numbers::three_digits;
-use crate::report_answer::{effect_class, named};
+use crate::report_answer::{effect_class, labelled};
 use crate::terms::explained;
 use anyhow::Result;
 use netkv_verdict::{Answer, Point, Ratio, Standing};
@@ -36,7 +36,7 @@ pub(crate) fn write(html: &mut String, answer: &Answer, labels: &Labels) -> Resu
     html.push_str("<div class=\"scroll\">\n<table class=\"sort points\">\n<thead><tr>");
     let axes = answer.points.first().map_or(&[][..], |point| &point.coordinates);
     axes.iter().try_for_each(|(axis, _)| write!(html, "<th>{}</th>", escaped(&labels.title(axis))))?;
-    write!(html, "<th>{}</th>", escaped(&labels.title(&options.compared)))?;
+    write!(html, "<th class=\"l\">{}</th>", escaped(&labels.title(&options.compared)))?;
     HEADS.iter().try_for_each(|head| write!(html, "<th>{}</th>", explained(head)))?;
     let against = if asks { "<th>Against best blind</th>" } else { "" };
     writeln!(html, "{against}<th></th></tr></thead>\n<tbody>")?;
@@ -66,7 +66,7 @@ fn row(
         let sort = value.parse::<f64>().map_or_else(|_| String::new(), |number| format!(" data-v=\"{number}\""));
         write!(html, "<td{sort}>{}", escaped(&labels.value(axis, value).0))?;
     }
-    write!(html, "<td>{}", named(labels, &options.compared, &one.name))?;
+    write!(html, "<td class=\"l\">{}", labelled(labels, &options.compared, &one.name))?;
     let seconds = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), three_digits);
     let percent = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |share| format!("{:.1}", share * 100.0));
     let share = one.transfer_s.zip(one.ttft_s).map(|(transfer_s, ttft_s)| transfer_s / ttft_s);
