@@ -83,11 +83,14 @@ impl Bars {
         for (index, panel) in page.panels.clone().into_iter().enumerate() {
             self.draw_panel(&mut page, &panel, results, (index, x), scales[index]);
         }
+        let mut places =
+            results.regimes.iter().flat_map(|regime| results.policies.iter().map(move |one| (regime, one)));
+        let is_overloaded = places.any(|(regime, policy)| results.is_overloaded(regime, policy, x));
         let mut sentences = vec![words::provenance(results, None), "Means over seeds.".to_owned()];
         if scales.windows(2).any(|pair| pair[0] != pair[1]) {
             sentences.push(OWN_AXES.to_owned());
         }
-        sentences.extend(words::overload(results, "Hatched bars"));
+        sentences.extend(words::overload(is_overloaded, "Hatched bars are overloaded"));
         sentences.extend(words::failures(results, &self.metrics[0], Some(x), "such policies carry a ×"));
         Ok(page.finished(&sentences.join(" ")))
     }

@@ -166,7 +166,7 @@ impl Cdf {
             words::provenance(results, None),
             format!("A line is of {n} requests after the warm-up, all seeds together; its marker is the median."),
         ];
-        sentences.extend(words::overload(results, "Crossed-out markers"));
+        sentences.extend(words::overload(results.has_overload(), "Crossed-out markers are overloaded"));
         sentences.join(" ")
     }
 }

@@ -149,7 +149,12 @@ impl Grid {
                 format!("{}{}", estimate.mean.map_or_else(|| "–".to_owned(), signed), if failed { " ×" } else { "" });
             let middle = left + width / 2.0;
             let font = Font { size: 15.0, bold: true, colour: style::readable_on(colour) };
-            canvas.text((middle, if theirs.is_some() { y - 8.0 } else { y }), &words, font, Align::Centre);
+            let at = (middle, if theirs.is_some() { y - 8.0 } else { y });
+            if is_overloaded {
+                let half = (text_width(&words, font) / 2.0 + 4.0, 11.0);
+                canvas.rectangle((at.0 - half.0, at.1 - half.1), (at.0 + half.0, at.1 + half.1), colour, 1.0);
+            }
+            canvas.text(at, &words, font, Align::Centre);
             if let Some(ratio) = theirs {
                 let font = Font { size: 11.5, bold: false, colour: style::muted_on(colour) };
                 canvas.text((middle, y + 12.0), &signed(100.0 * (1.0 - ratio)), font, Align::Centre);
@@ -199,7 +204,7 @@ impl Grid {
         if !self.says.is_empty() {
             sentences.push(self.says.clone());
         }
-        sentences.extend(words::overload(results, "Hatched: one of the two is"));
+        sentences.extend(words::overload(results.has_overload(), "Hatched: overloaded, or the baseline is"));
         sentences.extend(words::failures(results, &self.metric, None, "cells with a ×"));
         sentences.join(" ")
     }

@@ -243,7 +243,8 @@ impl Intervals {
         if scales.windows(2).any(|pair| pair[0] != pair[1]) {
             sentences.push(OWN_AXES.to_owned());
         }
-        sentences.extend(words::overload(results, "Crossed-out marks"));
+        sentences
+            .extend(words::overload(results.has_overload(), "Crossed-out marks are overloaded, or the baseline is"));
         sentences.extend(words::failures(
             results,
             self.metric(),

@@ -213,6 +213,13 @@ impl Lines {
         })
     }
 
+    const fn overload_mark(&self) -> &'static str {
+        match self.compare {
+            Compare::Ratio => "Crossed-out markers are overloaded, or the baseline is",
+            Compare::Absolute => "Crossed-out markers are overloaded",
+        }
+    }
+
     /// Whether a point is overloaded, or what it is compared with.
     fn is_overloaded(&self, results: &Results, row: &Row) -> bool {
         if self.is_ratio() {
@@ -316,7 +323,7 @@ impl Lines {
                 "An arrow down: the interval reaches further, to zero or below, than its logarithmic axis.".to_owned(),
             );
         }
-        sentences.extend(words::overload(results, "Crossed-out markers"));
+        sentences.extend(words::overload(results.has_overload(), self.overload_mark()));
         let mark = "hollow markers; × where no run is left";
         sentences.extend(words::failures(results, self.metric(), None, mark));
         sentences.join(" ")

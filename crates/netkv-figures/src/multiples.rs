@@ -278,7 +278,7 @@ impl Multiples {
             sentences.push("NetKV is drawn over lines that it coincides with.".to_owned());
         }
         sentences.push("Each panel has its own vertical axis, which need not start at zero.".to_owned());
-        sentences.extend(words::overload(results, "Crossed-out markers"));
+        sentences.extend(words::overload(results.has_overload(), "Crossed-out markers are overloaded"));
         sentences.extend(words::failures(results, &self.measures[0].metric, None, "filled marks with a white centre"));
         sentences.join(" ")
     }

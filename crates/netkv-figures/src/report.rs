@@ -71,17 +71,17 @@ pub(crate) fn page(sources: Sources<'_>, catalog: &Catalog, claims: Option<&Clai
     let mut html = head(&title)?;
     contents(&mut html, catalog, &chapters, claims.is_some() && only.is_none())?;
     writeln!(html, "<main>\n<h1>{}</h1>", escaped(&title))?;
+    if only.is_none() {
+        write!(html, "<p class=\"lead\">{}</p>\n<h2 id=\"answers\">Answers</h2>\n{OVERVIEW}", explained(LEAD))?;
+        write!(html, "{overview}</tbody>\n</table>\n</div>\n")?;
+    }
     for (sentence, experiments) in fed {
         let noun = if experiments.len() == 1 { "Experiment" } else { "Experiments" };
         writeln!(html, "<p class=\"warning\"><b>{noun} {}.</b> {}</p>", experiments.join(", "), escaped(&sentence))?;
     }
-    if only.is_none() {
-        write!(html, "<p class=\"lead\">{}</p>\n<h2 id=\"answers\">Answers</h2>\n{OVERVIEW}", explained(LEAD))?;
-        write!(html, "{overview}</tbody>\n</table>\n</div>\n")?;
-        if let Some(claims) = claims {
-            let judged = netkv_claims::judge(claims, sources.results)?;
-            html.push_str(&netkv_claims::html(&claims.fitted, &judged).replacen("<h2>", "<h2 id=\"claims\">", 1));
-        }
+    if let Some(claims) = claims.filter(|_| only.is_none()) {
+        let judged = netkv_claims::judge(claims, sources.results)?;
+        html.push_str(&netkv_claims::html(&claims.fitted, &judged).replacen("<h2>", "<h2 id=\"claims\">", 1));
     }
     html.push_str(&tables::html(sources, catalog)?.replacen("<h2>", "<h2 id=\"paper-tables\">", 1));
     html.push_str(&body);
@@ -98,7 +98,7 @@ pub(crate) fn page(sources: Sources<'_>, catalog: &Catalog, claims: Option<&Clai
 /// Heads of the table of all answers.
 const OVERVIEW: &str = "<p class=\"quiet\">Points of each experiment's grid, by what a policy does there to mean TTFT: against \
                         the best policy that ignores the network, or against the baseline where there is none. A click on a \
-                        head sorts.</p>\n<div class=\"scroll\">\n<table class=\"sort counts\">\n<thead><tr><th>Experiment</th>\
+                        head sorts.</p>\n<div class=\"scroll\">\n<table class=\"sort answers\">\n<thead><tr><th>Experiment</th>\
                         <th>What is judged</th><th>Pays</th><th>No difference</th><th>Harms</th><th>Open</th>\
                         <th>Overloaded</th><th>At best</th></tr></thead>\n<tbody>\n";
 

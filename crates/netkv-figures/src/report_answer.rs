@@ -108,7 +108,7 @@ fn strip(html: &mut String, said: &[Said]) -> Result<()> {
 /// A row for each policy in question: how many points have which effect.
 pub(crate) fn overview_rows(html: &mut String, answer: &Answer, labels: &Labels) -> Result<()> {
     let experiment = escaped(&answer.options.experiment);
-    for finding in answer.findings() {
+    for finding in answer.findings().iter().filter(|one| !one.ratios.is_empty() || !one.overloaded.is_empty()) {
         let said = finding.said();
         let count = |about: About| {
             let n: usize = said.iter().filter(|one| one.about == about).map(|one| one.n_points).sum();
@@ -127,7 +127,7 @@ pub(crate) fn overview_rows(html: &mut String, answer: &Answer, labels: &Labels)
             count(About::Effect(Effect::Harms)),
             count(About::Effect(Effect::Open)),
             count(About::Overload),
-            best(&finding),
+            best(finding),
         )?;
     }
     Ok(())

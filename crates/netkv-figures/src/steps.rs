@@ -223,7 +223,7 @@ impl Steps {
         if !self.says.is_empty() {
             sentences.push(self.says.clone());
         }
-        sentences.extend(words::overload(results, "Crossed-out marks"));
+        sentences.extend(words::overload(results.has_overload(), "Crossed-out marks are overloaded"));
         sentences.extend(words::failures(results, &self.measures[0].metric, None, "marks with a white centre"));
         sentences.join(" ")
     }

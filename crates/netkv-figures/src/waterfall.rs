@@ -171,7 +171,7 @@ impl Waterfall {
         if !self.says.is_empty() {
             sentences.push(self.says.clone());
         }
-        sentences.extend(words::overload(results, "Hatched rows"));
+        sentences.extend(words::overload(results.has_overload(), "Hatched: one of the two is overloaded"));
         sentences.extend(words::failures(results, &self.metric, None, "steps without a run have no value"));
         sentences.join(" ")
     }

@@ -88,10 +88,10 @@ pub(crate) fn failures(results: &Results, metric: &str, only_x: Option<f64>, mar
 }
 
 /// What a mark of overload is; nothing if there is none.
-pub(crate) fn overload(results: &Results, mark: &str) -> Option<String> {
-    let says = "overloaded; TTFT grew threefold or more over the run, or the mean wait is longer than 5 % of it: such a mean \
-                tells how long the trace is.";
-    results.has_overload().then(|| format!("{mark}: {says}"))
+pub(crate) fn overload(is_there: bool, mark: &str) -> Option<String> {
+    let says = "TTFT grew threefold or more over the run, or the mean wait is longer than 5 % of it; such a mean tells how long \
+                the trace is.";
+    is_there.then(|| format!("{mark}: {says}"))
 }
 
 /// What open marks are, or that there are none and why; nothing if the paper has no such figure.

@@ -122,11 +122,14 @@ impl Answer {
     }
 }
 
+/// From how many points, and these, to a sentence and what belongs to it.
+type Words = dyn Fn(&str, &[(&Point, Ratio)]) -> (String, Vec<String>);
+
 impl Finding<'_> {
     /// The sentences, in the order in which they are told.
     pub fn said(&self) -> Vec<Said> {
         let mut said = Vec::new();
-        let mut of = |effect: Effect, words: &dyn Fn(&str, &[(&Point, Ratio)]) -> (String, Vec<String>)| {
+        let mut of = |effect: Effect, words: &Words| {
             let found: Vec<_> = self.ratios.iter().filter(|(_, ratio)| ratio.effect() == effect).copied().collect();
             if !found.is_empty() {
                 let (words, more) = words(&counted(found.len(), "point"), &found);
