@@ -10,7 +10,7 @@ use netkv_verdict::{Answer, Effect, Finding, Point, Ratio};
 use std::fmt::Write as _;
 
 /// More rows than these are folded.
-const MANY_ROWS: usize = 48;
+const MANY_ROWS: usize = 60;
 /// Steps of a colour.
 const STEPS: f64 = 8.0;
 /// The gain, in percent, that has the full colour. Chosen by us: half is much.

@@ -143,9 +143,17 @@ fn the_report_is_whole_on_a_desk_on_a_phone_and_in_the_dark() {
         assert!(!own.contains(outside), "{outside} is in the page");
     }
     assert!(page.contains("content=\"default-src 'none'"), "the page forbids requests itself");
-    for words in ["netkv figures mine_requests", "overloaded", "data-tip=\"time to first token", "within 1.25 times"] {
+    for words in [
+        "netkv figures mine_requests",
+        "Crossed-out markers are overloaded",
+        "data-tip=\"time to first token",
+        "within 1.25 times",
+    ] {
         assert!(page.contains(words), "{words} is not in the page");
     }
+    fs::remove_file(here.path().join("results/mine/requests.parquet")).expect("the requests were there");
+    let without = check(here.path(), &["figures", "mine_requests"], 65).stderr;
+    assert!(without.contains("record = \"requests\"; say so and run it again"), "{without}");
     let Some(browser) = browser() else { return };
     let desk = seen(&browser, &page, &format!("{LOOKS}{ACTS}"), 1280, false);
     let numbers = |key: &str| -> Vec<f64> {
