@@ -28,6 +28,11 @@ impl Colour {
         Self { light, dark: [lifted(red, luma), lifted(green, luma), lifted(blue, luma)] }
     }
 
+    /// Red, green and blue on a light page.
+    pub(crate) const fn light_rgb(self) -> [u8; 3] {
+        self.light
+    }
+
     /// "#1c1f24", on a light page.
     pub(crate) fn light(self) -> String {
         hex(self.light)

@@ -31,6 +31,7 @@ mod numbers;
 mod page;
 mod pairs;
 mod paper_tables;
+mod pen;
 mod printed;
 mod report;
 mod report_answer;
