@@ -96,7 +96,7 @@ pub(crate) struct PolicyStyle {
 /// policy has a colour of its own, which tells its family: what balances load is grey, Dynamo's are greens, SGLang's teal,
 /// llm-d's blue, those that choose pairs purple, the paper's NetKV and its parts vermillion, the guarded rule and its parts
 /// orange, the joint one raspberry. Metrics that are drawn beside each other have a look as well.
-const POLICIES: [(&str, &str, Colour, Marker); 30] = [
+const POLICIES: [(&str, &str, Colour, Marker); 31] = [
     ("round_robin", "Round-robin", PURPLE, Marker::Square),
     ("random", "Random", SILVER, Marker::Plus),
     ("power_of_two", "Power of two choices", MUTED, Marker::Diamond),
@@ -118,6 +118,7 @@ const POLICIES: [(&str, &str, Colour, Marker); 30] = [
     ("netkv_guarded_no_ledger", "Guarded, without ledger", Colour::mark(245, 200, 90), Marker::Square),
     ("netkv_guarded_no_cache", "Guarded, without cache term", Colour::mark(140, 100, 20), Marker::Up),
     ("netkv_guarded_no_load", "Guarded, without load term", Colour::mark(205, 170, 70), Marker::Down),
+    ("netkv_flow", "NetKV flow (ours)", Colour::mark(96, 12, 44), Marker::Diamond),
     ("netkv_joint", "NetKV joint (ours)", RASPBERRY, Marker::Star),
     ("netkv_guarded", "NetKV guarded (ours)", ORANGE, Marker::Disc),
     ("netkv_topo_only", "NetKV, tiers alone", Colour::mark(150, 70, 10), Marker::Up),

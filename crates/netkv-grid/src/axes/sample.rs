@@ -9,14 +9,14 @@ use super::axis::Axis;
 use super::group::Factor;
 use crate::issue::{Issue, Origin, nearest, with_suggestion};
 use crate::reader::{Reader, list};
-use crate::tree::{Content, Table};
+use crate::tree::{Content, Node, Table};
 use netkv_units::Stream;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most points of a sample. Chosen by us.
 const MAX_POINTS: u64 = 1_000_000;
-/// Orders that are drawn before a sample without equal points is given up.
-const MAX_DRAWS: u64 = 1_000;
+/// Exchanges for each point after which a sample without equal points is given up. Chosen by us.
+const MOST_EXCHANGES: usize = 1_000;
 const KEYS: [&str; 3] = ["points", "seed", "axes"];
 
 /// Makes one factor of those that the sample names, in place of the first of them.
@@ -50,7 +50,7 @@ pub(super) fn apply(tree: &Table, axes: &[Axis], factors: &mut Vec<Factor>, file
 }
 
 /// Positions of the axes that are named; none if something is wrong.
-fn named_axes(node: &crate::tree::Node, axes: &[Axis], reader: &mut Reader<'_>) -> Option<BTreeSet<usize>> {
+fn named_axes(node: &Node, axes: &[Axis], reader: &mut Reader<'_>) -> Option<BTreeSet<usize>> {
     let Some(items) = list(node).filter(|items| !items.is_empty()) else {
         return reader.refuse("sample.axes", node, "a list of axes");
     };
@@ -79,22 +79,56 @@ fn draw(factors: &[Factor], points: usize, seed: u64) -> Result<Vec<Vec<usize>>,
     if let Some(all) = all.filter(|&all| all < points) {
         return Err(format!("sample.points = {points} of a product of {all} points; allowed: at most {all}"));
     }
-    let column = |factor: &Factor, index: u64| {
+    let mut stream = Stream::new(seed, "sample");
+    let mut columns = Vec::new();
+    for factor in factors {
         let mut column: Vec<usize> = (0..points).map(|point| point * factor.rows.len() / points).collect();
-        Stream::indexed(seed, "sample", index).shuffle(&mut column);
-        column
-    };
-    for attempt in 0..MAX_DRAWS {
-        let columns: Vec<_> =
-            (0..).zip(factors).map(|(at, factor)| column(factor, attempt * factors.len() as u64 + at)).collect();
-        let at_point =
-            |point: usize| factors.iter().zip(&columns).map(move |(factor, column)| &factor.rows[column[point]]);
-        let rows: Vec<Vec<usize>> = (0..points).map(|point| at_point(point).flatten().copied().collect()).collect();
-        if rows.iter().collect::<BTreeSet<_>>().len() == points {
-            return Ok(rows);
+        stream.shuffle(&mut column);
+        columns.push(column);
+    }
+    if !tell_apart(&mut columns, points, &mut stream) {
+        return Err(format!(
+            "found no sample of {points} points without equal ones; ask for less, or run the whole product"
+        ));
+    }
+    let row = |point: usize| factors.iter().zip(&columns).flat_map(move |(factor, column)| &factor.rows[column[point]]);
+    Ok((0..points).map(|point| row(point).copied().collect()).collect())
+}
+
+/// Exchanges values of equal points with others', column by column, until there are none; false if that takes too long.
+fn tell_apart(columns: &mut [Vec<usize>], points: usize, stream: &mut Stream) -> bool {
+    let row = |columns: &[Vec<usize>], point: usize| columns.iter().map(|column| column[point]).collect::<Vec<_>>();
+    let mut times: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
+    for point in 0..points {
+        *times.entry(row(columns, point)).or_default() += 1;
+    }
+    let mut left = points * MOST_EXCHANGES;
+    while times.len() < points {
+        for point in 0..points {
+            while times[&row(columns, point)] > 1 {
+                if left == 0 {
+                    return false;
+                }
+                left -= 1;
+                let other = stream.below(points as u64) as usize;
+                let column = stream.below(columns.len() as u64) as usize;
+                if point == other {
+                    continue;
+                }
+                for changed in [point, other] {
+                    let before = row(columns, changed);
+                    let n = times.get_mut(&before).expect("every point is counted");
+                    *n -= 1;
+                    if *n == 0 {
+                        times.remove(&before);
+                    }
+                }
+                columns[column].swap(point, other);
+                for changed in [point, other] {
+                    *times.entry(row(columns, changed)).or_default() += 1;
+                }
+            }
         }
     }
-    Err(format!(
-        "sample.points = {points} are too many of this product for a sample without equal points; ask for less"
-    ))
+    true
 }
