@@ -1,5 +1,7 @@
 //! `[sample]`: some points of a product that is too large to be run whole.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like the tests themselves")]
+
 mod common;
 
 use common::load;
