@@ -42,7 +42,7 @@ fn everything_that_is_wrong_with_a_figure_is_told_at_once_with_its_place_and_the
         "metric = \"ttft_maen_ns\" is no metric; `netkv schema` lists them; did you mean ttft_mean_ns?",
         "panel is not a key of a figure of kind lines",
         "unit = \"ns\" is not allowed; there are s, ms, %, GB, own",
-        "\"line\" is no kind of figure; there are lines, intervals, bars, multiples, heat_map, steps, waterfall; did you mean \
+        "\"line\" is no kind of figure; there are lines, intervals, bars, multiples, heat_map, steps, waterfall, cdf; did you mean \
          lines?",
         "a figure of kind intervals needs a metric, or metrics",
         "show = \"netkw\" is no value of axis policy.name; there are netkv, round_robin; did you mean netkv?",
