@@ -2,7 +2,7 @@
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use netkv_benches::{Table, candidates, guarded, netkv, request};
+use netkv_benches::{Table, candidates, flow, guarded, netkv, request};
 use netkv_policy::{CostOracle, Policy};
 
 /// Numbers of candidates.
@@ -47,6 +47,16 @@ fn guarded_one_pod(bencher: Bencher<'_, '_>, n: u32) {
 #[divan::bench(args = SIZES)]
 fn guarded_overloaded(bencher: Bencher<'_, '_>, n: u32) {
     decide(bencher, n, &Table::mixed(n), 0.0);
+}
+
+/// `netkv_flow` with a transfer in flight for every other instance; through pointers, as the simulator calls it.
+#[divan::bench(args = SIZES)]
+fn flow_mixed(bencher: Bencher<'_, '_>, n: u32) {
+    let (table, candidates) = (Table::mixed(n), candidates(n, 1));
+    let mut policy = flow(&table, &candidates, n as usize / 2);
+    let oracle: &dyn CostOracle = &table;
+    let decide = || policy.select(&request(), black_box(&candidates), black_box(oracle));
+    bencher.counter(ItemsCount::new(n)).bench_local(decide);
 }
 
 /// Over an oracle behind a pointer, as the simulator calls every policy.

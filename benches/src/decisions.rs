@@ -1,8 +1,8 @@
 //! A router's decisions: candidates in every state, and an operator's table of the fabric.
 
 use netkv_policy::{
-    Candidate, CostOracle, GuardedTerms, GuardedWeights, IterationModel, NetKv, NetKvConfig, NetKvGuarded, PathCost,
-    PromptView, RequestView,
+    Candidate, CostOracle, Estimates, FlowConfig, GuardedTerms, GuardedWeights, IterationModel, NetKv, NetKvConfig,
+    NetKvGuarded, PathCost, Policy, PolicyConfig, PrefillModel, PromptView, RequestView, Selector, TransferEvent,
 };
 use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, SimTime, Stream, Tier};
 
@@ -45,6 +45,10 @@ impl Table {
 }
 
 impl CostOracle for Table {
+    fn leaving(&self, group: Tier) -> f64 {
+        [37.5e9, 75e9, 150e9, 150e9][group.index()]
+    }
+
     fn path(&self, _: InstanceId, destination: InstanceId) -> PathCost {
         self.figures[self.tier[destination.index()].index()]
     }
@@ -62,6 +66,34 @@ pub const fn netkv() -> NetKv {
 pub fn guarded(tbt_limit_s: f64) -> NetKvGuarded {
     let weights = GuardedWeights { max_congestion_ratio: 0.95, tbt_limit_s, drain_tokens_per_sec: 20_000.0 };
     NetKvGuarded::new(weights, GuardedTerms::ALL, ITERATION)
+}
+
+/// `netkv_flow` with the prefill instance given and `in_flight` transfers from it to the first instances, its book filled.
+pub fn flow(table: &Table, candidates: &[Candidate], in_flight: usize) -> Box<dyn Policy> {
+    let config = FlowConfig {
+        netkv: GuardedWeights { max_congestion_ratio: 0.95, tbt_limit_s: 0.05, drain_tokens_per_sec: 20_000.0 },
+        price: 10.0,
+        tbt_budget_s: 0.0004,
+        lateness_s: 0.2,
+        learning: 0.1,
+        memory_s: 10.0,
+        counts_own: true,
+        chooses_prefill: false,
+    };
+    let prefill = PrefillModel { tokens: LatencyCurve::linear(10_000_000_000_000, 60_000_000_000), per_pair_fs: 0 };
+    let Selector::Decode(mut policy) =
+        PolicyConfig::NetKvFlow(config).build(Estimates { prefill, iteration: ITERATION }, 1)
+    else {
+        unreachable!("the prefill instance is given")
+    };
+    policy.select(&request(), candidates, table);
+    for candidate in candidates.iter().cycle().take(in_flight) {
+        let (source, destination) = (request().source, candidate.instance);
+        let tier = table.path(source, destination).tier;
+        let (bytes, now) = (candidate.transfer_bytes, SimTime::ZERO);
+        policy.observe(&TransferEvent { source, destination, tier, bytes, now, is_over: false });
+    }
+    policy
 }
 
 /// A request with a prompt of 12,000 tokens.

@@ -2,7 +2,7 @@
 
 mod decisions;
 
-pub use decisions::{Table, candidates, guarded, netkv, request};
+pub use decisions::{Table, candidates, flow, guarded, netkv, request};
 use netkv_fabric::{FabricConfig, FabricShape, FatTree, FlowNetwork, Path, RouteChoice, Uplinks, Wiring, ecmp_hash};
 use netkv_units::{Bytes, BytesPerSec, GpuId, LinkId, SimDuration, SimTime, Stream};
 
