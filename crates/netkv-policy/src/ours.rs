@@ -1,5 +1,6 @@
 //! Our rules: the paper's idea with guards, and the choice of both ends with a price.
 
+mod both_ends;
 mod flow_book;
 mod netkv_flow;
 mod netkv_guarded;

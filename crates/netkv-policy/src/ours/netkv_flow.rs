@@ -27,8 +27,9 @@
 //! experiments/tune_flow.toml it changed nothing beyond chance. Parameters were chosen on seeds, points and a part of the trace that no comparison uses
 //! (experiments/tune_flow.toml).
 
+use super::both_ends::choose_prefill;
 use super::flow_book::{FlowBook, Learning};
-use super::netkv_guarded::GuardedWeights;
+use super::netkv_guarded::{Best, GuardedTerms, GuardedWeights, Load, NetKvGuarded, rated};
 use crate::candidate::{Candidate, PrefillCandidate};
 use crate::estimates::{Estimates, IterationModel, PrefillModel};
 use crate::oracle::{CostOracle, PathCost};
@@ -62,12 +63,11 @@ pub struct FlowConfig {
 const PRESSING_S: f64 = 5.0;
 /// The largest pressure. Chosen by us.
 const MOST_PRESSURE: f64 = 100.0;
-/// The best standing of a candidate: it has room and keeps the TBT limit.
-const BEST_STANDING: u8 = 2;
 
 /// The rule.
 pub(crate) struct NetKvFlow {
     config: FlowConfig,
+    guarded: NetKvGuarded,
     prefill: PrefillModel,
     iteration: IterationModel,
     /// An empty iteration, in seconds.
@@ -88,18 +88,11 @@ struct Cost {
     standing: u8,
 }
 
-/// The best of some candidates.
-#[derive(Clone, Copy, Debug)]
-struct Best {
-    index: usize,
-    standing: u8,
-    cost_s: f64,
-}
-
 impl NetKvFlow {
     /// The rule with these parameters, and an empty book.
     pub(crate) fn new(config: FlowConfig, estimates: Estimates) -> Self {
         Self {
+            guarded: NetKvGuarded::new(config.netkv, GuardedTerms::ALL, estimates.iteration),
             prefill: estimates.prefill,
             iteration: estimates.iteration,
             empty_s: estimates.iteration.seconds(0, 0),
@@ -182,14 +175,10 @@ impl NetKvFlow {
             }
             _ => bytes / (path.bandwidth_bytes_per_sec * (1.0 - self.others(&path))),
         };
-        let input_tokens = request.prompt.input_tokens;
-        let iteration_s =
-            self.iteration.seconds(candidate.in_flight() + 1, candidate.committed_tokens() + u64::from(input_tokens));
+        let load = self.guarded.load(request, candidate);
+        let (wait_s, Load { iteration_s, standing, .. }) = (self.guarded.wait_s(&load), load);
         let latency_s = path.latency.as_secs_f64();
-        let missing = candidate.missing_tokens(input_tokens);
-        let wait_s = missing as f64 / self.config.netkv.drain_tokens_per_sec;
         let is_late = left_s > 0.0 && latency_s + moving_s + wait_s + iteration_s > left_s;
-        let has_room = candidate.has_place() && candidate.queued_tokens == 0 && missing == 0;
         Cost {
             latency_s,
             moving_s,
@@ -197,11 +186,7 @@ impl NetKvFlow {
             iteration_s,
             price_s: self.config.price * self.pressure * (iteration_s - self.empty_s),
             lateness_s: if is_late { self.config.lateness_s } else { 0.0 },
-            standing: match (has_room, iteration_s <= self.config.netkv.tbt_limit_s) {
-                (true, true) => BEST_STANDING,
-                (true, false) => 1,
-                (false, _) => 0,
-            },
+            standing,
         }
     }
 
@@ -212,7 +197,7 @@ impl NetKvFlow {
         left_s: f64,
         oracle: &O,
     ) -> Best {
-        let mut best = Best { index: 0, standing: 0, cost_s: f64::INFINITY };
+        let mut best = Best::NONE;
         for (index, candidate) in candidates.iter().enumerate() {
             let cost = self.cost(request, candidate, left_s, oracle);
             let cost_s = cost.total_s();
@@ -251,8 +236,7 @@ impl Policy for NetKvFlow {
                 Term::new("price", "s", cost.price_s),
                 Term::new("lateness", "s", cost.lateness_s),
             ];
-            let meaning = ["no room", "room, TBT over limit", "room, TBT kept"][usize::from(cost.standing)];
-            Rating { rank: BEST_STANDING - cost.standing, standing: meaning, terms }
+            rated(cost.standing, terms)
         };
         candidates.iter().map(rating).collect()
     }
@@ -267,18 +251,8 @@ impl StagedPolicy for NetKvFlow {
         oracle: &dyn CostOracle,
     ) -> usize {
         self.look(prompt.now, prefill.iter().map(|candidate| candidate.instance), decode, oracle);
-        let (mut chosen, mut standing, mut least_s) = (0, 0, f64::INFINITY);
-        for (index, candidate) in prefill.iter().enumerate() {
-            let request = RequestView { source: candidate.instance, prompt: *prompt };
-            let done_s = candidate.done_s(prompt, &self.prefill);
-            let left_s = prompt.ttft_left.as_secs_f64() - done_s;
-            let best = self.best(&request, decode, left_s, oracle);
-            let late_s = if left_s > 0.0 { 0.0 } else { self.config.lateness_s };
-            let total_s = done_s + best.cost_s + late_s;
-            if best.standing > standing || (best.standing == standing && total_s < least_s) {
-                (chosen, standing, least_s) = (index, best.standing, total_s);
-            }
-        }
-        chosen
+        choose_prefill(prompt, prefill, &self.prefill, self.config.lateness_s, |request, left_s| {
+            self.best(request, decode, left_s, oracle)
+        })
     }
 }

@@ -86,9 +86,12 @@ impl Surcharge for Nothing {
 /// The best of some candidates.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Best {
-    index: usize,
-    standing: u8,
-    cost_s: f64,
+    /// Its position.
+    pub(super) index: usize,
+    /// 2: it has room and keeps the TBT limit; 1: it has room; 0: neither.
+    pub(super) standing: u8,
+    /// In seconds; what is compared among those of one standing.
+    pub(super) cost_s: f64,
 }
 
 impl NetKvGuarded {
@@ -111,7 +114,7 @@ impl NetKvGuarded {
         oracle: &O,
         surcharge: &impl Surcharge,
     ) -> Best {
-        let mut best = Best { index: 0, standing: 0, cost_s: f64::INFINITY };
+        let mut best = Best::NONE;
         for (index, candidate) in candidates.iter().enumerate() {
             let way = self.way(request, candidate, oracle);
             // A bound that needs one division tells most candidates to be worse, before anything else is looked at.
@@ -119,12 +122,13 @@ impl NetKvGuarded {
             if best.standing == BEST_STANDING && best.is_beyond(at_least_s) {
                 continue;
             }
-            let Load { iteration_s, missing, standing } = self.load(request, candidate);
+            let load = self.load(request, candidate);
+            let Load { iteration_s, standing, .. } = load;
             let load_s = if self.terms.load { iteration_s + surcharge.of_iteration(iteration_s) } else { 0.0 };
             if standing < best.standing || (standing == best.standing && best.is_beyond(at_least_s + load_s)) {
                 continue;
             }
-            let wait_s = if self.terms.load { missing as f64 / self.weights.drain_tokens_per_sec } else { 0.0 };
+            let wait_s = if self.terms.load { self.wait_s(&load) } else { 0.0 };
             let network_s = way.seconds() + wait_s;
             let cost_s = network_s + load_s + surcharge.of_first_token(network_s + iteration_s);
             if standing > best.standing || cost_s < best.cost_s {
@@ -136,7 +140,7 @@ impl NetKvGuarded {
 
     /// What a candidate's load means for the request.
     #[inline]
-    fn load(&self, request: &RequestView, candidate: &Candidate) -> Load {
+    pub(super) fn load(&self, request: &RequestView, candidate: &Candidate) -> Load {
         let iteration_s = self.iteration_s(request, candidate);
         let missing = candidate.missing_beside(self.lacking_tokens(request, candidate));
         let has_room = candidate.has_place() && candidate.queued_tokens == 0 && missing == 0;
@@ -157,15 +161,21 @@ impl NetKvGuarded {
 
     /// The cost of a candidate, term by term.
     pub(super) fn rating(&self, request: &RequestView, candidate: &Candidate, oracle: &dyn CostOracle) -> Rating {
-        let Load { iteration_s, missing, standing } = self.load(request, candidate);
+        let load = self.load(request, candidate);
+        let Load { iteration_s, standing, .. } = load;
         let (latency_s, moving_s) = self.way(request, candidate, oracle).parts_s();
         let mut terms = vec![Term::new("latency", "s", latency_s), Term::new("transfer", "s", moving_s)];
         if self.terms.load {
-            terms.push(Term::new("wait", "s", missing as f64 / self.weights.drain_tokens_per_sec));
+            terms.push(Term::new("wait", "s", self.wait_s(&load)));
             terms.push(Term::new("iteration", "s", iteration_s));
         }
-        let meaning = ["no room", "room, TBT over limit", "room, TBT kept"][usize::from(standing)];
-        Rating { rank: BEST_STANDING - standing, standing: meaning, terms }
+        rated(standing, terms)
+    }
+
+    /// Seconds until a candidate has room, as far as its load tells.
+    #[inline]
+    pub(super) fn wait_s(&self, load: &Load) -> f64 {
+        load.missing as f64 / self.weights.drain_tokens_per_sec
     }
 
     /// Prompt tokens that the candidate has to find room for, as far as the scheduler knows.
@@ -196,24 +206,18 @@ impl NetKvGuarded {
 /// The best standing of a candidate.
 const BEST_STANDING: u8 = 2;
 
+/// The rating of a candidate of this standing.
+pub(super) fn rated(standing: u8, terms: Vec<Term>) -> Rating {
+    let meaning = ["no room", "room, TBT over limit", "room, TBT kept"][usize::from(standing)];
+    Rating { rank: BEST_STANDING - standing, standing: meaning, terms }
+}
+
 /// How much more than the cost its bound may be, relatively: far more than rounding makes.
 const BOUND_ERROR: f64 = 1e-9;
 
 impl Best {
-    /// Its position.
-    pub(super) const fn index(&self) -> usize {
-        self.index
-    }
-
-    /// 2: it has room and keeps the TBT limit; 1: it has room; 0: neither.
-    pub(super) const fn standing(&self) -> u8 {
-        self.standing
-    }
-
-    /// In seconds; what is compared among those of one standing.
-    pub(super) const fn cost_s(&self) -> f64 {
-        self.cost_s
-    }
+    /// Before any candidate is looked at.
+    pub(super) const NONE: Self = Self { index: 0, standing: 0, cost_s: f64::INFINITY };
 
     /// Whether a candidate of the same standing and at least this cost is worse.
     fn is_beyond(&self, at_least_s: f64) -> bool {
@@ -222,13 +226,13 @@ impl Best {
 }
 
 /// What a candidate's load means for a request.
-struct Load {
+pub(super) struct Load {
     /// The predicted first iteration.
-    iteration_s: f64,
+    pub(super) iteration_s: f64,
     /// Tokens to be freed first.
     missing: u64,
-    /// How acceptable the candidate is.
-    standing: u8,
+    /// How acceptable the candidate is, as [`Best::standing`].
+    pub(super) standing: u8,
 }
 
 /// The way to a candidate, and what has to go over it.

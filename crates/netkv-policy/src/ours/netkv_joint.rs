@@ -22,6 +22,7 @@
 //! little time is promised. The parameters were chosen on seeds and a part of the trace that no comparison uses
 //! (experiments/tune_joint.toml).
 
+use super::both_ends::choose_prefill;
 use super::netkv_guarded::{GuardedTerms, GuardedWeights, NetKvGuarded, Surcharge};
 use crate::candidate::{Candidate, PrefillCandidate};
 use crate::estimates::{Estimates, PrefillModel};
@@ -104,7 +105,7 @@ impl NetKvJoint {
 impl Policy for NetKvJoint {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> usize {
         let prices = self.prices(request.prompt.ttft_left.as_secs_f64());
-        self.netkv.best(request, candidates, oracle, &prices).index()
+        self.netkv.best(request, candidates, oracle, &prices).index
     }
 
     fn rate(&self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> Vec<Rating> {
@@ -120,18 +121,8 @@ impl StagedPolicy for NetKvJoint {
         decode: &[Candidate],
         oracle: &dyn CostOracle,
     ) -> usize {
-        let (mut chosen, mut standing, mut least_s) = (0, 0, f64::INFINITY);
-        for (index, candidate) in prefill.iter().enumerate() {
-            let request = RequestView { source: candidate.instance, prompt: *prompt };
-            let done_s = candidate.done_s(prompt, &self.prefill);
-            let prices = self.prices(prompt.ttft_left.as_secs_f64() - done_s);
-            let best = self.netkv.best(&request, decode, oracle, &prices);
-            let late_s = if prices.left_s.is_none() { self.lateness_s } else { 0.0 };
-            let total_s = done_s + best.cost_s() + late_s;
-            if best.standing() > standing || (best.standing() == standing && total_s < least_s) {
-                (chosen, standing, least_s) = (index, best.standing(), total_s);
-            }
-        }
-        chosen
+        choose_prefill(prompt, prefill, &self.prefill, self.lateness_s, |request, left_s| {
+            self.netkv.best(request, decode, oracle, &self.prices(left_s))
+        })
     }
 }
