@@ -146,7 +146,7 @@ impl Grid {
     fn place(&self, point: usize) -> Vec<usize> {
         let mut rest = point;
         let mut coordinates = vec![0; self.axes.len()];
-        for Factor { axes, rows } in self.factors.iter().rev() {
+        for Factor { axes, rows, .. } in self.factors.iter().rev() {
             let row = &rows[rest % rows.len()];
             axes.iter().zip(row).for_each(|(&axis, &position)| coordinates[axis] = position);
             rest /= rows.len();

@@ -220,7 +220,7 @@ pub struct CapacityArgs {
     /// Only cells with this value on this axis; several values of one axis may be given, and several axes
     #[arg(long, value_name = "AXIS=VALUE", value_parser = parse_filter)]
     pub filter: Vec<(String, String)>,
-    /// The reduced version: two seeds, 1200 requests, every second value of numeric axes
+    /// The reduced version: two seeds unless --seeds says how many, 1200 requests, every second value of numeric axes
     #[arg(long)]
     pub quick: bool,
     /// As JSON
@@ -331,7 +331,7 @@ pub struct ExplainArgs {
     /// What is changed.
     #[command(flatten)]
     pub changes: Changes,
-    /// The reduced version: two seeds, 1200 requests, every second value of numeric axes
+    /// The reduced version: two seeds unless --seeds says how many, 1200 requests, every second value of numeric axes
     #[arg(long)]
     pub quick: bool,
 }

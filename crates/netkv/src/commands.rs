@@ -36,10 +36,13 @@ const QUICK: Reduction = Reduction { max_seeds: 2, max_requests: 1_200 };
 
 /// Loads experiments, all before anything else is done, and says once what there is to say about them.
 fn load_all(paths: &[PathBuf], is_quick: bool, changes: &Changes) -> Result<Vec<Experiment>, Failure> {
+    let overrides = changes.overrides();
     let options = LoadOptions {
         trace_dir: env::var_os("NETKV_TRACE_DIR").map(PathBuf::from),
-        reduction: is_quick.then_some(QUICK),
-        overrides: changes.overrides(),
+        // A number of seeds that is asked for is meant.
+        reduction: is_quick
+            .then(|| Reduction { max_seeds: overrides.seeds.map_or(QUICK.max_seeds, |n| n as usize), ..QUICK }),
+        overrides,
         on_read: Some(tell_reading),
     };
     let mut experiments = Vec::new();

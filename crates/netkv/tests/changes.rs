@@ -125,3 +125,30 @@ fn a_misspelt_experiment_is_answered_with_the_one_that_was_meant() {
         assert!(said.contains(&told), "{said}");
     }
 }
+
+#[test]
+fn a_number_of_seeds_that_is_asked_for_holds_in_a_reduced_run_too() {
+    let here = folder("");
+    let seeds = |arguments: &[&str]| {
+        let (plan, _) = check(here.path(), &[&["plan", "x.toml", "--json"], arguments].concat(), 0);
+        let plan: serde_json::Value = serde_json::from_str(&plan).expect("JSON");
+        plan["seeds"].as_array().expect("a list").len()
+    };
+    assert_eq!(seeds(&["--quick"]), 2);
+    assert_eq!(seeds(&["--quick", "--seeds", "5"]), 5);
+    assert_eq!(seeds(&["--quick", "--seeds", "1"]), 1);
+}
+
+#[test]
+fn a_plan_names_a_sample_of_one_axis_or_of_many() {
+    let axes = "[[axis]]\nkey = 'decode.max_batch'\nvalues = [8, 16, 32]\n\
+                [[axis]]\nkey = 'policy.name'\nvalues = ['round_robin', 'netkv']\n";
+    let plan = |points: usize, sampled: &str| {
+        let here = folder(&format!("[sample]\npoints = {points}\nseed = 1\naxes = [{sampled}]\n{axes}"));
+        check(here.path(), &["plan", "x.toml"], 0).0
+    };
+    let many = plan(3, "'decode.max_batch', 'policy.name'");
+    assert!(many.contains("(3 sampled: decode.max_batch, policy.name)"), "{many}");
+    let one = plan(2, "'decode.max_batch'");
+    assert!(one.contains("(2 sampled: decode.max_batch)"), "{one}");
+}

@@ -10,21 +10,17 @@ pub struct Factor {
     pub axes: Vec<usize>,
     /// What they take together: the position of the value on each of them.
     pub rows: Vec<Vec<usize>>,
+    /// Whether the rows are a sample of a product, rather than all values of axes that advance together.
+    pub is_sample: bool,
 }
 
 impl Factor {
-    /// Whether its rows are a sample of a product, rather than values that advance together.
-    pub fn is_sample(&self) -> bool {
-        self.rows.iter().any(|row| row.iter().any(|position| *position != row[0]))
-    }
-
     /// Keeps every fourth row of a sample, or every second value if one of its axes is numeric.
     pub(super) fn thin(&mut self, axes: &[Axis]) {
-        let is_sample = self.is_sample();
-        if !is_sample && !self.axes.iter().any(|&axis| axes[axis].is_numeric()) {
+        if !self.is_sample && !self.axes.iter().any(|&axis| axes[axis].is_numeric()) {
             return;
         }
-        let step = if is_sample { 4 } else { 2 };
+        let step = if self.is_sample { 4 } else { 2 };
         let mut index = 0..;
         self.rows.retain(|_| index.next().is_some_and(|index: usize| index.is_multiple_of(step)));
     }
@@ -55,7 +51,7 @@ pub(super) fn group(axes: &[Axis], issues: &mut Vec<Issue>) -> Vec<Factor> {
     }
     let together = |axes_of: Vec<usize>| {
         let n = axes[axes_of[0]].values.len();
-        Factor { rows: (0..n).map(|position| vec![position; axes_of.len()]).collect(), axes: axes_of }
+        Factor { rows: (0..n).map(|position| vec![position; axes_of.len()]).collect(), axes: axes_of, is_sample: false }
     };
     groups.into_iter().map(together).collect()
 }

@@ -43,7 +43,7 @@ pub(super) fn apply(tree: &Table, axes: &[Axis], factors: &mut Vec<Factor>, file
         Ok(rows) => {
             let axes = sampled.drain(..).flat_map(|factor| factor.axes).collect();
             *factors = others;
-            factors.insert(first, Factor { axes, rows });
+            factors.insert(first, Factor { axes, rows, is_sample: true });
         }
         Err(message) => issues.push(Issue::new(&node.key_origin, message)),
     }

@@ -73,8 +73,11 @@ fn product(experiment: &Experiment) -> String {
     let factor = |factor: &Factor| {
         let keys: Vec<&str> = factor.axes.iter().map(|&axis| axes[axis].key.as_str()).collect();
         let n = factor.rows.len();
-        let how = if factor.is_sample() { "sampled" } else { "zipped" };
-        if let [key] = keys[..] { format!("{n} {key}") } else { format!("({n} {how}: {})", keys.join(", ")) }
+        match keys[..] {
+            [key] if !factor.is_sample => format!("{n} {key}"),
+            _ if factor.is_sample => format!("({n} sampled: {})", keys.join(", ")),
+            _ => format!("({n} zipped: {})", keys.join(", ")),
+        }
     };
     let seeds = format!("{} seeds", experiment.seeds().len());
     let factors: Vec<_> = experiment.factors().iter().map(factor).chain([seeds]).collect();
