@@ -72,11 +72,12 @@ pub fn guarded(tbt_limit_s: f64) -> NetKvGuarded {
 pub fn flow(table: &Table, candidates: &[Candidate], in_flight: usize) -> Box<dyn Policy> {
     let config = FlowConfig {
         netkv: GuardedWeights { max_congestion_ratio: 0.95, tbt_limit_s: 0.05, drain_tokens_per_sec: 20_000.0 },
-        price: 10.0,
+        price: 3.0,
         tbt_budget_s: 0.0004,
         lateness_s: 0.2,
         learning: 0.1,
         memory_s: 10.0,
+        tolerance_ratio: 0.3,
         counts_own: true,
         chooses_prefill: false,
     };

@@ -38,6 +38,13 @@ pub trait CostOracle {
         f64::INFINITY
     }
 
+    /// What one transfer gets at most over a tier, in bytes per second: that of its interfaces, and of the links that its flows
+    /// are hashed to, if nobody else sends. An operator knows it from the fabric's plan; it does not change. Infinite where it
+    /// is not known.
+    fn alone(&self, _over: Tier) -> f64 {
+        f64::INFINITY
+    }
+
     /// How far apart two instances are: for policies that look at distance alone, which this may tell with less work.
     fn tier(&self, one: InstanceId, other: InstanceId) -> Tier {
         self.path(one, other).tier

@@ -59,8 +59,7 @@ fn transfers_over_the_same_links_send_it_elsewhere_until_they_end() {
 
 #[test]
 fn the_price_rises_while_uneven_batches_exceed_their_budget() {
-    // All 40 requests with 40,000 tokens are on the near instance: 50 ms a token, 30 if they were even, 20 over the budget
-    // of 1 ms. A near place is 100 ms nearer in the network; 41 ms of iteration more cost 41 + 4 x 41 ms from the start.
+    // All 4 requests with 4,000 tokens are on the near instance: 14 ms a token, 12 if they were even, twice the budget of 1 ms.
     let mut candidates = [0, 1].map(idle);
     candidates[0].running = 4;
     candidates[0].running_tokens = 4_000;
@@ -68,15 +67,31 @@ fn the_price_rises_while_uneven_batches_exceed_their_budget() {
     let mut policy = flow(config);
     // 100 ms over the interfaces against an iteration that is 4 ms longer: 20 ms with the price.
     assert_eq!(policy.select(&at(0.0), &candidates, &QUIET), 0);
-    // After two seconds over twice the budget the price is 1.5 times as high: 28 ms.
+    // After two seconds at twice the budget the price is e times as high: 4 + 43 ms.
     assert_eq!(policy.select(&at(2.0), &candidates, &QUIET), 0);
-    // After fifteen 20 times: 324 ms.
+    // After fifteen 100 times, which is the most: 1.6 s.
     assert_eq!(policy.select(&at(15.0), &candidates, &QUIET), 1);
     // Even batches bring it down again.
     let mut even = candidates;
     even[1] = Candidate { running: 4, running_tokens: 4_000, ..even[1] };
     assert_eq!(policy.select(&at(60.0), &even, &QUIET), 0);
     assert_eq!(policy.select(&at(60.0), &candidates, &QUIET), 0);
+}
+
+#[test]
+fn of_near_equals_the_cached_and_then_the_least_loaded_is_taken() {
+    // 0.2 s to the same pod, 0.4 s to another: twice the cost, but for the iteration.
+    let mut candidates = far();
+    candidates[0].running_tokens = 1_000;
+    let near_equals = |tolerance_ratio| flow(FlowConfig { tolerance_ratio, ..FLOW });
+    assert_eq!(near_equals(0.5).select(&at(0.0), &candidates, &QUIET), 0, "beyond the tolerance the cost decides");
+    assert_eq!(near_equals(1.5).select(&at(0.0), &candidates, &QUIET), 1, "within it the load");
+    candidates[0].hit_tokens = 500;
+    assert_eq!(near_equals(1.5).select(&at(0.0), &candidates, &QUIET), 0, "and before that the cache");
+    let ratings = near_equals(1.5).rate(&at(0.0), &candidates, &QUIET);
+    assert!((ratings[0].cost() - ratings[1].cost()).abs() < 1e-12, "{ratings:?}");
+    let ratings = near_equals(0.5).rate(&at(0.0), &candidates, &QUIET);
+    assert!(ratings[0].cost() < ratings[1].cost(), "{ratings:?}");
 }
 
 #[test]

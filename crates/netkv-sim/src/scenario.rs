@@ -9,7 +9,7 @@ use netkv_workload::{Request, RequestSource};
 use std::sync::Arc;
 
 /// Version of the model: a change that moves any result raises it. Stored results of another epoch are not reused.
-pub const SIM_EPOCH: u32 = 5;
+pub const SIM_EPOCH: u32 = 6;
 
 /// One run.
 #[derive(Clone, Debug)]

@@ -128,6 +128,7 @@ fn read_flow(reader: &mut Reader<'_>, guarded: Option<&GuardedWeights>) -> Optio
     let learning = reader.float("policy.flow.learning", Range::closed(0.0, 1.0));
     let memory_s = reader.float("policy.flow.memory_s", POSITIVE_SECONDS);
     let chooses_prefill = reader.choice("policy.flow.prefill", &[("chosen", true), ("given", false)]);
+    let tolerance_ratio = reader.float("policy.flow.tolerance_ratio", Range::closed(0.0, 10.0));
     let counts_own = reader.choice("oracle.own_traffic", &[("counted", true), ("excluded", false)]);
     Some(FlowConfig {
         netkv: *guarded?,
@@ -136,6 +137,7 @@ fn read_flow(reader: &mut Reader<'_>, guarded: Option<&GuardedWeights>) -> Optio
         tbt_budget_s: tbt_budget_ms? * 1e-3,
         learning: learning?,
         memory_s: memory_s?,
+        tolerance_ratio: tolerance_ratio?,
         counts_own: counts_own?,
         chooses_prefill: chooses_prefill?,
     })

@@ -45,8 +45,14 @@ impl Score {
         (self.cache_weight * cached, self.load_weight * load)
     }
 
+    /// What speaks against a candidate less what speaks for it.
+    pub(crate) fn cost(&self, request: &RequestView, candidate: &Candidate, most_loaded: f64) -> f64 {
+        let (cached, load) = self.parts(request, candidate, most_loaded);
+        load - cached
+    }
+
     /// The largest load; 1 if there is none.
-    fn most_loaded(&self, request: &RequestView, candidates: &[Candidate]) -> f64 {
+    pub(crate) fn most_loaded(&self, request: &RequestView, candidates: &[Candidate]) -> f64 {
         let loads = candidates.iter().map(|candidate| self.load.of(candidate, request.prompt.input_tokens));
         let most = loads.fold(0.0, f64::max);
         if most > 0.0 { most } else { 1.0 }
@@ -56,11 +62,7 @@ impl Score {
 impl Policy for CacheLoadAware {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], _: &dyn CostOracle) -> usize {
         let most_loaded = self.score.most_loaded(request, candidates);
-        let score = &self.score;
-        let cost = |(index, candidate): (usize, &Candidate)| {
-            let (cached, load) = score.parts(request, candidate, most_loaded);
-            (index, load - cached)
-        };
+        let cost = |(index, candidate): (usize, &Candidate)| (index, self.score.cost(request, candidate, most_loaded));
         self.ties.least(candidates.iter().enumerate().map(cost)).expect("there is a candidate")
     }
 

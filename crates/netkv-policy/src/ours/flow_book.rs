@@ -3,8 +3,8 @@
 //! Instances are put into racks and pods by how near the oracle says they are. Each instance has its interfaces, each rack
 //! and each pod its links upwards and downwards, taken together: these are the ways that transfers share. Of every
 //! transfer in flight the book knows its size, its ways and when it began, and it plays the rest forward: each transfer
-//! goes at the least of its ways' even shares, of what others leave. (Max-min fair rates are no lower than these; what is
-//! left to a transfer by slower ones is given to nobody here.) When a transfer ends, the ratio of what it moved to what was
+//! goes at the least of its ways' even shares, of what others leave, and of what one transfer gets alone. (Max-min fair rates
+//! are no lower than the shares; what is left to a transfer by slower ones is given to nobody here.) When a transfer ends, the ratio of what it moved to what was
 //! played of it is remembered for its pair of racks, and forgotten with time: so the book learns of links that others fill,
 //! that are degraded, or that hashes share out badly, of which a figure for each tier does not tell.
 
@@ -28,7 +28,7 @@ const MOST_OTHERS: f64 = 0.95;
 pub(super) struct Learning {
     /// Weight of the latest transfer, in [0, 1].
     pub(super) gain: f64,
-    /// Seconds after which a third of what was learned is left.
+    /// Seconds after which half of what was learned is left.
     pub(super) memory_s: f64,
 }
 
@@ -54,6 +54,7 @@ pub(super) struct Route {
 #[derive(Clone, Copy, Debug)]
 struct Way {
     bytes_per_sec: f64,
+    s_per_byte: f64,
     /// Transfers in flight over it, and what is left of them in bytes.
     n: u32,
     left: f64,
@@ -89,7 +90,7 @@ struct Learned {
 }
 
 /// What this router sent over switched links, by level: racks, and pods; each direction counts.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Own {
     /// Bytes, until now and until the last sample that the oracle tells of.
     moved: [f64; 2],
@@ -97,6 +98,19 @@ struct Own {
     sampled: SimTime,
     /// Share of the links' capacity between the last two samples.
     used_ratio: [f64; 2],
+    /// By tier: the largest of these shares on its ways, and 1 over what that leaves.
+    by_tier: [(f64, f64); 4],
+}
+
+impl Own {
+    /// Nothing yet.
+    const NONE: Self = Self {
+        moved: [0.0; 2],
+        moved_before: [0.0; 2],
+        sampled: SimTime::ZERO,
+        used_ratio: [0.0; 2],
+        by_tier: [(0.0, 1.0); 4],
+    };
 }
 
 /// The book.
@@ -114,19 +128,21 @@ pub(super) struct FlowBook {
     learned: Vec<Vec<Learned>>,
     /// By tier: the share of the switched ways that others take, as it was last told.
     others: [f64; 4],
+    /// By tier: seconds that a transfer takes at least for each byte.
+    alone_s_per_byte: [f64; 4],
     own: Own,
 }
 
 impl Route {
+    /// Whether it crosses more than interfaces.
+    fn is_switched(&self) -> bool {
+        usize::from(self.n) > INTERFACES
+    }
+
     fn ways(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let Self { ways, n, .. } = *self;
         ways.into_iter().take(usize::from(n)).map(|way| way as usize).enumerate()
     }
-}
-
-/// What others leave of a way, as a share.
-fn left_by(others: f64, hop: usize) -> f64 {
-    if hop < INTERFACES { 1.0 } else { 1.0 - others }
 }
 
 impl FlowBook {
@@ -142,7 +158,8 @@ impl FlowBook {
             flights: Vec::new(),
             learned: Vec::new(),
             others: [0.0; 4],
-            own: Own::default(),
+            alone_s_per_byte: [0.0; 4],
+            own: Own::NONE,
         }
     }
 
@@ -155,6 +172,9 @@ impl FlowBook {
     pub(super) fn see<O: CostOracle + ?Sized>(&mut self, instance: InstanceId, oracle: &O) {
         if self.place(instance).is_some() {
             return;
+        }
+        if self.ways.is_empty() {
+            self.alone_s_per_byte = Tier::ALL.map(|tier| 1.0 / oracle.alone(tier));
         }
         let inside = oracle.path(instance, instance).bandwidth_bytes_per_sec;
         let interface = oracle.leaving(Tier::Node);
@@ -183,7 +203,8 @@ impl FlowBook {
 
     fn add_ways(&mut self, capacities: &[f64]) -> u32 {
         let first = self.ways.len() as u32;
-        self.ways.extend(capacities.iter().map(|&bytes_per_sec| Way { bytes_per_sec, n: 0, left: 0.0 }));
+        let way = |&bytes_per_sec: &f64| Way { bytes_per_sec, s_per_byte: 1.0 / bytes_per_sec, n: 0, left: 0.0 };
+        self.ways.extend(capacities.iter().map(way));
         first
     }
 
@@ -206,18 +227,18 @@ impl FlowBook {
     /// The share of the switched ways that others take on the way over a tier, given a congestion that counts this router's
     /// own transfers as well: less what it has sent itself.
     pub(super) fn without_own(&self, tier: Tier, congestion_ratio: f64) -> f64 {
-        let [rack, pod] = self.own.used_ratio;
-        let own = match tier {
-            Tier::Node | Tier::Rack => 0.0,
-            Tier::Pod => rack,
-            Tier::Core => rack.max(pod),
-        };
-        ((congestion_ratio - own) / (1.0 - own).max(1.0 - MOST_OTHERS)).max(0.0)
+        let (own_ratio, of_the_rest) = self.own.by_tier[tier.index()];
+        ((congestion_ratio - own_ratio) * of_the_rest).max(0.0)
     }
 
-    /// Others take this share on the way over a tier: what is in flight there is played by it from now on.
-    pub(super) fn hear(&mut self, tier: Tier, others: f64) {
-        self.others[tier.index()] = others.min(MOST_OTHERS);
+    /// By tier: the share of the switched ways that others take, as it was last heard.
+    pub(super) const fn others_ratio(&self) -> [f64; 4] {
+        self.others
+    }
+
+    /// Others take these shares on the ways over each tier: what is in flight there is played by them from now on.
+    pub(super) fn hear(&mut self, others: [f64; 4]) {
+        self.others = others.map(|ratio| ratio.min(MOST_OTHERS));
     }
 
     /// The oracle tells of a sample of the links that was taken then: if it is a new one, notes how much of the links this
@@ -237,6 +258,9 @@ impl FlowBook {
             self.own.moved_before[level] = moved;
         }
         self.own.sampled = taken;
+        let [rack, pod] = self.own.used_ratio;
+        let with_rest = |own: f64| (own, 1.0 / (1.0 - own).max(1.0 - MOST_OTHERS));
+        self.own.by_tier = [0.0, 0.0, rack, rack.max(pod)].map(with_rest);
     }
 
     /// Bytes a second over the links of racks, and of pods.
@@ -258,7 +282,8 @@ impl FlowBook {
         if ratio == 1.0 {
             return 1.0;
         }
-        1.0 + (ratio - 1.0) * libm::exp(-self.now.since(at).as_secs_f64() / self.learning.memory_s)
+        let memory_s = self.learning.memory_s;
+        1.0 + (ratio - 1.0) * memory_s / (memory_s + self.now.since(at).as_secs_f64())
     }
 
     /// Plays the transfers in flight on until `now`.
@@ -287,17 +312,20 @@ impl FlowBook {
     /// that is shared evenly it ends when its own bytes are moved and, of each transfer that it meets, as many or what is
     /// left of that one. Taken together, n of them hold it up by no more than n times its own bytes, and by no more than all
     /// that is left of them. The slowest way counts. What was learned makes switched ways slower, and any of them faster.
+    #[inline]
     pub(super) fn moving_s(&self, route: &Route, bytes: f64, others: f64) -> f64 {
-        let learned = self.learned(route.racks);
-        let mut slowest_s: f64 = 0.0;
+        let mut alone_s = [0.0; 2];
+        alone_s[usize::from(route.is_switched())] = bytes * self.alone_s_per_byte[route.tier.index()];
+        let [mut interfaces_s, mut switched_s] = alone_s;
         for (hop, way) in route.ways() {
-            let Way { bytes_per_sec, n, left } = self.ways[way];
-            let learned = if hop < INTERFACES { learned.max(1.0) } else { learned };
-            let available = bytes_per_sec * left_by(others.min(MOST_OTHERS), hop) * learned;
+            let Way { s_per_byte, n, left, .. } = self.ways[way];
             let met = left.min(f64::from(n) * bytes).max(0.0);
-            slowest_s = slowest_s.max((bytes + met) / available);
+            let shared_s = (bytes + met) * s_per_byte;
+            let slowest_s = if hop < INTERFACES { &mut interfaces_s } else { &mut switched_s };
+            *slowest_s = slowest_s.max(shared_s);
         }
-        slowest_s
+        let learned = self.learned(route.racks);
+        (interfaces_s / learned.max(1.0)).max(switched_s / ((1.0 - others.min(MOST_OTHERS)) * learned))
     }
 
     /// A transfer begins or ends.
@@ -349,11 +377,13 @@ impl FlowBook {
         for at in 0..self.flights.len() {
             let route = self.flights[at].route;
             let others = self.others[route.tier.index()];
+            let left = |is_switched: bool| if is_switched { 1.0 - others } else { 1.0 };
             let share = |(hop, way): (usize, usize)| {
                 let Way { bytes_per_sec, n, .. } = self.ways[way];
-                bytes_per_sec * left_by(others, hop) / f64::from(n)
+                bytes_per_sec * left(hop >= INTERFACES) / f64::from(n)
             };
-            let plain_rate = route.ways().map(share).fold(f64::INFINITY, f64::min);
+            let alone = left(route.is_switched()) / self.alone_s_per_byte[route.tier.index()];
+            let plain_rate = route.ways().map(share).fold(alone, f64::min);
             let rate = plain_rate * self.learned(route.racks);
             let flight = &mut self.flights[at];
             (flight.plain_rate, flight.rate) = (plain_rate, rate);

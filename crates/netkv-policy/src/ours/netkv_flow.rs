@@ -8,18 +8,23 @@
 //!
 //! + lateness, if the first token is predicted to come later than promised.
 //!
+//! **Near equals**: no such forecast is exact to a tenth. Of those that cost no more than `tolerance` beyond the least, the one
+//! is taken that the cache- and load-aware rule likes best ([`crate::baselines`], with the weights that `netkv tune` found):
+//! where the network tells nothing apart the choice is that of the best router that ignores it.
+//!
 //! moving is that of the router's book ([`super::flow_book`]): what the transfer takes beside those in flight, on whichever
 //! of its ways is slowest (interfaces, uplinks and downlinks of racks and pods). wait and iteration are the guarded rule's ([`super::netkv_guarded`]).
 //!
-//! The price is `price` times a pressure of at least 1: it rises e-fold in [`PRESSING_S`] seconds while the batches are so
-//! uneven that tokens come later than from even ones by more than twice `tbt_budget`, more slowly between one and two times,
-//! and falls below. So the rule crowds near instances as far as the budget goes, and no further.
+//! The price is `price` times a pressure of at least 1: it rises and falls e-fold in [`PRESSING_S`] seconds for each
+//! `tbt_budget` by which tokens come later, because the batches are uneven, than the budget allows, at most [`FASTEST`] times
+//! as fast. So the rule crowds near instances as far as the budget goes, and no further.
 //!
 //! Before, when the request arrives, p is the prefill instance with the least of that cost over all d, and the predicted end
 //! of prefill there; unless the prefill instance is given.
 //!
 //! Beyond the paper's oracle the operator provides what all links out of an instance, a rack and a pod carry together
-//! ([`CostOracle::leaving`]): three numbers that do not change. Of congestion one figure for each tier is enough.
+//! ([`CostOracle::leaving`]), and what one transfer gets at most over each tier ([`CostOracle::alone`]): numbers that do not
+//! change. Of congestion one figure for each tier is enough.
 //!
 //! Why a book by racks and pods: a count of transfers by interface, or by source and tier, does not see that all prefill
 //! instances of a rack send through the same uplinks, and that near instances sit behind the same downlinks: a greedy fills
@@ -30,13 +35,14 @@
 use super::both_ends::choose_prefill;
 use super::flow_book::{FlowBook, Learning};
 use super::netkv_guarded::{Best, GuardedTerms, GuardedWeights, Load, NetKvGuarded, rated};
+use crate::baselines::{Load as LoadOf, LoadMeasure, Score};
 use crate::candidate::{Candidate, PrefillCandidate};
 use crate::estimates::{Estimates, IterationModel, PrefillModel};
 use crate::oracle::{CostOracle, PathCost};
 use crate::policy::{Policy, StagedPolicy, TransferEvent};
 use crate::rating::{Rating, Term};
 use crate::request::{PromptView, RequestView};
-use netkv_units::{InstanceId, SimTime};
+use netkv_units::{InstanceId, SimTime, Tier};
 
 /// Parameters of the rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,18 +57,29 @@ pub struct FlowConfig {
     pub lateness_s: f64,
     /// Weight of the latest transfer in what is learned of a pair of racks, in [0, 1]; at 0 nothing is learned.
     pub learning: f64,
-    /// Seconds after which a third of that is left.
+    /// Seconds after which half of that is left.
     pub memory_s: f64,
+    /// Costs this share above the least are as good as it; not negative.
+    pub tolerance_ratio: f64,
     /// Whether the oracle's congestion counts this router's own transfers.
     pub counts_own: bool,
     /// Whether the prefill instance is chosen as well.
     pub chooses_prefill: bool,
 }
 
-/// Seconds in which the pressure rises e-fold at twice the budget. Chosen by us: about the time of a request's decoding.
-const PRESSING_S: f64 = 5.0;
+/// Seconds in which the pressure rises e-fold at twice the budget. Chosen by us, on the points of experiments/tune_flow.toml.
+const PRESSING_S: f64 = 2.0;
+/// How many times as fast it rises at most. Chosen by us, there.
+const FASTEST: f64 = 4.0;
+/// Weights of a cached prompt and of the load among near equals, as tuned for `cache_load_aware` (experiments/tune.toml).
+const NEAR_EQUALS: (f64, f64) = (10.0, 1.0);
 /// The largest pressure. Chosen by us.
 const MOST_PRESSURE: f64 = 100.0;
+
+fn near_equals(iteration: IterationModel) -> Score {
+    let (cache_weight, load_weight) = NEAR_EQUALS;
+    Score::new(cache_weight, load_weight, LoadOf::new(LoadMeasure::CommittedTokens, iteration))
+}
 
 /// The rule.
 pub(crate) struct NetKvFlow {
@@ -75,10 +92,16 @@ pub(crate) struct NetKvFlow {
     book: FlowBook,
     pressure: f64,
     pressed: SimTime,
+    near_equals: Score,
+    /// Of one decision: standing and cost of every candidate.
+    costs: Vec<(u8, f64)>,
 }
 
 /// What a candidate costs, in seconds.
 struct Cost {
+    tier: Tier,
+    /// What others take of the switched links on that tier.
+    others_ratio: f64,
     latency_s: f64,
     moving_s: f64,
     wait_s: f64,
@@ -99,6 +122,8 @@ impl NetKvFlow {
             book: FlowBook::new(Learning { gain: config.learning, memory_s: config.memory_s }),
             pressure: 1.0,
             pressed: SimTime::ZERO,
+            near_equals: near_equals(estimates.iteration),
+            costs: Vec::new(),
             config,
         }
     }
@@ -118,17 +143,12 @@ impl NetKvFlow {
         for source in sources.take(1) {
             let age = oracle.path(source, decode[0].instance).age;
             self.book.note_sample(SimTime::from_nanos(now.as_nanos().saturating_sub(age.as_nanos())));
-            for candidate in decode {
-                let path = oracle.path(source, candidate.instance);
-                let others = self.others(&path);
-                self.book.hear(path.tier, others);
-            }
         }
         self.press(now, decode);
     }
 
     /// The share of switched links that others take, by what the oracle tells.
-    fn others(&self, path: &PathCost) -> f64 {
+    fn others_ratio(&self, path: &PathCost) -> f64 {
         let told = path.congestion_ratio.min(self.config.netkv.max_congestion_ratio);
         if self.config.counts_own { self.book.without_own(path.tier, told) } else { told }
     }
@@ -153,7 +173,7 @@ impl NetKvFlow {
         let n = decode.len() as u64;
         let even_s = self.iteration.seconds((requests / n) as u32, tokens / n);
         let over = (sum_s / requests as f64 - even_s) / self.config.tbt_budget_s - 1.0;
-        let pressure = self.pressure * libm::exp(over.clamp(-1.0, 1.0) * seconds / PRESSING_S);
+        let pressure = self.pressure * libm::exp(over.clamp(-1.0, FASTEST) * seconds / PRESSING_S);
         self.pressure = pressure.clamp(1.0, MOST_PRESSURE);
     }
 
@@ -168,18 +188,18 @@ impl NetKvFlow {
         oracle: &O,
     ) -> Cost {
         let path = oracle.path(request.source, candidate.instance);
-        let bytes = candidate.transfer_bytes.get() as f64;
+        let (bytes, others_ratio) = (candidate.transfer_bytes.get() as f64, self.others_ratio(&path));
         let moving_s = match (self.book.place(request.source), self.book.place(candidate.instance)) {
-            (Some(from), Some(to)) => {
-                self.book.moving_s(&self.book.route(from, to, path.tier), bytes, self.others(&path))
-            }
-            _ => bytes / (path.bandwidth_bytes_per_sec * (1.0 - self.others(&path))),
+            (Some(from), Some(to)) => self.book.moving_s(&self.book.route(from, to, path.tier), bytes, others_ratio),
+            _ => bytes / (path.bandwidth_bytes_per_sec * (1.0 - others_ratio)),
         };
         let load = self.guarded.load(request, candidate);
         let (wait_s, Load { iteration_s, standing, .. }) = (self.guarded.wait_s(&load), load);
         let latency_s = path.latency.as_secs_f64();
         let is_late = left_s > 0.0 && latency_s + moving_s + wait_s + iteration_s > left_s;
         Cost {
+            tier: path.tier,
+            others_ratio,
             latency_s,
             moving_s,
             wait_s,
@@ -190,22 +210,47 @@ impl NetKvFlow {
         }
     }
 
+    /// The candidate with the least cost; `each` is told of every candidate's.
     fn best<O: CostOracle + ?Sized>(
         &self,
         request: &RequestView,
         candidates: &[Candidate],
         left_s: f64,
         oracle: &O,
+        mut each: impl FnMut(&Cost, f64),
     ) -> Best {
         let mut best = Best::NONE;
         for (index, candidate) in candidates.iter().enumerate() {
             let cost = self.cost(request, candidate, left_s, oracle);
             let cost_s = cost.total_s();
+            each(&cost, cost_s);
             if cost.standing > best.standing || (cost.standing == best.standing && cost_s < best.cost_s) {
                 best = Best { index, standing: cost.standing, cost_s };
             }
         }
         best
+    }
+
+    /// Of those that the forecast cannot tell from the best, the one that the cache- and load-aware rule takes; the first of
+    /// equals.
+    fn of_near_equals(&self, request: &RequestView, candidates: &[Candidate], best: &Best) -> usize {
+        let most_loaded = self.near_equals.most_loaded(request, candidates);
+        let (mut chosen, mut least) = (best.index, f64::INFINITY);
+        for (index, (candidate, &cost)) in candidates.iter().zip(&self.costs).enumerate() {
+            if !self.is_near(best, cost) {
+                continue;
+            }
+            let score = self.near_equals.cost(request, candidate, most_loaded);
+            if score < least {
+                (chosen, least) = (index, score);
+            }
+        }
+        chosen
+    }
+
+    /// Whether the forecast cannot tell a candidate of this standing and cost from the best.
+    fn is_near(&self, best: &Best, (standing, cost_s): (u8, f64)) -> bool {
+        standing == best.standing && cost_s <= best.cost_s * (1.0 + self.config.tolerance_ratio)
     }
 }
 
@@ -218,7 +263,15 @@ impl Cost {
 impl Policy for NetKvFlow {
     fn select(&mut self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> usize {
         self.look(request.prompt.now, std::iter::once(request.source), candidates, oracle);
-        self.best(request, candidates, request.prompt.ttft_left.as_secs_f64(), oracle).index
+        let (mut costs, mut others_ratio) = (std::mem::take(&mut self.costs), self.book.others_ratio());
+        costs.clear();
+        let best = self.best(request, candidates, request.prompt.ttft_left.as_secs_f64(), oracle, |cost, cost_s| {
+            costs.push((cost.standing, cost_s));
+            others_ratio[cost.tier.index()] = cost.others_ratio;
+        });
+        self.book.hear(others_ratio);
+        self.costs = costs;
+        self.of_near_equals(request, candidates, &best)
     }
 
     fn observe(&mut self, event: &TransferEvent) {
@@ -226,8 +279,12 @@ impl Policy for NetKvFlow {
     }
 
     fn rate(&self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> Vec<Rating> {
+        let left_s = request.prompt.ttft_left.as_secs_f64();
+        let best = self.best(request, candidates, left_s, oracle, |_, _| {});
         let rating = |candidate: &Candidate| {
-            let cost = self.cost(request, candidate, request.prompt.ttft_left.as_secs_f64(), oracle);
+            let cost = self.cost(request, candidate, left_s, oracle);
+            let total_s = cost.total_s();
+            let set_aside_s = if self.is_near(&best, (cost.standing, total_s)) { best.cost_s - total_s } else { 0.0 };
             let terms = vec![
                 Term::new("latency", "s", cost.latency_s),
                 Term::new("transfer", "s", cost.moving_s),
@@ -235,6 +292,7 @@ impl Policy for NetKvFlow {
                 Term::new("iteration", "s", cost.iteration_s),
                 Term::new("price", "s", cost.price_s),
                 Term::new("lateness", "s", cost.lateness_s),
+                Term::new("near equal", "s", set_aside_s),
             ];
             rated(cost.standing, terms)
         };
@@ -252,7 +310,7 @@ impl StagedPolicy for NetKvFlow {
     ) -> usize {
         self.look(prompt.now, prefill.iter().map(|candidate| candidate.instance), decode, oracle);
         choose_prefill(prompt, prefill, &self.prefill, self.config.lateness_s, |request, left_s| {
-            self.best(request, decode, left_s, oracle)
+            self.best(request, decode, left_s, oracle, |_, _| {})
         })
     }
 }

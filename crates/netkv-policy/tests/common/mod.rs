@@ -61,6 +61,7 @@ pub const FLOW: FlowConfig = FlowConfig {
     lateness_s: 0.1,
     learning: 0.1,
     memory_s: 10.0,
+    tolerance_ratio: 0.0,
     counts_own: true,
     chooses_prefill: true,
 };

@@ -165,6 +165,10 @@ impl CostOracle for DecisionOracle<'_> {
         }
     }
 
+    fn alone(&self, over: Tier) -> f64 {
+        self.idle_bandwidth(over)
+    }
+
     fn tier(&self, one: InstanceId, other: InstanceId) -> Tier {
         self.topology.cluster().tier(one, other)
     }

@@ -85,6 +85,7 @@ pub const POLICIES: [PolicyConfig; 25] = [
         lateness_s: 0.2,
         learning: 0.1,
         memory_s: 10.0,
+        tolerance_ratio: 0.3,
         counts_own: true,
         chooses_prefill: true,
     }),

@@ -36,9 +36,30 @@ impl CostOracle for Plan {
     }
 }
 
+/// The same with links between pods of which one transfer gets 2 bytes a second.
+struct Thin;
+
+impl CostOracle for Thin {
+    fn leaving(&self, group: Tier) -> f64 {
+        Plan.leaving(group)
+    }
+
+    fn alone(&self, over: Tier) -> f64 {
+        if over == Tier::Core { 2.0 } else { 10.0 }
+    }
+
+    fn path(&self, source: InstanceId, destination: InstanceId) -> PathCost {
+        Plan.path(source, destination)
+    }
+}
+
 fn book(gain: f64) -> FlowBook {
+    book_of(gain, &Plan)
+}
+
+fn book_of(gain: f64, oracle: &dyn CostOracle) -> FlowBook {
     let mut book = FlowBook::new(Learning { gain, memory_s: 1.0 });
-    (0..8).for_each(|instance| book.see(InstanceId::new(instance), &Plan));
+    (0..8).for_each(|instance| book.see(InstanceId::new(instance), oracle));
     book
 }
 
@@ -65,6 +86,18 @@ fn an_idle_network_gives_what_its_slowest_way_carries() {
     assert_eq!(seconds_of(&book, 0, 2, 40.0, 0.0), 5.0);
     assert_eq!(seconds_of(&book, 0, 2, 40.0, 0.5), 10.0);
     assert_eq!(seconds_of(&book, 0, 4, 40.0, 0.0), 10.0);
+}
+
+#[test]
+fn one_transfer_gets_no_more_than_its_own_links() {
+    let mut book = book_of(0.0, &Thin);
+    assert_eq!(seconds_of(&book, 0, 2, 40.0, 0.0), 5.0, "within the pod nothing changes");
+    assert_eq!(seconds_of(&book, 0, 4, 40.0, 0.0), 20.0);
+    assert_eq!(seconds_of(&book, 0, 4, 40.0, 0.5), 40.0, "others take their share of these links as well");
+    // It is played at that rate: after 10 seconds 60 of 80 bytes are left, and meet a transfer over the same uplinks.
+    book.note(&event(0, 4, 80, 0.0, false));
+    book.advance(seconds(10.0));
+    assert_eq!(seconds_of(&book, 1, 2, 240.0, 0.0), (240.0 + 60.0) / 8.0);
 }
 
 #[test]
@@ -116,7 +149,8 @@ fn a_slow_pair_of_racks_is_learned_and_forgotten() {
     assert!((three_quarters - 10.0).abs() < 1e-9, "{three_quarters}");
     assert_eq!(seconds_of(&book, 0, 4, 60.0, 0.0), 15.0, "of other pairs nothing is learned");
     book.advance(seconds(120.0));
-    assert!((seconds_of(&book, 0, 2, 60.0, 0.0) - 7.5).abs() < 1e-9, "it is forgotten");
+    // After a hundred times the memory 1 part of 101 is left of the quarter.
+    assert!((seconds_of(&book, 0, 2, 60.0, 0.0) - 7.5 / (1.0 - 0.25 / 101.0)).abs() < 1e-9, "it is forgotten");
 }
 
 #[test]
