@@ -81,7 +81,7 @@ pub fn explain(scenario: &Scenario, request: RequestId) -> Result<Explanation, U
 /// A run in which one decision is recorded, and made otherwise if asked for.
 fn play(scenario: &Scenario, request: RequestId, force: Option<usize>) -> (Option<Decision>, Option<Outcome>) {
     let mut simulation = Simulation::new(scenario, u32::MAX);
-    simulation.ask(Question::new(request, force));
+    simulation.scheduler_mut().ask(Question::new(request, force));
     let (mut own, mut digest) = (None, OutputDigest::default());
     let (mut ttft_ns, mut decoding_ns) = (0_u128, 0_u128);
     let (mut counted, mut gaps, mut attained) = (0_u64, 0_u64, 0_u64);
@@ -101,7 +101,7 @@ fn play(scenario: &Scenario, request: RequestId, force: Option<usize>) -> (Optio
     while !simulation.is_done() {
         simulation.step(&mut sink);
     }
-    let decision = simulation.take_answer();
+    let decision = simulation.scheduler_mut().take_answer();
     let end = simulation.into_end();
     let digest = digest.finish(&end.tbt_histogram, &end.totals);
     let mean = |sum: u128, n: u64| (n > 0).then(|| sum as f64 / n as f64);

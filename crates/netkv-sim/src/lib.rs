@@ -25,7 +25,7 @@ pub use measure::{
     metric_index, metrics,
 };
 pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};
-pub use run::{run, run_checked, run_observed, run_streamed, run_with};
+pub use run::{run, run_by, run_checked, run_observed, run_streamed, run_with};
 pub use scenario::{
     ClusterConfig, DecodeConfig, FirstToken, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity, Overlap,
     OwnTraffic, Placement, PrefillConfig, PrefillMode, PrefillPolicy, PrefillQueue, SIM_EPOCH, Scenario,

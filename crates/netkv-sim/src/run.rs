@@ -4,6 +4,7 @@ use crate::measure::{RequestRecord, RunEnd, RunOutput};
 use crate::scenario::Scenario;
 use crate::simulation::Simulation;
 use crate::watch::{Observations, ObserveConfig, Retired, Watcher, check};
+use netkv_policy::Selector;
 
 /// Runs a scenario to its end.
 ///
@@ -31,6 +32,21 @@ pub fn run_with(scenario: &Scenario, max_stretch: u32) -> RunOutput {
 /// As [`run`].
 pub fn run_streamed(scenario: &Scenario, sink: &mut dyn FnMut(RequestRecord)) -> RunEnd {
     run_stretched(scenario, u32::MAX, sink)
+}
+
+/// Runs a scenario to its end with `policy` in place of the scenario's own: a rule that no experiment file names, or a
+/// list of choices to be followed. It sees reports of the decode instances as old as the scenario's own policy would.
+///
+/// # Panics
+/// As [`run`]; and if the policy chooses an instance that is not there.
+pub fn run_by(scenario: &Scenario, policy: Selector) -> RunOutput {
+    let mut simulation = Simulation::new(scenario, u32::MAX);
+    simulation.scheduler_mut().decide_by(policy);
+    let mut requests = Vec::with_capacity(scenario.workload.len());
+    while !simulation.is_done() {
+        simulation.step(&mut |record| requests.push(record));
+    }
+    simulation.into_end().with_requests(requests)
 }
 
 fn run_stretched(scenario: &Scenario, max_stretch: u32, sink: &mut dyn FnMut(RequestRecord)) -> RunEnd {

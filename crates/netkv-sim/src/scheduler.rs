@@ -90,6 +90,11 @@ impl Scheduler {
         self.question.take().and_then(Question::into_decision)
     }
 
+    /// Decides by another policy from now on; what it was asked to count of the scenario's own is counted no more.
+    pub(crate) fn decide_by(&mut self, policy: Selector) {
+        (self.policy, self.rankings) = (policy, None);
+    }
+
     /// What was counted of the decisions.
     pub(crate) fn into_counts(self) -> RankingCounts {
         self.rankings.map(Rankings::into_counts).unwrap_or_default()

@@ -11,7 +11,7 @@ use crate::network::{Network, Progress, TransferId};
 use crate::present::Present;
 use crate::requests::Requests;
 use crate::scenario::{PrefillMode, Scenario, SelectionMoment};
-use crate::scheduler::{Decision, Question, Scheduler};
+use crate::scheduler::Scheduler;
 use netkv_units::{RequestId, SimTime};
 
 /// A run in progress.
@@ -111,14 +111,9 @@ impl<'a> Simulation<'a> {
         present!(self)
     }
 
-    /// Asks about a decision to come.
-    pub(crate) fn ask(&mut self, question: Question) {
-        self.scheduler.ask(question);
-    }
-
-    /// The decision that was asked about, if it was made.
-    pub(crate) fn take_answer(&mut self) -> Option<Decision> {
-        self.scheduler.take_answer()
+    /// What decides: to be asked about a decision, or to be given another policy before the first event.
+    pub(crate) const fn scheduler_mut(&mut self) -> &mut Scheduler {
+        &mut self.scheduler
     }
 
     /// The next event; records of requests that leave with it go to `sink`, in order of arrival.
