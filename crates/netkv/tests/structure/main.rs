@@ -17,12 +17,13 @@ use rooms::STRUCTURE;
 use std::fmt::Write;
 
 /// The crates, each of which uses only those before it.
-const ORDER: [&str; 11] = [
+const ORDER: [&str; 12] = [
     "netkv-units",
     "netkv-fabric",
     "netkv-workload",
     "netkv-policy",
     "netkv-sim",
+    "netkv-bound",
     "netkv-grid",
     "netkv-frames",
     "netkv-verdict",
