@@ -20,7 +20,7 @@ pub use columns::RESERVED_COLUMNS;
 pub use group::Factor;
 pub use value::AxisValue;
 
-use crate::issue::{Issue, Origin};
+use crate::issue::{Issue, Origin, nearest};
 use crate::source::Layers;
 use crate::tree::{self, Node, Table};
 use axis::Setting;
@@ -28,6 +28,23 @@ use exclude::Exclude;
 
 /// Most points before some are left out. Chosen by us: they are counted one by one.
 const MAX_PRODUCT: usize = 10_000_000;
+
+/// Reports axes of keys that the tree does not have, where it has one of nearly that name: what else names the axis (a sample,
+/// an exclusion, a figure) is then not reported as well. Other unknown keys are found when they are read.
+fn misspelt(tree: &Table, axes: &[Axis], issues: &mut Vec<Issue>) {
+    let keys: Vec<String> = tree::leaves(tree).into_iter().map(|(key, _)| key).collect();
+    // A list has elements: `fabric.latency_us.2` is of `fabric.latency_us`.
+    let is_of = |axis: &Axis, key: &String| {
+        axis.key.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let is_known = |axis: &Axis| axis.is_of_files() || keys.iter().any(|key| is_of(axis, key));
+    for axis in axes.iter().filter(|axis| !is_known(axis)) {
+        if let Some(near) = nearest(&axis.key, keys.iter().map(String::as_str)) {
+            let message = format!("{} is not a known key; did you mean {near}?", axis.key);
+            issues.push(Issue::new(&axis.key_origin, message));
+        }
+    }
+}
 
 /// The grid that the axes span: its points are numbered from 0, the first axis slowest, those that are left out not
 /// counted.
@@ -48,6 +65,10 @@ impl Grid {
         let axes = read::read(tree, &mut issues);
         let mut factors = group::group(&axes, &mut issues);
         overruled::check(tree, &axes, layers, &mut issues);
+        if !issues.is_empty() {
+            return Err(issues);
+        }
+        misspelt(tree, &axes, &mut issues);
         if !issues.is_empty() {
             return Err(issues);
         }

@@ -6,6 +6,9 @@ use crate::tree::{self, Content, Node, Table};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+/// Words that are listed beside a suggestion. Chosen by us: what is read at a glance.
+const MOST_WORDS: usize = 8;
+
 /// Numbers that a key may hold.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Range {
@@ -264,13 +267,21 @@ impl<'a> Reader<'a> {
 
     /// Reports a value of `key` that is not what is `allowed`, with the nearest word where both are words.
     pub(crate) fn refuse<T>(&mut self, key: &str, node: &Node, allowed: &str) -> Option<T> {
-        let message = format!("{key} = {} is not allowed; allowed: {allowed}", node.content.canonical());
-        let suggestion = match &node.content {
+        let message = format!("{key} = {} is not allowed", node.content.canonical());
+        let near = match &node.content {
             Content::Text(text) => nearest(text, allowed.split(", ").map(|word| word.trim_matches('"'))),
             Content::Table(_) | Content::List(_) | Content::Integer(_) | Content::Float(_) | Content::Flag(_) => None,
         };
-        let suggestion = suggestion.map(|name| format!("\"{name}\""));
-        self.issues.push(Issue::new(&node.origin, with_suggestion(&message, suggestion.as_deref())));
+        let n = allowed.split(", ").count();
+        let message = match near {
+            // Nobody looks for the suggestion behind a long list.
+            Some(name) if n > MOST_WORDS => {
+                format!("{message}; did you mean \"{name}\"? (`netkv keys {key}` lists all {n})")
+            }
+            Some(name) => with_suggestion(&format!("{message}; allowed: {allowed}"), Some(&format!("\"{name}\""))),
+            None => format!("{message}; allowed: {allowed}"),
+        };
+        self.issues.push(Issue::new(&node.origin, message));
         None
     }
 

@@ -106,6 +106,16 @@ fn a_mistyped_axis_fails_once_like_any_other_key() {
 }
 
 #[test]
+fn what_names_a_mistyped_axis_rightly_is_no_error_of_its_own() {
+    check(
+        "[[axis]]\nkey = 'fabric.nic_gpbs'\nvalues = [50.0, 100.0]\n[sample]\npoints = 1\nseed = 1\naxes = ['fabric.nic_gbps']\n\
+         [[exclude]]\n'fabric.nic_gbps' = [50.0]\n[[figure]]\nname = 'a'\nkind = 'lines'\nx = 'fabric.nic_gbps'\n\
+         metric = 'ttft_mean_ns'\n",
+        &[":5:7: fabric.nic_gpbs is not a known key; did you mean fabric.nic_gbps?"],
+    );
+}
+
+#[test]
 fn several_errors_are_all_reported_at_once_in_the_order_of_the_file() {
     check(
         "[cluster]\ntp = 'four'\n[slo]\ntbt_ms = -1\n[oracle]\ngranularity = 'teir'\n[fabric]\nlatency_us = [1, 2]\n",

@@ -33,14 +33,17 @@ fn every_policy_of_the_list_can_be_asked_for() {
 }
 
 #[test]
-fn an_unknown_policy_is_answered_with_all_of_them_and_the_nearest() {
-    let all = PolicyConfig::NAMES.map(|name| format!("\"{name}\"")).join(", ");
+fn of_an_unknown_policy_the_nearest_is_named_and_else_all() {
     check(
         "[policy]\nname = 'dynamo_decoed'\n",
-        &[&format!(
-            ":5:8: policy.name = \"dynamo_decoed\" is not allowed; allowed: {all}; did you mean \"dynamo_decode\"?"
-        )],
+        &[
+            ":5:8: policy.name = \"dynamo_decoed\" is not allowed; did you mean \"dynamo_decode\"? (`netkv keys policy.name` \
+           lists all 28)",
+        ],
     );
+    let all = PolicyConfig::NAMES.map(|name| format!("\"{name}\"")).join(", ");
+    let message = format!(":5:8: policy.name = \"ours\" is not allowed; allowed: {all}");
+    check("[policy]\nname = 'ours'\n", &[message.as_str()]);
 }
 
 #[test]

@@ -22,15 +22,21 @@ pub fn unit_of_key(key: &str) -> &'static str {
     UNITS.iter().find(|(end, _)| key.ends_with(end)).map_or("-", |(_, unit)| unit)
 }
 
-/// The name nearest to `name` by edit distance, if it is near enough to be what was meant.
+/// The name nearest to `name` by edit distance, if it is near enough to be what was meant; else the first of which it is a
+/// part between dots, as `policy` is of `policy.name`.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (name.chars().count() / 3).max(2);
-    candidates
-        .into_iter()
-        .map(|candidate| (edit_distance(name, candidate), candidate))
-        .filter(|&(distance, _)| distance <= limit)
-        .min()
-        .map(|(_, candidate)| candidate)
+    let (mut near, mut whole) = (None, None);
+    for candidate in candidates {
+        let distance = edit_distance(name, candidate);
+        if distance <= limit && near.is_none_or(|best| (distance, candidate) < best) {
+            near = Some((distance, candidate));
+        }
+        if whole.is_none() && candidate.split('.').any(|part| part == name) {
+            whole = Some(candidate);
+        }
+    }
+    near.map(|(_, candidate)| candidate).or(whole)
 }
 
 /// Characters to insert, remove, replace or swap with their neighbour to get from one word to the other
@@ -64,5 +70,7 @@ mod tests {
         assert_eq!(nearest("policy.nmae", names), Some("policy.name"));
         assert_eq!(nearest("fabric.nic_gpbs", names), Some("fabric.nic_gbps"));
         assert_eq!(nearest("telemetry.staleness_s", names), None);
+        assert_eq!(nearest("policy", names), Some("policy.name"), "a part of it, the first that has it");
+        assert_eq!(nearest("nic_gbps", names), Some("fabric.nic_gbps"));
     }
 }

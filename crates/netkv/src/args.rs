@@ -12,6 +12,7 @@ pub use figures::{FiguresArgs, ReportArgs};
 pub use place::{Place, RunOptions};
 pub use profile::{ProfileCommand, ProfileFitArgs};
 
+use crate::cells::{Which, parse_which};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
@@ -72,6 +73,7 @@ A bisection on each seed, to about 1 %; axes that say how much arrives are left 
 Examples:
   netkv plan experiments/load.toml
   netkv plan experiments/load.toml --set telemetry.interval_s=5 --seeds 10
+  netkv plan experiments/load.toml --list --filter policy.name=netkv    the cells with their numbers
   netkv plan experiments/load.toml --explain 137    every key of cell 137, its value and the file that sets it
   netkv plan experiments/load.toml --json | jq .to_run")]
     Plan(PlanArgs),
@@ -92,6 +94,7 @@ Watching a run changes nothing in it: its digest is the same.")]
     #[command(after_help = "\
 Examples:
   netkv explain experiments/load.toml 340 4711
+  netkv explain experiments/load.toml regime=base,workload.prefill_utilisation_ratio=0.75,policy.name=netkv 4711
   netkv explain experiments/load.toml 340 4711 --json | jq '.candidates[].hindsight.ttft_ns'
 Each candidate with what was known of it, the policy's rule term by term, and the whole cell run again once for each of
 them. The number of a request is that of the tables and of `netkv cell --requests`.")]
@@ -300,8 +303,14 @@ pub struct PlanArgs {
     #[arg(value_name = "EXPERIMENT.toml", value_hint = ValueHint::FilePath)]
     pub experiment: PathBuf,
     /// Show every key of one cell, its value and where it is set
-    #[arg(long, value_name = "CELL")]
-    pub explain: Option<usize>,
+    #[arg(long, value_name = "CELL", value_parser = parse_which)]
+    pub explain: Option<Which>,
+    /// List the cells: number, values, seed, and whether they are done
+    #[arg(long, conflicts_with = "explain")]
+    pub list: bool,
+    /// With --list: only cells with this value on this axis; several values of one axis may be given, and several axes
+    #[arg(long, value_name = "AXIS=VALUE", value_parser = parse_filter, requires = "list")]
+    pub filter: Vec<(String, String)>,
     /// As JSON
     #[arg(long)]
     pub json: bool,
@@ -319,9 +328,9 @@ pub struct ExplainArgs {
     /// Experiment file
     #[arg(value_name = "EXPERIMENT.toml", value_hint = ValueHint::FilePath)]
     pub experiment: PathBuf,
-    /// Number of the cell, as in the tables and in `netkv plan`
-    #[arg(value_name = "CELL")]
-    pub cell: usize,
+    /// The cell: its number, as in the tables and in `netkv plan --list`, or what it has: policy.name=netkv,seed=2
+    #[arg(value_name = "CELL", value_parser = parse_which)]
+    pub cell: Which,
     /// Number of the request, in order of arrival
     #[arg(value_name = "REQUEST")]
     pub request: u32,

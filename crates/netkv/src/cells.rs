@@ -4,11 +4,62 @@ use crate::failure::Failure;
 use netkv_grid::{AxisValue, Cell, Experiment};
 use serde_json::{Map, Value};
 
-/// The cell with this number.
-pub fn find_cell(experiment: &Experiment, index: usize) -> Result<Cell, Failure> {
+/// Which cell of an experiment is meant.
+#[derive(Clone, Debug)]
+pub enum Which {
+    /// That with this number.
+    Number(usize),
+    /// That with these values on these axes; without a seed, the first one.
+    At(Vec<(String, String)>),
+}
+
+/// A cell as people write it: its number, or AXIS=VALUE with commas between them.
+pub fn parse_which(text: &str) -> Result<Which, String> {
+    if let Ok(number) = text.parse() {
+        return Ok(Which::Number(number));
+    }
+    let pair = |part: &str| part.split_once('=').map(|(axis, value)| (axis.trim().to_owned(), value.trim().to_owned()));
+    let pairs: Option<Vec<_>> = text.split(',').map(pair).collect();
+    let how =
+        "a cell is its number (`netkv plan FILE --list`) or what it has, such as policy.name=netkv,fabric.nic_gbps=100";
+    pairs.map(Which::At).ok_or_else(|| how.to_owned())
+}
+
+/// The cell that is meant.
+///
+/// # Errors
+/// In words, if there is none, or if cells that differ in more than their seed are meant.
+pub fn find_cell(experiment: &Experiment, which: &Which) -> Result<Cell, Failure> {
     let last = experiment.n_cells() - 1;
     let path = experiment.path().display();
-    experiment.cell(index).ok_or_else(|| Failure::usage(format_args!("{path} has the cells 0 to {last}, not {index}")))
+    let pairs = match which {
+        Which::Number(index) => {
+            let missing = || Failure::usage(format_args!("{path} has the cells 0 to {last}, not {index}"));
+            return experiment.cell(*index).ok_or_else(missing);
+        }
+        Which::At(pairs) => pairs,
+    };
+    let found = experiment.select(pairs).map_err(Failure::usage)?;
+    let cells: Vec<Cell> = found.into_iter().filter_map(|index| experiment.cell(index)).collect();
+    let Some(first) = cells.first() else {
+        return Err(Failure::usage(format_args!("{path} has no cell with all of these values")));
+    };
+    let open = |at: &usize| cells.iter().any(|cell| cell.axis_values()[*at] != first.axis_values()[*at]);
+    let open: Vec<String> =
+        (0..experiment.axes().len()).filter(open).map(|at| open_axis(experiment, &cells, at)).collect();
+    if open.is_empty() {
+        return Ok(first.clone());
+    }
+    let n = cells.len();
+    Err(Failure::usage(format_args!("{n} cells of {path} have these values; say as well: {}", open.join("; "))))
+}
+
+/// An axis and the values that cells have on it.
+fn open_axis(experiment: &Experiment, cells: &[Cell], at: usize) -> String {
+    let axis = &experiment.axes()[at];
+    let has = |value: &&AxisValue| cells.iter().any(|cell| cell.axis_values()[at] == **value);
+    let values: Vec<String> = axis.values.iter().filter(has).map(ToString::to_string).collect();
+    format!("{}={}", axis.key, values.join(" or "))
 }
 
 /// The values of a cell, as `axis=value`.

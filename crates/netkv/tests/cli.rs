@@ -68,7 +68,15 @@ fn a_wrong_command_line_is_a_usage_error() {
         (&["run", "x.toml", "--filter", "policy.name"], "a filter is AXIS=VALUE"),
         (&["run", "x.toml", "--filter", "policy.nmae=netkv"], "did you mean policy.name?"),
         (&["run", "x.toml", "--filter", "policy.name=netkv_gaurded"], "did you mean netkv_guarded?"),
+        (&["run", "x.toml", "--filter", "policy=netkv"], "did you mean policy.name?"),
         (&["cell", "x.toml", "12"], "has the cells 0 to 11, not 12"),
+        (
+            &["cell", "x.toml", "netkv"],
+            "a cell is its number (`netkv plan FILE --list`) or what it has, such as policy.name=",
+        ),
+        (&["cell", "x.toml", "policy=netkv"], "did you mean policy.name?"),
+        (&["cell", "x.toml", "policy.name=netkv_guarded"], "have these values; say as well: regime=null or congested"),
+        (&["plan", "x.toml", "--filter", "policy.name=netkv"], "--list"),
         (&["explain", "x.toml", "12", "0"], "has the cells 0 to 11, not 12"),
         (&["explain", "x.toml", "0", "300"], "cell 0 has the requests 0 to 299, not 300"),
         (&["explain", "x.toml", "0", "first"], "invalid value 'first' for '<REQUEST>'"),
@@ -278,6 +286,21 @@ fn a_cell_runs_again_bit_for_bit() {
     assert_eq!(timing["requests"], 300);
     assert!(timing["sim_cpu_s"].as_f64().is_some_and(|seconds| seconds > 0.0), "{timing}");
     assert!(timing["events"].as_u64().is_some() && timing["output_tokens"].as_u64().is_some(), "{timing}");
+}
+
+#[test]
+fn a_cell_is_named_by_what_it_has() {
+    let here = folder("");
+    let by = |cell: &str| check(here.path(), &["cell", "x.toml", cell], 0).stdout;
+    assert_eq!(by("regime=congested,policy.name=netkv_guarded,seed=2"), by("11"));
+    let first_seed = by("regime=congested,policy.name=netkv_guarded");
+    assert!(first_seed.starts_with("cell 10: regime=congested policy.name=netkv_guarded seed=1\n"), "{first_seed}");
+    let listed = check(here.path(), &["plan", "x.toml", "--list", "--filter", "policy.name=netkv_guarded"], 0).stdout;
+    assert!(listed.ends_with("11  new     regime=congested policy.name=netkv_guarded seed=2\n"), "{listed}");
+    assert_eq!(listed.lines().count(), 4, "{listed}");
+    let json = check(here.path(), &["plan", "x.toml", "--list", "--json"], 0).stdout;
+    let rows: serde_json::Value = serde_json::from_str(&json).expect("a list");
+    assert_eq!((rows[11]["cell"].as_u64(), rows[11]["coordinates"]["seed"].as_u64()), (Some(11), Some(2)), "{rows}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The command line of `netkv cell`.
 
 use super::{Changes, Place};
+use crate::cells::{Which, parse_which};
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
 
@@ -10,9 +11,9 @@ pub struct CellArgs {
     /// Experiment file
     #[arg(value_name = "EXPERIMENT.toml", value_hint = ValueHint::FilePath)]
     pub experiment: PathBuf,
-    /// Number of the cell, as in the tables and in `netkv plan`
-    #[arg(value_name = "CELL")]
-    pub cell: usize,
+    /// The cell: its number, as in the tables and in `netkv plan --list`, or what it has: policy.name=netkv,seed=2
+    #[arg(value_name = "CELL", value_parser = parse_which)]
+    pub cell: Which,
     /// As JSON
     #[arg(long, conflicts_with = "timing")]
     pub json: bool,

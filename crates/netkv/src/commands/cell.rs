@@ -19,7 +19,7 @@ pub fn cell(args: &CellArgs) -> Result<Ending, Failure> {
     watch::check(&args.watch)?;
     args.requests.as_deref().map_or(Ok(()), requests::check)?;
     let experiment = load(&args.experiment, args.place.quick, &args.changes)?;
-    let cell = find_cell(&experiment, args.cell)?;
+    let cell = find_cell(&experiment, &args.cell)?;
     let scenario = Workloads::new().scenario(&cell);
     if args.timing {
         print(&timing(&scenario))?;

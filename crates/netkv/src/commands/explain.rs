@@ -17,10 +17,10 @@ use netkv_units::RequestId;
 /// Prints the explanation of one decision.
 pub fn explain(args: &ExplainArgs) -> Result<Ending, Failure> {
     let experiment = load(&args.experiment, args.quick, &args.changes)?;
-    let cell = find_cell(&experiment, args.cell)?;
+    let cell = find_cell(&experiment, &args.cell)?;
     let scenario = Workloads::new().scenario(&cell);
     let explanation = explain_request(&scenario, RequestId::new(args.request))
-        .map_err(|error| Failure::usage(refusal(error, args, &scenario)))?;
+        .map_err(|error| Failure::usage(refusal(error, (cell.index, args.request), &scenario)))?;
     let explained = Explained {
         scenario: &scenario,
         coordinates: coordinates(&experiment, &cell),
@@ -32,8 +32,7 @@ pub fn explain(args: &ExplainArgs) -> Result<Ending, Failure> {
 }
 
 /// Why there is nothing to explain.
-fn refusal(error: Unexplained, args: &ExplainArgs, scenario: &Scenario) -> String {
-    let (cell, request) = (args.cell, args.request);
+fn refusal(error: Unexplained, (cell, request): (usize, u32), scenario: &Scenario) -> String {
     match error {
         Unexplained::NoSuchRequest => {
             format!("cell {cell} has the requests 0 to {}, not {request}", scenario.workload.len() - 1)

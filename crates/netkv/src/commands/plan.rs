@@ -1,5 +1,7 @@
 //! `netkv plan`: what a run would do, and why.
 
+mod listing;
+
 use super::{load, results_folder, tell_if_beside};
 use crate::args::PlanArgs;
 use crate::cells::{coordinates, find_cell, json_coordinates, json_value};
@@ -22,7 +24,11 @@ pub fn plan(args: &PlanArgs) -> Result<Ending, Failure> {
     let folder = results_folder(&args.place, &experiment);
     tell_if_beside(&experiment, &folder);
     let store = Store::open(&folder.join(CELLS))?;
-    let cell = args.explain.map(|index| find_cell(&experiment, index)).transpose()?;
+    if args.list {
+        print(&listing::of(&experiment, &store, &args.filter, args.json)?)?;
+        return Ok(Ending::Done);
+    }
+    let cell = args.explain.as_ref().map(|which| find_cell(&experiment, which)).transpose()?;
     let text = match (cell, args.json) {
         (None, false) => describe(&experiment, &store, &folder),
         (None, true) => pretty(&overview(&experiment, &store, &folder)),
