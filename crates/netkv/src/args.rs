@@ -18,6 +18,9 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use std::path::PathBuf;
 
+/// The printed numbers, where the project has them.
+pub const CLAIMS: &str = "experiments/paper/claims.toml";
+
 /// What every help text ends with.
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 some cells failed; 64 usage; 65 bad input; 70 a bug of netkv;
@@ -241,7 +244,7 @@ pub struct CapacityArgs {
 #[derive(Debug, Args)]
 pub struct ClaimsArgs {
     /// The file with the printed numbers
-    #[arg(long, value_name = "CLAIMS.toml", default_value = "experiments/paper/claims.toml", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "CLAIMS.toml", default_value = CLAIMS, value_hint = ValueHint::FilePath)]
     pub claims: PathBuf,
     /// Where the results are
     #[arg(long, value_name = "DIR", default_value = "results", value_hint = ValueHint::DirPath)]
@@ -261,7 +264,7 @@ pub struct ClaimsArgs {
 #[derive(Debug, Args)]
 pub struct FitArgs {
     /// The file with the printed numbers
-    #[arg(long, value_name = "CLAIMS.toml", default_value = "experiments/paper/claims.toml", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "CLAIMS.toml", default_value = CLAIMS, value_hint = ValueHint::FilePath)]
     pub claims: PathBuf,
     /// Write the latency profile as well
     #[arg(long, value_name = "PROFILE.toml", value_hint = ValueHint::FilePath)]

@@ -1,12 +1,13 @@
 //! What the tables that were there know and the store does not: a fresh clone has tables and no store, and a run of some
 //! of its cells must not make them smaller.
 
+use crate::kept::CELLS;
 use crate::tables::row_of;
 use netkv_frames::{CellRow, CellStatus, RESULTS_FORMAT, cell_statuses, read_table};
 use netkv_grid::{Experiment, Store};
 use netkv_sim::SIM_EPOCH;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Rows of an earlier table that go into the new one.
 pub struct Earlier {
@@ -47,7 +48,10 @@ impl Earlier {
             said.push(format!("keeps {} rows of cells that were run elsewhere", rows.len()));
         }
         if !statuses.is_empty() {
-            said.push(format!("loses {} rows that belong to no cell of the experiment any more", statuses.len()));
+            let (n, rows) = (statuses.len(), if statuses.len() == 1 { "row" } else { "rows" });
+            let kept =
+                store_of(folder).map_or_else(String::new, |store| format!("; the runs stay in {}", store.display()));
+            said.push(format!("replaces {n} {rows} of an earlier version of the experiment{kept}"));
         }
         let says = (!said.is_empty()).then(|| format!("note: {shown} {}", said.join(" and ")));
         Self { rows, says }
@@ -58,4 +62,9 @@ impl Earlier {
         self.rows.extend(own.into_iter().map(|row| (row.cell as usize, row)));
         self.rows.into_values().collect()
     }
+}
+
+/// Where the runs of a folder are kept one by one, if they are.
+fn store_of(folder: &Path) -> Option<PathBuf> {
+    Some(folder.join(CELLS)).filter(|store| store.is_dir())
 }

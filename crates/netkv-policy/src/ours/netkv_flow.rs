@@ -291,8 +291,8 @@ impl Policy for NetKvFlow {
                 Term::new("wait", "s", cost.wait_s),
                 Term::new("iteration", "s", cost.iteration_s),
                 Term::new("price", "s", cost.price_s),
-                Term::new("lateness", "s", cost.lateness_s),
-                Term::new("near equal", "s", set_aside_s),
+                Term::new("late", "s", cost.lateness_s),
+                Term::new("tie", "s", set_aside_s),
             ];
             rated(cost.standing, terms)
         };

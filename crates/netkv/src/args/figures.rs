@@ -1,5 +1,6 @@
 //! The arguments of the commands that draw from results alone.
 
+use super::CLAIMS;
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
 
@@ -27,7 +28,7 @@ pub struct FiguresArgs {
     #[arg(long, value_name = "DIR", default_value = "figures", value_hint = ValueHint::DirPath)]
     pub out: PathBuf,
     /// The file with the paper's printed numbers, which are drawn beside ours
-    #[arg(long, value_name = "CLAIMS.toml", default_value = "experiments/paper/claims.toml", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "CLAIMS.toml", default_value = CLAIMS, value_hint = ValueHint::FilePath)]
     pub claims: PathBuf,
 }
 
@@ -47,6 +48,6 @@ pub struct ReportArgs {
     #[arg(long)]
     pub quick: bool,
     /// The file with the paper's printed numbers, which are drawn beside ours if it is there
-    #[arg(long, value_name = "CLAIMS.toml", default_value = "experiments/paper/claims.toml", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "CLAIMS.toml", default_value = CLAIMS, value_hint = ValueHint::FilePath)]
     pub claims: PathBuf,
 }
