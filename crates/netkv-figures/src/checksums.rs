@@ -1,7 +1,7 @@
 //! Whether tables are those that their manifest describes.
 
 use anyhow::{Context, Result, ensure};
-use sha2::{Digest, Sha256};
+use netkv_units::sha256_hex;
 use std::fs;
 use std::path::Path;
 use toml::{Table, Value};
@@ -18,9 +18,8 @@ pub(crate) fn check(folder: &Path, manifest: &Table) -> Result<()> {
             continue;
         }
         let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         ensure!(
-            sum.as_str() == Some(&*found),
+            sum.as_str() == Some(&*sha256_hex(&bytes)),
             "{} is not the table that {} describes: netkv run writes both anew",
             path.display(),
             folder.join("manifest.toml").display()

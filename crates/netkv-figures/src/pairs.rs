@@ -3,7 +3,7 @@
 
 use crate::data::Estimate;
 use anyhow::{Context, Result, ensure};
-use netkv_frames::{Metadata, Table, distinct, read_table, same, student_t_quantile};
+use netkv_frames::{Metadata, Table, distinct, log_ratios, read_table, same, two_sided_quantile};
 use std::path::{Path, PathBuf};
 
 /// An experiment's cells.
@@ -17,12 +17,7 @@ pub(crate) struct Cells {
 }
 
 /// A metric at a point over seeds.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Level {
-    pub(crate) mean: f64,
-    /// None for one seed.
-    pub(crate) sd: Option<f64>,
-}
+pub(crate) use netkv_frames::Estimate as Level;
 
 impl Cells {
     pub(crate) fn read(results: &Path, experiment: &str) -> Result<Self> {
@@ -70,21 +65,13 @@ impl Cells {
     /// Mean and deviation at a point; none if no run is left.
     pub(crate) fn level(&self, at: &[(&str, String)], metric: &str) -> Result<Option<Level>> {
         let sample: Vec<f64> = self.sample(at, metric)?.into_iter().map(|(_, value)| value).collect();
-        Ok((!sample.is_empty()).then(|| {
-            let (mean, sd) = moments(&sample);
-            Level { mean, sd }
-        }))
+        Ok(Level::of(&sample, f64::NAN))
     }
 
     /// A metric at a point as a ratio to that at another.
     pub(crate) fn ratio(&self, at: &[(&str, String)], other: &[(&str, String)], metric: &str) -> Result<Estimate> {
-        let pairs = self.pairs(at, other, metric)?;
-        if pairs.iter().any(|&(own, theirs)| own <= 0.0 || theirs <= 0.0) {
-            return Ok(Estimate::default());
-        }
-        let logs: Vec<f64> = pairs.into_iter().map(|(own, theirs)| libm::log(own / theirs)).collect();
-        let estimate = self.estimate(&logs);
-        let exp = |value: Option<f64>| value.map(libm::exp);
+        let logs = log_ratios(&self.pairs(at, other, metric)?).unwrap_or_default();
+        let (estimate, exp) = (self.estimate(&logs), |value: Option<f64>| value.map(libm::exp));
         Ok(Estimate { mean: exp(estimate.mean), low: exp(estimate.low), high: exp(estimate.high) })
     }
 
@@ -94,31 +81,29 @@ impl Cells {
         Ok(self.estimate(&pairs.into_iter().map(|(own, theirs)| own - theirs).collect::<Vec<_>>()))
     }
 
-    fn pairs(&self, at: &[(&str, String)], other: &[(&str, String)], metric: &str) -> Result<Vec<(f64, f64)>> {
+    /// A metric at two points, by seed.
+    pub(crate) fn pairs(
+        &self,
+        at: &[(&str, String)],
+        other: &[(&str, String)],
+        metric: &str,
+    ) -> Result<Vec<(f64, f64)>> {
         let (own, theirs) = (self.sample(at, metric)?, self.sample(other, metric)?);
         let partner = |seed: f64| theirs.iter().find(|pair| pair.0 == seed).map(|pair| pair.1);
         Ok(own.into_iter().filter_map(|(seed, value)| Some((value, partner(seed)?))).collect())
     }
 
+    /// How much an interval covers; none if the tables do not say.
+    pub(crate) fn confidence_ratio(&self) -> Option<f64> {
+        self.metadata.get("confidence_ratio").and_then(|value| value.parse().ok())
+    }
+
     /// One value has no interval, nor have any if the tables do not say how much an interval covers.
     fn estimate(&self, sample: &[f64]) -> Estimate {
-        if sample.is_empty() {
-            return Estimate::default();
-        }
-        let (mean, sd) = moments(sample);
-        let covers = self.metadata.get("confidence_ratio").and_then(|value| value.parse::<f64>().ok());
-        let half = covers.zip(sd).map(|(covers, sd)| {
-            let n = sample.len() as f64;
-            student_t_quantile(0.5 + covers / 2.0, n - 1.0) * sd / n.sqrt()
-        });
-        Estimate { mean: Some(mean), low: half.map(|half| mean - half), high: half.map(|half| mean + half) }
+        let covers = self.confidence_ratio();
+        let quantile = covers.map_or(f64::NAN, |covers| two_sided_quantile(covers, sample.len()));
+        let level = Level::of(sample, quantile);
+        let ends = level.and_then(|level| level.interval()).filter(|_| covers.is_some());
+        Estimate { mean: level.map(|level| level.mean), low: ends.map(|ends| ends.0), high: ends.map(|ends| ends.1) }
     }
-}
-
-/// Mean and standard deviation, with n - 1, of a sample that is not empty.
-fn moments(sample: &[f64]) -> (f64, Option<f64>) {
-    let n = sample.len() as f64;
-    let mean = sample.iter().sum::<f64>() / n;
-    let squares: f64 = sample.iter().map(|value| (value - mean) * (value - mean)).sum();
-    (mean, (sample.len() > 1).then(|| (squares / (n - 1.0)).sqrt()))
 }
