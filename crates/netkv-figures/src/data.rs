@@ -303,12 +303,12 @@ impl Results {
         })
     }
 
-    /// Without the panels of the baseline, of which there is nothing to say against itself; all if there are no others.
-    pub(crate) fn without_baseline_panels(&self) -> Self {
+    /// Without the panels of some values of the baseline's axis, of which there is nothing to say against themselves; all if
+    /// there are no others.
+    pub(crate) fn without_panels_of(&self, values: &[&str]) -> Self {
         let mut fewer = self.clone();
         let Some(at) = self.view.panels.iter().position(|axis| *axis == self.baseline_axis) else { return fewer };
-        let baseline = self.baseline();
-        fewer.regimes.retain(|regime| regime.split(JOINT).nth(at) != Some(&baseline));
+        fewer.regimes.retain(|regime| !regime.split(JOINT).nth(at).is_some_and(|own| values.contains(&own)));
         if fewer.regimes.is_empty() {
             return self.clone();
         }

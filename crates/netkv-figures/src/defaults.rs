@@ -128,11 +128,11 @@ fn level(
     with(table, [("lines", lines), ("x", x), ("metric", metric)])
 }
 
-/// The gain over the baseline by two axes.
+/// What policies change, by two axes.
 fn heat_map(experiment: &str, (rows, x): (&str, &str), panels: Vec<String>) -> Table {
     let words = (
-        format!("{experiment}: what is taken off the mean TTFT of the baseline"),
-        "How much lower than the baseline's the mean time to first token is, by two axes.",
+        format!("{experiment}: change of mean TTFT against the baseline"),
+        "What each policy changes of the mean time to first token, by two axes, as in the map above.",
     );
     let table = figure(format!("{experiment}_map"), "heat_map", words, panels);
     with(table, [("rows", rows), ("x", x), ("metric", "ttft_mean_ns")])

@@ -2,6 +2,7 @@
 
 use crate::bars::Bars;
 use crate::cdf::Cdf;
+use crate::contrast::Contrasts;
 use crate::data::{Loaded, Results, View};
 use crate::grid::Grid;
 use crate::intervals::Intervals;
@@ -84,6 +85,7 @@ impl Figure {
 
     fn drawn(&self, results: &Results, loaded: &Loaded, sources: Sources<'_>) -> Result<String> {
         let cells = || Cells::read(sources.results, &self.experiment);
+        let contrasts = || Contrasts::read(loaded, sources.results);
         let printed = sources.printed.only_if(self.printed);
         let title = self.title.replace("the baseline", &results.baseline_label());
         match &self.kind {
@@ -91,7 +93,7 @@ impl Figure {
             Kind::Bars(bars) => bars.draw(results, &title),
             Kind::Intervals(intervals) => intervals.draw(results, &title),
             Kind::Multiples(multiples) => multiples.draw(results, printed, &title),
-            Kind::Grid(grid) => grid.draw(&results.without_baseline_panels(), printed, &title),
+            Kind::Grid(grid) => grid.draw(results, &contrasts()?, printed, &self.title),
             Kind::Steps(steps) => steps.draw(results, &cells()?, printed, &title),
             Kind::Waterfall(waterfall) => waterfall.draw(results, &cells()?, &title),
             Kind::Cdf(cdf) => cdf.draw(results, &loaded.folder, &title),

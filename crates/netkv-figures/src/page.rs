@@ -1,8 +1,10 @@
 //! What all figures share: a title, one row of keys, a panel for each regime, and a caption.
 
 use crate::canvas::{Align, Canvas, Fill, Font, Point, text_width};
+use crate::fields::{self, Mark};
 use crate::style::{self, AXIS, Colour, INK, MUTED, Marker, PolicyStyle};
 use crate::words::wrapped;
+use netkv_verdict::Effect;
 
 pub(crate) const TITLE: Font = Font { size: 21.0, bold: true, colour: INK };
 pub(crate) const PANEL_TITLE: Font = Font { size: 15.0, bold: true, colour: INK };
@@ -28,6 +30,10 @@ pub(crate) enum Key {
     Open(String),
     /// Words about the keys after them.
     Words(String),
+    /// A field of a map.
+    Field(String, Colour, Mark),
+    /// The scale of a map's colours, from one change to another; it stands last, since its ticks are below it.
+    Scale(String, f64, f64),
 }
 
 /// A rectangle that data is drawn in.
@@ -188,6 +194,8 @@ pub(crate) fn draw_keys(canvas: &mut Canvas, keys: &[Key], (left, top): Point, r
             Key::Line(look) => (look.label.clone(), 32.0),
             Key::Patch(label, _) | Key::Marker(label, ..) | Key::Open(label) => (label.clone(), 14.0),
             Key::Words(label) => (label.clone(), -7.0),
+            Key::Field(label, ..) => (label.clone(), FIELD.0),
+            Key::Scale(label, ..) => (label.clone(), SCALE.0),
         };
         let width = sample + 7.0 + text_width(&label, LABEL);
         if x + width > left + room && x > left {
@@ -201,11 +209,43 @@ pub(crate) fn draw_keys(canvas: &mut Canvas, keys: &[Key], (left, top): Point, r
             }
             Key::Open(_) => canvas.open_marker((x + 7.0, y), Marker::Disc, 7.0, MUTED),
             Key::Words(_) => {}
+            Key::Field(_, colour, mark) => {
+                let (from, to) = ((x, y - FIELD.1 / 2.0), (x + FIELD.0, y + FIELD.1 / 2.0));
+                fields::draw(canvas, from, to, *colour, *mark);
+                if *mark == Mark::KeepsUp {
+                    fields::draw_yes(canvas, (x + FIELD.0 / 2.0, y), 9.0, INK);
+                }
+            }
+            Key::Scale(_, low, high) => draw_scale(canvas, (x, y), (*low, *high)),
         }
         canvas.text((x + sample + 7.0, y), &label, LABEL, Align::Left);
         x += width + 18.0;
     }
     y
+}
+
+/// Width and height of a sample of a field, and of a scale.
+const FIELD: (f64, f64) = (24.0, 16.0);
+const SCALE: (f64, f64) = (260.0, 13.0);
+
+/// The scale of a map's colours, step by step.
+fn draw_scale(canvas: &mut Canvas, (left, y): Point, (low, high): (f64, f64)) {
+    let (top, bottom) = (y - SCALE.1 / 2.0, y + SCALE.1 / 2.0);
+    canvas.rectangle((left - 0.5, top - 0.5), (left + SCALE.0 + 0.5, bottom + 0.5), AXIS, 1.0);
+    let place = |change: f64| left + SCALE.0 * (change - low) / (high - low);
+    let width = fields::FULL / fields::STEPS as f64;
+    let n = libm::round((high - low) / width) as usize;
+    for piece in 0..n {
+        let from = low + width * piece as f64;
+        let effect = if from < 0.0 { Effect::Pays } else { Effect::Harms };
+        let colour = fields::colour(effect, from + width / 2.0);
+        canvas.patches(&[((place(from), top), (place(from + width), bottom))], colour);
+    }
+    for change in [-50.0, -25.0, 0.0, 25.0, 50.0].into_iter().filter(|change| (low..=high).contains(change)) {
+        let x = place(change);
+        canvas.line(&[(x, bottom), (x, bottom + 4.0)], AXIS, 1.25);
+        canvas.text((x, bottom + 13.0), &crate::numbers::signed(change, 0), TICK, Align::Centre);
+    }
 }
 
 fn draw_line_sample(canvas: &mut Canvas, look: &PolicyStyle, at: Point) {

@@ -31,6 +31,20 @@ function nearest(marks, x, y) {
   return best;
 }
 
+// What a field of a map says: the place is in its heads, what it means in its class.
+const MEANS = { pays: "pays", same: "no difference", harms: "harms", open: "open" };
+function told(field) {
+  const row = field.parentNode, fields = [...row.children].filter((one) => one.tagName === "TD");
+  const heads = field.closest("table").querySelectorAll("thead th[data-p]");
+  const lines = [row.dataset.p, heads[fields.indexOf(field)].dataset.p];
+  const means = MEANS[field.className.split(" ")[0]];
+  if (means && field.dataset.t) lines.push(field.dataset.t.replace(/(?=\n|$)/, ": " + means));
+  else if (field.className === "overloaded") {
+    lines.push(field.textContent.trim() === "–" ? "it is overloaded" : "what it is compared with is overloaded, it is not");
+  }
+  return lines.filter((line) => line).join("\n");
+}
+
 // Says what is pointed at; the titles give way, or the browser would say it again.
 function point(event) {
   const drawing = event.target.closest(".drawing");
@@ -46,6 +60,8 @@ function point(event) {
       marked.classList.add("at");
       show(marked.dataset.tip, event.clientX, event.clientY);
     }
+  } else if (event.target.closest(".map td")) {
+    show(told(event.target.closest(".map td")), event.clientX, event.clientY);
   } else if (words) {
     show(words.dataset.tip, event.clientX, event.clientY);
   }

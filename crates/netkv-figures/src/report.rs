@@ -2,15 +2,15 @@
 //! forbids itself to; what moves on it is a script of a page, for tips, sorting and hints.
 
 use crate::catalog::{Catalog, Chapter, TableKind};
+use crate::contrast::Contrasts;
 use crate::data::Loaded;
 use crate::figure::Figure;
 use crate::markup::escaped;
 use crate::sources::Sources;
 use crate::terms::explained;
-use crate::{report_answer, report_map, report_points, tables, words};
+use crate::{fields, report_answer, report_map, report_points, tables, words};
 use anyhow::{Context, Result};
 use netkv_claims::Claims;
-use netkv_verdict::Answer;
 use std::fmt::Write as _;
 use std::path::{Component, Path};
 
@@ -59,11 +59,11 @@ pub(crate) fn page(sources: Sources<'_>, catalog: &Catalog, claims: Option<&Clai
         }
         for experiment in experiments {
             let loaded = Loaded::read(sources.results, experiment)?;
-            let answer = report_answer::answer(&loaded)?;
-            report_answer::overview_rows(&mut overview, &answer, &loaded.labels)?;
+            let contrasts = Contrasts::read(&loaded, sources.results)?;
+            report_answer::overview_rows(&mut overview, &contrasts.answer, &loaded.labels)?;
             warned(&mut fed, &loaded, experiment);
             let is_alone = names.len() == 1;
-            Block { loaded: &loaded, answer: &answer, catalog, sources, links, is_alone }.write(&mut body)?;
+            Block { loaded: &loaded, contrasts: &contrasts, catalog, sources, links, is_alone }.write(&mut body)?;
         }
     }
     let only = if let [one] = names[..] { Some(one) } else { None };
@@ -107,7 +107,7 @@ fn head(title: &str) -> Result<String> {
     writeln!(html, "<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">")?;
     html.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     html.push_str("<meta name=\"color-scheme\" content=\"light dark\">\n");
-    write!(html, "<title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n", escaped(title))?;
+    write!(html, "<title>{}</title>\n<style>\n{STYLE}{}</style>\n</head>\n<body>\n", escaped(title), fields::css())?;
     Ok(html)
 }
 
@@ -158,7 +158,7 @@ fn warned<'a>(fed: &mut Vec<(String, Vec<&'a str>)>, loaded: &Loaded, experiment
 /// What the report has of one experiment.
 struct Block<'a> {
     loaded: &'a Loaded,
-    answer: &'a Answer,
+    contrasts: &'a Contrasts,
     catalog: &'a Catalog,
     sources: Sources<'a>,
     links: &'a Links,
@@ -168,13 +168,13 @@ struct Block<'a> {
 
 impl Block<'_> {
     fn write(&self, html: &mut String) -> Result<()> {
-        let (name, labels) = (&self.loaded.experiment, &self.loaded.labels);
+        let (name, labels, answer) = (&self.loaded.experiment, &self.loaded.labels, &self.contrasts.answer);
         let heading = if self.is_alone { String::new() } else { format!("\n<h3>{name}</h3>") };
         writeln!(html, "<section id=\"x-{name}\">{heading}")?;
         self.facts(html)?;
-        report_answer::write(html, self.answer, labels)?;
-        report_map::write(html, self.answer, labels)?;
-        report_points::write(html, self.answer, labels)?;
+        report_answer::write(html, answer, labels)?;
+        report_map::write(html, self.contrasts, labels)?;
+        report_points::write(html, answer, labels)?;
         for spec in self.catalog.tables.iter().filter(|spec| spec.experiment == *name) {
             if let TableKind::Report(table) = &spec.kind {
                 table.write(html, self.loaded, &spec.view)?;
@@ -190,9 +190,9 @@ impl Block<'_> {
     /// What there is to know before a number is read: the objective, points, seeds, trace.
     fn facts(&self, html: &mut String) -> Result<()> {
         let promised = words::promised(&self.loaded.manifest, &self.loaded.labels, true);
-        let options = &self.answer.options;
-        let (n, compared) = (self.answer.points.len(), self.loaded.labels.title(&options.compared));
-        let values = self.answer.points.iter().map(|point| point.standings.len()).max().unwrap_or_default();
+        let (options, points) = (&self.contrasts.answer.options, &self.contrasts.answer.points);
+        let (n, compared) = (points.len(), self.loaded.labels.title(&options.compared));
+        let values = points.iter().map(|point| point.standings.len()).max().unwrap_or_default();
         let seeds = self.loaded.metadata.get("seeds").map_or("?", String::as_str);
         let points = if n == 1 { "point" } else { "points" };
         let said = format!("{n} {points} × {values} values of {compared}; seeds {seeds}.");
@@ -221,6 +221,7 @@ impl Block<'_> {
             .map(|file| format!("<a href=\"{folder}/{file}\">{file}</a>"));
         let said = |key: &str| self.loaded.metadata.get(key).map_or("?", String::as_str);
         let (failed, all) = self
+            .contrasts
             .answer
             .points
             .iter()

@@ -1,8 +1,13 @@
-//! The regime map of the report: a row for each policy and combination of axes, a column for each value of one more axis,
-//! and in every field what the policy gains on what it is compared with.
+//! The maps of the report: a row for each policy and combination of axes, a column for each value of one more axis, and in
+//! every field what the policy changes against what it is compared with: mean TTFT, or, if the reader wants it, SLO
+//! attainment. Which one is seen is up to two buttons that need no script.
 
+use crate::contrast::{Contrasts, Found, INDIFFERENT_POINTS};
+use crate::data::Estimate;
+use crate::fields;
 use crate::labels::Labels;
 use crate::markup::escaped;
+use crate::numbers::signed;
 use crate::report_answer::{effect_class, labelled};
 use anyhow::Result;
 use netkv_frames::distinct;
@@ -11,138 +16,217 @@ use std::fmt::Write as _;
 
 /// More rows than these are folded.
 const MANY_ROWS: usize = 60;
-/// Steps of a colour.
-const STEPS: f64 = 8.0;
-/// The gain, in percent, that has the full colour. Chosen by us: half is much.
-const FULL: f64 = 50.0;
 
 /// Values of axes, as words.
 type Place = Vec<(String, String)>;
 
-/// Writes the map; nothing if there are no two points to tell apart.
-pub(crate) fn write(html: &mut String, answer: &Answer, labels: &Labels) -> Result<()> {
+/// What a map shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Ttft,
+    Slo,
+}
+
+impl Shown {
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Ttft => "of-ttft",
+            Self::Slo => "of-slo",
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ttft => "mean TTFT",
+            Self::Slo => "SLO attainment",
+        }
+    }
+
+    /// What its colours and marks are.
+    fn legend(self) -> String {
+        let ([pays, harms, open], margin) = match self {
+            Self::Ttft => (["−40", "+40", "−9?"], format!("{} %", 100.0 * netkv_verdict::INDIFFERENCE)),
+            Self::Slo => (["+40", "−40", "+9?"], format!("{INDIFFERENT_POINTS} point")),
+        };
+        format!(
+            "<p class=\"legend\"><span class=\"pays s7\">{pays}</span> pays <span class=\"same\">0</span> no gain: less than \
+             {margin} <span class=\"harms s7\">{harms}</span> harms <span class=\"open\">{open}</span> open \
+             <span class=\"overloaded\">–</span> overloaded <span class=\"overloaded\">✓</span> it alone keeps up</p>"
+        )
+    }
+}
+
+/// What the maps of an experiment are made of.
+struct Map<'a> {
+    contrasts: &'a Contrasts,
+    labels: &'a Labels,
+    findings: Vec<Finding<'a>>,
+    across: String,
+    values: Vec<String>,
+    places: Vec<Place>,
+}
+
+/// Writes the maps; nothing if there are no two points to tell apart.
+pub(crate) fn write(html: &mut String, contrasts: &Contrasts, labels: &Labels) -> Result<()> {
+    let answer = &contrasts.answer;
     let findings = answer.findings();
     let Some(across) = axis_across(answer).filter(|_| !findings.is_empty()) else { return Ok(()) };
     let values = distinct(answer.points.iter().filter_map(|point| value(point, &across)));
     let places = distinct(answer.points.iter().map(|point| others(point, &across)));
-    let n_rows = places.len() * findings.len();
-    let title = format!(
-        "<h4>Map: change of mean TTFT against {}, in percent</h4>",
-        escaped(&labels.value(&answer.options.compared, &answer.other()).0)
-    );
-    writeln!(html, "{title}\n{LEGEND}")?;
-    if n_rows > MANY_ROWS {
-        writeln!(html, "<details><summary>{n_rows} rows</summary>")?;
-    }
-    html.push_str("<div class=\"scroll\">\n<table class=\"map\">\n<thead><tr><th></th>");
-    let rows = places.first().map_or(&[][..], Vec::as_slice);
-    rows.iter().try_for_each(|(axis, _)| write!(html, "<th>{}</th>", escaped(&labels.title(axis))))?;
-    let title = escaped(&labels.title(&across));
-    for (at, value) in values.iter().enumerate() {
-        let axis = if at == 0 { format!("<span class=\"axis\">{title}</span>") } else { String::new() };
-        write!(html, "<th>{axis}{}</th>", escaped(&labels.value(&across, value).0))?;
-    }
-    html.push_str("</tr></thead>\n");
-    for finding in &findings {
-        html.push_str("<tbody>\n");
-        for (at, place) in places.iter().enumerate() {
-            html.push_str("<tr>");
-            if at == 0 {
-                let name = labelled(labels, &answer.options.compared, finding.name);
-                write!(html, "<th rowspan=\"{}\">{name}</th>", places.len())?;
-            }
-            row_heads(html, (at, &places), labels)?;
-            for value in &values {
-                field(html, finding, place, (&across, value), labels)?;
-            }
-            html.push_str("</tr>\n");
-        }
-        html.push_str("</tbody>\n");
-    }
-    html.push_str("</table>\n</div>\n");
-    if n_rows > MANY_ROWS {
-        html.push_str("</details>\n");
-    }
-    Ok(())
-}
-
-const LEGEND: &str = "<p class=\"legend\"><span class=\"pays s8\">−40</span> pays <span class=\"same\">0</span> no gain: \
-                      less than 2 % <span class=\"harms s8\">+40</span> harms <span class=\"open\">−9?</span> open \
-                      <span class=\"overloaded\">–</span> overloaded</p>";
-
-/// The values of a row's axes, each where it changes.
-fn row_heads(html: &mut String, (at, places): (usize, &[Place]), labels: &Labels) -> Result<()> {
-    for (position, (axis, word)) in places[at].iter().enumerate() {
-        let is_new = |row: usize| row == 0 || places[row][..=position] != places[row - 1][..=position];
-        if is_new(at) {
-            let span = (at + 1..places.len()).take_while(|&row| !is_new(row)).count() + 1;
-            write!(html, "<th rowspan=\"{span}\">{}</th>", escaped(&labels.value(axis, word).0))?;
-        }
-    }
-    Ok(())
-}
-
-/// What is found at a point.
-fn field(
-    html: &mut String,
-    finding: &Finding<'_>,
-    place: &Place,
-    (across, value): (&str, &str),
-    labels: &Labels,
-) -> Result<()> {
-    let is_here =
-        |point: &Point| self::value(point, across).is_some_and(|own| own == value) && others(point, across) == *place;
-    let words = place.iter().map(|(axis, word)| (axis.as_str(), word.as_str())).chain([(across, value)]);
-    let words = words.map(|(axis, word)| format!("{}: {}", labels.title(axis), labels.value(axis, word).0));
-    let place = words.collect::<Vec<_>>().join("\n");
-    if let Some((_, ratio)) = finding.ratios.iter().find(|(point, _)| is_here(point)) {
-        let tip = escaped(&format!("{place}\n{}", said(ratio)));
-        return Ok(write!(html, "<td class=\"{}\" data-tip=\"{tip}\">{}</td>", look(ratio), change(ratio))?);
-    }
-    if let Some(point) = finding.overloaded.iter().find(|point| is_here(point)) {
-        let own = point.standings.iter().any(|one| one.name == finding.name && one.is_overloaded());
-        let who = if own { "it is overloaded" } else { "what it is compared with is overloaded, it is not" };
-        let sign = if own { "–" } else { "✓" };
-        return Ok(write!(
+    let map = Map { contrasts, labels, findings, across, values, places };
+    let name = escaped(&answer.options.experiment);
+    writeln!(html, "<div class=\"maps\">\n<h4>Map: change against {}, by</h4>", escaped(&map.other()))?;
+    for (shown, checked) in [(Shown::Ttft, " checked"), (Shown::Slo, "")] {
+        let (class, words) = (shown.class(), shown.name());
+        write!(
             html,
-            "<td class=\"overloaded\" data-tip=\"{}\">{sign}</td>",
-            escaped(&format!("{place}\n{who}"))
-        )?);
+            "<input type=\"radio\" name=\"map-{name}\" id=\"{class}-{name}\" class=\"{class}\"{checked}>\
+             <label for=\"{class}-{name}\">{words}</label>"
+        )?;
     }
-    Ok(write!(html, "<td></td>")?)
+    for shown in [Shown::Ttft, Shown::Slo] {
+        map.write(html, shown)?;
+    }
+    Ok(writeln!(html, "</div>")?)
 }
 
-/// "ratio 0.910 [0.880, 0.950]: pays".
-fn said(ratio: &Ratio) -> String {
-    let effect = match ratio.effect() {
-        Effect::Pays => "pays".to_owned(),
-        Effect::Same => "no difference".to_owned(),
-        Effect::Harms => "harms".to_owned(),
-        Effect::Open => {
-            let seeds = ratio.seeds_to_settle().map_or_else(|| "over 1000".to_owned(), |seeds| format!("some {seeds}"));
-            format!("open; {seeds} seeds in all would settle it")
+impl Map<'_> {
+    /// What is compared with, in words.
+    fn other(&self) -> String {
+        self.labels.value(&self.contrasts.answer.options.compared, &self.contrasts.answer.other()).0
+    }
+
+    fn write(&self, html: &mut String, shown: Shown) -> Result<()> {
+        let n_rows = self.places.len() * self.findings.len();
+        let what = match shown {
+            Shown::Ttft => "Change of mean TTFT, in percent; minus is better.",
+            Shown::Slo => "Points of SLO attainment gained; plus is better.",
+        };
+        writeln!(html, "<div class=\"{}\">\n<p class=\"quiet\">{what}</p>\n{}", shown.class(), shown.legend())?;
+        if n_rows > MANY_ROWS {
+            writeln!(html, "<details><summary>{n_rows} rows</summary>")?;
         }
-    };
-    format!("ratio {}: {effect}", ratio.words())
-}
-
-/// "−23", or "−3?" if it is open.
-fn change(ratio: &Ratio) -> String {
-    let percent = 100.0 * (ratio.mean - 1.0);
-    let open = if ratio.effect() == Effect::Open { "?" } else { "" };
-    let decimals = usize::from(percent.abs() < 9.95);
-    format!("{}{open}", crate::numbers::signed(percent, decimals))
-}
-
-/// The class of a field, with a step of its colour.
-fn look(ratio: &Ratio) -> String {
-    let class = effect_class(ratio.effect());
-    let size = (100.0 * (ratio.mean - 1.0)).abs() / FULL;
-    let step = (libm::ceil(size * STEPS)).clamp(1.0, STEPS);
-    match ratio.effect() {
-        Effect::Pays | Effect::Harms => format!("{class} s{step}"),
-        Effect::Same | Effect::Open => class.to_owned(),
+        html.push_str("<div class=\"scroll\">\n<table class=\"map\">\n");
+        self.head(html)?;
+        for finding in &self.findings {
+            html.push_str("<tbody>\n");
+            for (at, place) in self.places.iter().enumerate() {
+                write!(html, "<tr data-p=\"{}\">", escaped(&self.words(place)))?;
+                if at == 0 {
+                    let name = labelled(self.labels, &self.contrasts.answer.options.compared, finding.name);
+                    write!(html, "<th rowspan=\"{}\">{name}", self.places.len())?;
+                }
+                self.row_heads(html, at)?;
+                for value in &self.values {
+                    self.field(html, shown, finding, (place, value))?;
+                }
+                html.push('\n');
+            }
+            html.push_str("</tbody>\n");
+        }
+        html.push_str("</table>\n</div>\n");
+        if n_rows > MANY_ROWS {
+            html.push_str("</details>\n");
+        }
+        Ok(writeln!(html, "</div>")?)
     }
+
+    fn head(&self, html: &mut String) -> Result<()> {
+        html.push_str("<thead><tr><th>");
+        let rows = self.places.first().map_or(&[][..], Vec::as_slice);
+        rows.iter().try_for_each(|(axis, _)| write!(html, "<th>{}", escaped(&self.labels.title(axis))))?;
+        let title = escaped(&self.labels.title(&self.across));
+        for (at, value) in self.values.iter().enumerate() {
+            let axis = if at == 0 { format!("<span class=\"axis\">{title}</span>") } else { String::new() };
+            let label = escaped(&self.labels.value(&self.across, value).0);
+            write!(html, "<th data-p=\"{title}: {label}\">{axis}{label}")?;
+        }
+        Ok(html.push_str("</thead>\n"))
+    }
+
+    /// "Cross-pod: 1:1", a line for each axis.
+    fn words(&self, place: &Place) -> String {
+        let words = place
+            .iter()
+            .map(|(axis, word)| format!("{}: {}", self.labels.title(axis), self.labels.value(axis, word).0));
+        words.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The values of a row's axes, each where it changes.
+    fn row_heads(&self, html: &mut String, at: usize) -> Result<()> {
+        let places = &self.places;
+        for (position, (axis, word)) in places[at].iter().enumerate() {
+            let is_new = |row: usize| row == 0 || places[row][..=position] != places[row - 1][..=position];
+            if is_new(at) {
+                let span = (at + 1..places.len()).take_while(|&row| !is_new(row)).count() + 1;
+                let span = if span > 1 { format!(" rowspan=\"{span}\"") } else { String::new() };
+                write!(html, "<th{span}>{}", escaped(&self.labels.value(axis, word).0))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is found at a point. Where it is, the script takes from the heads.
+    fn field(
+        &self,
+        html: &mut String,
+        shown: Shown,
+        finding: &Finding<'_>,
+        (place, value): (&Place, &str),
+    ) -> Result<()> {
+        let answer = &self.contrasts.answer;
+        let is_here = |point: &&Point| {
+            self::value(point, &self.across).is_some_and(|own| own == value) && others(point, &self.across) == *place
+        };
+        let Some(point) = answer.points.iter().find(is_here) else { return Ok(html.push_str("<td>")) };
+        let of = |name: &str| point.standings.iter().find(|one| one.name == name);
+        let best = || point.best_blind.map(|index| &point.standings[index]);
+        let other = if answer.asks_for_network() { best() } else { of(&answer.options.baseline) };
+        let Some((own, other)) = of(finding.name).zip(other) else { return Ok(html.push_str("<td>")) };
+        if own.is_overloaded() || other.is_overloaded() {
+            let sign = if own.is_overloaded() { "–" } else { "✓" };
+            return Ok(write!(html, "<td class=\"overloaded\">{sign}")?);
+        }
+        let ratio = if answer.asks_for_network() { own.against_blind } else { own.against_baseline };
+        let slo = || -> Result<Option<String>> {
+            let found = self.contrasts.between(point, own, Some(other), "slo_attainment_ratio")?;
+            Ok(if let Some(Found::Change { change, effect, .. }) = found { Some(of_slo(change, effect)) } else { None })
+        };
+        let field = match shown {
+            Shown::Ttft => ratio.as_ref().map(of_ratio),
+            Shown::Slo => slo()?,
+        };
+        Ok(html.push_str(field.as_deref().unwrap_or("<td>")))
+    }
+}
+
+/// The field of a change, with the numbers that it tells who points at it.
+fn field(effect: Effect, change: f64, told: &str) -> String {
+    let class = effect_class(effect);
+    let class = match effect {
+        Effect::Pays | Effect::Harms => format!("\"{class} s{}\"", fields::step(change)),
+        Effect::Same | Effect::Open => class.to_owned(),
+    };
+    format!("<td class={class} data-t=\"{}\">{}", escaped(told), fields::words(effect, change))
+}
+
+/// That of mean TTFT.
+fn of_ratio(ratio: &Ratio) -> String {
+    let open = if ratio.effect() == Effect::Open {
+        let seeds = ratio.seeds_to_settle().map_or_else(|| "over 1000".to_owned(), |seeds| format!("some {seeds}"));
+        format!("\n{seeds} seeds in all would settle it")
+    } else {
+        String::new()
+    };
+    field(ratio.effect(), 100.0 * (ratio.mean - 1.0), &format!("ratio {}{open}", ratio.words()))
+}
+
+/// That of SLO attainment.
+fn of_slo(change: Estimate, effect: Effect) -> String {
+    let mean = change.mean.unwrap_or_default();
+    let ends = change.low.zip(change.high);
+    let ends = ends.map_or_else(String::new, |(low, high)| format!(" [{}, {}]", signed(low, 1), signed(high, 1)));
+    field(effect, mean, &format!("{} points{ends}", signed(mean, 1)))
 }
 
 /// The axis whose values are columns: that of numbers with most values, else that with most values.

@@ -168,11 +168,9 @@ pub(crate) const MARKS: [(Marker, Colour); 6] = [
 /// What grows, and what falls.
 pub(crate) const RISE: Colour = BLUE;
 pub(crate) const FALL: Colour = VERMILLION;
-
-/// The colour of a gain as a share of the largest: white for none, darker for more; a loss is blue.
-pub(crate) fn gain(share: f64) -> Colour {
-    if share >= 0.0 { shade(0.62 * share) } else { mixed(WHITE, BLUE, (-share).clamp(0.0, 1.0)) }
-}
+/// What pays, and what harms: blue and orange are told apart by every eye.
+pub(crate) const GOOD: Colour = BLUE;
+pub(crate) const BAD: Colour = VERMILLION;
 
 /// The look of a line that is no policy's, by its position.
 pub(crate) fn one_of_many(position: usize, label: String) -> PolicyStyle {
