@@ -136,6 +136,26 @@ pub(crate) fn places(values: &[f64], spacing: Spacing, margin: f64) -> Vec<f64> 
     raw.into_iter().map(|value| margin + (1.0 - 2.0 * margin) * place(value)).collect()
 }
 
+/// Between marks that stand beside each other, in pixels, and the most of a gap that they take.
+const BESIDE: f64 = 11.0;
+const OF_GAP: f64 = 0.74;
+/// Least room at the sides.
+const SIDE: f64 = 0.05;
+
+/// The margin of an axis `width` pixels wide with `n` marks beside each other at each place, and how far these are from each
+/// other, both as shares of it.
+pub(crate) fn dodge(values: &[f64], spacing: Spacing, n: usize, width: f64) -> (f64, f64) {
+    let between = (n - 1) as f64;
+    if n < 2 {
+        return (SIDE, 0.0);
+    }
+    let (step, margin) = (BESIDE / width, |step: f64| (between * step / 2.0 + SIDE * 0.6).max(SIDE));
+    let across = places(values, spacing, margin(step));
+    let gap = across.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
+    let step = step.min(OF_GAP * gap / between);
+    (margin(step), step)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +170,18 @@ mod tests {
         assert_eq!(labels(0.8, 1.12, true), ["0.80", "0.85", "0.90", "0.95", "1.00", "1.05", "1.10"]);
         assert_eq!(labels(0.04, 12.0, true), ["0.05", "0.1", "0.2", "0.5", "1", "2", "5", "10"]);
         assert_eq!(labels(0.04, 1200.0, true), ["0.1", "1", "10", "100", "1000"]);
+    }
+
+    #[test]
+    fn marks_beside_each_other_stay_close_and_within_their_gap() {
+        let (margin, step) = dodge(&[1.0, 2.0], Spacing::Linear, 3, 400.0);
+        assert_eq!(step * 400.0, BESIDE, "two values have room");
+        assert!(margin >= step, "and the outer ones stay within the panel");
+        let many: Vec<f64> = (0..20).map(f64::from).collect();
+        let (margin, step) = dodge(&many, Spacing::Linear, 5, 400.0);
+        let gap = (1.0 - 2.0 * margin) / 19.0;
+        assert!(4.0 * step < gap * 0.95 && step > 0.0, "{step} in {gap}");
+        assert_eq!(dodge(&many, Spacing::Linear, 1, 400.0), (SIDE, 0.0));
     }
 
     #[test]

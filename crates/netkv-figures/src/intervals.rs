@@ -4,8 +4,9 @@
 use crate::axis::Scale;
 use crate::canvas::{Align, Fill, Font, text_width};
 use crate::data::{Estimate, Results, Row};
-use crate::lines::{EQUIVALENCE, LEAST_SHARE, OWN_AXES, marked_axes};
+use crate::lines::{LEAST_SHARE, OWN_AXES, marked_axes};
 use crate::page::{DASH, Head, Key, LABEL, Page, Panel, lower_axis, marker_radius, widest};
+use crate::strokes::{EQUIVALENCE, SHADE, shows_equivalence};
 use crate::style::{self, INK, MUTED};
 use crate::unit::{Unit, named};
 use crate::{numbers, tips, words};
@@ -174,7 +175,9 @@ impl Intervals {
                 self.draw_row(&mut page, &panel, results, (&results.regimes[index], key), y, scales[index]);
             }
         }
-        Ok(page.finished(&self.caption(results, &baseline, &scales)))
+        let shows = |(scale, panel): (&Scale, &Panel)| shows_equivalence(*scale, panel.right - panel.left);
+        let is_shaded = self.log() && scales.iter().zip(&page.panels).any(shows);
+        Ok(page.finished(&self.caption(results, &baseline, &scales, is_shaded)))
     }
 
     /// What is behind the rows: stripes, grid, equivalence, no difference, the limit, and the axis.
@@ -186,9 +189,9 @@ impl Intervals {
             canvas.rectangle((panel.left, top), (panel.right, top + each), style::GRID, 0.45);
         }
         let place = |value: f64| panel.at(scale.place(value), 0.0).0;
-        if self.log() {
+        if self.log() && shows_equivalence(scale, panel.right - panel.left) {
             let (low, high) = (place(1.0 - EQUIVALENCE), place(1.0 + EQUIVALENCE));
-            canvas.rectangle((low, panel.top), (high, panel.bottom), INK, 0.09);
+            canvas.rectangle((low, panel.top), (high, panel.bottom), INK, SHADE);
         }
         let all: Vec<(f64, String)> =
             scale.ticks(5).into_iter().map(|(value, label)| (scale.place(value), label)).collect();
@@ -230,10 +233,10 @@ impl Intervals {
         }
     }
 
-    fn caption(&self, results: &Results, baseline: &str, scales: &[Scale]) -> String {
+    fn caption(&self, results: &Results, baseline: &str, scales: &[Scale], is_shaded: bool) -> String {
         let mut sentences = vec![words::provenance(results, Some("Bars"))];
         sentences.push(format!("Each seed is compared with {baseline} on the same requests."));
-        if self.log() {
+        if is_shaded {
             let within = numbers::percent(EQUIVALENCE);
             sentences.push(format!("Shaded: within ±{within} of equal."));
         }

@@ -109,13 +109,40 @@ impl Labels {
         }
     }
 
-    /// How the ascending values of an axis stand across: as the experiment says, or by their logarithms if they span
-    /// more than a factor of 8.
+    /// How the ascending values of an axis stand across: as the experiment says, or as the values ask for.
     pub(crate) fn spacing(&self, axis: &str, values: &[f64]) -> Spacing {
-        let wide = || values.first().zip(values.last()).is_some_and(|(low, high)| *low > 0.0 && *high > 8.0 * *low);
         let said = self.axes.get(axis).and_then(|words| words.spacing);
-        said.unwrap_or_else(|| if wide() { Spacing::Log } else { Spacing::Linear })
+        said.unwrap_or_else(|| usual_spacing(values))
     }
+}
+
+/// Values that span more than this stand by their logarithms.
+const WIDE: f64 = 8.0;
+
+/// By logarithms where values span more than a factor of 8, or logarithms are more evenly apart than the values, which are
+/// roughly geometric; evenly where such values begin with a zero, which has no logarithm; else as they are.
+fn usual_spacing(values: &[f64]) -> Spacing {
+    let is_wide =
+        |values: &[f64]| values.first().zip(values.last()).is_some_and(|(low, high)| *low > 0.0 && *high > WIDE * *low);
+    match values {
+        [low, ..] if *low > 0.0 => {
+            let logs: Vec<f64> = values.iter().map(|value| libm::log2(*value)).collect();
+            if is_wide(values) || unevenness(&logs) < 0.99 * unevenness(values) {
+                Spacing::Log
+            } else {
+                Spacing::Linear
+            }
+        }
+        [0.0, rest @ ..] if is_wide(rest) => Spacing::Ordinal,
+        _ => Spacing::Linear,
+    }
+}
+
+/// The widest gap as a multiple of the narrowest.
+fn unevenness(values: &[f64]) -> f64 {
+    let gaps = values.windows(2).map(|pair| pair[1] - pair[0]);
+    let (narrow, wide) = gaps.fold((f64::INFINITY, 0.0_f64), |ends, gap| (ends.0.min(gap), ends.1.max(gap)));
+    if narrow > 0.0 && narrow.is_finite() { wide / narrow } else { f64::INFINITY }
 }
 
 #[cfg(test)]
@@ -141,5 +168,16 @@ mod tests {
         assert_eq!(labels.value(POLICY_AXIS, "netkv").0, "NetKV");
         assert_eq!(labels.spacing("x", &[1.0, 9.0]), Spacing::Log);
         assert_eq!(labels.spacing("x", &[0.0, 9.0]), Spacing::Linear);
+    }
+
+    #[test]
+    fn values_stand_across_as_they_are_apart() {
+        let geometric: [&[f64]; 4] =
+            [&[4.0, 128.0], &[50.0, 100.0, 200.0, 400.0], &[1.0, 2.0, 4.0], &[4.0, 16.0, 64.0, 128.0]];
+        assert!(geometric.iter().all(|values| usual_spacing(values) == Spacing::Log));
+        let plain: [&[f64]; 6] =
+            [&[0.3, 0.45, 0.6, 0.75, 0.9], &[1.0, 4.0, 8.0], &[8.0, 64.0], &[0.0, 0.1, 0.2, 0.4], &[], &[3.0]];
+        assert!(plain.iter().all(|values| usual_spacing(values) == Spacing::Linear));
+        assert_eq!(usual_spacing(&[0.0, 0.1, 1.0, 60.0]), Spacing::Ordinal);
     }
 }

@@ -43,6 +43,7 @@ mod report_table;
 mod sheet;
 mod sources;
 mod steps;
+mod strokes;
 mod style;
 mod tables;
 mod terms;

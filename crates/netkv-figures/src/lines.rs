@@ -1,20 +1,21 @@
 //! Figures with a line for each policy (a metric, or its ratio to the baseline policy) or for each of several metrics,
 //! against an axis of the grid.
 
-use crate::axis::{Scale, Spacing, places};
+use crate::axis::{Scale, dodge, places};
 use crate::canvas::{Canvas, Fill, Point};
 use crate::closed_form;
 use crate::curves::{draw_curve, places_between};
 use crate::data::{Estimate, Results, Row};
 use crate::page::{DASH, Head, Key, Page, Panel, TICK, grid_line, lower_axis, marker_radius, widest};
-use crate::style::{self, INK, MUTED, PolicyStyle};
+use crate::strokes::{ARROW, EQUIVALENCE, arrow_down, cross, draw_band, draw_equivalence, shows_equivalence};
+use crate::style::{self, MUTED, PolicyStyle};
 use crate::unit::{Unit, named};
 use crate::{numbers, tips, words};
 use anyhow::{Result, ensure};
 use serde::Deserialize;
 
-/// Ratios this close to 1 are taken for equal.
-pub(crate) const EQUIVALENCE: f64 = netkv_verdict::INDIFFERENCE;
+/// Height of a panel.
+const HEIGHT: f64 = 330.0;
 
 /// Panels have one axis unless one of them would need less than this share of it. Chosen by us: below it a panel's lines
 /// cannot be told apart.
@@ -33,6 +34,9 @@ pub(crate) enum Logarithm {
     #[serde(rename = "linear")]
     Never,
 }
+
+/// Width of a line that joins points with bars, as a share of its own.
+const THIN: f64 = 0.6;
 
 /// How values are compared with the baseline's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -253,16 +257,19 @@ impl Lines {
             y_title: self.value_title().replace("{baseline}", &results.baseline_label()),
             x_title: results.x_title(),
             label_room: (room, if shared { 0.0 } else { room }),
-            height: 330.0,
+            height: HEIGHT,
         });
-        let spacing = if self.is_ratio() { Spacing::Ordinal } else { results.spacing() };
-        let margin = if self.is_ratio() { 0.5 / results.xs.len() as f64 } else { 0.05 };
+        let spacing = results.spacing();
+        let width = page.panels[0].right - page.panels[0].left;
+        let n_beside = if self.is_ratio() { series.len() } else { 1 };
+        let (margin, step) = dodge(&results.xs, spacing, n_beside, width);
         let across = places(&results.xs, spacing, margin);
         for (index, panel) in page.panels.clone().into_iter().enumerate() {
             let canvas = &mut page.canvas;
             if self.is_ratio() {
                 draw_equivalence(canvas, &panel, scales[index]);
-                for pair in across.windows(2) {
+                // Points that no line joins stand in columns.
+                for pair in across.windows(2).filter(|_| !self.joins(results)) {
                     let between = (pair[0] + pair[1]) / 2.0;
                     canvas.line(&[panel.at(between, 0.0), panel.at(between, 1.0)], style::GRID, 1.0);
                 }
@@ -285,7 +292,7 @@ impl Lines {
                 let across = places_between(curve, &results.xs, spacing, margin);
                 draw_curve(canvas, &panel, curve, scales[index], &across);
             }
-            self.draw_panel(canvas, &panel, results, index, scales[index], &across);
+            self.draw_panel(canvas, &panel, results, index, scales[index], (&across, step));
         }
         Ok(page.finished(&self.caption(results, &scales, shared)))
     }
@@ -300,11 +307,11 @@ impl Lines {
             );
         }
         if self.is_ratio() {
-            sentences.push(format!(
-                "Each seed is compared with {} on the same requests; below 1 is better. Shaded: within ±{} of equal.",
-                results.baseline_label(),
-                numbers::percent(EQUIVALENCE)
-            ));
+            let baseline = results.baseline_label();
+            sentences.push(format!("Each seed is compared with {baseline} on the same requests; below 1 is better."));
+            if scales.iter().any(|&scale| shows_equivalence(scale, HEIGHT)) {
+                sentences.push(format!("Shaded: within ±{} of equal.", numbers::percent(EQUIVALENCE)));
+            }
         }
         if !self.as_points() && self.series(results).iter().any(|key| style::is_netkv(key)) {
             sentences.push("NetKV is drawn over lines that it coincides with.".to_owned());
@@ -336,7 +343,7 @@ impl Lines {
         results: &Results,
         regime: usize,
         scale: Scale,
-        across: &[f64],
+        (across, step): (&[f64], f64),
     ) {
         let mut policies = self.series(results);
         let n = policies.len();
@@ -346,8 +353,7 @@ impl Lines {
         let order: Vec<(usize, &str)> = first.into_iter().chain(last).collect();
         for pass in [Self::draw_intervals, Self::draw_line] {
             for &(index, policy) in &order {
-                let slot = 0.74 / across.len() as f64;
-                let shift = if self.is_ratio() && n > 1 { slot * (index as f64 / (n - 1) as f64 - 0.5) } else { 0.0 };
+                let shift = if self.is_ratio() { step * (index as f64 - (n - 1) as f64 / 2.0) } else { 0.0 };
                 let places: Vec<f64> = across.iter().map(|place| place + shift).collect();
                 let rows = self.rows(results, &results.regimes[regime], policy);
                 let line = Line { look: self.look(results, policy), scale, places: &places, rows: &rows, results };
@@ -394,7 +400,7 @@ impl Lines {
         let mut lost: Vec<Point> = Vec::new();
         for (place, row) in line.places.iter().zip(line.rows) {
             let Some((row, mean)) = row.and_then(|row| Some((row, self.estimate(row).mean?))) else {
-                self.connect(canvas, look, &mut stretch);
+                self.connect(canvas, line, &mut stretch);
                 let failed = row.is_some_and(|row| row.n_failed > 0);
                 lost.extend(failed.then(|| panel.at(*place, 0.975)));
                 continue;
@@ -403,7 +409,7 @@ impl Lines {
             stretch.push(at);
             points.push((at, row));
         }
-        self.connect(canvas, look, &mut stretch);
+        self.connect(canvas, line, &mut stretch);
         for (at, row) in points {
             let is_overloaded = self.is_overloaded(results, row);
             canvas.marker(at, look.marker, radius, look.colour, Fill::of(row.n_failed > 0, is_overloaded));
@@ -416,31 +422,24 @@ impl Lines {
         }
     }
 
-    fn connect(&self, canvas: &mut Canvas, look: &PolicyStyle, stretch: &mut Vec<Point>) {
-        if stretch.len() > 1 && !self.as_points() {
+    /// Whether lines join the points: those of numbers, unless a closed form has lines of its own.
+    fn joins(&self, results: &Results) -> bool {
+        self.closed_form.is_none() && results.x_labels.is_empty()
+    }
+
+    fn connect(&self, canvas: &mut Canvas, line: &Line<'_>, stretch: &mut Vec<Point>) {
+        let look = &line.look;
+        if stretch.len() > 1 && (!self.as_points() || self.joins(line.results)) {
+            // Bars are to be seen beside it.
+            let width = if self.as_points() { look.width * THIN } else { look.width };
             if look.dashed {
-                canvas.dashed(stretch, look.colour, look.width, DASH);
+                canvas.dashed(stretch, look.colour, width, DASH);
             } else {
-                canvas.line(stretch, look.colour, look.width);
+                canvas.line(stretch, look.colour, width);
             }
         }
         stretch.clear();
     }
-}
-
-fn draw_equivalence(canvas: &mut Canvas, panel: &Panel, scale: Scale) {
-    let low = panel.at(0.0, scale.place(1.0 - EQUIVALENCE));
-    let high = panel.at(1.0, scale.place(1.0 + EQUIVALENCE));
-    canvas.rectangle(low, high, INK, 0.09);
-}
-
-fn draw_band(canvas: &mut Canvas, look: &PolicyStyle, stretch: &mut Vec<(Point, Point)>) {
-    if stretch.len() > 1 {
-        let lower = stretch.iter().map(|ends| ends.0);
-        let upper = stretch.iter().rev().map(|ends| ends.1);
-        canvas.area(&lower.chain(upper).collect::<Vec<_>>(), look.colour, 0.18);
-    }
-    stretch.clear();
 }
 
 /// Whether the lower end of an interval has no place on a logarithmic axis.
@@ -460,20 +459,3 @@ pub(crate) fn marked_axes(titles: Vec<(String, String)>, shared: bool) -> Vec<(S
 /// What a panel says of an axis that the others do not have, and what the caption does.
 const OWN_AXIS: &str = "≠ axis of its own";
 pub(crate) const OWN_AXES: &str = "≠: each panel has an axis of its own; heights cannot be compared across panels.";
-
-/// From a point, or its band's upper end, to below it: how far is not said.
-fn arrow_down(canvas: &mut Canvas, from: Point, to: Point, colour: style::Colour) {
-    const HEAD: f64 = 4.0;
-    canvas.line(&[from, to], colour, 1.6);
-    canvas.line(&[(to.0 - HEAD, to.1 - HEAD), to, (to.0 + HEAD, to.1 - HEAD)], colour, 1.6);
-}
-
-/// How far below its mean the arrow of an interval ends.
-const ARROW: f64 = 22.0;
-
-/// The mark of a failed run.
-fn cross(canvas: &mut Canvas, at: Point, colour: style::Colour) {
-    const ARM: f64 = 4.5;
-    canvas.line(&[(at.0 - ARM, at.1 - ARM), (at.0 + ARM, at.1 + ARM)], colour, 1.4);
-    canvas.line(&[(at.0 - ARM, at.1 + ARM), (at.0 + ARM, at.1 - ARM)], colour, 1.4);
-}

@@ -1,8 +1,8 @@
 //! A table of the report: every policy at one place across, for each panel.
 
 use crate::data::{Estimate, Loaded, Results, View};
-use crate::lines::EQUIVALENCE;
 use crate::markup::escaped;
+use crate::strokes::EQUIVALENCE;
 use crate::{numbers, style, words};
 use anyhow::Result;
 use serde::Deserialize;
