@@ -6,6 +6,7 @@ use crate::canvas::{Fill, Point};
 use crate::data::{Estimate, Results};
 use crate::lines::Logarithm;
 use crate::page::{DASH, Head, Key, Page, Panel, TICK, grid_line, lower_axis, marker_radius, widest};
+use crate::style::PolicyStyle;
 use crate::tips;
 use crate::unit::{Unit, named};
 use crate::{numbers, style, words};
@@ -33,19 +34,65 @@ pub(crate) struct Cdf {
     scale: Logarithm,
 }
 
-/// The ascending values of a line, in the unit of the axis.
+/// Ascending values, in the unit of an axis; not empty.
+pub(crate) struct Shares(Vec<f64>);
+
+/// What a line of shares is drawn with.
+pub(crate) struct Stroke<'a> {
+    pub(crate) look: PolicyStyle,
+    pub(crate) scale: Scale,
+    /// Whether its marker is crossed out.
+    pub(crate) is_overloaded: bool,
+    /// What is told where so large a share is.
+    pub(crate) says: &'a dyn Fn(f64) -> String,
+}
+
+impl Shares {
+    /// Those of some values, if there are any.
+    pub(crate) fn of(mut values: Vec<f64>) -> Option<Self> {
+        values.sort_by(f64::total_cmp);
+        (!values.is_empty()).then_some(Self(values))
+    }
+
+    /// The value that a share of them is at or below.
+    pub(crate) fn at(&self, share: f64) -> f64 {
+        let last = self.0.len() - 1;
+        self.0[(libm::ceil(share * self.0.len() as f64) as usize).saturating_sub(1).min(last)]
+    }
+
+    /// How many there are.
+    pub(crate) const fn n(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Draws them as a line that rises to 1, with a marker at the median.
+    pub(crate) fn draw(&self, page: &mut Page, panel: &Panel, stroke: &Stroke<'_>) {
+        let Stroke { ref look, scale, is_overloaded, says } = *stroke;
+        let place = |share: f64| panel.at(scale.place(self.at(share)), share);
+        let points: Vec<Point> = (0..=STEPS).map(|step| place(step as f64 / STEPS as f64)).collect();
+        if look.dashed {
+            page.canvas.dashed(&points, look.colour, look.width, DASH);
+        } else {
+            page.canvas.line(&points, look.colour, look.width);
+        }
+        let fill = Fill::of(false, is_overloaded);
+        page.canvas.marker(place(0.5), look.marker, marker_radius(look.marker), look.colour, fill);
+        for share in TOLD {
+            page.canvas.tip(place(share), &says(share));
+        }
+    }
+}
+
+/// Shares at the left of a figure.
+pub(crate) fn share_ticks() -> [(f64, String); 5] {
+    [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| (share, numbers::percent(share)))
+}
+
+/// The values of a line.
 struct Line<'a> {
     regime: &'a str,
     policy: &'a str,
-    values: Vec<f64>,
-}
-
-impl Line<'_> {
-    /// The value that a share of requests is at or below.
-    fn at(&self, share: f64) -> f64 {
-        let last = self.values.len() - 1;
-        self.values[(libm::ceil(share * self.values.len() as f64) as usize).saturating_sub(1).min(last)]
-    }
+    values: Shares,
 }
 
 impl Cdf {
@@ -83,16 +130,15 @@ impl Cdf {
             let at = results.coordinates(regime, policy, 0.0);
             let is_here = |row: &usize| at.iter().zip(&words).all(|(wanted, own)| same(&own[*row], &wanted.1));
             let rows = (0..values.len()).filter(|&row| counted[row]).filter(is_here);
-            let mut values: Vec<f64> = rows.filter_map(|row| values[row].map(|value| value * factor)).collect();
-            values.sort_by(f64::total_cmp);
-            Line { regime, policy, values }
+            let values = rows.filter_map(|row| values[row].map(|value| value * factor)).collect();
+            Some(Line { regime, policy, values: Shares::of(values)? })
         };
-        Ok(places.into_iter().map(line).filter(|line| !line.values.is_empty()).collect())
+        Ok(places.into_iter().filter_map(line).collect())
     }
 
     /// The axis across, the same for all panels.
     fn scale(&self, lines: &[Line<'_>]) -> Result<Scale> {
-        let ends = || lines.iter().flat_map(|line| [line.at(LEAST_SHARE), line.at(1.0)]);
+        let ends = || lines.iter().flat_map(|line| [line.values.at(LEAST_SHARE), line.values.at(1.0)]);
         let least = ends().filter(|value| *value > 0.0).fold(f64::INFINITY, f64::min);
         let most = ends().fold(0.0, f64::max);
         let log = match self.scale {
@@ -107,7 +153,7 @@ impl Cdf {
     pub(crate) fn draw(&self, results: &Results, folder: &Path, title: &str) -> Result<String> {
         let lines = self.lines(results, folder)?;
         let scale = self.scale(&lines)?;
-        let shares = [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| (share, numbers::percent(share)));
+        let shares = share_ticks();
         let room = widest(shares.iter().map(|share| share.1.as_str()), TICK) + 12.0;
         let keys = results.policies.iter().map(|policy| Key::Line(results.look(policy)));
         let mut page = Page::new(&Head {
@@ -138,28 +184,19 @@ impl Cdf {
 
     fn draw_line(&self, page: &mut Page, panel: &Panel, results: &Results, line: &Line<'_>, scale: Scale) {
         let look = results.look(line.policy);
-        let place = |share: f64| panel.at(scale.place(line.at(share)), share);
-        let points: Vec<Point> = (0..=STEPS).map(|step| place(step as f64 / STEPS as f64)).collect();
-        if look.dashed {
-            page.canvas.dashed(&points, look.colour, look.width, DASH);
-        } else {
-            page.canvas.line(&points, look.colour, look.width);
-        }
         let is_overloaded = results.is_overloaded(line.regime, line.policy, 0.0);
-        let fill = Fill::of(false, is_overloaded);
-        page.canvas.marker(place(0.5), look.marker, marker_radius(look.marker), look.colour, fill);
-        for share in TOLD {
-            let value = tips::value(Estimate { mean: Some(line.at(share)), ..Estimate::default() }, self.unit());
-            let mut says = format!("{}\n{} of requests: {value} or less", look.label, numbers::percent(share));
-            if is_overloaded {
-                says.push_str("; overloaded");
-            }
-            page.canvas.tip(place(share), &says);
-        }
+        let label = look.label.clone();
+        let says = |share: f64| {
+            let at = Estimate { mean: Some(line.values.at(share)), ..Estimate::default() };
+            let value = tips::value(at, self.unit());
+            let also = if is_overloaded { "; overloaded" } else { "" };
+            format!("{label}\n{} of requests: {value} or less{also}", numbers::percent(share))
+        };
+        line.values.draw(page, panel, &Stroke { look, scale, is_overloaded, says: &says });
     }
 
     fn caption(&self, results: &Results, lines: &[Line<'_>]) -> String {
-        let n = lines.iter().map(|line| line.values.len());
+        let n = lines.iter().map(|line| line.values.n());
         let (least, most) = (n.clone().min().unwrap_or_default(), n.max().unwrap_or_default());
         let n = if least == most { most.to_string() } else { format!("{least} to {most}") };
         let mut sentences = vec![
@@ -176,5 +213,17 @@ fn counted(table: &Table) -> Result<Vec<bool>> {
     match &table.column("counted")?.data {
         ColumnData::Boolean(values) => Ok(values.iter().map(|value| *value == Some(true)).collect()),
         ColumnData::Text(_) | ColumnData::Integer(_) | ColumnData::Float(_) => Ok(vec![true; table.n_rows()]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_the_least_value_that_so_many_are_at_or_below() {
+        let shares = Shares::of(vec![3.0, 1.0, 2.0, 4.0]).expect("there are some");
+        assert_eq!([0.0, 0.25, 0.26, 0.75, 1.0].map(|share| shares.at(share)), [1.0, 1.0, 2.0, 3.0, 4.0]);
+        assert!(Shares::of(Vec::new()).is_none());
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct View {
     pub(crate) across: Option<String>,
     /// What is shown of other axes: one value of each.
     pub(crate) only: Vec<(String, String)>,
+    /// Whether all values of the other axes are shown, as points that are no places of the figure.
+    pub(crate) over_points: bool,
 }
 
 impl View {
@@ -476,7 +478,7 @@ fn check_axes(table: &Table, view: &View, tied: &[String], kept: &[usize]) -> Re
         let words = table.words(&column.name)?;
         let values = distinct(kept.iter().map(|&at| &words[at]));
         ensure!(
-            known || values.len() == 1,
+            known || view.over_points || values.len() == 1,
             "its axis {:?} has {} values; the figure has no place for them",
             column.name,
             values.len()

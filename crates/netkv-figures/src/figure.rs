@@ -11,6 +11,7 @@ use crate::lines::Lines;
 use crate::multiples::Multiples;
 use crate::pairs::Cells;
 use crate::sources::Sources;
+use crate::spread::Spread;
 use crate::steps::Steps;
 use crate::waterfall::Waterfall;
 use anyhow::{Context, Result, anyhow};
@@ -56,6 +57,7 @@ pub(crate) enum Kind {
     Steps(Steps),
     Waterfall(Waterfall),
     Cdf(Cdf),
+    Spread(Spread),
 }
 
 impl Figure {
@@ -70,6 +72,7 @@ impl Figure {
             let printed = table.remove("printed").is_some_and(|said| said.as_bool() == Some(true));
             let (experiment, section) = (experiment.to_owned(), section.to_owned());
             let kind = table.try_into()?;
+            let view = View { over_points: matches!(kind, Kind::Spread(_)), ..view };
             Ok(Self { name: name.clone(), experiment, title, shows, section, rank, view, printed, kind })
         };
         read(table).with_context(|| format!("figure {name} of experiment {experiment}"))
@@ -96,6 +99,7 @@ impl Figure {
             Kind::Grid(grid) => grid.draw(results, &contrasts()?, printed, &self.title),
             Kind::Steps(steps) => steps.draw(results, &cells()?, printed, &title),
             Kind::Waterfall(waterfall) => waterfall.draw(results, &cells()?, &title),
+            Kind::Spread(spread) => spread.draw(results, &contrasts()?, &title),
             Kind::Cdf(cdf) => cdf.draw(results, &loaded.folder, &title),
         }
     }
@@ -133,7 +137,7 @@ pub(crate) fn taken_view(table: &mut Table) -> Result<View> {
     let across = taken_text(table, "x")?;
     let only: Table = table.remove("only").map_or_else(|| Ok(Table::new()), Value::try_into).context("only")?;
     let only = only.into_iter().map(|(axis, value)| (axis, as_word(&value))).collect();
-    Ok(View { panels, series, across, only })
+    Ok(View { panels, series, across, only, over_points: false })
 }
 
 /// A value of an axis as tables have it.

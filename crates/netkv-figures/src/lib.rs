@@ -42,6 +42,7 @@ mod report_points;
 mod report_table;
 mod sheet;
 mod sources;
+mod spread;
 mod steps;
 mod strokes;
 mod style;

@@ -141,7 +141,8 @@ impl Map<'_> {
             let label = escaped(&self.labels.value(&self.across, value).0);
             write!(html, "<th data-p=\"{title}: {label}\">{axis}{label}")?;
         }
-        Ok(html.push_str("</thead>\n"))
+        html.push_str("</thead>\n");
+        Ok(())
     }
 
     /// "Cross-pod: 1:1", a line for each axis.
@@ -178,11 +179,17 @@ impl Map<'_> {
         let is_here = |point: &&Point| {
             self::value(point, &self.across).is_some_and(|own| own == value) && others(point, &self.across) == *place
         };
-        let Some(point) = answer.points.iter().find(is_here) else { return Ok(html.push_str("<td>")) };
+        let Some(point) = answer.points.iter().find(is_here) else {
+            html.push_str("<td>");
+            return Ok(());
+        };
         let of = |name: &str| point.standings.iter().find(|one| one.name == name);
         let best = || point.best_blind.map(|index| &point.standings[index]);
         let other = if answer.asks_for_network() { best() } else { of(&answer.options.baseline) };
-        let Some((own, other)) = of(finding.name).zip(other) else { return Ok(html.push_str("<td>")) };
+        let Some((own, other)) = of(finding.name).zip(other) else {
+            html.push_str("<td>");
+            return Ok(());
+        };
         if own.is_overloaded() || other.is_overloaded() {
             let sign = if own.is_overloaded() { "–" } else { "✓" };
             return Ok(write!(html, "<td class=\"overloaded\">{sign}")?);
@@ -196,7 +203,8 @@ impl Map<'_> {
             Shown::Ttft => ratio.as_ref().map(of_ratio),
             Shown::Slo => slo()?,
         };
-        Ok(html.push_str(field.as_deref().unwrap_or("<td>")))
+        html.push_str(field.as_deref().unwrap_or("<td>"));
+        Ok(())
     }
 }
 

@@ -204,3 +204,28 @@ fn what_cannot_be_reported_says_what_to_do() {
     let refused = said(&["plan", "cdf.toml"], 65);
     assert!(refused.contains("cdf.toml:5:") && refused.contains("set record = \"requests\""), "{refused}");
 }
+
+#[test]
+fn a_spread_is_over_all_points_that_can_be_compared() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let text = format!(
+        "extends = '{}'\nname = 'x'\nseeds = [1, 2]\n[workload]\ntrace = 'synthetic:conversation:1'\nmax_requests = 300\n\
+         [measure]\nwarmup_s = 0.0\n[[axis]]\nkey = 'workload.prefill_utilisation_ratio'\nvalues = [0.3, 2.5]\n\
+         [[axis]]\nkey = 'fabric.nic_gbps'\nvalues = [25.0, 400.0]\n\
+         [[axis]]\nkey = 'policy.name'\nvalues = ['round_robin', 'cache_load_aware', 'netkv']\n\
+         [[figure]]\nname = 'spread'\nkind = 'spread'\nmetric = 'ttft_mean_ns'\n",
+        experiments().join("base.toml").display()
+    );
+    fs::write(here.path().join("x.toml"), text).expect("the experiment is written");
+    check(here.path(), &["run", "x.toml", "--quiet"], 0);
+    check(here.path(), &["figures", "spread"], 0);
+    let svg = fs::read_to_string(here.path().join("figures/spread.svg")).expect("the figure");
+    let texts = svg.split("<text").skip(1).filter_map(|rest| rest.split_once('>')?.1.split_once("</text>"));
+    let words = texts.map(|(words, _)| words.trim()).collect::<Vec<_>>().join(" ");
+    // At 2.5 times what prefill can take everybody is overloaded.
+    for said in
+        ["Each line is of 2 points", "2 of 4 points are left out", "the best of 2 policies that ignore the network"]
+    {
+        assert!(words.contains(said), "{said}: {words}");
+    }
+}

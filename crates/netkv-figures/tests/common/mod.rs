@@ -194,6 +194,7 @@ pub fn write(
             ("results_format", "2"),
             ("seeds", &seeds.join(", ")),
             ("confidence_ratio", "0.9"),
+            ("baseline_axis", baseline_axis),
             ("baseline", baseline),
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned())),

@@ -103,6 +103,9 @@ const INTERVALS_KEYS: &[Key] = &[
     SAYS,
 ];
 
+const SPREAD_KEYS: &[Key] =
+    &[NAME, KIND, TITLE, SHOWS, RANK, LINES, must("metric", Takes::Metric), may("against", Takes::Text), VALUE_TITLE];
+
 const CDF_KEYS: &[Key] = &[
     NAME,
     KIND,
@@ -208,6 +211,7 @@ pub(super) const FIGURES: &[(&str, &[Key])] = &[
     ("steps", STEPS_KEYS),
     ("waterfall", WATERFALL_KEYS),
     ("cdf", CDF_KEYS),
+    ("spread", SPREAD_KEYS),
 ];
 
 const REPORT_TABLE_KEYS: &[Key] =
