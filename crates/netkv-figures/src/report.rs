@@ -155,6 +155,9 @@ fn warned<'a>(fed: &mut Vec<(String, Vec<&'a str>)>, loaded: &Loaded, experiment
     }
 }
 
+/// A map of more axes than these is a list of points that nobody reads: only the page about that experiment alone has it.
+const MOST_MAPPED: usize = 5;
+
 /// What the report has of one experiment.
 struct Block<'a> {
     loaded: &'a Loaded,
@@ -173,8 +176,11 @@ impl Block<'_> {
         writeln!(html, "<section id=\"x-{name}\">{heading}")?;
         self.facts(html)?;
         report_answer::write(html, answer, labels)?;
-        report_map::write(html, self.contrasts, labels)?;
-        report_points::write(html, answer, labels)?;
+        let n_axes = answer.points.first().map_or(0, |point| point.coordinates.len());
+        if self.is_alone || n_axes <= MOST_MAPPED {
+            report_map::write(html, self.contrasts, labels)?;
+        }
+        report_points::write(html, answer, labels, self.is_alone)?;
         for spec in self.catalog.tables.iter().filter(|spec| spec.experiment == *name) {
             if let TableKind::Report(table) = &spec.kind {
                 table.write(html, self.loaded, &spec.view)?;

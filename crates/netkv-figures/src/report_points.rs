@@ -12,15 +12,27 @@ use std::fmt::Write as _;
 /// More rows than these are folded.
 const MANY_ROWS: usize = 40;
 
+/// Beside other experiments a table of more rows is left out: every page of it would be megabytes that hardly anybody opens.
+const MOST_ROWS: usize = 500;
+
 /// Heads of the columns after those of the axes.
 const HEADS: [&str; 6] =
     ["Mean TTFT (s)", "p99 TTFT (s)", "Transfer (% of TTFT)", "SLO attainment (%)", "TBT (ms)", "Ratio"];
 
-/// Writes the table.
-pub(crate) fn write(html: &mut String, answer: &Answer, labels: &Labels) -> Result<()> {
+/// Writes the table; of a large one, unless the page is about it alone, where it is.
+pub(crate) fn write(html: &mut String, answer: &Answer, labels: &Labels, is_alone: bool) -> Result<()> {
     let asks = answer.asks_for_network();
     let options = &answer.options;
     let n_rows: usize = answer.points.iter().map(|point| point.standings.len()).sum();
+    if n_rows > MOST_ROWS && !is_alone {
+        let name = escaped(&options.experiment);
+        writeln!(
+            html,
+            "<h4>All points</h4>\n<p class=\"quiet\">{n_rows} rows are too many for a page with other experiments: <code>netkv \
+             report {name}</code> writes one with all of them, and <code>results/{name}/summary.parquet</code> has them.</p>"
+        )?;
+        return Ok(());
+    }
     let baseline = escaped(&labels.value(&options.compared, &options.baseline).0);
     writeln!(
         html,
