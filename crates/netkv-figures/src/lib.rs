@@ -43,6 +43,7 @@ mod report_table;
 mod sheet;
 mod sources;
 mod spread;
+mod stamps;
 mod steps;
 mod strokes;
 mod style;
@@ -56,6 +57,7 @@ mod words;
 pub use canvas::png;
 pub use fit::{FitColumn, FitPoint, FitSeries, fit_figure};
 pub use heat::heat_map;
+pub use stamps::{Older, older};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use catalog::{Catalog, TableKind};
@@ -64,6 +66,7 @@ use figure::Figure;
 use netkv_claims::Claims;
 use netkv_frames::distinct;
 use sources::Sources;
+use stamps::Stamps;
 use std::path::{Path, PathBuf};
 
 /// A figure's name, and the experiment that it is drawn from.
@@ -102,6 +105,7 @@ pub fn draw(results: &Path, out: &Path, names: &[String], claims: Option<&Claims
             match figure.svg(&loaded, sources) {
                 Ok(svg) => {
                     let png = canvas::png(&svg).with_context(|| format!("cannot draw {}", figure.name))?;
+                    let svg = Stamps::of(results).stamped(&svg, experiment);
                     for (extension, bytes) in [("svg", svg.as_bytes()), ("png", png.as_slice())] {
                         let path = out.join(format!("{}.{extension}", figure.name));
                         write_atomically(&path, bytes)?;

@@ -7,6 +7,7 @@ use crate::data::Loaded;
 use crate::figure::Figure;
 use crate::markup::escaped;
 use crate::sources::Sources;
+use crate::stamps::Stamps;
 use crate::terms::explained;
 use crate::{fields, report_answer, report_map, report_points, tables, words};
 use anyhow::{Context, Result};
@@ -68,7 +69,7 @@ pub(crate) fn page(sources: Sources<'_>, catalog: &Catalog, claims: Option<&Clai
     }
     let only = if let [one] = names[..] { Some(one) } else { None };
     let title = format!("NetKV: {}", only.unwrap_or("results"));
-    let mut html = head(&title)?;
+    let mut html = head(&title, &Stamps::of(sources.results).attribute(names.iter().copied()))?;
     contents(&mut html, catalog, &chapters, claims.is_some() && only.is_none())?;
     writeln!(html, "<main>\n<h1>{}</h1>", escaped(&title))?;
     if only.is_none() {
@@ -102,8 +103,8 @@ const OVERVIEW: &str = "<p class=\"quiet\">Points of each experiment's grid, by 
                         <th>What is judged</th><th>Pays</th><th>No difference</th><th>Harms</th><th>Open</th>\
                         <th>Overloaded</th><th>At best</th></tr></thead>\n<tbody>\n";
 
-fn head(title: &str) -> Result<String> {
-    let mut html = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+fn head(title: &str, tables: &str) -> Result<String> {
+    let mut html = format!("<!doctype html>\n<html lang=\"en\" {tables}>\n<head>\n<meta charset=\"utf-8\">\n");
     writeln!(html, "<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">")?;
     html.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     html.push_str("<meta name=\"color-scheme\" content=\"light dark\">\n");

@@ -229,3 +229,32 @@ fn a_spread_is_over_all_points_that_can_be_compared() {
         assert!(words.contains(said), "{said}: {words}");
     }
 }
+
+#[test]
+fn pages_and_figures_that_are_older_than_their_tables_are_told() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let write = |requests: u32| {
+        let smoke = experiments().join("smoke.toml");
+        let text = format!("extends = '{}'\nname = 'mine'\n[workload]\nmax_requests = {requests}\n", smoke.display());
+        fs::write(here.path().join("mine.toml"), text).expect("the experiment is written");
+    };
+    let said = |arguments: &[&str]| check(here.path(), arguments, 0).stderr;
+    write(50);
+    assert!(!said(&["run", "mine.toml"]).contains("tables of before"), "there is no page yet");
+    said(&["report", "mine.toml"]);
+    said(&["figures"]);
+    assert!(!said(&["run", "mine.toml"]).contains("tables of before"), "the same tables");
+    write(60);
+    let told = said(&["run", "mine.toml"]);
+    for note in [
+        "note: results/mine/report.html shows tables of before: netkv report mine writes it anew",
+        "note: figures/report.html shows tables of before: netkv figures writes it anew",
+        "shows tables of before: netkv figures draws them anew",
+    ] {
+        assert!(told.contains(note), "{note}: {told}");
+    }
+    let drawn = said(&["figures"]);
+    assert!(drawn.contains("results/mine/report.html shows") && !drawn.contains("figures/"), "{drawn}");
+    assert!(!said(&["report", "mine.toml"]).contains("tables of before"));
+    assert!(!said(&["run", "mine.toml"]).contains("tables of before"), "all are of these tables");
+}

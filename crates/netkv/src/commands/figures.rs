@@ -1,6 +1,7 @@
 //! `netkv figures`: figures, the report page, the table of policies and the paper's tables, from result tables alone.
 
 use super::QUICK;
+use super::report::tell_older;
 use crate::args::{CLAIMS, FiguresArgs};
 use crate::failure::{Blame, Ending, Failure};
 use crate::outdated;
@@ -26,6 +27,7 @@ pub fn figures(args: &FiguresArgs) -> Result<Ending, Failure> {
         written.extend(paper_tables(&args.results, &args.out, claims).map_err(blame)?);
     }
     tell(&format!("{} files in {}", written.len(), args.out.display()));
+    tell_older(&args.results, &netkv_figures::experiments(&args.results));
     Ok(Ending::Done)
 }
 

@@ -44,7 +44,61 @@ pub fn report(args: &ReportArgs) -> Result<Ending, Failure> {
     let claims = if has_claims { Some(Claims::read(&args.claims).map_err(Failure::input)?) } else { None };
     netkv_figures::report(&results, &names, &page, claims.as_ref()).map_err(blame)?;
     tell(&format!("report: {}", page.display()));
+    if names.is_empty() {
+        tell_older(&results, &there);
+    }
     Ok(Ending::Done)
+}
+
+/// Tells which pages and figures show other tables of some experiments than there are now in a folder of all results.
+pub(super) fn tell_older(results: &Path, experiments: &[String]) {
+    older_notes(results, experiments).iter().for_each(|note| tell(note));
+}
+
+/// The same for the experiment whose tables are in a folder.
+pub(super) fn tell_older_of(folder: &Path) {
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+    if let Some((results, name)) = folder.parent().zip(name) {
+        tell_older(results, &[name]);
+    }
+}
+
+/// Where the figures of a folder of results are: `figures/quick` of `results/quick`; none of a folder called otherwise.
+fn figures_of(results: &Path) -> Option<PathBuf> {
+    results.strip_prefix("results").ok().map(|rest| Path::new("figures").join(rest))
+}
+
+fn older_notes(results: &Path, experiments: &[String]) -> Vec<String> {
+    let figures = figures_of(results);
+    let older = netkv_figures::older(results, experiments, figures.as_deref());
+    let option = match results.to_str() {
+        Some("results") => String::new(),
+        Some("results/quick") => " --quick".to_owned(),
+        _ => format!(" --results {}", results.display()),
+    };
+    let out = figures.filter(|figures| figures != Path::new("figures"));
+    let out = out.map_or_else(String::new, |out| format!(" --out {}", out.display()));
+    let drawn = if option.is_empty() { String::new() } else { format!(" --results {}{out}", results.display()) };
+    let mut notes = Vec::new();
+    let mut note = |what: String, verb: &str, command: &str, anew: &str| {
+        notes.push(format!("note: {what} {verb} tables of before: {command} {anew} anew"));
+    };
+    for (page, name) in &older.alone {
+        note(page.display().to_string(), "shows", &format!("netkv report {name}{option}"), "writes it");
+    }
+    for page in &older.pages {
+        let is_drawn = page.starts_with("figures");
+        let command = if is_drawn { format!("netkv figures{drawn}") } else { format!("netkv report{option}") };
+        note(page.display().to_string(), "shows", &command, "writes it");
+    }
+    if let Some(first) = older.figures.first() {
+        let (what, verb) = match older.figures.len() {
+            1 => (first.display().to_string(), "shows"),
+            n => (format!("{} and {} more figures", first.display(), n - 1), "show"),
+        };
+        note(what, verb, &format!("netkv figures{drawn}"), "draws them");
+    }
+    notes
 }
 
 /// An experiment by its file, the folder of its results, or its name.

@@ -34,6 +34,7 @@ pub fn run(args: &RunArgs) -> Result<Ending, Failure> {
     let mut ending = Ending::Done;
     for (experiment, indices) in experiments.iter().zip(&selected) {
         let (store, tally) = run_experiment(experiment, indices, &args.place, &args.options)?;
+        super::report::tell_older_of(&results_folder(&args.place, experiment));
         if let Some(answer) = answer(experiment, &store, indices)? {
             let text = if args.json { format!("{}\n", answer.json()) } else { answer.text(args.all_points) };
             print(&text)?;
