@@ -168,8 +168,7 @@ impl Intervals {
             for (at, key) in rows.iter().enumerate() {
                 let y = panel.top + each * (at as f64 + 0.5);
                 if page.columns.first(index) {
-                    let font =
-                        Font { bold: style::is_netkv(key) || ["netkv_joint", "netkv_flow"].contains(key), ..LABEL };
+                    let font = Font { bold: style::is_ours(key), ..LABEL };
                     page.canvas.text((panel.left - 12.0, y), &labels[at], font, Align::Right);
                 }
                 self.draw_row(&mut page, &panel, results, (&results.regimes[index], key), y, scales[index]);

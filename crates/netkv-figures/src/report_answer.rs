@@ -1,7 +1,7 @@
 //! The answer of an experiment in the report: what each policy does where, as sentences and as a strip of points.
 
 use crate::data::Loaded;
-use crate::labels::Labels;
+use crate::labels::{Labels, POLICY_AXIS};
 use crate::markup::escaped;
 use crate::style;
 use crate::terms::explained;
@@ -14,8 +14,8 @@ use std::fmt::Write as _;
 pub(crate) fn answer(loaded: &Loaded) -> Result<Answer> {
     let (cells, mut metadata) = read_table(&loaded.folder.join("cells.parquet"))?;
     let measured = |key: &str| loaded.said()?.get("measure")?.get(key)?.as_str();
-    for key in ["baseline_axis", "baseline"] {
-        if let Some(said) = measured(key) {
+    for (key, usual) in [("baseline_axis", Some(POLICY_AXIS)), ("baseline", None)] {
+        if let Some(said) = measured(key).or(usual) {
             metadata.entry(key.to_owned()).or_insert_with(|| said.to_owned());
         }
     }
@@ -51,7 +51,7 @@ fn named(labels: &Labels, axis: &str, name: &str) -> String {
 /// A swatch and the name of what is compared.
 pub(crate) fn labelled(labels: &Labels, axis: &str, name: &str) -> String {
     let label = labels.value(axis, name).0;
-    let swatch = if axis == crate::labels::POLICY_AXIS {
+    let swatch = if axis == POLICY_AXIS {
         let colour = style::policy(name).colour;
         format!("<i class=\"swatch\" style=\"--l:{};--d:{}\"></i>", colour.light(), colour.dark())
     } else {

@@ -140,6 +140,11 @@ pub(crate) fn is_netkv(key: &str) -> bool {
     ["netkv", "netkv_guarded"].contains(&key)
 }
 
+/// Whether a policy is the paper's rule or one of ours that stands in its place.
+pub(crate) fn is_ours(key: &str) -> bool {
+    is_netkv(key) || ["netkv_joint", "netkv_flow"].contains(&key)
+}
+
 /// The look of a policy; one that is not known is grey and called by its key.
 pub(crate) fn policy(key: &str) -> PolicyStyle {
     let (label, colour, marker) = POLICIES
