@@ -11,6 +11,7 @@ mod canvas;
 mod catalog;
 mod cdf;
 mod checksums;
+mod classes;
 mod closed_form;
 mod colour;
 mod comparison;

@@ -23,6 +23,8 @@ pub(crate) struct Pen<'a> {
     svg: &'a mut String,
     size: (u32, u32),
     ink: Ink,
+    /// How the last element looks, if it is a line: another that looks alike goes on in it.
+    line: Option<String>,
 }
 
 /// An attribute of a colour, and what the colour is on a dark page.
@@ -35,7 +37,7 @@ type Drawn = Result<(), DrawingErrorKind<Infallible>>;
 impl<'a> Pen<'a> {
     /// A pen that adds elements to `svg`, of a drawing of this size.
     pub(crate) const fn new(svg: &'a mut String, size: (u32, u32), ink: Ink) -> Self {
-        Self { svg, size, ink }
+        Self { svg, size, ink, line: None }
     }
 
     fn paint(&self, attribute: &str) -> String {
@@ -43,14 +45,44 @@ impl<'a> Pen<'a> {
     }
 
     fn element(&mut self, element: &str) -> Drawn {
+        self.line = None;
         self.svg.push_str(element);
         self.svg.push('\n');
         Ok(())
     }
 }
 
-fn listed(points: impl IntoIterator<Item = BackendCoord>) -> String {
-    points.into_iter().map(|(x, y)| format!("{x},{y}")).collect::<Vec<_>>().join(" ")
+/// The end of a line, which is open for another.
+const END: &str = "\"/>\n";
+
+/// The way through points, by how far each is from the one before.
+fn way(points: impl IntoIterator<Item = BackendCoord>) -> String {
+    let mut way = String::new();
+    let mut last: Option<BackendCoord> = None;
+    let mut command = ' ';
+    for (x, y) in points {
+        let (next, numbers) = match last.map(|(from_x, from_y)| (x - from_x, y - from_y)) {
+            None => ('M', vec![x, y]),
+            Some((0, 0)) => continue,
+            Some((along, 0)) => ('h', vec![along]),
+            Some((0, down)) => ('v', vec![down]),
+            Some((along, down)) => ('l', vec![along, down]),
+        };
+        let mut separated = command != next;
+        if separated {
+            way.push(next);
+        }
+        for number in numbers {
+            // A minus sign separates as well.
+            if !separated && number >= 0 {
+                way.push(' ');
+            }
+            separated = false;
+            write!(way, "{number}").expect("a string takes what is written to it");
+        }
+        (last, command) = (Some((x, y)), next);
+    }
+    way
 }
 
 impl DrawingBackend for Pen<'_> {
@@ -74,14 +106,21 @@ impl DrawingBackend for Pen<'_> {
     }
 
     fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Drawn {
-        let (paint, width) = (self.paint("stroke"), style.stroke_width());
-        self.element(&format!("<polyline fill=\"none\" {paint} stroke-width=\"{width}\" points=\"{}\"/>", listed(path)))
+        let look = format!("<path fill=\"none\" {} stroke-width=\"{}\"", self.paint("stroke"), style.stroke_width());
+        if self.line.as_ref() == Some(&look) {
+            self.svg.truncate(self.svg.len() - END.len());
+        } else {
+            write!(self.svg, "{look} d=\"").expect("a string takes what is written to it");
+        }
+        write!(self.svg, "{}{END}", way(path)).expect("a string takes what is written to it");
+        self.line = Some(look);
+        Ok(())
     }
 
     fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, points: I, style: &S) -> Drawn {
         let (paint, alpha) = (self.paint("fill"), style.color().alpha);
         let opacity = if alpha < 1.0 { format!(" opacity=\"{alpha}\"") } else { String::new() };
-        self.element(&format!("<polygon {paint}{opacity} points=\"{}\"/>", listed(points)))
+        self.element(&format!("<path {paint}{opacity} d=\"{}z\"/>", way(points)))
     }
 
     fn draw_circle<S: BackendStyle>(&mut self, (x, y): BackendCoord, radius: u32, _: &S, _: bool) -> Drawn {
@@ -91,15 +130,15 @@ impl DrawingBackend for Pen<'_> {
 
     fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, (x, y): BackendCoord) -> Drawn {
         let anchor = match style.anchor().h_pos {
-            HPos::Left => "start",
-            HPos::Center => "middle",
-            HPos::Right => "end",
+            HPos::Left => "",
+            HPos::Center => " text-anchor=\"middle\"",
+            HPos::Right => " text-anchor=\"end\"",
         };
         let weight = if matches!(style.style(), FontStyle::Bold) { " font-weight=\"bold\"" } else { "" };
         let mut element = String::new();
         write!(
             element,
-            "<text x=\"{x}\" y=\"{y}\" dy=\"0.5ex\" text-anchor=\"{anchor}\" font-size=\"{}\" {}{weight}>{}</text>",
+            "<text x=\"{x}\" y=\"{y}\" dy=\"0.5ex\"{anchor} font-size=\"{}\" {}{weight}>{}</text>",
             style.size(),
             self.paint("fill"),
             escaped(text)
@@ -114,4 +153,15 @@ impl DrawingBackend for Pen<'_> {
 pub(crate) const fn told(colour: Colour) -> RGBColor {
     let [red, green, blue] = colour.light_rgb();
     RGBColor(red, green, blue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_is_short_and_goes_through_its_points() {
+        assert_eq!(way([(10, 20), (30, 20), (30, 25), (27, 21), (30, 20)]), "M10 20h20v5l-3-4 3-1");
+        assert_eq!(way([(1, -2), (1, -2), (5, -2), (9, -2)]), "M1-2h4 4");
+    }
 }

@@ -36,7 +36,9 @@ const MEANS = { pays: "pays", same: "no difference", harms: "harms", open: "open
 function told(field) {
   const row = field.parentNode, fields = [...row.children].filter((one) => one.tagName === "TD");
   const heads = field.closest("table").querySelectorAll("thead th[data-p]");
-  const lines = [row.dataset.p, heads[fields.indexOf(field)].dataset.p];
+  const names = field.closest("table").tHead.rows[0].cells;
+  const place = [...row.children].filter((one) => one.tagName === "TH").map((one) => names[one.cellIndex].textContent + ": " + one.textContent.trim());
+  const lines = [heads[fields.indexOf(field)].dataset.p, row.dataset.p || place.join("\n")];
   const means = MEANS[field.className.split(" ")[0]];
   if (means && field.dataset.t) lines.push(field.dataset.t.replace(/(?=\n|$)/, ": " + means));
   else if (field.className === "overloaded") {

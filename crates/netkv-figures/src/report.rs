@@ -2,6 +2,7 @@
 //! forbids itself to; what moves on it is a script of a page, for tips, sorting and hints.
 
 use crate::catalog::{Catalog, Chapter, TableKind};
+use crate::classes::Classes;
 use crate::contrast::Contrasts;
 use crate::data::Loaded;
 use crate::figure::Figure;
@@ -17,6 +18,8 @@ use std::path::{Component, Path};
 
 const STYLE: &str = include_str!("report.css");
 const SCRIPT: &str = include_str!("report.js");
+/// Where the rules of what is drawn go.
+const RULES: &str = "/* what is drawn */\n";
 /// Nothing is fetched, from anywhere.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'";
 
@@ -93,7 +96,9 @@ pub(crate) fn page(sources: Sources<'_>, catalog: &Catalog, claims: Option<&Clai
         html,
         "</main>\n<div id=\"tip\" role=\"tooltip\" hidden></div>\n<script>\n{SCRIPT}</script>\n</body>\n</html>"
     )?;
-    Ok(html)
+    let mut classes = Classes::default();
+    let html = classes.page(&html);
+    Ok(html.replacen(RULES, &classes.css(), 1))
 }
 
 /// Heads of the table of all answers.
@@ -108,7 +113,12 @@ fn head(title: &str, tables: &str) -> Result<String> {
     writeln!(html, "<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">")?;
     html.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     html.push_str("<meta name=\"color-scheme\" content=\"light dark\">\n");
-    write!(html, "<title>{}</title>\n<style>\n{STYLE}{}</style>\n</head>\n<body>\n", escaped(title), fields::css())?;
+    write!(
+        html,
+        "<title>{}</title>\n<style>\n{STYLE}{}{RULES}</style>\n</head>\n<body>\n",
+        escaped(title),
+        fields::css()
+    )?;
     Ok(html)
 }
 
@@ -156,6 +166,11 @@ fn warned<'a>(fed: &mut Vec<(String, Vec<&'a str>)>, loaded: &Loaded, experiment
     }
 }
 
+/// Whether parameters were chosen on an experiment, by its name: `tune`, `tune_joint`, `paper_tune`.
+fn is_tuning(experiment: &str) -> bool {
+    experiment.split(['_', '+']).any(|part| part == "tune")
+}
+
 /// A map of more axes than these is a list of points that nobody reads: only the page about that experiment alone has it.
 const MOST_MAPPED: usize = 5;
 
@@ -181,7 +196,11 @@ impl Block<'_> {
         if self.is_alone || n_axes <= MOST_MAPPED {
             report_map::write(html, self.contrasts, labels)?;
         }
-        report_points::write(html, answer, labels, self.is_alone)?;
+        if self.is_alone || !(is_tuning(name) || report_points::is_long(answer)) {
+            report_points::write(html, answer, labels)?;
+        } else {
+            self.points_elsewhere(html)?;
+        }
         for spec in self.catalog.tables.iter().filter(|spec| spec.experiment == *name) {
             if let TableKind::Report(table) = &spec.kind {
                 table.write(html, self.loaded, &spec.view)?;
@@ -192,6 +211,19 @@ impl Block<'_> {
         }
         self.files(html)?;
         Ok(writeln!(html, "</section>")?)
+    }
+
+    /// Where the table of all points is.
+    fn points_elsewhere(&self, html: &mut String) -> Result<()> {
+        let name = &self.loaded.experiment;
+        let (folder, option) = (escaped(&format!("{}/{name}", self.links.results)), escaped(&self.links.option));
+        let why =
+            if is_tuning(name) { "Parameters were chosen on these runs, which nothing is compared on. " } else { "" };
+        Ok(writeln!(
+            html,
+            "<h4>All points</h4>\n<p class=\"quiet\">{why}The points are in <a href=\"{folder}/cells.parquet\">cells.parquet</a>; as a \
+             table on the page of this experiment alone: <code>netkv report {name}{option}</code>.</p>"
+        )?)
     }
 
     /// What there is to know before a number is read: the objective, points, seeds, trace.

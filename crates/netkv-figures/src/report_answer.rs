@@ -1,5 +1,6 @@
 //! The answer of an experiment in the report: what each policy does where, as sentences and as a strip of points.
 
+use crate::classes::SWATCH;
 use crate::data::Loaded;
 use crate::labels::{Labels, POLICY_AXIS};
 use crate::markup::escaped;
@@ -53,7 +54,7 @@ pub(crate) fn labelled(labels: &Labels, axis: &str, name: &str) -> String {
     let label = labels.value(axis, name).0;
     let swatch = if axis == POLICY_AXIS {
         let colour = style::policy(name).colour;
-        format!("<i class=\"swatch\" style=\"--l:{};--d:{}\"></i>", colour.light(), colour.dark())
+        format!("{SWATCH}{};--d:{}\"></i>", colour.light(), colour.dark())
     } else {
         String::new()
     };

@@ -16,6 +16,8 @@ use std::fmt::Write as _;
 
 /// More rows than these are folded.
 const MANY_ROWS: usize = 60;
+/// If fewer than one in so many fields are filled, as of a sample of a grid, a point has a row of its own.
+const LEAST_FILLED: usize = 2;
 
 /// Values of axes, as words.
 type Place = Vec<(String, String)>;
@@ -61,8 +63,8 @@ struct Map<'a> {
     contrasts: &'a Contrasts,
     labels: &'a Labels,
     findings: Vec<Finding<'a>>,
-    across: String,
-    values: Vec<String>,
+    /// The axis across, and its values; none where so few combinations are there that policies stand across.
+    across: Option<(String, Vec<String>)>,
     places: Vec<Place>,
 }
 
@@ -73,7 +75,13 @@ pub(crate) fn write(html: &mut String, contrasts: &Contrasts, labels: &Labels) -
     let Some(across) = axis_across(answer).filter(|_| !findings.is_empty()) else { return Ok(()) };
     let values = distinct(answer.points.iter().filter_map(|point| value(point, &across)));
     let places = distinct(answer.points.iter().map(|point| others(point, &across)));
-    let map = Map { contrasts, labels, findings, across, values, places };
+    let is_sparse = answer.points.len() * LEAST_FILLED < values.len() * places.len();
+    let (across, places) = if is_sparse {
+        (None, answer.points.iter().map(|point| point.coordinates.clone()).collect())
+    } else {
+        (Some((across, values)), places)
+    };
+    let map = Map { contrasts, labels, findings, across, places };
     let name = escaped(&answer.options.experiment);
     writeln!(html, "<div class=\"maps\">\n<h4>Map: change against {}, by</h4>", escaped(&map.other()))?;
     for (shown, checked) in [(Shown::Ttft, " checked"), (Shown::Slo, "")] {
@@ -97,7 +105,7 @@ impl Map<'_> {
     }
 
     fn write(&self, html: &mut String, shown: Shown) -> Result<()> {
-        let n_rows = self.places.len() * self.findings.len();
+        let n_rows = self.places.len() * if self.across.is_some() { self.findings.len() } else { 1 };
         let what = match shown {
             Shown::Ttft => "Change of mean TTFT, in percent; minus is better.",
             Shown::Slo => "Points of SLO attainment gained; plus is better.",
@@ -108,21 +116,9 @@ impl Map<'_> {
         }
         html.push_str("<div class=\"scroll\">\n<table class=\"map\">\n");
         self.head(html)?;
-        for finding in &self.findings {
-            html.push_str("<tbody>\n");
-            for (at, place) in self.places.iter().enumerate() {
-                write!(html, "<tr data-p=\"{}\">", escaped(&self.words(place)))?;
-                if at == 0 {
-                    let name = labelled(self.labels, &self.contrasts.answer.options.compared, finding.name);
-                    write!(html, "<th rowspan=\"{}\">{name}", self.places.len())?;
-                }
-                self.row_heads(html, at)?;
-                for value in &self.values {
-                    self.field(html, shown, finding, (place, value))?;
-                }
-                html.push('\n');
-            }
-            html.push_str("</tbody>\n");
+        match &self.across {
+            Some((axis, values)) => self.blocks(html, shown, (axis, values))?,
+            None => self.sample(html, shown)?,
         }
         html.push_str("</table>\n</div>\n");
         if n_rows > MANY_ROWS {
@@ -131,18 +127,64 @@ impl Map<'_> {
         Ok(writeln!(html, "</div>")?)
     }
 
+    /// A block of rows for each policy.
+    fn blocks(&self, html: &mut String, shown: Shown, (axis, values): (&str, &[String])) -> Result<()> {
+        for finding in &self.findings {
+            html.push_str("<tbody>\n");
+            for (at, place) in self.places.iter().enumerate() {
+                write!(html, "<tr data-p=\"{}\">", escaped(&self.words(place)))?;
+                if at == 0 {
+                    write!(html, "<th rowspan=\"{}\">{}", self.places.len(), self.labelled(finding))?;
+                }
+                self.row_heads(html, at)?;
+                for value in values {
+                    let is_here = |point: &&Point| {
+                        self::value(point, axis).is_some_and(|own| own == *value) && others(point, axis) == *place
+                    };
+                    self.field(html, shown, finding, self.contrasts.answer.points.iter().find(is_here))?;
+                }
+                html.push('\n');
+            }
+            html.push_str("</tbody>\n");
+        }
+        Ok(())
+    }
+
+    /// A row for each point.
+    fn sample(&self, html: &mut String, shown: Shown) -> Result<()> {
+        html.push_str("<tbody>\n");
+        for point in &self.contrasts.answer.points {
+            html.push_str("<tr>");
+            let words = point.coordinates.iter().map(|(axis, word)| escaped(&self.labels.value(axis, word).0));
+            words.into_iter().try_for_each(|word| write!(html, "<th>{word}"))?;
+            self.findings.iter().try_for_each(|finding| self.field(html, shown, finding, Some(point)))?;
+            html.push('\n');
+        }
+        Ok(html.push_str("</tbody>\n"))
+    }
+
+    fn labelled(&self, finding: &Finding<'_>) -> String {
+        labelled(self.labels, &self.contrasts.answer.options.compared, finding.name)
+    }
+
     fn head(&self, html: &mut String) -> Result<()> {
-        html.push_str("<thead><tr><th>");
+        html.push_str(if self.across.is_some() { "<thead><tr><th>" } else { "<thead><tr>" });
         let rows = self.places.first().map_or(&[][..], Vec::as_slice);
         rows.iter().try_for_each(|(axis, _)| write!(html, "<th>{}", escaped(&self.labels.title(axis))))?;
-        let title = escaped(&self.labels.title(&self.across));
-        for (at, value) in self.values.iter().enumerate() {
-            let axis = if at == 0 { format!("<span class=\"axis\">{title}</span>") } else { String::new() };
-            let label = escaped(&self.labels.value(&self.across, value).0);
-            write!(html, "<th data-p=\"{title}: {label}\">{axis}{label}")?;
+        let Some((axis, values)) = &self.across else {
+            for finding in &self.findings {
+                let name = escaped(&self.labels.value(&self.contrasts.answer.options.compared, finding.name).0);
+                write!(html, "<th data-p=\"{name}\">{}", self.labelled(finding))?;
+            }
+            return Ok(html.push_str("</thead>\n"));
+        };
+        let title = escaped(&self.labels.title(axis));
+        for (at, value) in values.iter().enumerate() {
+            let head = if at == 0 { format!("<span class=\"axis\">{title}</span>") } else { String::new() };
+            let label = escaped(&self.labels.value(axis, value).0);
+            write!(html, "<th data-p=\"{title}: {label}\">{head}{label}")?;
         }
-        html.push_str("</thead>\n");
-        Ok(())
+        Ok(html.push_str("</thead>\n"))
     }
 
     /// "Cross-pod: 1:1", a line for each axis.
@@ -168,28 +210,13 @@ impl Map<'_> {
     }
 
     /// What is found at a point. Where it is, the script takes from the heads.
-    fn field(
-        &self,
-        html: &mut String,
-        shown: Shown,
-        finding: &Finding<'_>,
-        (place, value): (&Place, &str),
-    ) -> Result<()> {
+    fn field(&self, html: &mut String, shown: Shown, finding: &Finding<'_>, point: Option<&Point>) -> Result<()> {
         let answer = &self.contrasts.answer;
-        let is_here = |point: &&Point| {
-            self::value(point, &self.across).is_some_and(|own| own == value) && others(point, &self.across) == *place
-        };
-        let Some(point) = answer.points.iter().find(is_here) else {
-            html.push_str("<td>");
-            return Ok(());
-        };
+        let Some(point) = point else { return Ok(html.push_str("<td>")) };
         let of = |name: &str| point.standings.iter().find(|one| one.name == name);
         let best = || point.best_blind.map(|index| &point.standings[index]);
         let other = if answer.asks_for_network() { best() } else { of(&answer.options.baseline) };
-        let Some((own, other)) = of(finding.name).zip(other) else {
-            html.push_str("<td>");
-            return Ok(());
-        };
+        let Some((own, other)) = of(finding.name).zip(other) else { return Ok(html.push_str("<td>")) };
         if own.is_overloaded() || other.is_overloaded() {
             let sign = if own.is_overloaded() { "–" } else { "✓" };
             return Ok(write!(html, "<td class=\"overloaded\">{sign}")?);
@@ -203,8 +230,7 @@ impl Map<'_> {
             Shown::Ttft => ratio.as_ref().map(of_ratio),
             Shown::Slo => slo()?,
         };
-        html.push_str(field.as_deref().unwrap_or("<td>"));
-        Ok(())
+        Ok(html.push_str(field.as_deref().unwrap_or("<td>")))
     }
 }
 

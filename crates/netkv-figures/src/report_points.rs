@@ -12,27 +12,33 @@ use std::fmt::Write as _;
 /// More rows than these are folded.
 const MANY_ROWS: usize = 40;
 
+/// Heads of the columns after those of the axes.
+const HEADS: [&str; 5] = ["Mean TTFT (s)", "p99 TTFT (s)", "Transfer (% of TTFT)", "SLO attainment (%)", "TBT (ms)"];
+/// That of the cost, which is there if the experiment names a price.
+const COST_HEAD: &str = "Cost of a million tokens";
+
+fn is_priced(answer: &Answer) -> bool {
+    answer.points.iter().flat_map(|point| &point.standings).any(|one| one.cost_per_mtoken.is_some())
+}
+
 /// Beside other experiments a table of more rows is left out: every page of it would be megabytes that hardly anybody opens.
 const MOST_ROWS: usize = 500;
 
-/// Heads of the columns after those of the axes.
-const HEADS: [&str; 6] =
-    ["Mean TTFT (s)", "p99 TTFT (s)", "Transfer (% of TTFT)", "SLO attainment (%)", "TBT (ms)", "Ratio"];
+/// How many rows it has.
+fn n_rows(answer: &Answer) -> usize {
+    answer.points.iter().map(|point| point.standings.len()).sum()
+}
 
-/// Writes the table; of a large one, unless the page is about it alone, where it is.
-pub(crate) fn write(html: &mut String, answer: &Answer, labels: &Labels, is_alone: bool) -> Result<()> {
+/// Whether it is too long for a page of several experiments.
+pub(crate) fn is_long(answer: &Answer) -> bool {
+    n_rows(answer) > MOST_ROWS
+}
+
+/// Writes the table.
+pub(crate) fn write(html: &mut String, answer: &Answer, labels: &Labels) -> Result<()> {
     let asks = answer.asks_for_network();
     let options = &answer.options;
-    let n_rows: usize = answer.points.iter().map(|point| point.standings.len()).sum();
-    if n_rows > MOST_ROWS && !is_alone {
-        let name = escaped(&options.experiment);
-        writeln!(
-            html,
-            "<h4>All points</h4>\n<p class=\"quiet\">{n_rows} rows are too many for a page with other experiments: <code>netkv \
-             report {name}</code> writes one with all of them, and <code>results/{name}/summary.parquet</code> has them.</p>"
-        )?;
-        return Ok(());
-    }
+    let n_rows = n_rows(answer);
     let baseline = escaped(&labels.value(&options.compared, &options.baseline).0);
     writeln!(
         html,
@@ -49,7 +55,9 @@ pub(crate) fn write(html: &mut String, answer: &Answer, labels: &Labels, is_alon
     let axes = answer.points.first().map_or(&[][..], |point| &point.coordinates);
     axes.iter().try_for_each(|(axis, _)| write!(html, "<th>{}</th>", escaped(&labels.title(axis))))?;
     write!(html, "<th class=\"l\">{}</th>", escaped(&labels.title(&options.compared)))?;
-    HEADS.iter().try_for_each(|head| write!(html, "<th>{}</th>", explained(head)))?;
+    let priced = is_priced(answer).then_some(COST_HEAD);
+    HEADS.iter().chain(&priced).try_for_each(|head| write!(html, "<th>{}</th>", explained(head)))?;
+    write!(html, "<th>Ratio</th>")?;
     let against = if asks { "<th>Against best blind</th>" } else { "" };
     writeln!(html, "{against}<th></th></tr></thead>\n<tbody>")?;
     for point in &answer.points {
@@ -75,18 +83,22 @@ fn row(
     let class = if one.is_overloaded() { " class=\"overloaded\"" } else { "" };
     write!(html, "<tr{class}>")?;
     for (axis, value) in &point.coordinates {
-        let sort = value.parse::<f64>().map_or_else(|_| String::new(), |number| format!(" data-v=\"{number}\""));
-        write!(html, "<td{sort}>{}", escaped(&labels.value(axis, value).0))?;
+        let words = labels.value(axis, value).0;
+        // What is read as another number than it stands for says it.
+        let number = value.parse::<f64>().ok().filter(|_| words != *value);
+        let sort = number.map_or_else(String::new, |number| format!(" data-v={number}"));
+        write!(html, "<td{sort}>{}", escaped(&words))?;
     }
-    write!(html, "<td class=\"l\">{}", labelled(labels, &options.compared, &one.name))?;
+    write!(html, "<td class=l>{}", labelled(labels, &options.compared, &one.name))?;
     let seconds = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), three_digits);
     let percent = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |share| format!("{:.1}", share * 100.0));
     let share = one.transfer_s.zip(one.ttft_s).map(|(transfer_s, ttft_s)| transfer_s / ttft_s);
     let tbt_ms = one.tbt_s.map(|tbt_s| tbt_s * 1e3);
     let cells = [seconds(one.ttft_s), seconds(one.ttft_p99_s), percent(share), percent(one.slo_ratio), seconds(tbt_ms)];
-    cells.iter().try_for_each(|cell| write!(html, "<td>{cell}"))?;
+    let cost = is_priced(answer).then(|| seconds(one.cost_per_mtoken));
+    cells.iter().chain(&cost).try_for_each(|cell| write!(html, "<td>{cell}"))?;
     if one.name == options.baseline {
-        html.push_str("<td data-v=\"1\"><span class=\"quiet\">baseline</span>");
+        html.push_str("<td data-v=1>baseline");
     } else {
         html.push_str(&ratio(one.against_baseline.as_ref()));
     }
@@ -103,7 +115,8 @@ fn ratio(ratio: Option<&Ratio>) -> String {
         |ratio| {
             let (class, words) = (effect_class(ratio.effect()), ratio.words());
             let (mean, interval) = words.split_once(' ').unwrap_or((&words, ""));
-            format!("<td><span class=\"is-{class}\">{mean}</span> <span class=\"quiet\">{interval}</span>")
+            let class = if ["pays", "harms"].contains(&class) { format!(" class=is-{class}") } else { String::new() };
+            format!("<td{class}>{mean} <small>{interval}</small>")
         },
     )
 }

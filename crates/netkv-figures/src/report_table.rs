@@ -1,5 +1,6 @@
 //! A table of the report: every policy at one place across, for each panel.
 
+use crate::classes::SWATCH;
 use crate::data::{Estimate, Loaded, Results, View};
 use crate::markup::escaped;
 use crate::strokes::EQUIVALENCE;
@@ -80,7 +81,7 @@ fn table_row(html: &mut String, results: &Results, regime: &str, policy: &str, x
     let colour = look.colour;
     writeln!(
         html,
-        "<tr{class}><th><i style=\"--l:{};--d:{}\"></i>{}{note}</th><td>{}</td><td>{}</td><td>{}</td>\
+        "<tr{class}><th>{SWATCH}{};--d:{}\"></i>{}{note}</th><td>{}</td><td>{}</td><td>{}</td>\
          <td>{}</td><td>{}</td><td>{} %</td><td>{ratio}</td><td>{verdict}</td></tr>",
         colour.light(),
         colour.dark(),

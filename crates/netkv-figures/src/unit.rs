@@ -81,7 +81,7 @@ pub(crate) fn named(metric: &str, unit: Unit) -> String {
         let mean = words.remove(at);
         words.insert(0, mean);
     }
-    let spaced = words.join(" ");
+    let spaced = words.join(" ").replace("per mtoken", "of a million tokens");
     let mut letters = spaced.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     let unit = match unit {
@@ -101,6 +101,7 @@ mod tests {
     fn metrics_are_named_as_people_name_them() {
         assert_eq!(named("ttft_mean_ns", Unit::of("ttft_mean_ns")), "Mean TTFT (s)");
         assert_eq!(named("tbt_p99_ns", Unit::of("tbt_p99_ns")), "TBT p99 (ms)");
+        assert_eq!(named("cost_per_mtoken", Unit::of("cost_per_mtoken")), "Cost of a million tokens");
         assert_eq!(named("slo_attainment_ratio", Unit::Percent), "SLO attainment");
     }
 

@@ -84,7 +84,10 @@ fn printed_numbers_stand_in_the_cells_that_they_are_of() {
     invent_paper(folder.path());
     let claims = claims(folder.path());
     let with = words_of(&svg(folder.path(), "paper_topology", Some(&claims)).unwrap());
-    assert!(with.contains(" −33.3 ") && with.contains(" +4.4 "), "a change as it is, minus is a gain: {with}");
+    assert!(
+        with.contains(" −33.3 ") && with.contains(" +4.4 "),
+        "a lower mean has a minus, a higher one a plus: {with}"
+    );
     assert!(with.contains("Small numbers: what the paper prints."));
     let without = words_of(&svg(folder.path(), "paper_topology", None).unwrap());
     assert!(!without.contains(" −33.3 ") && without.contains("there is no claims file"));
