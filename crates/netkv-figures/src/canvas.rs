@@ -146,18 +146,28 @@ impl Canvas {
 
     /// A marker with a rim of the colour of the page.
     pub(crate) fn marker(&mut self, at: Point, marker: Marker, radius: f64, colour: Colour, fill: Fill) {
-        let radius = if fill == Fill::Full { radius } else { radius * 1.25 };
-        self.one_marker(at, marker, radius + 1.2, WHITE);
-        match fill {
-            Fill::Full => self.one_marker(at, marker, radius, colour),
-            Fill::Hollow => {
-                self.one_marker(at, marker, radius, colour);
-                self.one_marker(at, marker, radius * 0.6, WHITE);
-            }
-            Fill::Crossed => {
-                self.open_marker(at, marker, radius, colour);
-                let arm = radius * 1.3;
-                self.line(&[(at.0 - arm, at.1 + arm), (at.0 + arm, at.1 - arm)], colour, 1.6);
+        self.markers(&[(at, fill)], marker, radius, colour);
+    }
+
+    /// Markers of one look: first all rims, so that those of a line take little room.
+    pub(crate) fn markers(&mut self, all: &[(Point, Fill)], marker: Marker, radius: f64, colour: Colour) {
+        let radius = |fill: Fill| if fill == Fill::Full { radius } else { radius * 1.25 };
+        for &(at, fill) in all {
+            self.one_marker(at, marker, radius(fill) + 1.2, WHITE);
+        }
+        for &(at, fill) in all {
+            let radius = radius(fill);
+            match fill {
+                Fill::Full => self.one_marker(at, marker, radius, colour),
+                Fill::Hollow => {
+                    self.one_marker(at, marker, radius, colour);
+                    self.one_marker(at, marker, radius * 0.6, WHITE);
+                }
+                Fill::Crossed => {
+                    self.open_marker(at, marker, radius, colour);
+                    let arm = radius * 1.3;
+                    self.line(&[(at.0 - arm, at.1 + arm), (at.0 + arm, at.1 - arm)], colour, 1.6);
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Drawings on the page say how they look in classes, whose rules stand once in its head. Files of figures keep attributes:
 //! each has to be whole by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Attributes that a rule of CSS can say as well.
@@ -11,6 +11,11 @@ const LOOKS: [&str; 8] =
 const LENGTHS: [&str; 2] = ["stroke-width", "font-size"];
 /// What a colour is on a dark page.
 const DARK: &str = "--d:";
+/// What is alike in all drawings, which the page's style has: the radius of what tells about a mark, and how far below its
+/// point the foot of a text is.
+const ALIKE: [(&str, &str); 2] = [("r", "72"), ("dy", "0.5ex")];
+/// How a term begins that is explained.
+const TERM: &str = "<abbr tabindex=\"0\" data-tip=\"";
 /// How a swatch begins, before its colours.
 pub(crate) const SWATCH: &str = "<i style=\"--l:";
 
@@ -20,6 +25,8 @@ pub(crate) struct Classes {
     /// By what it says.
     rules: BTreeMap<String, usize>,
     css: [String; 2],
+    /// Those that are explained.
+    terms: BTreeSet<String>,
 }
 
 impl Classes {
@@ -29,12 +36,17 @@ impl Classes {
         let mut rest = html;
         while let Some(at) = rest.find("<svg") {
             let end = rest[at..].find("</svg>").map_or(rest.len(), |end| at + end);
-            out.push_str(&self.swatches(&rest[..at]));
+            out.push_str(&self.outside(&rest[..at]));
             out.push_str(&self.drawing(&rest[at..end]));
             rest = &rest[end..];
         }
-        out.push_str(&self.swatches(rest));
+        out.push_str(&self.outside(rest));
         out
+    }
+
+    fn outside(&mut self, html: &str) -> String {
+        let html = self.terms(html);
+        self.swatches(&html)
     }
 
     fn drawing(&mut self, svg: &str) -> String {
@@ -42,9 +54,29 @@ impl Classes {
         let mut rest = svg;
         while let Some(at) = rest.find('<') {
             let end = rest[at..].find('>').map_or(rest.len(), |end| at + end + 1);
-            out.push_str(&rest[..at]);
+            // Between elements there is nothing but the ends of lines.
+            out.push_str(rest[..at].trim_start_matches('\n'));
             out.push_str(&self.element(&rest[at..end]));
             rest = &rest[end..];
+        }
+        out.push_str(rest);
+        out
+    }
+
+    /// Explains a term where it stands first; the script finds it from the others.
+    fn terms(&mut self, html: &str) -> String {
+        let mut out = String::with_capacity(html.len());
+        let mut rest = html;
+        while let Some((before, after)) = rest.split_once(TERM) {
+            out.push_str(before);
+            let (tip, after) = after.split_once("\">").unwrap_or((after, ""));
+            let word = after.split('<').next().unwrap_or_default().to_lowercase();
+            if self.terms.insert(word) {
+                write!(out, "{TERM}{tip}\">").expect("a string takes what is written to it");
+            } else {
+                out.push_str("<abbr tabindex=0>");
+            }
+            rest = after;
         }
         out.push_str(rest);
         out
@@ -77,6 +109,10 @@ impl Classes {
         let (mut kept, mut light, mut dark, mut on_dark) = (String::new(), String::new(), String::new(), None);
         let mut rest = attributes;
         while let Some((name, value, after)) = attribute(rest) {
+            if ALIKE.contains(&(name, value)) {
+                rest = after;
+                continue;
+            }
             if LOOKS.contains(&name) {
                 let unit = if LENGTHS.contains(&name) { "px" } else { "" };
                 write!(light, "{name}:{value}{unit};").expect("a string takes what is written to it");
@@ -91,7 +127,7 @@ impl Classes {
             rest = after;
         }
         if light.is_empty() {
-            return element.to_owned();
+            return format!("{tag}{kept}{rest}");
         }
         let dark = on_dark.map_or_else(String::new, |colour| format!("{dark}:{colour}"));
         let class = self.class(light.trim_end_matches(';'), &dark);

@@ -73,14 +73,14 @@ pub(crate) fn words(effect: Effect, change: f64) -> String {
 
 /// The style of the page's fields.
 pub(crate) fn css() -> String {
-    let classes = [("pays", Effect::Pays), ("harms", Effect::Harms)].into_iter();
+    let classes = [("p", Effect::Pays), ("h", Effect::Harms)].into_iter();
     let fields = classes.flat_map(|(class, effect)| (1..=STEPS).map(move |step| (class, effect, step)));
     let (mut light, mut dark) = (String::new(), String::new());
     for (class, effect, step) in fields {
         let fill = colour(effect, FULL * step as f64 / STEPS as f64);
         let ink = style::readable_on(fill);
-        light.push_str(&format!(".{class}.s{step}{{background:{};color:{}}}", fill.light(), ink.light()));
-        dark.push_str(&format!(".{class}.s{step}{{background:{};color:{}}}", fill.dark(), ink.dark()));
+        light.push_str(&format!(".{class}{step}{{background:{};color:{}}}", fill.light(), ink.light()));
+        dark.push_str(&format!(".{class}{step}{{background:{};color:{}}}", fill.dark(), ink.dark()));
     }
     format!("{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n")
 }
@@ -101,7 +101,7 @@ mod tests {
         let (pays, harms) = (colour(Effect::Pays, -80.0), colour(Effect::Harms, 80.0));
         assert_ne!(pays, harms);
         let css = css();
-        assert!(css.contains(&format!(".pays.s8{{background:{};", pays.light())), "{css}");
-        assert!(css.contains(&format!(".harms.s8{{background:{};", harms.dark())), "{css}");
+        assert!(css.contains(&format!(".p8{{background:{};", pays.light())), "{css}");
+        assert!(css.contains(&format!(".h8{{background:{};", harms.dark())), "{css}");
     }
 }

@@ -410,9 +410,11 @@ impl Lines {
             points.push((at, row));
         }
         self.connect(canvas, line, &mut stretch);
+        let fill = |row: &Row| Fill::of(row.n_failed > 0, self.is_overloaded(results, row));
+        let marks: Vec<(Point, Fill)> = points.iter().map(|&(at, row)| (at, fill(row))).collect();
+        canvas.markers(&marks, look.marker, radius, look.colour);
         for (at, row) in points {
             let is_overloaded = self.is_overloaded(results, row);
-            canvas.marker(at, look.marker, radius, look.colour, Fill::of(row.n_failed > 0, is_overloaded));
             let unit = if self.is_ratio() { Unit::Own } else { self.unit() };
             let value = tips::value(self.estimate(row), unit);
             canvas.tip(at, &tips::of_row(results, &look.label, row, &value, is_overloaded));

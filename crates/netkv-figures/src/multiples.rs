@@ -256,14 +256,15 @@ impl Multiples {
             let stretch: Vec<Point> = stretch.iter().flatten().copied().collect();
             sheet.canvas.line(&stretch, look.colour, look.width.min(2.4));
         }
+        let mut marks: Vec<(Point, Fill)> = Vec::new();
         for ((point, row), estimate) in points.iter().zip(shown.rows(policy)).zip(&estimates) {
             let Some((point, row)) = point.zip(row) else { continue };
             let is_overloaded = shown.results.is_overloaded(&row.regime, policy, row.x);
-            let fill = Fill::of(row.n_failed > 0, is_overloaded);
-            sheet.canvas.marker(point, look.marker, marker_radius(look.marker) - 0.9, look.colour, fill);
+            marks.push((point, Fill::of(row.n_failed > 0, is_overloaded)));
             let value = format!("{}: {}", shown.measured.title(), tips::value(*estimate, shown.measured.unit()));
             sheet.canvas.tip(point, &tips::of_row(shown.results, &look.label, row, &value, is_overloaded));
         }
+        sheet.canvas.markers(&marks, look.marker, marker_radius(look.marker) - 0.9, look.colour);
     }
 
     fn caption(&self, results: &Results, printed: Printed<'_>, n_open: usize) -> String {

@@ -23,8 +23,8 @@ pub(crate) struct Pen<'a> {
     svg: &'a mut String,
     size: (u32, u32),
     ink: Ink,
-    /// How the last element looks, if it is a line: another that looks alike goes on in it.
-    line: Option<String>,
+    /// How the last element looks, if it is a path: another that looks alike goes on in it.
+    path: Option<String>,
 }
 
 /// An attribute of a colour, and what the colour is on a dark page.
@@ -37,22 +37,43 @@ type Drawn = Result<(), DrawingErrorKind<Infallible>>;
 impl<'a> Pen<'a> {
     /// A pen that adds elements to `svg`, of a drawing of this size.
     pub(crate) const fn new(svg: &'a mut String, size: (u32, u32), ink: Ink) -> Self {
-        Self { svg, size, ink, line: None }
+        Self { svg, size, ink, path: None }
     }
 
     fn paint(&self, attribute: &str) -> String {
         paint(attribute, self.ink.get())
     }
 
+    /// A path, in the element before if that looks alike.
+    fn go_on(&mut self, look: String, way: &str) -> Drawn {
+        if self.path.as_ref() == Some(&look) {
+            self.svg.truncate(self.svg.len() - END.len());
+        } else {
+            write!(self.svg, "{look} d=\"").expect("a string takes what is written to it");
+        }
+        write!(self.svg, "{way}{END}").expect("a string takes what is written to it");
+        self.path = Some(look);
+        Ok(())
+    }
+
     fn element(&mut self, element: &str) -> Drawn {
-        self.line = None;
+        self.path = None;
         self.svg.push_str(element);
         self.svg.push('\n');
         Ok(())
     }
 }
 
-/// The end of a line, which is open for another.
+/// In which sense an outline goes round.
+fn turns_left(points: &[BackendCoord]) -> bool {
+    let twice = |one: BackendCoord, two: BackendCoord| {
+        i64::from(one.0) * i64::from(two.1) - i64::from(two.0) * i64::from(one.1)
+    };
+    let next = points.iter().skip(1).chain(points.first());
+    points.iter().zip(next).map(|(&one, &two)| twice(one, two)).sum::<i64>() < 0
+}
+
+/// The end of a path, which is open for another.
 const END: &str = "\"/>\n";
 
 /// The way through points, by how far each is from the one before.
@@ -107,20 +128,19 @@ impl DrawingBackend for Pen<'_> {
 
     fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Drawn {
         let look = format!("<path fill=\"none\" {} stroke-width=\"{}\"", self.paint("stroke"), style.stroke_width());
-        if self.line.as_ref() == Some(&look) {
-            self.svg.truncate(self.svg.len() - END.len());
-        } else {
-            write!(self.svg, "{look} d=\"").expect("a string takes what is written to it");
-        }
-        write!(self.svg, "{}{END}", way(path)).expect("a string takes what is written to it");
-        self.line = Some(look);
-        Ok(())
+        self.go_on(look, &way(path))
     }
 
     fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, points: I, style: &S) -> Drawn {
         let (paint, alpha) = (self.paint("fill"), style.color().alpha);
-        let opacity = if alpha < 1.0 { format!(" opacity=\"{alpha}\"") } else { String::new() };
-        self.element(&format!("<path {paint}{opacity} d=\"{}z\"/>", way(points)))
+        let points: Vec<BackendCoord> = points.into_iter().collect();
+        let way = format!("{}z", way(points.iter().copied()));
+        if alpha < 1.0 {
+            return self.element(&format!("<path {paint} opacity=\"{alpha}\" d=\"{way}\"/>"));
+        }
+        // Two that go round in opposite senses would be a hole where they meet.
+        let look = format!("<path {paint}{}", if turns_left(&points) { " stroke=\"none\"" } else { "" });
+        self.go_on(look, &way)
     }
 
     fn draw_circle<S: BackendStyle>(&mut self, (x, y): BackendCoord, radius: u32, _: &S, _: bool) -> Drawn {
@@ -162,6 +182,7 @@ mod tests {
     #[test]
     fn a_way_is_short_and_goes_through_its_points() {
         assert_eq!(way([(10, 20), (30, 20), (30, 25), (27, 21), (30, 20)]), "M10 20h20v5l-3-4 3-1");
+        assert!(turns_left(&[(0, 0), (0, 9), (9, 9)]) && !turns_left(&[(0, 0), (9, 9), (0, 9)]));
         assert_eq!(way([(1, -2), (1, -2), (5, -2), (9, -2)]), "M1-2h4 4");
     }
 }

@@ -32,25 +32,35 @@ function nearest(marks, x, y) {
 }
 
 // What a field of a map says: the place is in its heads, what it means in its class.
-const MEANS = { pays: "pays", same: "no difference", harms: "harms", open: "open" };
+const MEANS = { p: "pays", s: "no difference", h: "harms", o: "open" };
 function told(field) {
   const row = field.parentNode, fields = [...row.children].filter((one) => one.tagName === "TD");
   const heads = field.closest("table").querySelectorAll("thead th[data-p]");
   const names = field.closest("table").tHead.rows[0].cells;
   const place = [...row.children].filter((one) => one.tagName === "TH").map((one) => names[one.cellIndex].textContent + ": " + one.textContent.trim());
   const lines = [heads[fields.indexOf(field)].dataset.p, row.dataset.p || place.join("\n")];
-  const means = MEANS[field.className.split(" ")[0]];
-  if (means && field.dataset.t) lines.push(field.dataset.t.replace(/(?=\n|$)/, ": " + means));
+  const means = MEANS[field.className[0]];
+  if (field.dataset.t) {
+    const unit = field.closest(".of-slo") ? " points" : "", name = unit ? "" : "ratio ";
+    const seeds = field.dataset.s === "many" ? "over 1000" : "some " + field.dataset.s;
+    lines.push(name + field.dataset.t.replace(/(?= \[|$)/, unit) + ": " + means);
+    if (field.dataset.s) lines.push(seeds + " seeds in all would settle it");
+  }
   else if (field.className === "overloaded") {
     lines.push(field.textContent.trim() === "–" ? "it is overloaded" : "what it is compared with is overloaded, it is not");
   }
   return lines.filter((line) => line).join("\n");
 }
 
+// What is told about something; a term is explained where it stands first.
+const terms = {};
+for (const term of document.querySelectorAll("abbr[data-tip]")) terms[term.textContent.toLowerCase()] = term.dataset.tip;
+const meaning = (one) => one.dataset.tip || (one.tagName === "ABBR" ? terms[one.textContent.toLowerCase()] : "");
+
 // Says what is pointed at; the titles give way, or the browser would say it again.
 function point(event) {
   const drawing = event.target.closest(".drawing");
-  const words = event.target.closest("[data-tip]");
+  const words = event.target.closest("[data-tip], abbr");
   hide();
   if (drawing) {
     for (const title of drawing.querySelectorAll(".tips title")) {
@@ -65,7 +75,7 @@ function point(event) {
   } else if (event.target.closest(".map td")) {
     show(told(event.target.closest(".map td")), event.clientX, event.clientY);
   } else if (words) {
-    show(words.dataset.tip, event.clientX, event.clientY);
+    show(meaning(words), event.clientX, event.clientY);
   }
 }
 document.addEventListener("pointermove", point);
@@ -73,7 +83,7 @@ document.addEventListener("pointerdown", point);
 document.addEventListener("scroll", hide, true);
 document.addEventListener("focusin", (event) => {
   const box = event.target.getBoundingClientRect();
-  if (event.target.dataset.tip) show(event.target.dataset.tip, box.left, box.bottom - 12);
+  if (meaning(event.target)) show(meaning(event.target), box.left, box.bottom - 12);
 });
 document.addEventListener("focusout", hide);
 document.addEventListener("keydown", (event) => event.key === "Escape" && hide());

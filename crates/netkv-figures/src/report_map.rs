@@ -51,8 +51,8 @@ impl Shown {
             Self::Slo => (["+40", "−40", "+9?"], format!("{INDIFFERENT_POINTS} point")),
         };
         format!(
-            "<p class=\"legend\"><span class=\"pays s7\">{pays}</span> pays <span class=\"same\">0</span> no gain: less than \
-             {margin} <span class=\"harms s7\">{harms}</span> harms <span class=\"open\">{open}</span> open \
+            "<p class=\"legend\"><span class=p7>{pays}</span> pays <span class=\"same\">0</span> no gain: less than \
+             {margin} <span class=h7>{harms}</span> harms <span class=\"open\">{open}</span> open \
              <span class=\"overloaded\">–</span> overloaded <span class=\"overloaded\">✓</span> it alone keeps up</p>"
         )
     }
@@ -73,13 +73,12 @@ pub(crate) fn write(html: &mut String, contrasts: &Contrasts, labels: &Labels) -
     let answer = &contrasts.answer;
     let findings = answer.findings();
     let Some(across) = axis_across(answer).filter(|_| !findings.is_empty()) else { return Ok(()) };
-    let values = distinct(answer.points.iter().filter_map(|point| value(point, &across)));
-    let places = distinct(answer.points.iter().map(|point| others(point, &across)));
-    let is_sparse = answer.points.len() * LEAST_FILLED < values.len() * places.len();
-    let (across, places) = if is_sparse {
-        (None, answer.points.iter().map(|point| point.coordinates.clone()).collect())
-    } else {
+    let (across, places) = if fills(answer, &across) {
+        let values = distinct(answer.points.iter().filter_map(|point| value(point, &across)));
+        let places = distinct(answer.points.iter().map(|point| others(point, &across)));
         (Some((across, values)), places)
+    } else {
+        (None, answer.points.iter().map(|point| point.coordinates.clone()).collect())
     };
     let map = Map { contrasts, labels, findings, across, places };
     let name = escaped(&answer.options.experiment);
@@ -219,7 +218,7 @@ impl Map<'_> {
         let Some((own, other)) = of(finding.name).zip(other) else { return Ok(html.push_str("<td>")) };
         if own.is_overloaded() || other.is_overloaded() {
             let sign = if own.is_overloaded() { "–" } else { "✓" };
-            return Ok(write!(html, "<td class=\"overloaded\">{sign}")?);
+            return Ok(write!(html, "<td class=overloaded>{sign}")?);
         }
         let ratio = if answer.asks_for_network() { own.against_blind } else { own.against_baseline };
         let slo = || -> Result<Option<String>> {
@@ -234,25 +233,22 @@ impl Map<'_> {
     }
 }
 
-/// The field of a change, with the numbers that it tells who points at it.
-fn field(effect: Effect, change: f64, told: &str) -> String {
-    let class = effect_class(effect);
+/// The field of a change, with the numbers that it tells who points at it, and how many seeds would settle it if it is open.
+fn field(effect: Effect, change: f64, (told, seeds): (&str, &str)) -> String {
     let class = match effect {
-        Effect::Pays | Effect::Harms => format!("\"{class} s{}\"", fields::step(change)),
-        Effect::Same | Effect::Open => class.to_owned(),
+        Effect::Pays => format!("p{}", fields::step(change)),
+        Effect::Harms => format!("h{}", fields::step(change)),
+        Effect::Same | Effect::Open => effect_class(effect).to_owned(),
     };
-    format!("<td class={class} data-t=\"{}\">{}", escaped(told), fields::words(effect, change))
+    let seeds = if seeds.is_empty() { String::new() } else { format!(" data-s={seeds}") };
+    format!("<td class={class} data-t=\"{}\"{seeds}>{}", escaped(told), fields::words(effect, change))
 }
 
 /// That of mean TTFT.
 fn of_ratio(ratio: &Ratio) -> String {
-    let open = if ratio.effect() == Effect::Open {
-        let seeds = ratio.seeds_to_settle().map_or_else(|| "over 1000".to_owned(), |seeds| format!("some {seeds}"));
-        format!("\n{seeds} seeds in all would settle it")
-    } else {
-        String::new()
-    };
-    field(ratio.effect(), 100.0 * (ratio.mean - 1.0), &format!("ratio {}{open}", ratio.words()))
+    let seeds = ratio.seeds_to_settle().map_or_else(|| "many".to_owned(), |seeds| seeds.to_string());
+    let seeds = if ratio.effect() == Effect::Open { seeds } else { String::new() };
+    field(ratio.effect(), 100.0 * (ratio.mean - 1.0), (&ratio.words(), &seeds))
 }
 
 /// That of SLO attainment.
@@ -260,15 +256,24 @@ fn of_slo(change: Estimate, effect: Effect) -> String {
     let mean = change.mean.unwrap_or_default();
     let ends = change.low.zip(change.high);
     let ends = ends.map_or_else(String::new, |(low, high)| format!(" [{}, {}]", signed(low, 1), signed(high, 1)));
-    field(effect, mean, &format!("{} points{ends}", signed(mean, 1)))
+    field(effect, mean, (&format!("{}{ends}", signed(mean, 1)), ""))
 }
 
-/// The axis whose values are columns: that of numbers with most values, else that with most values.
+/// Whether enough fields are filled if the values of an axis are columns.
+fn fills(answer: &Answer, axis: &str) -> bool {
+    let values = distinct(answer.points.iter().filter_map(|point| value(point, axis)));
+    let places = distinct(answer.points.iter().map(|point| others(point, axis)));
+    answer.points.len() * LEAST_FILLED >= values.len() * places.len()
+}
+
+/// The axis whose values are columns: one that fills the map, of these that of numbers with most values, else that with most
+/// values.
 fn axis_across(answer: &Answer) -> Option<String> {
     let first = answer.points.first().filter(|_| answer.points.len() > 1)?;
     let rank = |axis: &str| {
         let values = distinct(answer.points.iter().filter_map(|point| value(point, axis)));
-        (values.iter().all(|word| word.parse::<f64>().is_ok()), values.len())
+        let is_numeric = values.iter().all(|word| word.parse::<f64>().is_ok());
+        (values.len() > 1 && fills(answer, axis), is_numeric, values.len())
     };
     let axes = first.coordinates.iter().map(|(axis, _)| axis);
     // Of equals the first.

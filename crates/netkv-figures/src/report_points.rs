@@ -116,7 +116,7 @@ fn ratio(ratio: Option<&Ratio>) -> String {
             let (class, words) = (effect_class(ratio.effect()), ratio.words());
             let (mean, interval) = words.split_once(' ').unwrap_or((&words, ""));
             let class = if ["pays", "harms"].contains(&class) { format!(" class=is-{class}") } else { String::new() };
-            format!("<td{class}>{mean} <small>{interval}</small>")
+            format!("<td{class}>{mean} <i>{interval}</i>")
         },
     )
 }

@@ -162,7 +162,7 @@ fn the_report_is_whole_on_a_desk_on_a_phone_and_in_the_dark() {
     assert!(numbers("up").is_sorted() && numbers("up").len() == 16, "{desk}");
     assert!(numbers("down").iter().rev().is_sorted() && numbers("down") != numbers("up"), "{desk}");
     let text = |key: &str| desk[key].as_str().unwrap_or_default().to_owned();
-    assert!(text("mark").contains(" s") && text("mark").contains("n = 2"), "{desk}");
+    assert!(text("mark").contains(" s [") && text("mark").contains("Line rate of a GPU (Gb/s): "), "{desk}");
     assert!(text("field").contains("ratio") || text("field").contains("overloaded"), "{desk}");
     assert!(text("overloaded").contains("is overloaded"), "{desk}");
     assert!(text("term").len() > 10 && desk["nothing"].is_null(), "{desk}");
