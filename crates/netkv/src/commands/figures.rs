@@ -1,15 +1,14 @@
 //! `netkv figures`: figures, the report page, the table of policies and the paper's tables, from result tables alone.
 
 use super::QUICK;
-use super::report::tell_older;
+use super::report::{blame, tell_older};
 use crate::args::{CLAIMS, FiguresArgs};
-use crate::failure::{Blame, Ending, Failure};
+use crate::failure::{Ending, Failure};
 use crate::outdated;
 use crate::output::tell;
 use netkv_claims::Claims;
 use netkv_figures::{comparison, draw, paper_tables, report};
 use netkv_grid::nearest;
-use std::io;
 use std::path::Path;
 
 /// Draws the figures that were asked for; all of them, the report page and the tables if none was named.
@@ -53,11 +52,4 @@ fn check_names(asked: &[String], results: &Path) -> Result<(), Failure> {
         format!("there are {}", names.join(", "))
     };
     Err(Failure::usage(format_args!("there is no figure {name} in {}; {there}{hint}", results.display())))
-}
-
-/// A disk that does not do what it should is the machine's fault; results that cannot be drawn are the input's.
-pub(super) fn blame(error: anyhow::Error) -> Failure {
-    let of_machine = |cause: &io::Error| cause.kind() != io::ErrorKind::NotFound;
-    let is_machine = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(of_machine);
-    Failure::new(if is_machine { Blame::Machine } else { Blame::Input }, error)
 }

@@ -1,11 +1,11 @@
 //! `netkv report`: one page about some experiments, from their result tables alone.
 
-use super::figures::blame;
 use crate::args::ReportArgs;
-use crate::failure::{Ending, Failure};
+use crate::failure::{Blame, Ending, Failure};
 use crate::output::tell;
 use netkv_claims::Claims;
 use netkv_grid::{Experiment, nearest};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The page of all results, which `netkv figures` writes as well.
@@ -130,4 +130,11 @@ fn check(asked: &Asked<'_>, there: &[String]) -> Result<(), Failure> {
     let near = nearest(name, there.iter().map(String::as_str));
     let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
     Err(Failure::input(format_args!("there are no results of {name} in {shown}; there are those of {known}{hint}")))
+}
+
+/// A disk that does not do what it should is the machine's fault; results that cannot be drawn are the input's.
+pub(super) fn blame(error: anyhow::Error) -> Failure {
+    let of_machine = |cause: &io::Error| cause.kind() != io::ErrorKind::NotFound;
+    let is_machine = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(of_machine);
+    Failure::new(if is_machine { Blame::Machine } else { Blame::Input }, error)
 }
