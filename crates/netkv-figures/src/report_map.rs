@@ -159,7 +159,8 @@ impl Map<'_> {
             self.findings.iter().try_for_each(|finding| self.field(html, shown, finding, Some(point)))?;
             html.push('\n');
         }
-        Ok(html.push_str("</tbody>\n"))
+        html.push_str("</tbody>\n");
+        Ok(())
     }
 
     fn labelled(&self, finding: &Finding<'_>) -> String {
@@ -175,7 +176,8 @@ impl Map<'_> {
                 let name = escaped(&self.labels.value(&self.contrasts.answer.options.compared, finding.name).0);
                 write!(html, "<th data-p=\"{name}\">{}", self.labelled(finding))?;
             }
-            return Ok(html.push_str("</thead>\n"));
+            html.push_str("</thead>\n");
+            return Ok(());
         };
         let title = escaped(&self.labels.title(axis));
         for (at, value) in values.iter().enumerate() {
@@ -183,7 +185,8 @@ impl Map<'_> {
             let label = escaped(&self.labels.value(axis, value).0);
             write!(html, "<th data-p=\"{title}: {label}\">{head}{label}")?;
         }
-        Ok(html.push_str("</thead>\n"))
+        html.push_str("</thead>\n");
+        Ok(())
     }
 
     /// "Cross-pod: 1:1", a line for each axis.
@@ -208,28 +211,29 @@ impl Map<'_> {
         Ok(())
     }
 
-    /// What is found at a point. Where it is, the script takes from the heads.
-    fn field(&self, html: &mut String, shown: Shown, finding: &Finding<'_>, point: Option<&Point>) -> Result<()> {
+    /// What is found at a point, if anything. Where it is, the script takes from the heads.
+    fn found(&self, shown: Shown, finding: &Finding<'_>, point: Option<&Point>) -> Result<Option<String>> {
         let answer = &self.contrasts.answer;
-        let Some(point) = point else { return Ok(html.push_str("<td>")) };
+        let Some(point) = point else { return Ok(None) };
         let of = |name: &str| point.standings.iter().find(|one| one.name == name);
         let best = || point.best_blind.map(|index| &point.standings[index]);
         let other = if answer.asks_for_network() { best() } else { of(&answer.options.baseline) };
-        let Some((own, other)) = of(finding.name).zip(other) else { return Ok(html.push_str("<td>")) };
+        let Some((own, other)) = of(finding.name).zip(other) else { return Ok(None) };
         if own.is_overloaded() || other.is_overloaded() {
             let sign = if own.is_overloaded() { "–" } else { "✓" };
-            return Ok(write!(html, "<td class=overloaded>{sign}")?);
+            return Ok(Some(format!("<td class=overloaded>{sign}")));
         }
         let ratio = if answer.asks_for_network() { own.against_blind } else { own.against_baseline };
-        let slo = || -> Result<Option<String>> {
-            let found = self.contrasts.between(point, own, Some(other), "slo_attainment_ratio")?;
-            Ok(if let Some(Found::Change { change, effect, .. }) = found { Some(of_slo(change, effect)) } else { None })
-        };
-        let field = match shown {
-            Shown::Ttft => ratio.as_ref().map(of_ratio),
-            Shown::Slo => slo()?,
-        };
-        Ok(html.push_str(field.as_deref().unwrap_or("<td>")))
+        if shown == Shown::Ttft {
+            return Ok(ratio.as_ref().map(of_ratio));
+        }
+        let found = self.contrasts.between(point, own, Some(other), "slo_attainment_ratio")?;
+        Ok(if let Some(Found::Change { change, effect, .. }) = found { Some(of_slo(change, effect)) } else { None })
+    }
+
+    fn field(&self, html: &mut String, shown: Shown, finding: &Finding<'_>, point: Option<&Point>) -> Result<()> {
+        html.push_str(self.found(shown, finding, point)?.as_deref().unwrap_or("<td>"));
+        Ok(())
     }
 }
 
