@@ -95,7 +95,7 @@ impl Grid {
         let row_title = results.labels.title(&results.view.series);
         let mut page = Page::new(&Head {
             title,
-            keys: self.keys(&found),
+            keys: self.keys(&found, printed),
             regimes: results.panel_titles(),
             y_title: String::new(),
             x_title: results.x_title(),
@@ -125,15 +125,23 @@ impl Grid {
     }
 
     /// The marks that there are, and the scale of colours.
-    fn keys(&self, found: &[Option<Found>]) -> Vec<Key> {
+    fn keys(&self, found: &[Option<Found>], printed: Printed<'_>) -> Vec<Key> {
         let is_there = |wanted: &dyn Fn(&Found) -> bool| found.iter().flatten().any(wanted);
         let has = |effect: Effect| is_there(&|one| matches!(one, Found::Change { effect: own, .. } if *own == effect));
         let margin = numbers::trimmed(Measure::of(&self.metric).margin());
+        let is_lost = is_there(&|one| matches!(one, Found::Overloaded(_)));
+        let keeps_up = is_there(&|one| matches!(one, Found::KeepsUp(_)));
+        // Beside the paper's number stands ours, whoever is overloaded.
+        let (is_lost, lost, keeps_up) = if printed.is_there() {
+            (is_lost || keeps_up, "overloaded, or the baseline is", false)
+        } else {
+            (is_lost, "overloaded", keeps_up)
+        };
         let keys = [
             (has(Effect::Same), format!("less than {margin}{}", self.unit()), GRID, Mark::Plain),
             (has(Effect::Open), "open".to_owned(), WHITE, Mark::Open),
-            (is_there(&|one| matches!(one, Found::Overloaded(_))), "overloaded".to_owned(), WHITE, Mark::Overloaded),
-            (is_there(&|one| matches!(one, Found::KeepsUp(_))), "it alone keeps up".to_owned(), WHITE, Mark::KeepsUp),
+            (is_lost, lost.to_owned(), WHITE, Mark::Overloaded),
+            (keeps_up, "it alone keeps up".to_owned(), WHITE, Mark::KeepsUp),
         ];
         let keys = keys.into_iter().filter(|key| key.0).map(|(_, label, colour, mark)| Key::Field(label, colour, mark));
         let title = self.value_title.clone();

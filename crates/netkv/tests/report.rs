@@ -121,6 +121,11 @@ said.field = at(document.querySelector('.map td'));
 said.overloaded = at(document.querySelector('.map td.overloaded'));
 said.term = at(document.querySelector('abbr'));
 said.nothing = at(document.querySelector('h1'));
+const seen = () => ['ttft', 'slo'].map((what) => document.querySelector('div.of-' + what).offsetHeight > 0);
+said.maps = [seen()];
+document.querySelector('label[for^=of-slo]').click();
+said.maps.push(seen());
+said.gained = at(document.querySelector('div.of-slo td[data-t]'));
 ";
 
 #[test]
@@ -165,6 +170,8 @@ fn the_report_is_whole_on_a_desk_on_a_phone_and_in_the_dark() {
     assert!(text("mark").contains(" s [") && text("mark").contains("Line rate of a GPU (Gb/s): "), "{desk}");
     assert!(text("field").contains("ratio") || text("field").contains("overloaded"), "{desk}");
     assert!(text("overloaded").contains("is overloaded"), "{desk}");
+    assert_eq!(desk["maps"].to_string(), "[[true,false],[false,true]]", "one map at a time, as the reader wants");
+    assert!(text("gained").contains(" points") && text("gained").contains("Line rate of a GPU (Gb/s): "), "{desk}");
     assert!(text("term").len() > 10 && desk["nothing"].is_null(), "{desk}");
     assert_eq!(
         (desk["paper"].as_str(), desk["drawn"].as_str()),
@@ -228,6 +235,21 @@ fn a_spread_is_over_all_points_that_can_be_compared() {
     {
         assert!(words.contains(said), "{said}: {words}");
     }
+}
+
+#[test]
+fn the_cost_of_tokens_is_in_the_table_of_points_where_a_price_is_named() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let smoke = experiments().join("smoke.toml");
+    let page = |name: &str, more: &str| {
+        let text = format!("extends = '{}'\nname = '{name}'\n{more}", smoke.display());
+        fs::write(here.path().join(format!("{name}.toml")), text).expect("the experiment is written");
+        check(here.path(), &["run", &format!("{name}.toml"), "--quiet"], 0);
+        check(here.path(), &["report", name], 0);
+        fs::read_to_string(here.path().join(format!("results/{name}/report.html"))).expect("the page")
+    };
+    assert!(page("priced", "[cost]\nper_gpu_hour = 2.5\n").contains("<th>Cost of a million tokens</th>"));
+    assert!(!page("free", "").contains("Cost of a million tokens"));
 }
 
 #[test]
