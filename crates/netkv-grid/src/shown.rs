@@ -38,6 +38,10 @@ pub(crate) fn check(base: &Table, axes: Option<&[Axis]>) -> Vec<Issue> {
     checker.issues
 }
 
+/// What tokens cost, and the price of a GPU that it needs.
+const COST: &str = "cost_per_mtoken";
+const PRICE: &str = "cost.per_gpu_hour";
+
 struct Checker<'a> {
     base: &'a Table,
     axes: Option<&'a [Axis]>,
@@ -75,13 +79,20 @@ impl<'a> Checker<'a> {
         let names: Vec<&str> = kinds.iter().map(|kind| kind.0).collect();
         let Some(kind) = table.get("kind") else {
             self.fail(node, format!("a {section} needs a kind; allowed: {}", one_of(&names)));
-            return;
+            return self.check_any_keys(section, table, kinds);
         };
         let said = text(kind).unwrap_or_default();
         let Some((_, keys)) = kinds.iter().find(|known| known.0 == said) else {
+            let meant = nearest(said, names.iter().copied()).and_then(|near| kinds.iter().find(|kind| kind.0 == near));
             let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
             self.fail_word(kind, &format!("{} is no kind of {section}", kind.content.canonical()), said, &names);
-            return;
+            // What else is wrong is told of the kind that was meant.
+            return match meant {
+                Some((name, keys)) => {
+                    self.check_keys(&format!("a {section} of kind {name}"), node, table, (keys, table));
+                }
+                None => self.check_any_keys(section, table, kinds),
+            };
         };
         self.check_keys(&format!("a {section} of kind {said}"), node, table, (keys, table));
         let record = self.base.get("record").and_then(text);
@@ -91,6 +102,21 @@ impl<'a> Checker<'a> {
         let needs_metric = keys.iter().any(|key| key.name == "metric") && keys.iter().any(|key| key.name == "metrics");
         if needs_metric && !table.contains_key("metric") && !table.contains_key("metrics") {
             self.fail(node, format!("a {section} of kind {said} needs a metric, or metrics"));
+        }
+    }
+
+    /// Checks what a table of no known kind has: each key as the first kind that has it takes it.
+    fn check_any_keys(&mut self, section: &str, table: &'a Table, kinds: &[(&str, &'static [Key])]) {
+        let all = || kinds.iter().flat_map(|kind| kind.1);
+        for (name, value) in table {
+            match all().find(|key| key.name == name) {
+                Some(key) => self.check_value(name, value, key.takes, table),
+                None => {
+                    let message = format!("{name} is not a key of any kind of {section}");
+                    let message = with_suggestion(&message, nearest(name, all().map(|key| key.name)));
+                    self.issues.push(Issue::new(&value.key_origin, message));
+                }
+            }
         }
     }
 
@@ -137,6 +163,11 @@ impl<'a> Checker<'a> {
                 }
                 return;
             }
+            Takes::Reference if matches!(text(node), Some("best_blind" | "baseline")) => return,
+            Takes::Reference => {
+                let axis = tree::get(self.base, "measure.baseline_axis").and_then(text).unwrap_or(POLICY_AXIS);
+                return self.check_axis_value(name, node, axis);
+            }
             Takes::Against if text(node) == Some("row_before") => return,
             Takes::Against => return self.check_axis_value(name, node, POLICY_AXIS),
             Takes::Choice(words) if text(node).is_some_and(|word| words.contains(&word)) => return,
@@ -168,10 +199,15 @@ impl<'a> Checker<'a> {
 
     fn check_metric(&mut self, name: &str, node: &Node) {
         let word = text(node).unwrap_or_default();
-        if METRICS.iter().any(|metric| metric.name == word) {
+        let is_priced = tree::get(self.base, PRICE).is_some_and(is_above_zero);
+        if METRICS.iter().any(|metric| metric.name == word) || (word == COST && is_priced) {
             return;
         }
-        let near = nearest(word, METRICS.iter().map(|metric| metric.name));
+        if word == COST {
+            return self
+                .fail(node, format!("{name} = \"{COST}\" is there if the experiment names a price: set {PRICE}"));
+        }
+        let near = nearest(word, METRICS.iter().map(|metric| metric.name).chain([COST]));
         let message = format!("{name} = {} is no metric; `netkv schema` lists them", node.content.canonical());
         self.fail(node, with_suggestion(&message, near));
     }
@@ -269,6 +305,14 @@ fn as_word(node: &Node) -> String {
 
 const fn is_number(node: &Node) -> bool {
     matches!(node.content, Content::Integer(_) | Content::Float(_))
+}
+
+fn is_above_zero(node: &Node) -> bool {
+    match node.content {
+        Content::Integer(value) => value > 0,
+        Content::Float(value) => value > 0.0,
+        Content::Table(_) | Content::List(_) | Content::Text(_) | Content::Flag(_) => false,
+    }
 }
 
 fn is_file_name(name: &str) -> bool {

@@ -28,13 +28,13 @@ fn check(shown: &str, expect: &[(&str, &str)]) {
 fn everything_that_is_wrong_with_a_figure_is_told_at_once_with_its_place_and_the_nearest_name() {
     let shown = "[[figure]]\nname = 'a figure'\nkind = 'lines'\nx = 'workload.prefill_utilization_ratio'\n\
                  metric = 'ttft_maen_ns'\npanel = 'regime'\nunit = 'ns'\n\
-                 [[figure]]\nkind = 'line'\n\
+                 [[figure]]\nname = 'c'\nkind = 'line'\nx = 'policy.name'\nmetric = 'ttft_mean_ns'\n\
                  [[figure]]\nname = 'b'\nkind = 'intervals'\nshow = ['netkw']\nx = 'regime'\n\
                  [[figure]]\nname = 'b'\nkind = 'bars'\nx = 'workload.prefill_utilisation_ratio'\nat = 0.7\n\
                  metrics = 'ttft_mean_ns'\nonly = { 'policy.nam' = 'netkv', 'policy.name' = 'jsq' }\n";
     // Before it stand three lines of the header, and the axes.
     let at = |line: usize| format!(":{}:", 3 + AXES.lines().count() + line);
-    let places = [2, 4, 5, 6, 7, 9, 10, 13, 14, 16, 19, 20, 21, 21].map(at);
+    let places = [2, 4, 5, 6, 7, 10, 13, 16, 17, 19, 22, 23, 24, 24].map(at);
     let words = [
         "name = \"a figure\" is not allowed; allowed: a name of files",
         "is no axis of this experiment; there are workload.prefill_utilisation_ratio, policy.name; did you mean \
@@ -42,8 +42,8 @@ fn everything_that_is_wrong_with_a_figure_is_told_at_once_with_its_place_and_the
         "metric = \"ttft_maen_ns\" is no metric; `netkv schema` lists them; did you mean ttft_mean_ns?",
         "panel is not a key of a figure of kind lines",
         "unit = \"ns\" is not allowed; there are s, ms, %, GB, own",
-        "\"line\" is no kind of figure; there are lines, intervals, bars, multiples, heat_map, steps, waterfall, cdf; did you mean \
-         lines?",
+        "\"line\" is no kind of figure; there are lines, intervals, bars, multiples, heat_map, steps, waterfall, cdf, spread; did \
+         you mean lines?",
         "a figure of kind intervals needs a metric, or metrics",
         "show = \"netkw\" is no value of axis policy.name; there are netkv, round_robin; did you mean netkv?",
         "x = \"regime\" is no axis of this experiment",
@@ -106,4 +106,42 @@ fn the_files_of_an_axis_bring_words_for_its_values() {
         "{wrong}"
     );
     assert!(wrong.contains("slow.toml:1:1: word needs title"), "{wrong}");
+}
+
+#[test]
+fn a_wrong_kind_hides_no_other_mistake() {
+    let at = |line: usize| format!(":{}:", 3 + AXES.lines().count() + line);
+    let near = "[[figure]]\nname = 'a'\nkind = 'heatmap'\nx = 'workload.prefill_utilisation_ratio'\nrow = 'policy.name'\n\
+                metric = 'ttft_maen_ns'\nagainst = 'best_blnd'\n";
+    let words = [
+        (1, "a figure of kind heat_map needs rows"),
+        (3, "\"heatmap\" is no kind of figure"),
+        (5, "row is not a key of a figure of kind heat_map"),
+        (6, "did you mean ttft_mean_ns?"),
+        (7, "against = \"best_blnd\" is no value of axis policy.name"),
+    ];
+    let told = errors(near);
+    assert_eq!(told.len(), words.len(), "{told:#?}");
+    for (line, words) in words {
+        assert!(
+            told.iter().any(|error| error.starts_with(&at(line)) && error.contains(words)),
+            "{line} {words}: {told:#?}"
+        );
+    }
+    let far = errors("[[figure]]\nname = 'a'\nkind = 'qqqqqqqq'\nmetrik = 'x'\nmetric = 'ttft_maen_ns'\n");
+    assert!(
+        far.len() == 3
+            && far
+                .iter()
+                .any(|error| error.contains("metrik is not a key of any kind of figure; did you mean metric?")),
+        "{far:#?}"
+    );
+    assert!(far.iter().any(|error| error.contains("did you mean ttft_mean_ns?")), "{far:#?}");
+}
+
+#[test]
+fn the_cost_of_tokens_is_a_metric_where_a_price_is_named() {
+    let figure = "[[figure]]\nname = 'a'\nkind = 'lines'\nx = 'workload.prefill_utilisation_ratio'\nmetric = 'cost_per_mtoken'\n";
+    check(figure, &[(":", "is there if the experiment names a price: set cost.per_gpu_hour")]);
+    load(&format!("{AXES}{figure}[cost]\nper_gpu_hour = 2.5\n")).expect("it is priced");
 }

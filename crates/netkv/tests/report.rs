@@ -279,4 +279,13 @@ fn pages_and_figures_that_are_older_than_their_tables_are_told() {
     assert!(drawn.contains("results/mine/report.html shows") && !drawn.contains("figures/"), "{drawn}");
     assert!(!said(&["report", "mine.toml"]).contains("tables of before"));
     assert!(!said(&["run", "mine.toml"]).contains("tables of before"), "all are of these tables");
+    said(&["run", "mine.toml", "--quick"]);
+    assert!(said(&["figures", "--quick"]).contains(" files in figures/quick"));
+    assert!(here.path().join("figures/quick/report.html").is_file());
+    write(70);
+    let told = said(&["run", "mine.toml", "--quick"]);
+    assert!(
+        told.contains("figures/quick/report.html shows tables of before: netkv figures --quick writes it anew"),
+        "{told}"
+    );
 }

@@ -16,6 +16,8 @@ pub(super) enum Takes {
     XValue,
     /// A value of the axis that stands beside it.
     AxisValue,
+    /// What maps compare with: a word for it, or a value of the baseline's axis.
+    Reference,
     /// A policy, or the words for that of the row above.
     Against,
     Choice(&'static [&'static str]),
@@ -103,8 +105,17 @@ const INTERVALS_KEYS: &[Key] = &[
     SAYS,
 ];
 
-const SPREAD_KEYS: &[Key] =
-    &[NAME, KIND, TITLE, SHOWS, RANK, LINES, must("metric", Takes::Metric), may("against", Takes::Text), VALUE_TITLE];
+const SPREAD_KEYS: &[Key] = &[
+    NAME,
+    KIND,
+    TITLE,
+    SHOWS,
+    RANK,
+    LINES,
+    must("metric", Takes::Metric),
+    may("against", Takes::Reference),
+    VALUE_TITLE,
+];
 
 const CDF_KEYS: &[Key] = &[
     NAME,
@@ -167,6 +178,7 @@ const HEAT_MAP_KEYS: &[Key] = &[
     PANELS,
     ONLY,
     must("metric", Takes::Metric),
+    may("against", Takes::Reference),
     VALUE_TITLE,
     SAYS,
     PRINTED,

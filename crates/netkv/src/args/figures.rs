@@ -21,12 +21,15 @@ pub struct FiguresArgs {
     /// Which figures [default: all whose results are there]
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// Folder of all results
-    #[arg(long, value_name = "DIR", default_value = "results", value_hint = ValueHint::DirPath)]
-    pub results: PathBuf,
-    /// Folder of the figures
-    #[arg(long, value_name = "DIR", default_value = "figures", value_hint = ValueHint::DirPath)]
-    pub out: PathBuf,
+    /// Folder of all results [default: results, or results/quick]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub results: Option<PathBuf>,
+    /// Folder of the figures [default: figures, or figures/quick]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// Of the reduced version, which is not compared with the paper
+    #[arg(long)]
+    pub quick: bool,
     /// The file with the paper's printed numbers, which are drawn beside ours
     #[arg(long, value_name = "CLAIMS.toml", default_value = CLAIMS, value_hint = ValueHint::FilePath)]
     pub claims: PathBuf,

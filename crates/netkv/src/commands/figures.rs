@@ -9,32 +9,34 @@ use crate::output::tell;
 use netkv_claims::Claims;
 use netkv_figures::{comparison, draw, paper_tables, report};
 use netkv_grid::nearest;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Draws the figures that were asked for; all of them, the report page and the tables if none was named.
 pub fn figures(args: &FiguresArgs) -> Result<Ending, Failure> {
-    outdated::notes(&args.results, QUICK).iter().for_each(|note| tell(note));
-    check_names(&args.names, &args.results)?;
-    let claims = read_claims(&args.claims)?;
+    let usual = |folder: &str| if args.quick { Path::new(folder).join("quick") } else { PathBuf::from(folder) };
+    let results = args.results.clone().unwrap_or_else(|| usual("results"));
+    let out = args.out.clone().unwrap_or_else(|| usual("figures"));
+    outdated::notes(&results, QUICK).iter().for_each(|note| tell(note));
+    check_names(&args.names, &results)?;
+    let claims = if args.quick { None } else { read_claims(&args.claims)? };
     let claims = claims.as_ref();
-    let mut written = draw(&args.results, &args.out, &args.names, claims).map_err(blame)?;
+    let mut written = draw(&results, &out, &args.names, claims).map_err(blame)?;
     if args.names.is_empty() {
-        let page = args.out.join("report.html");
-        report(&args.results, &[], &page, claims).map_err(blame)?;
+        let page = out.join("report.html");
+        report(&results, &[], &page, claims).map_err(blame)?;
         written.push(page);
-        written.extend(comparison(&args.results, &args.out).map_err(blame)?);
-        written.extend(paper_tables(&args.results, &args.out, claims).map_err(blame)?);
+        written.extend(comparison(&results, &out).map_err(blame)?);
+        written.extend(paper_tables(&results, &out, claims).map_err(blame)?);
     }
-    tell(&format!("{} files in {}", written.len(), args.out.display()));
-    tell_older(&args.results, &netkv_figures::experiments(&args.results));
+    tell(&format!("{} files in {}", written.len(), out.display()));
+    tell_older(&results, &netkv_figures::experiments(&results));
     Ok(Ending::Done)
 }
 
-/// The printed numbers; none if no file is named, for a reduced run is not compared, and outside the project, where they are
-/// not: who asks about a cluster did not ask for them.
+/// The printed numbers; none outside the project, where they are not: who asks about a cluster did not ask for them.
 fn read_claims(path: &Path) -> Result<Option<Claims>, Failure> {
     let is_outside = path == Path::new(CLAIMS) && !path.is_file();
-    if path.as_os_str().is_empty() || is_outside {
+    if is_outside {
         return Ok(None);
     }
     Claims::read(path).map(Some).map_err(Failure::input)

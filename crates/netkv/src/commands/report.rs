@@ -76,9 +76,8 @@ fn older_notes(results: &Path, experiments: &[String]) -> Vec<String> {
         Some("results/quick") => " --quick".to_owned(),
         _ => format!(" --results {}", results.display()),
     };
-    let out = figures.filter(|figures| figures != Path::new("figures"));
-    let out = out.map_or_else(String::new, |out| format!(" --out {}", out.display()));
-    let drawn = if option.is_empty() { String::new() } else { format!(" --results {}{out}", results.display()) };
+    let out = figures.filter(|_| option.starts_with(" --results"));
+    let drawn = out.map_or_else(|| option.clone(), |out| format!("{option} --out {}", out.display()));
     let mut notes = Vec::new();
     let mut note = |what: String, verb: &str, command: &str, anew: &str| {
         notes.push(format!("note: {what} {verb} tables of before: {command} {anew} anew"));

@@ -73,9 +73,10 @@ pub fn reproduce(args: &ReproduceArgs) -> Result<Ending, Failure> {
     tell(&format!("step {n_steps} of {n_steps}: figures in {}", out.display()));
     let figures = FiguresArgs {
         names: Vec::new(),
-        results: results.clone(),
-        out: out.clone(),
-        claims: if args.quick { PathBuf::new() } else { folder.join(CLAIMS) },
+        results: Some(results.clone()),
+        out: Some(out.clone()),
+        quick: args.quick,
+        claims: folder.join(CLAIMS),
     };
     figures::figures(&figures)?;
     if args.quick {
