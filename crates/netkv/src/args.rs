@@ -8,7 +8,7 @@ mod profile;
 
 pub use cell::{CellArgs, WatchArgs};
 pub use changes::Changes;
-pub use figures::{FiguresArgs, ReportArgs};
+pub use figures::{CLAIMS, FiguresArgs, ReportArgs};
 pub use place::{Place, RunOptions};
 pub use profile::{ProfileCommand, ProfileFitArgs};
 
@@ -17,9 +17,6 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use std::path::PathBuf;
-
-/// The printed numbers, where the project has them.
-pub const CLAIMS: &str = "experiments/paper/claims.toml";
 
 /// What every help text ends with.
 const EXIT_CODES: &str = "\

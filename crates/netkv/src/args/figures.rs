@@ -1,8 +1,10 @@
 //! The arguments of the commands that draw from results alone.
 
-use super::CLAIMS;
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
+
+/// The printed numbers, where the project has them.
+pub const CLAIMS: &str = "experiments/paper/claims.toml";
 
 /// What the help of `netkv report` ends with.
 pub(super) const REPORT_HELP: &str = "\
