@@ -146,7 +146,7 @@ impl Grid {
         lengths.into_iter().try_fold(1_usize, usize::checked_mul)
     }
 
-    /// Every second value of each numeric axis, and of those that advance with one; every fourth point of a sample.
+    /// Half of the values of each numeric axis, and of those that advance with one; a quarter of the points of a sample.
     pub(crate) fn thin(&mut self) {
         for factor in &mut self.factors {
             factor.thin(&self.axes);

@@ -7,11 +7,12 @@ use crate::library::Library;
 use crate::missing;
 use crate::overrides::Overrides;
 use crate::points::{OnRead, Point, UsedProfile, read_points, used_profiles};
+use crate::reduced::{Reduced, Reduction, reduce, thinned};
 use crate::shown;
 use crate::source;
 use crate::spec::CellSpec;
 use crate::trace_source::{LoadedTrace, TraceOrigin};
-use crate::tree::{self, Content, Node, Table};
+use crate::tree::{self, Node, Table};
 use netkv_units::Digest;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,21 +20,12 @@ use std::sync::Arc;
 /// Most cells of an experiment. Chosen by us: what one machine runs in a week at a second a cell.
 const MAX_CELLS: usize = 1_000_000;
 
-/// A smaller version of an experiment, for a first look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reduction {
-    /// Keeps the first so many seeds.
-    pub max_seeds: usize,
-    /// Keeps the first so many requests of each cell.
-    pub max_requests: u32,
-}
-
 /// What an experiment depends on besides its file.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
     /// One more folder to look for published traces in.
     pub trace_dir: Option<PathBuf>,
-    /// Makes the experiment smaller; numeric axes keep every second value.
+    /// Makes the experiment smaller; numeric axes keep half of their values.
     pub reduction: Option<Reduction>,
     /// Changes it before any axis does.
     pub overrides: Overrides,
@@ -82,6 +74,7 @@ pub struct Experiment {
     points: Vec<Arc<Point>>,
     profiles: Vec<UsedProfile>,
     notices: Vec<String>,
+    reduced: Option<Reduced>,
 }
 
 impl Experiment {
@@ -110,9 +103,13 @@ impl Experiment {
         let n_seeds = header.as_ref().map_or(1, |header| header.seeds.len());
         let mut grid = Grid::read(&base, &layers, &file).and_then(|grid| check_size(grid, n_seeds, &file));
         let shown = shown::check(&base, grid.as_ref().ok().map(Grid::axes));
+        let mut reduced = None;
         if let Some(reduction) = options.reduction {
-            reduce(&mut base, &reduction);
+            let whole = grid.as_ref().ok().cloned();
+            let requests = reduce(&mut base, &reduction);
             grid = grid.and_then(|grid| thinned(grid, &file));
+            let both = whole.as_ref().zip(grid.as_ref().ok());
+            reduced = both.map(|(whole, kept)| Reduced::new(n_seeds, &reduction, requests, whole, kept));
         }
         let library = Library::new(options.trace_dir.clone());
         // Without a grid, the base is read as the only point, so that its errors show at once.
@@ -136,7 +133,7 @@ impl Experiment {
         let overrides = options.overrides.clone();
         let traces = library.into_traces();
         let notices = Vec::new();
-        let mut experiment = Self { path, overrides, header, base, grid, traces, points, profiles, notices };
+        let mut experiment = Self { path, overrides, header, base, grid, traces, points, profiles, notices, reduced };
         experiment.notices = experiment.find_notices();
         Ok(experiment)
     }
@@ -174,6 +171,11 @@ impl Experiment {
     /// What the user should be told although nothing is wrong: a trace that was not found, a baseline that is not run.
     pub fn notices(&self) -> &[String] {
         &self.notices
+    }
+
+    /// What it lacks of the whole, if it was made smaller.
+    pub const fn reduced(&self) -> Option<&Reduced> {
+        self.reduced.as_ref()
     }
 
     /// The file, as given.
@@ -379,16 +381,6 @@ fn quoted(value: &AxisValue) -> String {
     }
 }
 
-/// Fewer values of numeric axes, of which some must be left.
-fn thinned(mut grid: Grid, file: &Origin) -> Result<Grid, Vec<Issue>> {
-    grid.thin();
-    if grid.n_points() == Some(0) {
-        let message = "the reduced version has no point: exclude leaves out all that it keeps of the axes";
-        return Err(vec![Issue::new(file, message)]);
-    }
-    Ok(grid)
-}
-
 /// The grid, if its cells are not too many.
 fn check_size(grid: Grid, n_seeds: usize, file: &Origin) -> Result<Grid, Vec<Issue>> {
     if grid.n_points().and_then(|points| points.checked_mul(n_seeds)).is_some_and(|cells| cells <= MAX_CELLS) {
@@ -398,41 +390,4 @@ fn check_size(grid: Grid, n_seeds: usize, file: &Origin) -> Result<Grid, Vec<Iss
     let factors: Vec<_> = lengths.chain([format!("{n_seeds} seeds")]).collect();
     let message = format!("too many cells: {}; allowed: at most {MAX_CELLS}", factors.join(" x "));
     Err(vec![Issue::new(file, message)])
-}
-
-/// A warm-up of so many seconds or more is what an experiment is built on, and stays as it is when it is reduced.
-const LONG_WARMUP_S: f64 = 600.0;
-
-/// Fewer requests, as if the file said so. Seeds and axes are cut where they are read. A warm-up of some seconds would
-/// outlast a reduced run of many short prompts: it becomes a tenth of the time in which requests arrive.
-fn reduce(base: &mut Table, reduction: &Reduction) {
-    let requests = i64::from(reduction.max_requests);
-    if let Some(node) = tree::get(base, "workload.max_requests").cloned() {
-        let own = whole(&node).filter(|&own| own > 0);
-        let kept = own.map_or(requests, |own| own.min(requests));
-        tree::set(base, "workload.max_requests", Node { content: Content::Integer(kept), ..node });
-    }
-    let is_long = tree::get(base, "measure.warmup_s").and_then(number).is_none_or(|warmup_s| warmup_s >= LONG_WARMUP_S);
-    let share = tree::get(base, "measure.warmup_share_ratio").cloned();
-    if let (false, Some(share), Some(kind)) = (is_long, share, tree::get(base, "measure.warmup").cloned())
-        && matches!(&kind.content, Content::Text(text) if text == "seconds")
-    {
-        tree::set(base, "measure.warmup", Node { content: Content::Text("share".to_owned()), ..kind });
-        tree::set(base, "measure.warmup_share_ratio", Node { content: Content::Float(0.1), ..share });
-    }
-}
-
-fn whole(node: &Node) -> Option<i64> {
-    match node.content {
-        Content::Integer(value) => Some(value),
-        Content::Table(_) | Content::List(_) | Content::Text(_) | Content::Float(_) | Content::Flag(_) => None,
-    }
-}
-
-fn number(node: &Node) -> Option<f64> {
-    match node.content {
-        Content::Integer(value) => Some(value as f64),
-        Content::Float(value) => Some(value),
-        Content::Table(_) | Content::List(_) | Content::Text(_) | Content::Flag(_) => None,
-    }
 }

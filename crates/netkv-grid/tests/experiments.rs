@@ -435,8 +435,8 @@ fn a_filter_takes_any_of_the_values_of_one_axis_and_all_axes() {
 }
 
 #[test]
-fn a_reduced_experiment_keeps_every_second_number_and_all_names() {
-    let body = "[[axis]]\nkey = 'decode.max_batch'\nvalues = [1, 2, 4]\n\
+fn a_reduced_experiment_keeps_the_first_and_the_last_number_and_all_names_and_says_what_it_lacks() {
+    let body = "[[axis]]\nkey = 'decode.max_batch'\nvalues = [1, 2, 3, 4]\n\
                 [[axis]]\nkey = 'policy.name'\nvalues = ['netkv', 'round_robin']\n";
     let folder = common::folder(&[("x.toml", &format!("extends = 'common.toml'\nname = 'x'\n{body}"))]);
     let options =
@@ -446,6 +446,9 @@ fn a_reduced_experiment_keeps_every_second_number_and_all_names() {
     assert_eq!(cells, ["1 netkv s1", "1 round_robin s1", "4 netkv s1", "4 round_robin s1"]);
     let resolved = experiment.resolved(&experiment.cell(0).unwrap());
     assert!(resolved.iter().any(|(key, value, _)| key == "workload.max_requests" && value == "100"));
+    let lacks = "2 of 5 seeds, at most 100 requests, decode.max_batch without 2, 3";
+    assert_eq!(experiment.reduced().and_then(netkv_grid::Reduced::words).as_deref(), Some(lacks));
+    assert_eq!(load("").unwrap().reduced(), None);
 }
 
 #[test]

@@ -8,6 +8,12 @@ pub const INDIFFERENCE: f64 = 0.02;
 /// More seeds than this are not worth a number.
 const MOST_SEEDS: u64 = 1000;
 
+/// An interval with an end further from its estimate than this factor says nothing, and is not shown.
+pub const WIDEST: f64 = 10.0;
+
+/// What stands for such an interval.
+pub(crate) const TOO_WIDE: &str = "[open]";
+
 /// What a ratio of mean TTFT says, at the confidence of its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
@@ -45,10 +51,19 @@ impl Ratio {
         Some(Self { n: logs.len(), mean: libm::exp(estimate.mean), interval, sd, confidence })
     }
 
-    /// "0.910 [0.880, 0.950]".
+    /// "0.910 [0.880, 0.950]"; "0.910 [open]" if the interval is too wide to say anything.
     pub fn words(&self) -> String {
         let mean = format!("{:.3}", self.mean);
-        self.interval.map_or_else(|| mean.clone(), |(low, high)| format!("{mean} [{low:.3}, {high:.3}]"))
+        match self.interval {
+            None => mean,
+            Some(_) if self.is_too_wide() => format!("{mean} {TOO_WIDE}"),
+            Some((low, high)) => format!("{mean} [{low:.3}, {high:.3}]"),
+        }
+    }
+
+    /// Whether an end of its interval is more than a factor of ten from its estimate.
+    pub fn is_too_wide(&self) -> bool {
+        self.interval.is_some_and(|(low, high)| low * WIDEST < self.mean || high > self.mean * WIDEST)
     }
 
     /// What it says.
@@ -89,6 +104,15 @@ mod tests {
         assert_eq!(seeds([0.8, 1.1, 0.9, 1.0]), Effect::Open);
         assert_eq!(ratio(&[(0.5, 1.0)]).effect(), Effect::Open, "one seed says nothing");
         assert_eq!(Ratio::of(&[(0.0, 1.0)], 0.95), None);
+    }
+
+    /// Two seeds: 12.7 standard errors either way.
+    #[test]
+    fn an_interval_of_more_than_a_factor_of_ten_either_way_is_open() {
+        assert_eq!(ratio(&[(0.5, 1.0), (1.0, 1.0)]).words(), "0.707 [open]");
+        assert_eq!(ratio(&[(0.9, 1.0), (1.0, 1.0)]).words(), "0.949 [0.486, 1.853]");
+        assert_eq!(ratio(&[(0.5, 1.0)]).words(), "0.500");
+        assert!(ratio(&[(0.5, 1.0), (1.0, 1.0)]).is_too_wide() && !ratio(&[(0.5, 1.0)]).is_too_wide());
     }
 
     /// Logs of -0.1 +- 0.1: with deviation 0.1155 and 0.0798 to the margin, t(n) 0.1155 / sqrt(n) < 0.0798 from n = 11 on.

@@ -21,10 +21,14 @@ pub struct Finding<'a> {
     pub alone_keeps_up: usize,
     /// And those at which it alone is.
     pub alone_is_overloaded: usize,
+    /// Points with a ratio at which one of the two may be overloaded, but runs are too short to tell.
+    pub n_unsure: usize,
     /// Lowest and highest that it adds to TBT, in milliseconds.
     pub tbt_added_ms: Option<(f64, f64)>,
-    /// And to SLO attainment, in points.
-    pub slo_added_points: Option<(f64, f64)>,
+    /// And to SLO attainment, in points, where nobody is overloaded.
+    pub slo_added_points: Vec<(&'a Point, f64)>,
+    /// Points at which it is overloaded and yet attains the objectives most often, with the share.
+    pub best_slo_though_overloaded: Vec<(&'a Point, f64)>,
 }
 
 /// What a sentence of a finding is about.
@@ -81,6 +85,15 @@ impl Answer {
         }
     }
 
+    /// Points at which a policy is overloaded and yet attains the objectives most often.
+    pub(crate) fn best_slo_though_overloaded(&self, name: &str) -> Vec<(&Point, f64)> {
+        let own = |point: &Point| {
+            let one = point.standings.iter().find(|one| one.name == name)?;
+            one.slo_ratio.filter(|_| one.is_overloaded() && one.has_best_slo)
+        };
+        self.points.iter().filter_map(|point| Some((point, own(point)?))).collect()
+    }
+
     fn finding<'a>(&'a self, name: &'a str, asks: bool) -> Finding<'a> {
         let mut finding = Finding {
             name,
@@ -88,8 +101,10 @@ impl Answer {
             overloaded: Vec::new(),
             alone_keeps_up: 0,
             alone_is_overloaded: 0,
+            n_unsure: 0,
             tbt_added_ms: None,
-            slo_added_points: None,
+            slo_added_points: Vec::new(),
+            best_slo_though_overloaded: self.best_slo_though_overloaded(name),
         };
         let widen = |range: Option<(f64, f64)>, value: f64| {
             Some(range.map_or((value, value), |(low, high)| (low.min(value), high.max(value))))
@@ -111,11 +126,12 @@ impl Answer {
             }
             let Some(ratio) = ratio else { continue };
             finding.ratios.push((point, ratio));
+            finding.n_unsure += usize::from(own.may_be_overloaded() || other.may_be_overloaded());
             if let Some((own, other)) = own.tbt_s.zip(other.tbt_s) {
                 finding.tbt_added_ms = widen(finding.tbt_added_ms, (own - other) * 1e3);
             }
             if let Some((own, other)) = own.slo_ratio.zip(other.slo_ratio) {
-                finding.slo_added_points = widen(finding.slo_added_points, (own - other) * 100.0);
+                finding.slo_added_points.push((point, (own - other) * 100.0));
             }
         }
         finding
@@ -155,14 +171,42 @@ impl Finding<'_> {
         if self.ratios.is_empty() && self.overloaded.is_empty() {
             other("nothing measured".to_owned());
         }
-        if let Some((low, high)) = self.slo_added_points {
-            other(format!("SLO attainment {} points", range(low, high, 1)));
+        if self.n_unsure > 0 {
+            let n = counted(self.n_unsure, "point");
+            other(format!("of these, {n} may be overloaded: too short to tell"));
+        }
+        if !self.best_slo_though_overloaded.is_empty() {
+            other(format!("though overloaded it has {}", best_slo_words(&self.best_slo_though_overloaded)));
+        }
+        if let Some(words) = slo_words(&self.slo_added_points) {
+            other(words);
         }
         if let Some((low, high)) = self.tbt_added_ms {
             other(format!("TBT (time between tokens) {} ms", range(low, high, 2)));
         }
         said
     }
+}
+
+/// "SLO attainment -4.0 to +68.0 points, most where load = 1, least where load = 2"; places only if they differ.
+fn slo_words(added: &[(&Point, f64)]) -> Option<String> {
+    let least = added.iter().min_by(|one, two| one.1.total_cmp(&two.1))?;
+    let most = added.iter().max_by(|one, two| one.1.total_cmp(&two.1))?;
+    let points = range(least.1, most.1, 1);
+    let places = if points.contains(" to ") {
+        format!(", most where {}, least where {}", most.0.place(), least.0.place())
+    } else {
+        String::new()
+    };
+    Some(format!("SLO attainment {points} points{places}"))
+}
+
+/// "the best SLO attainment at 2 points: 80.0 % where load = 1".
+pub(crate) fn best_slo_words(best: &[(&Point, f64)]) -> String {
+    let most = best.iter().max_by(|one, two| one.1.total_cmp(&two.1));
+    let most = most.map(|(point, share)| format!("{} where {}", percent(*share), point.place())).unwrap_or_default();
+    let up_to = if best.len() > 1 { "up to " } else { "" };
+    format!("the best SLO attainment at {}: {up_to}{most}", counted(best.len(), "point"))
 }
 
 /// What overloaded means, in two lines.

@@ -15,6 +15,8 @@ impl Answer {
             "baseline": options.baseline,
             "confidence_ratio": options.confidence_ratio,
             "facts": options.facts,
+            "reduced": options.reduced.is_some(),
+            "left_out": options.reduced.as_ref().map(|reduced| &reduced.lacks),
             "points": self.points.iter().map(point).collect::<Vec<_>>(),
         })
     }
@@ -42,7 +44,8 @@ fn standing(one: &Standing) -> Value {
         "seeds": one.n,
         "failed": one.n_failed,
         "without_requests": one.n_empty,
-        "overloaded": one.is_overloaded(),
+        // Null: the runs are too short to tell.
+        "overloaded": (!one.may_be_overloaded()).then(|| one.is_overloaded()),
         "refused_requests": one.refused,
         "ttft_mean_s": one.ttft_s,
         "ttft_p99_s": one.ttft_p99_s,

@@ -10,6 +10,6 @@ mod points;
 mod text;
 mod words;
 
-pub use effect::{Effect, INDIFFERENCE, Ratio};
+pub use effect::{Effect, INDIFFERENCE, Ratio, WIDEST};
 pub use finding::{About, Finding, Said, overload_words};
-pub use points::{Answer, OVERLOAD_DRIFT, Options, Point, Standing, is_overload};
+pub use points::{Answer, OVERLOAD_DRIFT, Options, Point, Reduced, Standing, is_overload};

@@ -30,6 +30,17 @@ pub struct Options {
     pub confidence_ratio: f64,
     /// What else to say first: trace, objective.
     pub facts: Vec<String>,
+    /// What the cells lack, if they are of a reduced version.
+    pub reduced: Option<Reduced>,
+}
+
+/// A reduced version, for a first look: its runs are too short to tell who is overloaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reduced {
+    /// What is left out: "2 of 5 seeds, at most 1200 requests".
+    pub lacks: String,
+    /// The command that runs all of it.
+    pub command: String,
 }
 
 impl Options {
@@ -46,6 +57,7 @@ impl Options {
             baseline: said("baseline"),
             confidence_ratio: said("confidence_ratio").parse().unwrap_or(0.95),
             facts,
+            reduced: metadata.get("reduced").map(|lacks| Reduced { lacks: lacks.clone(), command: String::new() }),
         }
     }
 }
@@ -105,6 +117,10 @@ pub struct Standing {
     pub wait_s: Option<f64>,
     /// From the first counted arrival to the last, in seconds.
     pub span_s: Option<f64>,
+    /// Whether its runs are too short to tell whether it is overloaded.
+    pub is_short: bool,
+    /// Whether no router attains its objectives more often, and none that keeps up as often.
+    pub has_best_slo: bool,
     /// Mean TTFT against the baseline.
     pub against_baseline: Option<Ratio>,
     /// Mean TTFT against the best that ignores the network.
@@ -120,8 +136,18 @@ pub fn is_overload(drift: Option<f64>, wait_s: Option<f64>, span_s: Option<f64>)
 }
 
 impl Standing {
-    /// Whether waiting grew as long as requests came, or is long against the time in which they came.
+    /// Whether waiting grew as long as requests came, or is long against the time in which they came; not if its runs are
+    /// too short to tell.
     pub fn is_overloaded(&self) -> bool {
+        !self.is_short && self.looks_overloaded()
+    }
+
+    /// Whether it looks so in runs that are too short to tell.
+    pub fn may_be_overloaded(&self) -> bool {
+        self.is_short && self.looks_overloaded()
+    }
+
+    fn looks_overloaded(&self) -> bool {
         is_overload(self.drift, self.wait_s, self.span_s)
     }
 
@@ -135,7 +161,11 @@ impl Standing {
             remarks.push(format!("{} counted no request", counted(self.n_empty, "cell")));
         }
         if self.is_overloaded() {
-            remarks.push("overloaded".to_owned());
+            let best = if self.has_best_slo { ", yet the best SLO attainment" } else { "" };
+            remarks.push(format!("overloaded{best}"));
+        }
+        if self.may_be_overloaded() {
+            remarks.push("overloaded? too short to tell".to_owned());
         }
         if self.refused > 0.5 {
             remarks.push(format!("{} requests refused", digits(self.refused)));
@@ -189,8 +219,10 @@ impl Answer {
         for (index, point) in points.iter_mut().enumerate() {
             for standing in &mut point.standings {
                 columns.fill(standing, &rows[&(index, standing.name.clone())]);
+                standing.is_short = options.reduced.is_some();
             }
             point.compare(&options);
+            point.find_best_slo();
         }
         Ok(Self { options, points })
     }
@@ -217,6 +249,20 @@ impl Point {
                 standing.ratio_to(other, options.confidence_ratio)
             };
             (standing.against_baseline, standing.against_blind) = (against(&baseline), against(&best_blind));
+        }
+    }
+
+    /// Finds who attains the objectives most often.
+    fn find_best_slo(&mut self) {
+        let routers = || self.standings.iter().filter(|one| one.view() != Some(NetworkView::Truth));
+        let best = |of: &dyn Fn(&Standing) -> bool| {
+            routers().filter(|one| of(one)).filter_map(|one| one.slo_ratio).fold(f64::NEG_INFINITY, f64::max)
+        };
+        let (of_all, of_those_that_keep_up) = (best(&|_| true), best(&|one| !one.is_overloaded()));
+        for standing in self.standings.iter_mut().filter(|one| one.view() != Some(NetworkView::Truth)) {
+            standing.has_best_slo = standing
+                .slo_ratio
+                .is_some_and(|own| own >= of_all && (!standing.is_overloaded() || own > of_those_that_keep_up));
         }
     }
 

@@ -1,6 +1,7 @@
 //! The answer in words, for a terminal.
 
-use crate::finding::{Finding, overload_words};
+use crate::effect::{TOO_WIDE, WIDEST};
+use crate::finding::{Finding, best_slo_words, overload_words};
 use crate::points::{Answer, Point, Standing};
 use crate::words::{counted, digits, percent, time};
 use std::fmt::Write as _;
@@ -22,7 +23,36 @@ impl Answer {
         }
         text.push('\n');
         self.conclusion(&mut text);
+        self.notes(&mut text);
         text
+    }
+
+    /// What is explained once, and what a reduced version is worth.
+    fn notes(&self, text: &mut String) {
+        if text.contains(TOO_WIDE) {
+            line(
+                text,
+                &format!(
+                    "{TOO_WIDE}: the interval is wider than a factor of {WIDEST} either way; it takes more seeds."
+                ),
+            );
+        }
+        let Some(reduced) = &self.options.reduced else { return };
+        if self.points.iter().flat_map(|point| &point.standings).any(Standing::may_be_overloaded) {
+            line(
+                text,
+                "Overloaded? TTFT grows or waits are long, but the runs of a reduced version are too short to tell.",
+            );
+        }
+        let whole = if reduced.command.is_empty() {
+            "a run without --quick".to_owned()
+        } else {
+            format!("`{}`", reduced.command)
+        };
+        line(
+            text,
+            &format!("reduced version ({}): a first look, do not decide on it; {whole} runs all of it", reduced.lacks),
+        );
     }
 
     fn heading(&self) -> String {
@@ -125,8 +155,28 @@ impl Answer {
                 said.more.iter().for_each(|more| line(text, &format!("      {more}")));
             }
         }
+        self.others_with_best_slo(text, &findings);
         if findings.iter().any(|finding| !finding.overloaded.is_empty()) {
             overload_words().lines().for_each(|words| line(text, words));
+        }
+    }
+}
+
+impl Answer {
+    /// Policies without a finding that are overloaded and yet attain the objectives most often.
+    fn others_with_best_slo(&self, text: &mut String, findings: &[Finding<'_>]) {
+        let mut names: Vec<&str> = Vec::new();
+        for standing in self.points.iter().flat_map(|point| &point.standings) {
+            let name = standing.name.as_str();
+            if !names.contains(&name) && !findings.iter().any(|finding| finding.name == name) {
+                names.push(name);
+            }
+        }
+        for name in names {
+            let best = self.best_slo_though_overloaded(name);
+            if !best.is_empty() {
+                line(text, &format!("  {name}, though overloaded, has {}", best_slo_words(&best)));
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Answers to grids that are worked out by hand.
 
 use netkv_frames::{ColumnData, Table};
-use netkv_verdict::{Answer, Effect, Options};
+use netkv_verdict::{Answer, Effect, Options, Reduced};
 
 /// A cell: value of the axis `load`, policy, mean TTFT by seed in ms (none: it failed), drift.
 struct Cells(Vec<(i64, &'static str, Vec<Option<f64>>, f64)>);
@@ -41,6 +41,10 @@ impl Cells {
     }
 
     fn answer(&self) -> Answer {
+        self.answer_of(None)
+    }
+
+    fn answer_of(&self, reduced: Option<Reduced>) -> Answer {
         let options = Options {
             experiment: "mine".to_owned(),
             axes: vec!["load".to_owned(), "policy.name".to_owned()],
@@ -48,6 +52,7 @@ impl Cells {
             baseline: "round_robin".to_owned(),
             confidence_ratio: 0.95,
             facts: vec!["trace: by hand".to_owned()],
+            reduced,
         };
         Answer::of(&self.table(), options).expect("the table has every column")
     }
@@ -107,6 +112,7 @@ fn the_answer_says_where_it_pays_where_it_harms_what_is_open_and_what_is_no_answ
         "    HARMS at 1 point: +50.0 % where load = 3",
         "    open at 1 point:",
         "    overloaded at 1 point, it alone keeps up at 1",
+        "    SLO attainment -5.5 to +4.9 points, most where load = 1, least where load = 3",
         "Overloaded: TTFT grew threefold or more over the run, or",
     ] {
         assert!(text.lines().any(|found| found.starts_with(line)), "no line {line:?} in\n{text}");
@@ -165,4 +171,65 @@ fn the_json_says_the_same() {
     assert_eq!((&netkv["name"], &netkv["network_view"]), (&"netkv".into(), &"aware".into()));
     assert_eq!(netkv["ttft_against_best_blind"]["effect"], "pays");
     assert_eq!(json["points"][4]["standings"][0]["overloaded"], true);
+}
+
+/// SLO attainment falls with TTFT here, so that the one with the best has to be overloaded by its drift.
+#[test]
+fn an_overloaded_policy_with_the_best_slo_attainment_is_named() {
+    let aware = Cells(vec![
+        (1, "round_robin", seeds([1000.0, 1100.0, 1200.0]), 1.0),
+        (1, "netkv", seeds([800.0, 900.0, 1000.0]), 1.9),
+        (2, "round_robin", seeds([1000.0, 1100.0, 1200.0]), 1.0),
+        (2, "netkv", seeds([1200.0, 1300.0, 1400.0]), 1.9),
+    ]);
+    let text = aware.answer().text(false);
+    assert!(
+        text.contains("    though overloaded it has the best SLO attainment at 1 point: 91.0 % where load = 1\n"),
+        "{text}"
+    );
+    assert_eq!(text.matches("overloaded, yet the best SLO attainment").count(), 1, "{text}");
+    let blind = Cells(vec![
+        (1, "round_robin", seeds([800.0, 900.0, 1000.0]), 1.9),
+        (1, "netkv", seeds([1000.0, 1100.0, 1200.0]), 1.0),
+        (2, "round_robin", seeds([700.0, 800.0, 900.0]), 1.9),
+        (2, "netkv", seeds([1000.0, 1100.0, 1200.0]), 1.0),
+    ]);
+    let text = blind.answer().text(false);
+    let said =
+        "  round_robin, though overloaded, has the best SLO attainment at 2 points: up to 92.0 % where load = 2\n";
+    assert!(text.contains(said), "{text}");
+}
+
+#[test]
+fn a_reduced_answer_holds_overload_back_and_says_what_it_is_worth() {
+    let lacks = "2 of 5 seeds, at most 1200 requests".to_owned();
+    let reduced = Reduced { lacks: lacks.clone(), command: "netkv run map.toml".to_owned() };
+    let answer = grid().answer_of(Some(reduced));
+    let text = answer.text(true);
+    assert!(text.contains("overloaded? too short to tell") && !text.contains("overloaded at"), "{text}");
+    assert!(text.contains("    of these, 1 point may be overloaded: too short to tell\n"), "{text}");
+    assert!(
+        text.contains("Overloaded? TTFT grows or waits are long, but the runs of a reduced version are too short"),
+        "{text}"
+    );
+    let last =
+        format!("reduced version ({lacks}): a first look, do not decide on it; `netkv run map.toml` runs all of it");
+    assert_eq!(text.lines().last(), Some(&*last));
+    let json = answer.json();
+    assert_eq!((&json["reduced"], &json["left_out"]), (&true.into(), &lacks.into()));
+    let overloaded = |point: usize| &json["points"][point]["standings"][0]["overloaded"];
+    assert!(overloaded(4).is_null() && *overloaded(0) == serde_json::Value::from(false));
+    assert_eq!(grid().answer().json()["reduced"], false);
+    assert!(!grid().answer().text(true).contains("reduced version"));
+}
+
+#[test]
+fn an_interval_that_says_nothing_is_open_and_that_is_explained_once() {
+    let two = |policy, means: [f64; 2]| (1, policy, means.map(Some).to_vec(), 1.0);
+    let cells = Cells(vec![two("round_robin", [1000.0, 1000.0]), two("netkv", [500.0, 1000.0])]);
+    let text = cells.answer().text(false);
+    assert!(text.contains("  0.707 [open]") && text.contains("0.707 [open] where load = 1: some"), "{text}");
+    let why = "[open]: the interval is wider than a factor of 10 either way; it takes more seeds.";
+    assert_eq!(text.matches(why).count(), 1, "{text}");
+    assert!(!grid().answer().text(true).contains("[open]"));
 }

@@ -1,11 +1,12 @@
 //! The answer of an experiment, from what is stored of it.
 
 use crate::failure::{Blame, Failure};
+use crate::fixed;
 use crate::tables::{axis_names, outcomes, row};
 use netkv_frames::{CellRow, cells_table, priced_cells};
 use netkv_grid::{Experiment, Store};
 use netkv_sim::{SloConfig, TtftLimit};
-use netkv_verdict::{Answer, Options};
+use netkv_verdict::{Answer, Options, Reduced};
 use std::collections::BTreeSet;
 
 /// The answer that the cells at `indices` give; none if none of them was ever run.
@@ -25,6 +26,7 @@ pub fn answer(experiment: &Experiment, store: &Store, indices: &[usize]) -> Resu
         confidence_ratio: experiment.confidence_ratio(),
         facts: facts(experiment),
         axes: axes.clone(),
+        reduced: reduced(experiment),
     };
     priced_cells(cells_table(&axes, &rows), experiment.cost_per_gpu_hour())
         .and_then(|cells| Answer::of(&cells, options))
@@ -45,8 +47,15 @@ fn facts(experiment: &Experiment) -> Vec<String> {
             )
         })
         .collect();
+    facts.extend(fixed::words(experiment));
     facts.push(objectives(experiment));
     facts
+}
+
+/// What a reduced version lacks, and the command that runs all of it; none if that is nothing.
+fn reduced(experiment: &Experiment) -> Option<Reduced> {
+    let lacks = experiment.reduced()?.words()?;
+    Some(Reduced { lacks, command: format!("netkv run {}", experiment.arguments()) })
 }
 
 /// The objectives of all points, in words.

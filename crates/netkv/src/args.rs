@@ -223,7 +223,8 @@ pub struct CapacityArgs {
     /// Only cells with this value on this axis; several values of one axis may be given, and several axes
     #[arg(long, value_name = "AXIS=VALUE", value_parser = parse_filter)]
     pub filter: Vec<(String, String)>,
-    /// The reduced version: two seeds unless --seeds says how many, 1200 requests, every second value of numeric axes
+    /// The reduced version: two seeds unless --seeds says how many, at most 1200 requests, half the values of
+    /// numeric axes with the first and the last; `run` and `plan` say what is left out
     #[arg(long)]
     pub quick: bool,
     /// As JSON
@@ -340,7 +341,8 @@ pub struct ExplainArgs {
     /// What is changed.
     #[command(flatten)]
     pub changes: Changes,
-    /// The reduced version: two seeds unless --seeds says how many, 1200 requests, every second value of numeric axes
+    /// The reduced version: two seeds unless --seeds says how many, at most 1200 requests, half the values of
+    /// numeric axes with the first and the last; `run` and `plan` say what is left out
     #[arg(long)]
     pub quick: bool,
 }

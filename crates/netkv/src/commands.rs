@@ -71,6 +71,14 @@ fn extrapolation(experiment: &Experiment) -> Option<String> {
     (!listed.is_empty()).then(|| format!("{path} extrapolates latencies of {}", listed.join("; of ")))
 }
 
+/// Says what the reduced version lacks of the whole.
+fn tell_reduced(experiment: &Experiment) {
+    if let Some(reduced) = experiment.reduced() {
+        let lacks = reduced.words().unwrap_or_else(|| "nothing is left out".to_owned());
+        tell(&format!("reduced version: {lacks}"));
+    }
+}
+
 /// Loads one experiment.
 fn load(path: &Path, is_quick: bool, changes: &Changes) -> Result<Experiment, Failure> {
     let mut experiments = load_all(&[path.to_owned()], is_quick, changes)?;

@@ -8,6 +8,7 @@ mod clock;
 mod commands;
 mod earlier;
 mod failure;
+mod fixed;
 mod in_use;
 mod interrupt;
 mod kept;

@@ -2,7 +2,7 @@
 
 use crate::cells::coordinates;
 use netkv_frames::{AxisValue as Shown, CellPlace, CellRow, CellStatus, ColumnData, Metadata, RESULTS_FORMAT, Table};
-use netkv_grid::{AxisValue, Cell, Experiment, Status, Store, Stored, failure};
+use netkv_grid::{AxisValue, Cell, Experiment, Reduced, Status, Store, Stored, failure};
 use netkv_sim::{SIM_EPOCH, Scenario};
 
 /// The names of the axis columns.
@@ -110,7 +110,11 @@ pub fn metadata(experiment: &Experiment) -> Metadata {
         ("sim_epoch", SIM_EPOCH.to_string()),
         ("results_format", RESULTS_FORMAT.to_string()),
     ];
-    pairs.map(|(key, value)| (key.to_owned(), value)).into()
+    let mut metadata: Metadata = pairs.map(|(key, value)| (key.to_owned(), value)).into();
+    if let Some(lacks) = experiment.reduced().and_then(Reduced::words) {
+        metadata.insert("reduced".to_owned(), lacks);
+    }
+    metadata
 }
 
 /// When, where and with what each cell was run.

@@ -43,8 +43,18 @@ fn a_new_file_is_valid_as_it_is_and_runs_anywhere() {
     check(here.path(), &["new", "My-Cluster 2.toml", "--force"], 0);
     let plan = check(here.path(), &["plan", "My-Cluster 2.toml"], 0).stdout;
     assert!(plan.contains("90 cells (3 workload.prefill_utilisation_ratio x 6 policy.name x 5 seeds)"), "{plan}");
-    let ran = check(here.path(), &["run", "My-Cluster 2.toml", "--quick"], 0).stdout;
+    let reduced = "2 of 5 seeds, at most 1200 requests, workload.prefill_utilisation_ratio without 0.6";
+    let plan = check(here.path(), &["plan", "My-Cluster 2.toml", "--quick"], 0).stderr;
+    assert_eq!(plan.matches(&format!("reduced version: {reduced}\n")).count(), 1, "{plan}");
+    let both = check(here.path(), &["run", "My-Cluster 2.toml", "--quick"], 0);
+    assert_eq!(both.stderr.matches(&format!("reduced version: {reduced}\n")).count(), 1, "{}", both.stderr);
+    let ran = both.stdout;
     assert!(ran.starts_with("my-cluster_2: 2 points x 6 values of policy.name, 2 seeds\n"), "{ran}");
+    assert!(ran.contains("\n  fixed: 8 prefill and 8 decode instances, NIC 100 Gb/s, oversubscription"), "{ran}");
+    let last = format!(
+        "reduced version ({reduced}): a first look, do not decide on it; `netkv run My-Cluster 2.toml` runs all"
+    );
+    assert!(ran.lines().last().is_some_and(|line| line.starts_with(&last)), "{ran}");
     // The base experiment in the program is the one in the project: the same cells.
     let path = here.path().join("My-Cluster 2.toml");
     let text = fs::read_to_string(&path).expect("the file");

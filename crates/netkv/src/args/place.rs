@@ -21,7 +21,8 @@ pub struct Place {
     /// Folder of all results; those of an experiment are in a folder of its name [default: results, or results/quick]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
-    /// A reduced version: two seeds, 1200 requests, every second value of numeric axes
+    /// A reduced version: two seeds, at most 1200 requests, half the values of
+    /// numeric axes with the first and the last; `run` and `plan` say what is left out
     #[arg(long)]
     pub quick: bool,
     /// Replace tables made from a recorded trace that is not found now, instead of writing beside them (DIR/stand-in)

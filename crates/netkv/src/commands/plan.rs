@@ -2,7 +2,7 @@
 
 mod listing;
 
-use super::{load, results_folder, tell_if_beside};
+use super::{load, results_folder, tell_if_beside, tell_reduced};
 use crate::args::PlanArgs;
 use crate::cells::{coordinates, find_cell, json_coordinates, json_value};
 use crate::changed::since;
@@ -23,6 +23,7 @@ pub fn plan(args: &PlanArgs) -> Result<Ending, Failure> {
     let experiment = load(&args.experiment, args.place.quick, &args.changes)?;
     let folder = results_folder(&args.place, &experiment);
     tell_if_beside(&experiment, &folder);
+    tell_reduced(&experiment);
     let store = Store::open(&folder.join(CELLS))?;
     if args.list {
         print(&listing::of(&experiment, &store, &args.filter, args.json)?)?;

@@ -1,6 +1,6 @@
 //! `netkv run`: the cells that are missing or failed, then the tables.
 
-use super::{load_all, results_folder, tell_if_beside};
+use super::{load_all, results_folder, tell_if_beside, tell_reduced};
 use crate::answer::answer;
 use crate::args::{Place, RunArgs, RunOptions};
 use crate::failure::{Ending, Failure};
@@ -33,6 +33,7 @@ pub fn run(args: &RunArgs) -> Result<Ending, Failure> {
     }
     let mut ending = Ending::Done;
     for (experiment, indices) in experiments.iter().zip(&selected) {
+        tell_reduced(experiment);
         let (store, tally) = run_experiment(experiment, indices, &args.place, &args.options)?;
         super::report::tell_older_of(&results_folder(&args.place, experiment));
         if let Some(answer) = answer(experiment, &store, indices)? {
