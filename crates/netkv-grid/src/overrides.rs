@@ -33,7 +33,7 @@ impl Overrides {
     }
 
     /// The changes as arguments of a command, each with a space before it.
-    pub(crate) fn arguments(&self) -> String {
+    pub fn arguments(&self) -> String {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-=/:".contains(&byte);
         let shown = |text: String| {
             if text.bytes().all(is_plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
@@ -44,7 +44,7 @@ impl Overrides {
     }
 
     /// The changes as a part of a folder's name: "+fabric.nic_gbps=50+seeds=10".
-    pub(crate) fn label(&self) -> String {
+    pub fn label(&self) -> String {
         let set = self.set.iter().map(|(key, value)| format!("+{key}={value}"));
         let seeds = self.seeds.map(|seeds| format!("+seeds={seeds}"));
         let whole: String = set.chain(seeds).collect();

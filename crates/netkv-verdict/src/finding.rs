@@ -159,9 +159,9 @@ impl Finding<'_> {
         if !self.overloaded.is_empty() {
             let keeps_up = match (self.alone_keeps_up, self.alone_is_overloaded) {
                 (0, 0) => String::new(),
-                (n, 0) => format!(", it alone keeps up at {n}"),
-                (0, n) => format!(", the other keeps up at {n}"),
-                (n, other) => format!(", it alone keeps up at {n}, the other at {other}"),
+                (n, 0) => format!(", it alone keeps up at {n} of them"),
+                (0, n) => format!(", what it is compared with keeps up at {n} of them"),
+                (n, other) => format!(", it alone keeps up at {n} of them, what it is compared with at {other}"),
             };
             let n_points = self.overloaded.len();
             let words = format!("overloaded at {}{keeps_up}", counted(n_points, "point"));

@@ -1,7 +1,7 @@
 //! From the table of cells to what is known of each policy at each point of the grid.
 
 use crate::effect::Ratio;
-use crate::words::{counted, digits};
+use crate::words::counted;
 use anyhow::{Context as _, Result};
 use netkv_frames::{Metadata, Table};
 use netkv_policy::NetworkView;
@@ -168,7 +168,7 @@ impl Standing {
             remarks.push("overloaded? too short to tell".to_owned());
         }
         if self.refused > 0.5 {
-            remarks.push(format!("{} requests refused", digits(self.refused)));
+            remarks.push(format!("{} refused", counted(self.refused.round() as usize, "request")));
         }
         if is_best_blind {
             remarks.push("best that ignores the network".to_owned());

@@ -111,7 +111,7 @@ fn the_answer_says_where_it_pays_where_it_harms_what_is_open_and_what_is_no_answ
         "    no difference at 1 point",
         "    HARMS at 1 point: +50.0 % where load = 3",
         "    open at 1 point:",
-        "    overloaded at 1 point, it alone keeps up at 1",
+        "    overloaded at 1 point, it alone keeps up at 1 of them",
         "    SLO attainment -5.5 to +4.9 points, most where load = 1, least where load = 3",
         "Overloaded: TTFT grew threefold or more over the run, or",
     ] {

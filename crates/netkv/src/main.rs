@@ -12,6 +12,7 @@ mod fixed;
 mod in_use;
 mod interrupt;
 mod kept;
+mod kin;
 mod outdated;
 mod output;
 mod owner;

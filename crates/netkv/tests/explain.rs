@@ -102,6 +102,14 @@ fn every_policy_is_explained_within_120_columns() {
     assert!(told("random").contains(": it was drawn, all alike."));
     assert!(told("aibrix_pd").contains("The prefill instances\n"));
     assert!(told("clairvoyant").contains("memory wait ms"));
+    let (plain, classes) = (told("cache_load_aware"), told("netkv_guarded"));
+    assert!(
+        plain.contains("How cache_load_aware rated them: the least sum wins\n") && !plain.contains("class"),
+        "{plain}"
+    );
+    let is_of_class = ["class: compared before the sum, the best first: room, ", "all of one class: room, TBT kept\n"];
+    assert!(is_of_class.iter().any(|words| classes.contains(words)), "{classes}");
+    assert!(plain.contains("tier: how far it is from the prefill instance: same node,"), "{plain}");
 }
 
 #[test]

@@ -200,6 +200,27 @@ fn what_cannot_be_reported_says_what_to_do() {
         "{without}"
     );
     assert!(said(&["report"], 65).contains("there is nothing to report on in results: run an experiment first"));
+    // Results of a reduced or changed run are elsewhere.
+    check(here.path(), &["run", "my file.toml", "--quiet", "--quick", "--seeds", "1"], 0);
+    let other = said(&["report", "my file.toml", "--quick"], 65);
+    let words = "mine has no results in results/quick: make them first with netkv run my file.toml --quick; there are results in \
+                 results/quick/mine+seeds=1: netkv report results/quick/mine+seeds=1\n";
+    assert!(other.contains(words), "{other}");
+    let whole = said(&["report", "my file.toml"], 65);
+    assert!(whole.contains("; there are results in results/quick/mine+seeds=1: netkv report"), "{whole}");
+    let page = said(&["report", "my file.toml", "--quick", "--seeds", "1"], 0);
+    assert!(page.contains("report: results/quick/mine+seeds=1/report.html"), "{page}");
+    said(&["report", "results/quick/mine+seeds=1"], 0);
+    let compared = said(&["compare", "results/quick/mine", "--values", "netkv", "round_robin"], 65);
+    assert!(compared.contains(": netkv compare results/quick/mine+seeds=1"), "{compared}");
+    let figures = said(&["figures"], 65);
+    let words = "results has no results; those of the reduced version are in results/quick: netkv figures --quick";
+    assert!(figures.contains(words), "{figures}");
+    check(here.path(), &["run", "my file.toml", "--quiet", "--quick"], 0);
+    let both = said(&["report", "my file.toml", "--quick"], 0);
+    let words = "note: the page is of results/quick/mine alone; there are results in results/quick/mine+seeds=1: netkv report \
+                 results/quick/mine+seeds=1\n";
+    assert!(both.contains(words), "{both}");
     check(here.path(), &["run", "my file.toml", "--quiet"], 0);
     let near = said(&["report", "mien"], 65);
     assert!(near.contains("there are those of mine; did you mean mine?"), "{near}");

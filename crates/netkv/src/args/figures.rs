@@ -1,5 +1,6 @@
 //! The arguments of the commands that draw from results alone.
 
+use super::Changes;
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ pub(super) const REPORT_HELP: &str = "\
 Examples:
   netkv report my-cluster.toml       results/my-cluster/report.html, beside the tables that it is made from
   netkv report my-cluster.toml --quick    of the reduced run
+  netkv report my-cluster.toml --seeds 10    of the run that was told so too: name what was changed as netkv run was told it
   netkv report load context          two of results/ in results/report.html
   netkv report results/load+telemetry.interval_s=5
   netkv report                       all that have results, in figures/report.html, as netkv figures writes it
@@ -52,6 +54,9 @@ pub struct ReportArgs {
     /// Of the reduced version
     #[arg(long)]
     pub quick: bool,
+    /// What was changed when it ran.
+    #[command(flatten)]
+    pub changes: Changes,
     /// The file with the paper's printed numbers, which are drawn beside ours if it is there
     #[arg(long, value_name = "CLAIMS.toml", default_value = CLAIMS, value_hint = ValueHint::FilePath)]
     pub claims: PathBuf,

@@ -2,6 +2,7 @@
 
 use crate::args::CompareArgs;
 use crate::failure::{Ending, Failure};
+use crate::kin;
 use crate::output::print;
 use netkv_frames::{ColumnData, Metadata, Table, read_table};
 use netkv_grid::nearest;
@@ -38,9 +39,14 @@ impl Cells {
     fn read(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join("cells.parquet");
         let (table, metadata) = read_table(&path).map_err(|error| {
+            let name = folder.file_stem().unwrap_or_default().to_string_lossy();
+            let is_file = folder.extension().is_some_and(|ending| ending == "toml");
+            let results = folder.parent().filter(|results| !is_file && !results.as_os_str().is_empty());
+            let near = kin::folders(results.unwrap_or(Path::new("results")), &name);
             Failure::input(format_args!(
-                "{}: {error:#}; a folder of results has it, such as results/load once netkv run has made it",
-                path.display()
+                "{}: {error:#}; a folder of results has it, such as results/load once netkv run has made it{}",
+                path.display(),
+                kin::hint(&near, "netkv compare")
             ))
         })?;
         let options = Options::of(&table, &metadata, Vec::new());

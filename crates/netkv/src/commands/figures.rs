@@ -20,7 +20,7 @@ pub fn figures(args: &FiguresArgs) -> Result<Ending, Failure> {
     check_names(&args.names, &results)?;
     let claims = if args.quick { None } else { read_claims(&args.claims)? };
     let claims = claims.as_ref();
-    let mut written = draw(&results, &out, &args.names, claims).map_err(blame)?;
+    let mut written = draw(&results, &out, &args.names, claims).map_err(|error| elsewhere(error, &results))?;
     if args.names.is_empty() {
         let page = out.join("report.html");
         report(&results, &[], &page, claims).map_err(blame)?;
@@ -40,6 +40,18 @@ fn read_claims(path: &Path) -> Result<Option<Claims>, Failure> {
         return Ok(None);
     }
     Claims::read(path).map(Some).map_err(Failure::input)
+}
+
+/// With the command for the reduced version, if that alone has results.
+fn elsewhere(error: anyhow::Error, results: &Path) -> Failure {
+    let quick = results.join("quick");
+    if !netkv_figures::experiments(results).is_empty() || netkv_figures::experiments(&quick).is_empty() {
+        return blame(error);
+    }
+    let (results, quick) = (results.display(), quick.display());
+    blame(error.context(format!(
+        "{results} has no results; those of the reduced version are in {quick}: netkv figures --quick"
+    )))
 }
 
 /// Which figures there are is said by the manifests of the results.

@@ -1,7 +1,8 @@
 //! `netkv report`: one page about some experiments, from their result tables alone.
 
-use crate::args::ReportArgs;
+use crate::args::{Changes, ReportArgs};
 use crate::failure::{Blame, Ending, Failure};
+use crate::kin;
 use crate::output::tell;
 use netkv_claims::Claims;
 use netkv_grid::{Experiment, nearest};
@@ -22,14 +23,16 @@ struct Asked<'a> {
 pub fn report(args: &ReportArgs) -> Result<Ending, Failure> {
     let usual = PathBuf::from(if args.quick { "results/quick" } else { "results" });
     let results = args.results.clone().unwrap_or(usual);
-    let asked: Vec<Asked<'_>> = args.experiments.iter().map(|said| find(said, &results)).collect::<Result<_, _>>()?;
+    let asked: Vec<Asked<'_>> =
+        args.experiments.iter().map(|said| find(said, &results, &args.changes)).collect::<Result<_, _>>()?;
     let results = asked.first().map_or(results, |first| first.results.clone());
     if let Some(other) = asked.iter().find(|one| one.results != results) {
         let (one, two) = (results.display(), other.results.display());
         return Err(Failure::usage(format_args!("one page is of one folder of results, not of {one} and {two}")));
     }
     let there = netkv_figures::experiments(&results);
-    asked.iter().try_for_each(|one| check(one, &there))?;
+    asked.iter().try_for_each(|one| check(one, &there, &args.changes))?;
+    asked.iter().for_each(tell_of_others);
     let mut names: Vec<String> = asked.into_iter().map(|one| one.name).collect();
     names.sort_unstable();
     names.dedup();
@@ -100,18 +103,36 @@ fn older_notes(results: &Path, experiments: &[String]) -> Vec<String> {
     notes
 }
 
-/// An experiment by its file, the folder of its results, or its name.
-fn find<'a>(said: &'a Path, results: &Path) -> Result<Asked<'a>, Failure> {
+/// An experiment by its file, the folder of its results, or its name; with what the command line changed when it ran.
+fn find<'a>(said: &'a Path, results: &Path, changes: &Changes) -> Result<Asked<'a>, Failure> {
+    let changed = changes.overrides().label();
     if said.extension().is_some_and(|extension| extension == "toml") {
-        return Ok(Asked { results: results.to_owned(), name: Experiment::name_in(said)?, said });
+        let name = format!("{}{changed}", Experiment::name_in(said)?);
+        return Ok(Asked { results: results.to_owned(), name, said });
     }
     let name = said.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = format!("{name}{changed}");
     let folder = said.parent().filter(|parent| !parent.as_os_str().is_empty());
     Ok(Asked { results: folder.unwrap_or(results).to_owned(), name, said })
 }
 
+/// Says so if there are results of the same experiment with changes, which the page of the file as it is does not show.
+fn tell_of_others(asked: &Asked<'_>) {
+    if asked.name.contains('+') {
+        return;
+    }
+    let own = asked.results.join(&asked.name);
+    let others: Vec<PathBuf> = kin::folders(&asked.results, &asked.name)
+        .into_iter()
+        .filter(|other| *other != own && other.parent() == own.parent())
+        .collect();
+    if !others.is_empty() {
+        tell(&format!("note: the page is of {} alone{}", own.display(), kin::hint(&others, "netkv report")));
+    }
+}
+
 /// Without results there is no report.
-fn check(asked: &Asked<'_>, there: &[String]) -> Result<(), Failure> {
+fn check(asked: &Asked<'_>, there: &[String], changes: &Changes) -> Result<(), Failure> {
     let Asked { results, name, said } = asked;
     if there.contains(name) {
         return Ok(());
@@ -121,8 +142,10 @@ fn check(asked: &Asked<'_>, there: &[String]) -> Result<(), Failure> {
     let file = if said.is_file() { Some((*said).to_owned()) } else { Some(by_name).filter(|file| file.is_file()) };
     if let Some(file) = file {
         let quick = if results.ends_with("quick") { " --quick" } else { "" };
-        let command = format!("netkv run {}{quick}", file.display());
-        return Err(Failure::input(format_args!("{name} has no results in {shown}: make them first with {command}")));
+        let command = format!("netkv run {}{}{quick}", file.display(), changes.overrides().arguments());
+        let others = kin::hint(&kin::folders(results, name), "netkv report");
+        let message = format!("{name} has no results in {shown}: make them first with {command}{others}");
+        return Err(Failure::input(message));
     }
     let known =
         if there.is_empty() { "there are none yet: netkv run EXPERIMENT.toml".to_owned() } else { there.join(", ") };

@@ -5,6 +5,17 @@ use netkv_policy::{PolicyConfig, Rating, Term};
 use netkv_sim::{Considered, Decision, FirstToken, Outcome, SelectionMoment};
 use netkv_units::SimTime;
 
+/// What the columns of the first table are.
+const SEEN: &str = "\
+tier: how far it is from the prefill instance: same node, same rack, same pod, or over the core to another pod
+running, pending: requests in its batch, and sent there but not decoding yet; tokens: KV cache of both together
+free tokens: room for KV cache; queued: tokens of requests that wait for that; hit tokens: of this prompt in its cache
+to move: KV cache less the hit; transfers: of ours that share a network interface with this one now
+";
+
+/// What those of the oracle's are.
+const TOLD: &str = "B: bandwidth on the idle network; congestion c: share of it that was taken when it was measured\n";
+
 /// The whole explanation.
 pub fn of(explained: &Explained<'_>) -> String {
     let parts = [
@@ -110,6 +121,7 @@ fn seen(explained: &Explained<'_>) -> String {
         table.push(mark(decision, index), place(considered).into_iter().chain(figures));
     }
     let mut text = table.text();
+    text.push_str(SEEN);
     if picks_both(explained) {
         let names = columns(["prefill", "requests", "backlog tokens", "hit tokens"]);
         let mut table = Table::new("The prefill instances", names);
@@ -145,7 +157,7 @@ fn told(explained: &Explained<'_>) -> String {
         ];
         table.push(mark(decision, index), place(considered).into_iter().chain(figures));
     }
-    table.text()
+    format!("{}{TOLD}", table.text())
 }
 
 /// How the policy rated the instances.
@@ -157,17 +169,38 @@ fn reasons(explained: &Explained<'_>) -> String {
     let terms: Vec<Term> = first.terms.iter().map(shown_term).collect();
     let names = columns(["decode", "tier"]).into_iter();
     let names = names.chain(terms.iter().map(|term| header(term.name, term.unit)));
-    let names = names.chain(has_sum.then(|| header("sum", terms[0].unit))).chain(columns(["standing"]));
-    let title = format!("How {} rated them: the best standing, then the least sum", explained.scenario.policy.name());
+    let classes = classes(decision);
+    let has_class = classes.len() > 1;
+    let names = names.chain(has_sum.then(|| header("sum", terms[0].unit)));
+    let names = names.chain(has_class.then(|| "class".to_owned()));
+    let least = if has_sum { "least sum" } else { "least value" };
+    let wins = if has_class { format!("of the best class the {least} wins") } else { format!("the {least} wins") };
+    let title = format!("How {} rated them: {wins}", explained.scenario.policy.name());
     let mut table = Table::new(title, names);
     for (index, considered) in decision.considered.iter().enumerate() {
         let Some(rating) = &considered.rating else { continue };
         let values = rating.terms.iter().map(|term| amount(&shown_term(term)));
         let sum = has_sum.then(|| amount(&sum_of(rating)));
-        let cells = place(considered).into_iter().chain(values).chain(sum).chain([rating.standing.to_owned()]);
+        let class = has_class.then(|| rating.standing.to_owned());
+        let cells = place(considered).into_iter().chain(values).chain(sum).chain(class);
         table.push(mark(decision, index), cells);
     }
-    table.text()
+    let mut text = table.text();
+    match classes[..] {
+        [] | [""] => {}
+        [all] => text.push_str(&format!("all of one class: {all}\n")),
+        _ => text.push_str(&format!("class: compared before the sum, the best first: {}\n", classes.join("; "))),
+    }
+    text
+}
+
+/// The classes that a rule puts instances into before it compares their sums, the best first.
+fn classes(decision: &Decision) -> Vec<&'static str> {
+    let ratings = decision.considered.iter().filter_map(|considered| considered.rating.as_ref());
+    let mut classes: Vec<(u8, &str)> = ratings.map(|rating| (rating.rank, rating.standing)).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    classes.into_iter().map(|(_, class)| class).collect()
 }
 
 /// A rating's sum, as its terms are shown.
@@ -208,7 +241,7 @@ fn verdict(explained: &Explained<'_>) -> String {
     let why = if own.rank == other.rank {
         margin(own, other)
     } else {
-        format!("it alone has the standing \"{}\" (the next: \"{}\").", own.standing, other.standing)
+        format!("its class is \"{}\", that of the next \"{}\".", own.standing, other.standing)
     };
     format!("{name} chose instance {chosen} before instance {}:\n{why}\n", of(next))
 }
