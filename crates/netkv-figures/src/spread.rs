@@ -3,8 +3,9 @@
 
 use crate::axis::Scale;
 use crate::cdf::{Shares, Stroke, share_ticks};
-use crate::contrast::{Against, Contrasts, Measure};
+use crate::contrast::{Against, Contrasts};
 use crate::data::Results;
+use crate::intervals::Measure;
 use crate::page::{DASH, Head, Key, Page, TICK, grid_line, lower_axis, widest};
 use crate::style::MUTED;
 use crate::unit::{Unit, named};
@@ -19,6 +20,7 @@ use serde::Deserialize;
 pub(crate) struct Spread {
     metric: String,
     against: Option<Against>,
+    compare: Option<Measure>,
     value_title: Option<String>,
 }
 
@@ -32,12 +34,33 @@ struct Found<'a> {
 }
 
 impl Spread {
-    /// A ratio of what is counted in percent, a difference in points of shares.
-    fn value(&self, change: f64) -> f64 {
-        match Measure::of(&self.metric) {
-            Measure::Percent => 1.0 + change / 100.0,
-            Measure::Points => change,
+    /// Shares are compared by the points between them, if nobody says otherwise, and all else by its ratio.
+    fn measure(&self) -> Measure {
+        let of_shares = Unit::of(&self.metric) == Unit::Percent;
+        self.compare.unwrap_or(if of_shares { Measure::Difference } else { Measure::Ratio })
+    }
+
+    /// Where a policy is as good as what it is compared with.
+    fn equal(&self) -> f64 {
+        match self.measure() {
+            Measure::Ratio => 1.0,
+            Measure::Difference => 0.0,
         }
+    }
+
+    /// The mean of all seeds of one at a point, against another.
+    fn value(&self, contrasts: &Contrasts, point: &Point, (own, other): (&Standing, &Standing)) -> Result<Option<f64>> {
+        if own.name == other.name {
+            return Ok(Some(self.equal()));
+        }
+        let (at, against) = (contrasts.place(point, &own.name), contrasts.place(point, &other.name));
+        let found = match self.measure() {
+            Measure::Ratio => contrasts.cells.ratio(&at, &against, &self.metric),
+            Measure::Difference => contrasts.cells.difference(&at, &against, &self.metric),
+        };
+        let found = found.with_context(|| format!("cannot compare {} where {}", own.name, point.place()))?;
+        let factor = if self.measure() == Measure::Ratio { 1.0 } else { Unit::of(&self.metric).factor(&self.metric) };
+        Ok(found.mean.map(|mean| mean * factor))
     }
 
     fn find<'a>(&self, results: &'a Results, contrasts: &Contrasts, against: &Against) -> Result<Found<'a>> {
@@ -52,9 +75,7 @@ impl Spread {
             };
             for (policy, (values, n_overloaded)) in results.policies.iter().zip(&mut values) {
                 let Some(own) = point.standings.iter().find(|one| one.name == *policy) else { continue };
-                let is_itself = own.name == reference.name;
-                let change = if is_itself { Some(0.0) } else { self.change(contrasts, point, own, reference)? };
-                values.extend(change.map(|change| self.value(change)));
+                values.extend(self.value(contrasts, point, (own, reference))?);
                 *n_overloaded += usize::from(own.is_overloaded());
             }
         }
@@ -64,30 +85,18 @@ impl Spread {
         Ok(Found { lines, n_left_out, n_points: points.len() })
     }
 
-    fn change(
-        &self,
-        contrasts: &Contrasts,
-        point: &Point,
-        own: &Standing,
-        reference: &Standing,
-    ) -> Result<Option<f64>> {
-        let change = contrasts.change(point, (&own.name, &reference.name), &self.metric);
-        let change = change.with_context(|| format!("cannot compare {} where {}", own.name, point.place()))?;
-        Ok(change.mean)
-    }
-
     /// The figure as SVG.
     pub(crate) fn draw(&self, results: &Results, contrasts: &Contrasts, title: &str) -> Result<String> {
         let against = self.against.clone().unwrap_or_else(|| contrasts.usual());
         contrasts.check(&against)?;
         let found = self.find(results, contrasts, &against)?;
-        let is_ratio = Measure::of(&self.metric) == Measure::Percent;
+        let is_ratio = self.measure() == Measure::Ratio;
         let ends = found.lines.iter().flat_map(|(_, shares, _)| [shares.at(0.0), shares.at(1.0)]);
         let scale = Scale::holding(ends, is_ratio, false).context("there is nothing to compare")?;
         let shares = share_ticks();
         let room = widest(shares.iter().map(|share| share.1.as_str()), TICK) + 12.0;
-        let what = if is_ratio { "ratio to" } else { "points more than" };
-        let metric = named(&self.metric, Unit::Own);
+        let (unit, what) = if is_ratio { (Unit::Own, "ratio to") } else { (Unit::of(&self.metric), "more than") };
+        let metric = named(&self.metric, unit);
         let mut page = Page::new(&Head {
             title: title.to_owned(),
             keys: found.lines.iter().map(|line| Key::Line(results.look(line.0))).collect(),
@@ -107,7 +116,7 @@ impl Spread {
             grid_line(&mut page.canvas, &panel, *share, Some(label.as_str()));
         }
         lower_axis(&mut page.canvas, &panel, &ticks);
-        let equal = scale.place(self.value(0.0));
+        let equal = scale.place(self.equal());
         page.canvas.dashed(&[panel.at(equal, 0.0), panel.at(equal, 1.0)], MUTED, 1.5, DASH);
         // NetKV is drawn over the others.
         let (last, first): (Vec<_>, Vec<_>) = found.lines.iter().partition(|line| style::is_netkv(line.0));

@@ -114,6 +114,7 @@ const SPREAD_KEYS: &[Key] = &[
     LINES,
     must("metric", Takes::Metric),
     may("against", Takes::Reference),
+    may("compare", Takes::Choice(&["ratio", "difference"])),
     VALUE_TITLE,
 ];
 

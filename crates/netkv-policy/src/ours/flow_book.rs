@@ -96,21 +96,14 @@ struct Own {
     moved: [f64; 2],
     moved_before: [f64; 2],
     sampled: SimTime,
-    /// Share of the links' capacity between the last two samples.
-    used_ratio: [f64; 2],
-    /// By tier: the largest of these shares on its ways, and 1 over what that leaves.
+    /// By tier: the largest share of a way's capacity that it took between the last two samples, and 1 over what that leaves.
     by_tier: [(f64, f64); 4],
 }
 
 impl Own {
     /// Nothing yet.
-    const NONE: Self = Self {
-        moved: [0.0; 2],
-        moved_before: [0.0; 2],
-        sampled: SimTime::ZERO,
-        used_ratio: [0.0; 2],
-        by_tier: [(0.0, 1.0); 4],
-    };
+    const NONE: Self =
+        Self { moved: [0.0; 2], moved_before: [0.0; 2], sampled: SimTime::ZERO, by_tier: [(0.0, 1.0); 4] };
 }
 
 /// The book.
@@ -249,16 +242,17 @@ impl FlowBook {
         }
         let (since_s, window_s) = (self.now.since(taken).as_secs_f64(), taken.since(self.own.sampled).as_secs_f64());
         let rates = self.switched_rates();
+        let mut used_ratio = [0.0; 2];
         for (level, groups) in [&self.racks, &self.pods].into_iter().enumerate() {
             let up_and_down = |group: &Group| 2.0 * self.ways[group.first_way as usize].bytes_per_sec;
             let capacity: f64 = groups.iter().map(up_and_down).sum();
             let moved = self.own.moved[level] - rates[level] * since_s;
             let used = (moved - self.own.moved_before[level]) / (capacity * window_s);
-            self.own.used_ratio[level] = used.clamp(0.0, 1.0);
+            used_ratio[level] = used.clamp(0.0, 1.0);
             self.own.moved_before[level] = moved;
         }
         self.own.sampled = taken;
-        let [rack, pod] = self.own.used_ratio;
+        let [rack, pod] = used_ratio;
         let with_rest = |own: f64| (own, 1.0 / (1.0 - own).max(1.0 - MOST_OTHERS));
         self.own.by_tier = [0.0, 0.0, rack, rack.max(pod)].map(with_rest);
     }
