@@ -51,7 +51,7 @@ impl Ratio {
         Some(Self { n: logs.len(), mean: libm::exp(estimate.mean), interval, sd, confidence })
     }
 
-    /// "0.910 [0.880, 0.950]"; "0.910 [open]" if the interval is too wide to say anything.
+    /// `0.910 [0.880, 0.950]`; `0.910 [open]` if the interval is too wide to say anything.
     pub fn words(&self) -> String {
         let mean = format!("{:.3}", self.mean);
         match self.interval {
