@@ -27,7 +27,7 @@ use netkv_fabric::{BackgroundConfig, Degradation, FabricConfig, Wiring};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{
     ClusterConfig, DecodeConfig, FirstToken, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity, OwnTraffic,
-    PrefillConfig, PrefillMode, Scenario, SelectionMoment, SloConfig, TelemetryConfig, TransferConfig,
+    PrefillConfig, PrefillMode, Scenario, SchedulerConfig, SelectionMoment, SloConfig, TelemetryConfig, TransferConfig,
     TransferGranularity,
 };
 use netkv_units::SimDuration;
@@ -52,6 +52,7 @@ pub struct CellSpec {
     prefill: PrefillConfig,
     decode: DecodeConfig,
     transfer: TransferConfig,
+    scheduler: SchedulerConfig,
     selection: SelectionMoment,
     first_token: FirstToken,
     slo: SloConfig,
@@ -92,6 +93,7 @@ impl CellSpec {
             prefill: self.prefill,
             decode: self.decode,
             transfer: self.transfer,
+            scheduler: self.scheduler,
             selection: self.selection,
             first_token: self.first_token,
             slo: self.slo,
@@ -178,6 +180,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &Library) -> Option<CellSpec>
     let prefill = engine::read_prefill(reader, kv.as_ref());
     let decode = engine::read_decode(reader, kv.as_ref());
     let transfer = engine::read_transfer(reader, profile.as_deref());
+    let scheduler = engine::read_scheduler(reader);
     let selection = engine::read_selection(reader, transfer.as_ref());
     engine::check_delay(reader, prefill.as_ref(), transfer.as_ref());
     check_granularity(reader, transfer.as_ref(), fabric.as_ref(), degraded.as_deref());
@@ -203,6 +206,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &Library) -> Option<CellSpec>
         prefill: prefill?,
         decode: decode?,
         transfer: transfer?,
+        scheduler: scheduler?,
         selection: selection?,
         first_token: first_token?,
         slo: slo?,

@@ -23,6 +23,8 @@ pub(crate) enum Event {
     Telemetry,
     /// The scheduler polls the decode instances.
     Poll,
+    /// The schedulers tell each other what they did.
+    Gossip,
     /// The next request of the workload arrives.
     Arrival,
     /// A swapped-out request is back in GPU memory.
@@ -111,10 +113,11 @@ const fn rank(event: Event) -> u8 {
         Event::TransferEnter { .. } => 4,
         Event::Telemetry => 5,
         Event::Poll => 6,
-        Event::Arrival => 7,
-        Event::SwappedIn { .. } => 8,
-        Event::PrefillWake { .. } => 9,
-        Event::PromptComputed { .. } => 10,
-        Event::DecodeWake { .. } => 11,
+        Event::Gossip => 7,
+        Event::Arrival => 8,
+        Event::SwappedIn { .. } => 9,
+        Event::PrefillWake { .. } => 10,
+        Event::PromptComputed { .. } => 11,
+        Event::DecodeWake { .. } => 12,
     }
 }

@@ -29,7 +29,7 @@ pub use run::{run, run_by, run_checked, run_observed, run_streamed, run_with};
 pub use scenario::{
     ClusterConfig, DecodeConfig, FirstToken, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity, Overlap,
     OwnTraffic, Placement, PrefillConfig, PrefillMode, PrefillPolicy, PrefillQueue, SIM_EPOCH, Scenario,
-    SelectionMoment, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
+    SchedulerConfig, SelectionMoment, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
 };
 pub use scheduler::{Considered, Decision, Foreseen};
 pub use watch::{Crossed, Observations, ObserveConfig, ObservedLink, TransferRecord};

@@ -15,13 +15,13 @@ mod traffic;
 mod zones;
 
 pub(crate) use layerwise::Progress;
+pub(crate) use ledger::Ledger;
 pub(crate) use telemetry::LinkMonitor;
 pub(crate) use topology::Topology;
 pub(crate) use traffic::{Order, Traffic, TransferId};
 pub(crate) use zones::ZoneUse;
 
 use crate::scenario::{KvConfig, Overlap, Scenario, TransferConfig};
-use ledger::Ledger;
 use netkv_fabric::{BackgroundChange, FlowNetwork};
 use netkv_policy::TransferEvent;
 use netkv_units::{Bytes, RequestId, SimDuration, SimTime};
@@ -213,7 +213,7 @@ impl Network {
         hit_tokens: u32,
     ) -> Order {
         let bytes = self.bytes_to_move(input_tokens, hit_tokens);
-        Order { request, prefill, decode, bytes, skipped_tokens: self.skipped_tokens(hit_tokens) }
+        Order { request, prefill, decode, input_tokens, bytes, skipped_tokens: self.skipped_tokens(hit_tokens) }
     }
 
     /// The decode instance has reserved memory: begins to set the transfer up, and says when its flows enter.
@@ -279,12 +279,9 @@ impl Network {
         self.transfer.setup
     }
 
-    /// The scheduler's own transfers in flight that would share an interface with one from `prefill` to `decode`, and
-    /// those from `prefill` over the same tier; while the former is still to be chosen, those into `decode` and none.
-    pub(crate) fn sharing(&self, prefill: Option<usize>, decode: usize) -> (u32, u32) {
-        let Some(prefill) = prefill else { return (self.ledger.receiving(decode), 0) };
-        let tier = self.topology.tier(prefill, decode);
-        (self.ledger.sharing(prefill, decode, tier), self.ledger.sending(prefill, tier))
+    /// All transfers in flight.
+    pub(crate) const fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Transfers in flight.

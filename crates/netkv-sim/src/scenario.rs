@@ -44,6 +44,8 @@ pub struct Scenario {
     pub decode: DecodeConfig,
     /// How KV caches are moved.
     pub transfer: TransferConfig,
+    /// How many schedulers there are.
+    pub scheduler: SchedulerConfig,
     /// When the decode instance of a request is chosen.
     pub selection: SelectionMoment,
     /// Where the first token comes from.
@@ -275,6 +277,15 @@ impl Overlap {
     pub(crate) const fn is_beside_prefill(self) -> bool {
         matches!(self, Self::Layerwise { .. })
     }
+}
+
+/// The schedulers: replicas of one router, over which requests are spread at random.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchedulerConfig {
+    /// How many there are, at least one. All see the same telemetry and reports; each keeps books of its own requests.
+    pub replicas: u32,
+    /// Time between the moments at which each is told what the others did; zero: at once.
+    pub gossip: SimDuration,
 }
 
 /// When the decode instance of a request is chosen.

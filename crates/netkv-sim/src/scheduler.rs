@@ -8,6 +8,7 @@ mod lookahead;
 mod oracle;
 mod question;
 mod rankings;
+mod replicas;
 mod signals;
 
 pub use lookahead::Foreseen;
@@ -15,20 +16,24 @@ pub(crate) use question::Question;
 pub use question::{Considered, Decision};
 
 use crate::measure::{RankingCounts, is_counted};
+use crate::network::Order;
 use crate::present::Present;
 use crate::scenario::{OracleGranularity, Scenario, SelectionMoment};
-use known::{Known, prompt_view};
+use known::{Known, Own, prompt_view};
 use lookahead::Lookahead;
 use netkv_policy::{Estimates, IterationModel, Policy, PrefillModel, RequestView, Selector, TransferEvent};
-use netkv_units::{RequestId, SimDuration, SimTime};
+use netkv_units::{RequestId, SimDuration, SimTime, Stream};
 use oracle::Told;
 use question::Reasons;
 use rankings::Rankings;
+use replicas::{Act, Replicas};
 use signals::Signals;
 
-/// A policy, and what it needs to decide.
+/// A policy, and what it needs to decide; of several schedulers, the policy of each.
 pub(crate) struct Scheduler {
-    policy: Selector,
+    /// By scheduler; each of one kind.
+    policies: Vec<Selector>,
+    replicas: Replicas,
     /// When decode instances are chosen, and what the oracle tells then.
     moment: SelectionMoment,
     told: Told,
@@ -65,12 +70,19 @@ fn estimates(scenario: &Scenario) -> Estimates {
 }
 
 impl Scheduler {
-    /// That of a scenario, over `n_decode` instances.
-    pub(crate) fn new(scenario: &Scenario, n_decode: usize) -> Self {
+    /// That of a scenario, over so many prefill and decode instances.
+    pub(crate) fn new(scenario: &Scenario, n_prefill: usize, n_decode: usize) -> Self {
         let estimates = estimates(scenario);
+        let replicas = Replicas::new(scenario, n_prefill, n_decode);
+        let n = replicas.len();
+        let seed = |replica: usize| match replica {
+            0 => scenario.seed,
+            _ => Stream::indexed(scenario.seed, "scheduler", replica as u64).bits(),
+        };
         Self {
-            policy: scenario.policy.build(estimates, scenario.seed),
-            signals: scenario.policy.poll_interval().map(|interval| Signals::new(interval, n_decode)),
+            policies: (0..n).map(|replica| scenario.policy.build(estimates, seed(replica))).collect(),
+            replicas,
+            signals: scenario.policy.poll_interval().map(|interval| Signals::new(interval, n_decode, n)),
             rankings: Rankings::new(scenario, estimates),
             question: None,
             moment: scenario.selection,
@@ -90,9 +102,16 @@ impl Scheduler {
         self.question.take().and_then(Question::into_decision)
     }
 
-    /// Decides by another policy from now on; what it was asked to count of the scenario's own is counted no more.
+    /// One scheduler decides by another policy from now on; what it was asked to count of the scenario's own is counted no
+    /// more.
     pub(crate) fn decide_by(&mut self, policy: Selector) {
-        (self.policy, self.rankings) = (policy, None);
+        (self.policies, self.rankings) = (vec![policy], None);
+        self.replicas.become_one();
+    }
+
+    /// The policy; of several schedulers, the first one's: they are all of one kind.
+    fn policy(&self) -> &Selector {
+        &self.policies[0]
     }
 
     /// What was counted of the decisions.
@@ -102,24 +121,24 @@ impl Scheduler {
 
     /// Whether it looks at anything but how many instances there are.
     pub(crate) fn looks_at_state(&self) -> bool {
-        self.policy.looks_at_state()
+        self.policy().looks_at_state()
     }
 
     /// Whether it chooses the prefill instance as well.
-    pub(crate) const fn selects_prefill(&self) -> bool {
-        matches!(self.policy, Selector::Pair(_) | Selector::Staged(_))
+    pub(crate) fn selects_prefill(&self) -> bool {
+        matches!(self.policy(), Selector::Pair(_) | Selector::Staged(_))
     }
 
     /// Whether the decode instance of a request is chosen at `moment`. A policy that picks the prefill instance as well
     /// picks both on arrival, whatever the experiment says.
     pub(crate) fn selects_at(&self, moment: SelectionMoment) -> bool {
-        !matches!(self.policy, Selector::Pair(_)) && self.moment == moment
+        !matches!(self.policy(), Selector::Pair(_)) && self.moment == moment
     }
 
     /// What has to be brought up to date before the decision on a request, whose prefill instance is known or not.
     pub(crate) fn needs(&self, request: RequestId, is_source_known: bool) -> Needs {
         let looks_at_state = self.looks_at_state();
-        let is_yardstick = matches!(self.policy, Selector::Clairvoyant);
+        let is_yardstick = matches!(self.policy(), Selector::Clairvoyant);
         Needs {
             batches: looks_at_state || is_yardstick || self.is_questioned(request),
             network: looks_at_state,
@@ -148,33 +167,51 @@ impl Scheduler {
         self.signals.as_mut().expect("the scheduler polls").poll(present);
     }
 
-    /// A request was sent to a decode instance.
-    pub(crate) fn sent(&mut self, decode: usize, input_tokens: u32) {
+    /// When the schedulers tell each other next what they did; none if they need not.
+    pub(crate) fn next_gossip(&self, now: SimTime) -> Option<SimTime> {
+        self.replicas.next_gossip(now)
+    }
+
+    /// They do; returns when they do next.
+    pub(crate) fn gossip(&mut self, now: SimTime) -> Option<SimTime> {
+        let policies = &mut self.policies;
+        self.replicas.gossip(|replica, event| observe(&mut policies[replica], event));
+        self.next_gossip(now)
+    }
+
+    fn act(&mut self, request: RequestId, act: Act) {
+        let policies = &mut self.policies;
+        self.replicas.act(self.replicas.owner(request), act, |replica, event| observe(&mut policies[replica], event));
+    }
+
+    /// A request of so many tokens, or `in_blocks` of them in whole blocks, was sent to a decode instance.
+    pub(crate) fn sent(&mut self, request: RequestId, decode: usize, tokens: u32, in_blocks: u64) {
         if let Some(signals) = &mut self.signals {
-            signals.dispatch(decode, input_tokens);
+            let owner = self.replicas.owner(request);
+            let hears = |replica: &usize| *replica == owner || self.replicas.hear_at_once();
+            (0..self.policies.len()).filter(hears).for_each(|replica| signals.dispatch(replica, decode, tokens));
         }
+        self.act(request, Act::Send { decode, tokens, in_blocks });
     }
 
     /// A transfer has begun, or ended.
-    pub(crate) fn observe(&mut self, event: &TransferEvent) {
-        match &mut self.policy {
-            Selector::Decode(policy) => policy.observe(event),
-            Selector::Staged(policy) => policy.observe(event),
-            Selector::Pair(_) | Selector::Clairvoyant => {}
-        }
+    pub(crate) fn observe(&mut self, order: &Order, event: TransferEvent) {
+        let &Order { request, prefill, decode, input_tokens, .. } = order;
+        self.act(request, Act::Move { prefill, decode, tokens: input_tokens, event });
     }
 
     /// A request has finished on a decode instance.
-    pub(crate) fn finished(&mut self, decode: usize, now: SimTime) {
+    pub(crate) fn finished(&mut self, request: RequestId, decode: usize, in_blocks: u64, now: SimTime) {
         if let Some(signals) = &mut self.signals {
             signals.finish(decode, now);
         }
+        self.act(request, Act::Finish { decode, in_blocks });
     }
 
     /// Chooses a decode instance for a request whose prefill instance is known; none if it refuses the request.
     pub(crate) fn select_decode(&mut self, present: Present<'_>, request: RequestId) -> Option<usize> {
         let source = present.requests[request].prefill();
-        let (chosen, reasons) = match self.policy {
+        let (chosen, reasons) = match self.policy() {
             Selector::Clairvoyant => (Some(self.lookahead.foresee_best(present, request)), Reasons::default()),
             Selector::Decode(_) | Selector::Pair(_) | Selector::Staged(_) => self.ask_for_decode(present, request),
         };
@@ -189,7 +226,7 @@ impl Scheduler {
         let is_questioned = self.is_questioned(request) && looks_at_state;
         self.look(present, request, Some(source), looks_at_state);
         let oracle = self.known.oracle(present, self.told, looks_at_state);
-        let policy: &mut dyn Policy = match &mut self.policy {
+        let policy: &mut dyn Policy = match &mut self.policies[self.replicas.owner(request)] {
             Selector::Decode(policy) => &mut **policy,
             Selector::Staged(policy) => &mut **policy,
             Selector::Pair(_) | Selector::Clairvoyant => unreachable!("it is not asked for d"),
@@ -223,7 +260,7 @@ impl Scheduler {
         let Known { prefill, decode, .. } = &self.known;
         let prompt = prompt_view(present, request);
         let mut reasons = Reasons::default();
-        let (p, d) = match &mut self.policy {
+        let (p, d) = match &mut self.policies[self.replicas.owner(request)] {
             Selector::Pair(policy) => {
                 let (p, d) = policy.select_pair(&prompt, prefill, decode, &oracle);
                 if is_questioned {
@@ -247,7 +284,8 @@ impl Scheduler {
         if let Some(signals) = self.signals.as_mut().filter(|signals| signals.are_live() && looks_at_state) {
             signals.poll(present);
         }
-        self.known.see(present, self.signals.as_ref(), request, source, looks_at_state);
+        let own = own(&self.replicas, self.signals.as_ref(), request);
+        self.known.see(present, own, request, source, looks_at_state);
     }
 
     /// Records a decision if somebody asks about it; returns the choice that is to be made.
@@ -262,6 +300,22 @@ impl Scheduler {
         let Some(question) = self.question.as_mut().filter(|question| question.is_about(request)) else {
             return chosen;
         };
-        question.answer(present, (self.signals.as_ref(), &mut self.lookahead), source, chosen, reasons)
+        let own = own(&self.replicas, self.signals.as_ref(), request);
+        question.answer(present, (own, &mut self.lookahead), source, chosen, reasons)
+    }
+}
+
+/// What whoever decides on a request knows by itself.
+fn own<'a>(replicas: &'a Replicas, signals: Option<&'a Signals>, request: RequestId) -> Own<'a> {
+    let owner = replicas.owner(request);
+    Own { signals: signals.map(|signals| (signals, owner)), books: replicas.books(owner) }
+}
+
+/// A policy hears of a transfer.
+fn observe(policy: &mut Selector, event: &TransferEvent) {
+    match policy {
+        Selector::Decode(policy) => policy.observe(event),
+        Selector::Staged(policy) => policy.observe(event),
+        Selector::Pair(_) | Selector::Clairvoyant => {}
     }
 }

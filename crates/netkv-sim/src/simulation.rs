@@ -68,7 +68,7 @@ impl<'a> Simulation<'a> {
             requests: Requests::default(),
             prefill: PrefillPool::new(scenario, cluster.prefill().len()),
             decode: DecodePool::new(scenario, cluster.decode().len(), max_stretch),
-            scheduler: Scheduler::new(scenario, cluster.decode().len()),
+            scheduler: Scheduler::new(scenario, cluster.prefill().len(), cluster.decode().len()),
             network,
             totals: RunTotals::default(),
             n_left: scenario.workload.len(),
@@ -86,6 +86,7 @@ impl<'a> Simulation<'a> {
         self.push(changes.competing, Event::CompetingFlow);
         self.push(self.network.next_sample(self.now), Event::Telemetry);
         self.push(self.scheduler.next_poll(self.now), Event::Poll);
+        self.push(self.scheduler.next_gossip(self.now), Event::Gossip);
         self.push(self.arrivals.next_arrival(), Event::Arrival);
         self.settle_network();
     }
@@ -147,6 +148,10 @@ impl<'a> Simulation<'a> {
             Event::TransferEnter { transfer } => self.enter_transfer(transfer),
             Event::Telemetry => self.sample_links(),
             Event::Poll => self.poll(),
+            Event::Gossip => {
+                let next = self.scheduler.gossip(self.now);
+                self.push(next, event);
+            }
             Event::Arrival => self.arrive(),
             Event::SwappedIn { request } => self.return_swapped(request),
             Event::PrefillWake { prefill } => self.turn_prefill(prefill as usize),
@@ -172,8 +177,7 @@ impl<'a> Simulation<'a> {
 
     fn poll(&mut self) {
         self.decode.catch_up(self.now);
-        let present = present!(self);
-        self.scheduler.poll(present);
+        self.scheduler.poll(present!(self));
         self.push(self.scheduler.next_poll(self.now), Event::Poll);
     }
 
@@ -263,14 +267,13 @@ impl<'a> Simulation<'a> {
     fn assign_decode(&mut self, request: RequestId, decode: usize) {
         let input_tokens = self.requests[request].own().input_tokens;
         self.requests.assign_decode(request, decode);
-        self.decode.assign(decode, input_tokens, self.scenario.kv.in_blocks(input_tokens));
-        self.scheduler.sent(decode, input_tokens);
+        let in_blocks = self.scenario.kv.in_blocks(input_tokens);
+        self.decode.assign(decode, input_tokens, in_blocks);
+        self.scheduler.sent(request, decode, input_tokens, in_blocks);
     }
 
     fn wake_prefill(&mut self, wakes: bool, prefill: usize) {
-        if wakes {
-            self.queue.push(self.now, Event::PrefillWake { prefill: prefill as u32 });
-        }
+        self.push(wakes.then_some(self.now), Event::PrefillWake { prefill: prefill as u32 });
     }
 
     /// A prefill batch ends, or an idle instance was woken: hands over what is done, and starts the next batch.
@@ -388,7 +391,7 @@ impl<'a> Simulation<'a> {
             let (instances, input_tokens) = ((state.prefill(), decode), state.own().input_tokens);
             let order = self.network.order(request, instances, input_tokens, grant.hit_tokens);
             let (transfer, enters) = self.network.begin_transfer(self.now, order);
-            self.scheduler.observe(&self.network.event(&order, self.now, false));
+            self.scheduler.observe(&order, self.network.event(&order, self.now, false));
             self.requests.admit(request, grant, transfer);
             self.queue.push(enters, Event::TransferEnter { transfer });
         }
@@ -425,7 +428,7 @@ impl<'a> Simulation<'a> {
     /// All of a request's KV cache is on its decode instance.
     fn end_transfer(&mut self, transfer: TransferId) {
         let (order, begun) = self.network.finish_transfer(transfer);
-        self.scheduler.observe(&self.network.event(&order, self.now, true));
+        self.scheduler.observe(&order, self.network.event(&order, self.now, true));
         self.requests.arrive(&order, begun, self.now);
         self.release_prefill(order.request);
         let state = &self.requests[order.request];
@@ -466,8 +469,9 @@ impl<'a> Simulation<'a> {
         self.requests.finish(self.scenario, self.network.topology(), member);
         let state = &self.requests[member.request];
         if let Some(decode) = state.decode() {
-            self.decode.finish(decode, self.scenario.kv.in_blocks(state.own().input_tokens));
-            self.scheduler.finished(decode, self.now);
+            let in_blocks = self.scenario.kv.in_blocks(state.own().input_tokens);
+            self.decode.finish(decode, in_blocks);
+            self.scheduler.finished(member.request, decode, in_blocks, self.now);
         }
     }
 

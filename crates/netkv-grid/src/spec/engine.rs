@@ -5,13 +5,18 @@ use crate::profile::Profile;
 use crate::reader::{Range, Reader};
 use netkv_sim::{
     ClusterConfig, DecodeConfig, FirstToken, KvConfig, Overlap, PrefillConfig, PrefillMode, PrefillPolicy,
-    PrefillQueue, SelectionMoment, SloConfig, TransferConfig, TransferGranularity, TtftLimit,
+    PrefillQueue, SchedulerConfig, SelectionMoment, SloConfig, TransferConfig, TransferGranularity, TtftLimit,
 };
 use netkv_units::SimDuration;
 use netkv_workload::BLOCK_TOKENS;
 
 /// Most flows of a transfer over pooled interfaces. Chosen by us.
 const MAX_FLOWS: u32 = 256;
+
+/// Most routers side by side. Chosen by us.
+const MAX_REPLICAS: u32 = 1024;
+/// Routers that talk more often do nothing else.
+const SHORTEST_GOSSIP_S: f64 = 1e-3;
 
 /// Most tokens or requests of a batch. Chosen by us.
 const MAX_BATCH: u32 = 1 << 20;
@@ -206,6 +211,18 @@ pub(super) fn read_selection(reader: &mut Reader<'_>, transfer: Option<&Transfer
         return None;
     }
     Some(at)
+}
+
+/// How many schedulers there are, and what they hear of each other.
+pub(super) fn read_scheduler(reader: &mut Reader<'_>) -> Option<SchedulerConfig> {
+    let replicas = reader.count("scheduler.replicas", 1, MAX_REPLICAS);
+    let gossip_s = reader.float("scheduler.gossip_s", SECONDS);
+    if gossip_s.is_some_and(|seconds| seconds > 0.0 && seconds < SHORTEST_GOSSIP_S) {
+        let message = format!("scheduler.gossip_s is too short; allowed: 0 (at once), or at least {SHORTEST_GOSSIP_S}");
+        reader.fail("scheduler.gossip_s", &message);
+        return None;
+    }
+    Some(SchedulerConfig { replicas: replicas?, gossip: SimDuration::from_secs_f64(gossip_s?) })
 }
 
 /// Which side emits the first token.

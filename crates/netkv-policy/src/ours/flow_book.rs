@@ -322,11 +322,12 @@ impl FlowBook {
         (interfaces_s / learned.max(1.0)).max(switched_s / ((1.0 - others.min(MOST_OTHERS)) * learned))
     }
 
-    /// A transfer begins or ends.
+    /// A transfer begins or ends. Of one that is heard of late, as those of another router are, nothing is learned.
     pub(super) fn note(&mut self, event: &TransferEvent) {
+        let is_late = event.now < self.now;
         self.advance(event.now);
         if event.is_over {
-            self.end(event)
+            self.end(event, is_late)
         } else {
             self.begin(event)
         }
@@ -346,7 +347,7 @@ impl FlowBook {
         self.flights.push(flight);
     }
 
-    fn end(&mut self, event: &TransferEvent) {
+    fn end(&mut self, event: &TransferEvent, is_late: bool) {
         let bytes = event.bytes.get() as f64;
         let is_it = |flight: &Flight| {
             (flight.source, flight.destination, flight.bytes) == (event.source, event.destination, bytes)
@@ -358,7 +359,7 @@ impl FlowBook {
             way.n -= 1;
             way.left = if way.n == 0 { 0.0 } else { way.left - flight.left };
         }
-        if flight.played > 0.0 {
+        if flight.played > 0.0 && !is_late {
             let (before, (from, to)) = (self.learned(flight.route.racks), flight.route.racks);
             let seen = (bytes / flight.played).clamp(*LEARNED.start(), *LEARNED.end());
             let ratio = before + self.learning.gain * (seen - before);

@@ -4,7 +4,7 @@ use netkv_units::Tier;
 
 /// Transfers that have begun and not ended.
 #[derive(Clone, Debug)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     /// By prefill instance: those out of it, by tier.
     sending: Vec<[u32; 4]>,
     /// By decode instance: those into it, by the kind of interface that they take.
@@ -23,12 +23,12 @@ const fn interface(tier: Tier) -> usize {
 
 impl Ledger {
     /// None, between so many instances.
-    pub(super) fn new(n_prefill: usize, n_decode: usize) -> Self {
+    pub(crate) fn new(n_prefill: usize, n_decode: usize) -> Self {
         Self { sending: vec![[0; 4]; n_prefill], receiving: vec![[0; 2]; n_decode], in_flight: 0, most_in_flight: 0 }
     }
 
     /// A transfer begins.
-    pub(super) fn begin(&mut self, prefill: usize, decode: usize, tier: Tier) {
+    pub(crate) fn begin(&mut self, prefill: usize, decode: usize, tier: Tier) {
         self.sending[prefill][tier.index()] += 1;
         self.receiving[decode][interface(tier)] += 1;
         self.in_flight += 1;
@@ -36,28 +36,22 @@ impl Ledger {
     }
 
     /// It ends.
-    pub(super) fn end(&mut self, prefill: usize, decode: usize, tier: Tier) {
+    pub(crate) fn end(&mut self, prefill: usize, decode: usize, tier: Tier) {
         self.sending[prefill][tier.index()] -= 1;
         self.receiving[decode][interface(tier)] -= 1;
         self.in_flight -= 1;
     }
 
-    /// Transfers that share an interface with one of this tier: the larger of those out of the prefill instance and of
-    /// those into the decode instance.
-    pub(super) fn sharing(&self, prefill: usize, decode: usize, tier: Tier) -> u32 {
+    /// Transfers in flight that would share an interface with one between these instances over this tier, the larger of
+    /// those out of the prefill instance and of those into the decode instance; and those from the former over the same
+    /// tier. While it is still to be chosen, those into the decode instance and none.
+    pub(crate) fn sharing(&self, prefill: Option<usize>, decode: usize, tier: impl Fn(usize) -> Tier) -> (u32, u32) {
+        let receiving = self.receiving[decode];
+        let Some(prefill) = prefill else { return (receiving.iter().sum(), 0) };
+        let tier = tier(prefill);
         let [node, rack, pod, core] = self.sending[prefill];
         let sending = [node, rack + pod + core][interface(tier)];
-        self.receiving[decode][interface(tier)].max(sending)
-    }
-
-    /// Transfers out of a prefill instance over a tier.
-    pub(super) fn sending(&self, prefill: usize, tier: Tier) -> u32 {
-        self.sending[prefill][tier.index()]
-    }
-
-    /// Transfers into a decode instance.
-    pub(super) fn receiving(&self, decode: usize) -> u32 {
-        self.receiving[decode].iter().sum()
+        (receiving[interface(tier)].max(sending), self.sending[prefill][tier.index()])
     }
 
     /// All of them.

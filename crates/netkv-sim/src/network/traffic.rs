@@ -28,6 +28,8 @@ pub(crate) struct Order {
     /// Positions of the instances in their pools.
     pub prefill: usize,
     pub decode: usize,
+    /// Tokens of its prompt.
+    pub input_tokens: u32,
     /// How much.
     pub bytes: u64,
     /// Leading tokens of the prompt that are not sent.
@@ -258,7 +260,7 @@ impl Traffic {
         let (mut rates, mut own) = (Vec::new(), Vec::new());
         for (decode, instance) in cluster.decode().iter().enumerate() {
             own.clear();
-            let order = Order { request, prefill, decode, bytes: 0, skipped_tokens: 0 };
+            let order = Order { request, prefill, decode, input_tokens: 0, bytes: 0, skipped_tokens: 0 };
             self.find_paths(topology, &order, &mut own);
             let paths: Vec<&[LinkId]> = own.iter().chain(&others).map(|path| path.links()).collect();
             self.links.probe(&paths, &mut rates);

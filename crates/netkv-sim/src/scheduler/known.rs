@@ -1,6 +1,7 @@
 //! What a scheduler knows when it decides: of the prompt, of each instance, and of the network.
 
 use super::oracle::{DecisionOracle, Told};
+use super::replicas::{Books, Sent};
 use super::signals::Signals;
 use crate::measure::ttft_limit;
 use crate::present::Present;
@@ -20,12 +21,34 @@ pub(super) struct Known {
     pub(super) exact_rate: Vec<f64>,
 }
 
+/// What the scheduler that decides knows by itself.
+#[derive(Clone, Copy)]
+pub(super) struct Own<'a> {
+    /// Reports, if it looks at them, and which of the schedulers it is.
+    pub(super) signals: Option<(&'a Signals, usize)>,
+    /// What it knows of what was sent, and all there is to know; none if it knows all.
+    pub(super) books: Option<(&'a Books, &'a Books)>,
+}
+
+impl Own<'_> {
+    /// What was counted of a decode instance, with what the scheduler knows in the place of all there is to know.
+    fn as_known(&self, decode: usize, counted: Sent) -> Sent {
+        let Some((known, all)) = self.books else { return counted };
+        let (known, all) = (known.sent(decode), all.sent(decode));
+        Sent {
+            requests: counted.requests + known.requests - all.requests,
+            tokens: counted.tokens + known.tokens - all.tokens,
+            prompt_tokens: counted.prompt_tokens + known.prompt_tokens - all.prompt_tokens,
+        }
+    }
+}
+
 impl Known {
     /// Sees the instances for a decision on a request, whose prefill instance is `source` unless it is to be chosen too.
     pub(super) fn see(
         &mut self,
         present: Present<'_>,
-        signals: Option<&Signals>,
+        own: Own<'_>,
         request: RequestId,
         source: Option<usize>,
         looks_at_state: bool,
@@ -33,11 +56,7 @@ impl Known {
         let topology = present.network.topology();
         self.decode.clear();
         self.decode.extend(topology.cluster().decode().iter().enumerate().map(|(decode, &instance)| {
-            if looks_at_state {
-                candidate(present, signals, request, source, decode)
-            } else {
-                Candidate::unknown(instance)
-            }
+            if looks_at_state { candidate(present, own, request, source, decode) } else { Candidate::unknown(instance) }
         }));
         self.prefill.clear();
         if source.is_none() {
@@ -70,7 +89,7 @@ pub(super) fn prompt_view(present: Present<'_>, request: RequestId) -> PromptVie
 /// What is known of one decode instance.
 pub(super) fn candidate(
     present: Present<'_>,
-    signals: Option<&Signals>,
+    own: Own<'_>,
     request: RequestId,
     source: Option<usize>,
     decode: usize,
@@ -81,15 +100,21 @@ pub(super) fn candidate(
     let prompt = present.requests.prompt(request);
     let hit_tokens = memory.hit_tokens(prompt.prefix);
     let room = memory.available_besides(prompt.prefix).saturating_sub(scenario.decode.watermark_blocks);
-    let (sharing_transfers, source_tier_transfers) = network.sharing(source, decode);
-    let (report, dispatched) = signals.map_or_else(Default::default, |signals| signals.seen_of(decode));
+    let ledger = own.books.map_or(network.ledger(), |(known, _)| known.ledger());
+    let tier = |prefill| network.topology().tier(prefill, decode);
+    let (sharing_transfers, source_tier_transfers) = ledger.sharing(source, decode, tier);
+    let seen = own.signals.map(|(signals, replica)| signals.seen_of(replica, decode));
+    let (report, dispatched) = seen.unwrap_or_default();
+    let in_flight_prompt_tokens = load.in_flight_prompt_tokens;
+    let counted = Sent { requests: load.outside, tokens: load.outside_tokens, prompt_tokens: in_flight_prompt_tokens };
+    let outside = own.as_known(decode, counted);
     Candidate {
         instance: network.topology().cluster().decode()[decode],
         running: engine.n_running() as u32,
-        pending: load.outside + engine.n_joining() as u32,
+        pending: outside.requests + engine.n_joining() as u32,
         max_batch: scenario.decode.max_batch,
         running_tokens: engine.running_tokens(),
-        pending_tokens: load.outside_tokens + engine.joining_tokens(),
+        pending_tokens: outside.tokens + engine.joining_tokens(),
         capacity_tokens: scenario.kv.tokens_of(memory.capacity()),
         free_tokens: scenario.kv.tokens_of(room),
         queued_tokens: load.queued_tokens,
@@ -97,7 +122,7 @@ pub(super) fn candidate(
         transfer_bytes: Bytes::new(network.bytes_to_move(prompt.input_tokens, hit_tokens)),
         sharing_transfers,
         source_tier_transfers,
-        in_flight_prompt_tokens: load.in_flight_prompt_tokens,
+        in_flight_prompt_tokens: outside.prompt_tokens,
         report,
         dispatched,
     }

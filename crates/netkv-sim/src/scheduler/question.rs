@@ -1,9 +1,8 @@
 //! The choice of a decode instance as it stood, for whoever asks: what the policy knew, what it was told, how it rated
 //! each instance, and what is foreseen of each.
 
-use super::known::{candidate, prompt_view};
+use super::known::{Own, candidate, prompt_view};
 use super::lookahead::{Foreseen, Lookahead};
-use super::signals::Signals;
 use crate::present::Present;
 use netkv_policy::{
     Candidate, CostOracle, PathCost, PolicyConfig, PrefillCandidate, PromptView, Rating, RequestView, Term,
@@ -96,12 +95,12 @@ impl Question {
         self.decision
     }
 
-    /// Records the decision, of a policy with these reports, for a prompt that is computed on `source`; returns the choice
+    /// Records the decision, of a scheduler that knows this, for a prompt that is computed on `source`; returns the choice
     /// that is to be made. The batches are up to date.
     pub(super) fn answer(
         &mut self,
         present: Present<'_>,
-        (signals, lookahead): (Option<&Signals>, &mut Lookahead),
+        (own, lookahead): (Own<'_>, &mut Lookahead),
         source: usize,
         chosen: usize,
         reasons: Reasons,
@@ -115,12 +114,12 @@ impl Question {
         let is_yardstick = present.scenario.policy == PolicyConfig::Clairvoyant;
         let considered = (0..present.decode.instances().len()).map(|decode| {
             let foreseen = lookahead.foresee(present, self.request, (source, decode));
-            let own = reasons.ratings.get(decode).cloned();
+            let rating_of_rule = reasons.ratings.get(decode).cloned();
             Considered {
                 tier: topology.tier(source, decode),
-                known: candidate(present, signals, self.request, seen_from, decode),
+                known: candidate(present, own, self.request, seen_from, decode),
                 told: reasons.paths.get(decode).copied(),
-                rating: own.or_else(|| is_yardstick.then(|| rating(present.now, &foreseen))),
+                rating: rating_of_rule.or_else(|| is_yardstick.then(|| rating(present.now, &foreseen))),
                 foreseen,
             }
         });

@@ -24,20 +24,22 @@ pub(super) struct Signals {
 #[derive(Clone, Debug, Default)]
 struct Seen {
     report: Report,
-    dispatched: Dispatched,
+    /// By scheduler.
+    dispatched: Vec<Dispatched>,
     /// When the requests that finished within the last minute did.
     finished: VecDeque<SimTime>,
 }
 
 impl Signals {
-    /// Those of `n` idle instances, polled every `interval`.
-    pub(super) fn new(interval: SimDuration, n: usize) -> Self {
-        Self { interval, seen: vec![Seen::default(); n] }
+    /// Those of `n` idle instances, polled every `interval`, for so many schedulers.
+    pub(super) fn new(interval: SimDuration, n: usize, replicas: usize) -> Self {
+        let seen = Seen { dispatched: vec![Dispatched::default(); replicas], ..Seen::default() };
+        Self { interval, seen: vec![seen; n] }
     }
 
-    /// The scheduler sends a prompt to an instance.
-    pub(super) fn dispatch(&mut self, decode: usize, input_tokens: u32) {
-        let dispatched = &mut self.seen[decode].dispatched;
+    /// A prompt is sent to an instance, as one of the schedulers counts.
+    pub(super) fn dispatch(&mut self, replica: usize, decode: usize, input_tokens: u32) {
+        let dispatched = &mut self.seen[decode].dispatched[replica];
         dispatched.requests += 1;
         dispatched.tokens += u64::from(input_tokens);
     }
@@ -47,9 +49,9 @@ impl Signals {
         self.seen[decode].finished.push_back(now);
     }
 
-    /// The last report of an instance, and what was sent to it since.
-    pub(super) fn seen_of(&self, decode: usize) -> (Report, Dispatched) {
-        (self.seen[decode].report, self.seen[decode].dispatched)
+    /// The last report of an instance, and what was sent to it since, as far as one of the schedulers knows.
+    pub(super) fn seen_of(&self, replica: usize, decode: usize) -> (Report, Dispatched) {
+        (self.seen[decode].report, self.seen[decode].dispatched[replica])
     }
 
     /// Time between polls; zero: one at every decision.
@@ -74,7 +76,7 @@ impl Signals {
         while seen.finished.pop_front_if(|&mut then| now.since(then) > FINISHED_WINDOW).is_some() {}
         let finished_requests_per_sec = seen.finished.len() as f64 / FINISHED_WINDOW.as_secs_f64();
         seen.report = Report { finished_requests_per_sec, ..report };
-        seen.dispatched = Dispatched::default();
+        seen.dispatched.fill(Dispatched::default());
     }
 }
 
@@ -101,25 +103,26 @@ mod tests {
 
     #[test]
     fn a_report_clears_what_was_sent_before_it() {
-        let mut signals = Signals::new(SimDuration::ZERO, 2);
-        signals.dispatch(1, 100);
-        signals.dispatch(1, 50);
-        assert_eq!(signals.seen_of(1), (Report::default(), Dispatched { requests: 2, tokens: 150 }));
-        assert_eq!(signals.seen_of(0).1, Dispatched::default());
+        let mut signals = Signals::new(SimDuration::ZERO, 2, 2);
+        signals.dispatch(0, 1, 100);
+        signals.dispatch(0, 1, 50);
+        assert_eq!(signals.seen_of(0, 1), (Report::default(), Dispatched { requests: 2, tokens: 150 }));
+        assert_eq!(signals.seen_of(0, 0).1, Dispatched::default());
+        assert_eq!(signals.seen_of(1, 1).1, Dispatched::default(), "the other scheduler has sent nothing");
         let report = Report { running: 3, ..Report::default() };
         signals.take(1, at(1), report);
-        assert_eq!(signals.seen_of(1), (report, Dispatched::default()));
+        assert_eq!(signals.seen_of(0, 1), (report, Dispatched::default()));
     }
 
     #[test]
     fn finished_requests_count_for_a_minute() {
-        let mut signals = Signals::new(SimDuration::ZERO, 1);
+        let mut signals = Signals::new(SimDuration::ZERO, 1, 1);
         for seconds in [0, 30, 60, 70] {
             signals.finish(0, at(seconds));
         }
         for (seconds, expected) in [(60, 4.0), (61, 3.0), (90, 3.0), (91, 2.0), (131, 0.0)] {
             signals.take(0, at(seconds), Report::default());
-            let rate = signals.seen_of(0).0.finished_requests_per_sec;
+            let rate = signals.seen_of(0, 0).0.finished_requests_per_sec;
             assert!((rate * 60.0 - expected).abs() < 1e-12, "at {seconds} s: {rate}");
         }
     }

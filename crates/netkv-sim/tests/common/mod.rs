@@ -15,8 +15,8 @@ use netkv_policy::{
 use netkv_sim::{
     ClusterConfig, DecodeConfig, DecodeLatency, FirstToken, GpuProfile, KvConfig, MeasureConfig, OracleBandwidth,
     OracleGranularity, Overlap, OwnTraffic, Placement, PrefillConfig, PrefillLatency, PrefillMode, PrefillPolicy,
-    PrefillQueue, Scenario, SelectionMoment, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity,
-    TtftLimit,
+    PrefillQueue, Scenario, SchedulerConfig, SelectionMoment, SloConfig, TelemetryConfig, TransferConfig,
+    TransferGranularity, TtftLimit,
 };
 use netkv_units::{BytesPerSec, LatencyCurve, SimDuration, Tier};
 use netkv_workload::Workload;
@@ -187,6 +187,7 @@ pub fn scenario(workload: Workload) -> Scenario {
             setup: SimDuration::ZERO,
             overlap: Overlap::None,
         },
+        scheduler: SchedulerConfig { replicas: 1, gossip: SimDuration::ZERO },
         selection: SelectionMoment::PrefillDone,
         first_token: FirstToken::Decode,
         slo: SloConfig { ttft: TtftLimit::Slowdown(1.25), tbt: millis(50) },

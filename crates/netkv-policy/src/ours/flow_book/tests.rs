@@ -165,3 +165,15 @@ fn own_transfers_are_taken_out_of_what_the_oracle_counts() {
     assert!((book.without_own(Tier::Pod, 0.625) - 0.5).abs() < 1e-9);
     assert_eq!(book.without_own(Tier::Rack, 0.25), 0.25);
 }
+
+#[test]
+fn of_a_transfer_that_is_heard_of_late_nothing_is_learned() {
+    let mut book = book(0.5);
+    book.advance(seconds(10.0));
+    // Another router's: it began before, is in the way from now on, and its end is heard of late as well.
+    book.note(&event(0, 2, 80, 0.0, false));
+    assert_eq!(seconds_of(&book, 1, 3, 80.0, 0.0), (80.0 + 80.0) / 8.0);
+    book.advance(seconds(30.0));
+    book.note(&event(0, 2, 80, 15.0, true));
+    assert_eq!(seconds_of(&book, 0, 2, 60.0, 0.0), 7.5);
+}

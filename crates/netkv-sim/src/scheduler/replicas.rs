@@ -1,0 +1,183 @@
+//! Several schedulers side by side: who decides on which request, and what each knows of what the others did.
+//!
+//! Production routers are replicas. They read the same telemetry and the same reports of the instances, but each keeps the
+//! books of its own requests: what it has sent and what does not decode yet, and its transfers in flight. Of the others'
+//! it hears by gossip: at once, or at regular times, when each is told all that the others did since. In between it takes
+//! their requests to be where they were.
+//!
+//! With one scheduler nothing is kept here.
+
+use crate::network::Ledger;
+use crate::scenario::{Scenario, SchedulerConfig};
+use netkv_fabric::ecmp_hash;
+use netkv_policy::TransferEvent;
+use netkv_units::{RequestId, SimDuration, SimTime, Tier};
+
+/// Tells the hash that spreads requests from those of routes.
+const SPREADING: u64 = u64::MAX;
+
+/// What was sent to a decode instance, by a scheduler's own count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// Requests that have not arrived in its engine, and their tokens.
+    pub(super) requests: u32,
+    pub(super) tokens: u64,
+    /// Prompt tokens, in whole blocks, of those that have not finished.
+    pub(super) prompt_tokens: u64,
+}
+
+/// What a scheduler does that the others hear of.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Act {
+    /// It sends a request to a decode instance.
+    Send { decode: usize, tokens: u32, in_blocks: u64 },
+    /// A transfer of it begins, or ends: the request is in the engine then.
+    Move { prefill: usize, decode: usize, tokens: u32, event: TransferEvent },
+    /// A request of it has finished.
+    Finish { decode: usize, in_blocks: u64 },
+}
+
+/// Books of what was done.
+#[derive(Debug)]
+pub(super) struct Books {
+    /// By decode instance.
+    sent: Vec<Sent>,
+    ledger: Ledger,
+}
+
+/// The schedulers.
+#[derive(Debug)]
+pub(super) struct Replicas {
+    seed: u64,
+    config: SchedulerConfig,
+    /// All that was done.
+    all: Books,
+    /// By scheduler: what it knows of that.
+    known: Vec<Books>,
+    /// What was done since the last gossip, and by whom.
+    untold: Vec<(usize, Act)>,
+}
+
+impl Books {
+    fn new(n_prefill: usize, n_decode: usize) -> Self {
+        Self { sent: vec![Sent::default(); n_decode], ledger: Ledger::new(n_prefill, n_decode) }
+    }
+
+    /// What was sent to a decode instance.
+    pub(super) fn sent(&self, decode: usize) -> Sent {
+        self.sent[decode]
+    }
+
+    /// Transfers in flight.
+    pub(super) const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    fn note(&mut self, act: &Act) {
+        match *act {
+            Act::Send { decode, tokens, in_blocks } => {
+                let sent = &mut self.sent[decode];
+                sent.requests += 1;
+                sent.tokens += u64::from(tokens);
+                sent.prompt_tokens += in_blocks;
+            }
+            Act::Move { prefill, decode, tokens, event: TransferEvent { tier, is_over, .. } } => {
+                self.note_transfer(prefill, decode, tier, is_over.then_some(tokens));
+            }
+            Act::Finish { decode, in_blocks } => self.sent[decode].prompt_tokens -= in_blocks,
+        }
+    }
+
+    /// A transfer begins, or ends with so many tokens.
+    fn note_transfer(&mut self, prefill: usize, decode: usize, tier: Tier, arrived_tokens: Option<u32>) {
+        let Some(tokens) = arrived_tokens else { return self.ledger.begin(prefill, decode, tier) };
+        self.ledger.end(prefill, decode, tier);
+        let sent = &mut self.sent[decode];
+        sent.requests -= 1;
+        sent.tokens -= u64::from(tokens);
+    }
+}
+
+impl Replicas {
+    /// Those of a scenario, between so many instances.
+    pub(super) fn new(scenario: &Scenario, n_prefill: usize, n_decode: usize) -> Self {
+        let books = || Books::new(n_prefill, n_decode);
+        let n = if scenario.scheduler.replicas > 1 { scenario.scheduler.replicas } else { 0 };
+        Self {
+            seed: scenario.seed,
+            config: scenario.scheduler,
+            all: books(),
+            known: (0..n).map(|_| books()).collect(),
+            untold: Vec::new(),
+        }
+    }
+
+    /// One scheduler for all requests.
+    pub(super) fn become_one(&mut self) {
+        self.config = SchedulerConfig { replicas: 1, gossip: SimDuration::ZERO };
+        self.known.clear();
+    }
+
+    /// How many there are.
+    pub(super) const fn len(&self) -> usize {
+        self.config.replicas as usize
+    }
+
+    /// Whether each hears at once what the others do.
+    pub(super) fn hear_at_once(&self) -> bool {
+        self.config.gossip == SimDuration::ZERO
+    }
+
+    /// Who decides on a request: any of them, by a hash, as a balancer of connections in front of them would have it.
+    pub(super) fn owner(&self, request: RequestId) -> usize {
+        match self.known.len() {
+            0 => 0,
+            n => (ecmp_hash(self.seed, u64::from(request.get()), SPREADING) % n as u64) as usize,
+        }
+    }
+
+    /// What one of them knows, and all there is to know; none if there is only one, who knows all.
+    pub(super) fn books(&self, replica: usize) -> Option<(&Books, &Books)> {
+        self.known.get(replica).map(|known| (known, &self.all))
+    }
+
+    /// One of them does something: it and, if they hear at once, the others note it. `hears` is given the transfers that
+    /// each hears of.
+    pub(super) fn act(&mut self, owner: usize, act: Act, mut hears: impl FnMut(usize, &TransferEvent)) {
+        let at_once = self.hear_at_once();
+        if self.known.is_empty() {
+            return tell(0, &act, &mut hears);
+        }
+        self.all.note(&act);
+        for (replica, books) in self.known.iter_mut().enumerate() {
+            if replica == owner || at_once {
+                books.note(&act);
+                tell(replica, &act, &mut hears);
+            }
+        }
+        if !at_once {
+            self.untold.push((owner, act));
+        }
+    }
+
+    /// Tells each what the others did since the last time; `hears` is given the transfers.
+    pub(super) fn gossip(&mut self, mut hears: impl FnMut(usize, &TransferEvent)) {
+        for (owner, act) in self.untold.drain(..) {
+            for (replica, books) in self.known.iter_mut().enumerate().filter(|(replica, _)| *replica != owner) {
+                books.note(&act);
+                tell(replica, &act, &mut hears);
+            }
+        }
+    }
+
+    /// When they gossip next; none if there is nobody to talk to, or no need.
+    pub(super) fn next_gossip(&self, now: SimTime) -> Option<SimTime> {
+        (!self.known.is_empty() && !self.hear_at_once()).then(|| now + self.config.gossip)
+    }
+}
+
+fn tell(replica: usize, act: &Act, hears: &mut impl FnMut(usize, &TransferEvent)) {
+    if let Act::Move { event, .. } = act {
+        hears(replica, event);
+    }
+}
