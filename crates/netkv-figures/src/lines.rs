@@ -327,7 +327,8 @@ impl Lines {
         }
         if self.leaves_below(results, scales) {
             sentences.push(
-                "An arrow down: the interval reaches further, to zero or below, than its logarithmic axis.".to_owned(),
+                "An arrow down: the interval reaches to zero or below, where a logarithmic axis has no place."
+                    .to_owned(),
             );
         }
         sentences.extend(words::overload(results.has_overload(), self.overload_mark()));
@@ -444,9 +445,9 @@ impl Lines {
     }
 }
 
-/// Whether the lower end of an interval has no place on a logarithmic axis.
+/// Whether the lower end of an interval has no place on a logarithmic axis, however far that reaches.
 fn leaves(low: f64, scale: Scale) -> bool {
-    scale.log && low < scale.low * 0.999_999
+    scale.log && low <= 0.0
 }
 
 /// Titles of panels, with a mark on each if axes differ.

@@ -33,17 +33,19 @@ const MAX_PRODUCT: usize = 10_000_000;
 /// an exclusion, a figure) is then not reported as well. Other unknown keys are found when they are read.
 fn misspelt(tree: &Table, axes: &[Axis], issues: &mut Vec<Issue>) {
     let keys: Vec<String> = tree::leaves(tree).into_iter().map(|(key, _)| key).collect();
-    // A list has elements: `fabric.latency_us.2` is of `fabric.latency_us`.
-    let is_of = |axis: &Axis, key: &String| {
-        axis.key.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    let is_known = |axis: &Axis| axis.is_of_files() || keys.iter().any(|key| is_of(axis, key));
-    for axis in axes.iter().filter(|axis| !is_known(axis)) {
+    for axis in axes.iter().filter(|axis| !is_known(axis, &keys)) {
         if let Some(near) = nearest(&axis.key, keys.iter().map(String::as_str)) {
             let message = format!("{} is not a known key; did you mean {near}?", axis.key);
             issues.push(Issue::new(&axis.key_origin, message));
         }
     }
+}
+
+/// Whether an axis is of files, or of one of these keys.
+fn is_known(axis: &Axis, keys: &[String]) -> bool {
+    // A list has elements: `fabric.latency_us.2` is of `fabric.latency_us`.
+    let is_of = |key: &String| axis.key.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    axis.is_of_files() || keys.iter().any(is_of)
 }
 
 /// The grid that the axes span: its points are numbered from 0, the first axis slowest, those that are left out not
@@ -56,6 +58,8 @@ pub(crate) struct Grid {
     excludes: Vec<Exclude>,
     /// Positions in the product of the points that are left; none if that is all of them.
     kept: Option<Vec<usize>>,
+    /// Whether its points are no points of the experiment: see [`Grid::each_value_once`].
+    is_for_errors: bool,
 }
 
 impl Grid {
@@ -74,11 +78,29 @@ impl Grid {
         }
         sample::apply(tree, &axes, &mut factors, file, &mut issues);
         let excludes = exclude::read(tree, &axes, &mut issues);
-        let mut grid = Self { axes, factors, excludes, kept: None };
+        let mut grid = Self { axes, factors, excludes, kept: None, is_for_errors: false };
         if issues.is_empty() {
             grid.leave_out(file, &mut issues);
         }
         if issues.is_empty() { Ok(grid) } else { Err(issues) }
+    }
+
+    /// A grid with an axis of an unknown key, so that what is wrong with the values of the others is told as well: these axes,
+    /// each value at one point at least. None of them if more is wrong with them, or if points are to be left out, since which
+    /// ones cannot be told.
+    pub(crate) fn each_value_once(tree: &Table) -> Self {
+        let keys: Vec<String> = tree::leaves(tree).into_iter().map(|(key, _)| key).collect();
+        let mut issues = Vec::new();
+        let mut axes = read::read(tree, &mut issues);
+        group::group(&axes, &mut issues);
+        axes.retain(|axis| is_known(axis, &keys));
+        let longest = axes.iter().map(|axis| axis.values.len()).max().unwrap_or(0);
+        if longest == 0 || !issues.is_empty() || tree.contains_key("exclude") {
+            return Self::default();
+        }
+        let rows = (0..longest).map(|at| axes.iter().map(|axis| at % axis.values.len()).collect()).collect();
+        let factors = vec![Factor { axes: (0..axes.len()).collect(), rows, is_sample: false }];
+        Self { axes, factors, is_for_errors: true, ..Self::default() }
     }
 
     /// Leaves out what is excluded; each table must leave out something, and all together not everything.
@@ -249,6 +271,6 @@ impl Grid {
                 words.push(format!("{} = {}", axis.key, values.join(" or ")));
             }
         }
-        if words.is_empty() { String::new() } else { format!(" (where {})", words.join(", ")) }
+        if words.is_empty() || self.is_for_errors { String::new() } else { format!(" (where {})", words.join(", ")) }
     }
 }

@@ -112,8 +112,9 @@ impl Experiment {
             reduced = both.map(|(whole, kept)| Reduced::new(n_seeds, &reduction, requests, whole, kept));
         }
         let library = Library::new(options.trace_dir.clone());
-        // Without a grid, the base is read as the only point, so that its errors show at once.
-        let points = read_points(&base, grid.as_ref().unwrap_or(&Grid::default()), &file, &library, options.on_read);
+        // Without a grid, what can be read of it is, so that all errors show at once.
+        let rest = grid.as_ref().err().map(|_| Grid::each_value_once(&base)).unwrap_or_default();
+        let points = read_points(&base, grid.as_ref().unwrap_or(&rest), &file, &library, options.on_read);
         let (mut header, grid, points) = match (header, grid, points) {
             (Ok(header), Ok(grid), Ok(points)) if shown.is_empty() => (header, grid, points),
             (header, grid, points) => {

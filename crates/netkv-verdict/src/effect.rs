@@ -12,7 +12,7 @@ const MOST_SEEDS: u64 = 1000;
 pub const WIDEST: f64 = 10.0;
 
 /// What stands for such an interval.
-pub(crate) const TOO_WIDE: &str = "[open]";
+pub(crate) const TOO_WIDE: &str = "[too wide]";
 
 /// What a ratio of mean TTFT says, at the confidence of its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +51,7 @@ impl Ratio {
         Some(Self { n: logs.len(), mean: libm::exp(estimate.mean), interval, sd, confidence })
     }
 
-    /// `0.910 [0.880, 0.950]`; `0.910 [open]` if the interval is too wide to say anything.
+    /// `0.910 [0.880, 0.950]`; `0.910 [too wide]` if the interval is too wide to say anything.
     pub fn words(&self) -> String {
         let mean = format!("{:.3}", self.mean);
         match self.interval {
@@ -109,7 +109,7 @@ mod tests {
     /// Two seeds: 12.7 standard errors either way.
     #[test]
     fn an_interval_of_more_than_a_factor_of_ten_either_way_is_open() {
-        assert_eq!(ratio(&[(0.5, 1.0), (1.0, 1.0)]).words(), "0.707 [open]");
+        assert_eq!(ratio(&[(0.5, 1.0), (1.0, 1.0)]).words(), "0.707 [too wide]");
         assert_eq!(ratio(&[(0.9, 1.0), (1.0, 1.0)]).words(), "0.949 [0.486, 1.853]");
         assert_eq!(ratio(&[(0.5, 1.0)]).words(), "0.500");
         assert!(ratio(&[(0.5, 1.0), (1.0, 1.0)]).is_too_wide() && !ratio(&[(0.5, 1.0)]).is_too_wide());

@@ -191,7 +191,8 @@ impl Finding<'_> {
 /// "SLO attainment -4.0 to +68.0 points, most where load = 1, least where load = 2"; places only if they differ.
 fn slo_words(added: &[(&Point, f64)]) -> Option<String> {
     let least = added.iter().min_by(|one, two| one.1.total_cmp(&two.1))?;
-    let most = added.iter().max_by(|one, two| one.1.total_cmp(&two.1))?;
+    // Of equals the first, as everywhere.
+    let most = added.iter().rev().max_by(|one, two| one.1.total_cmp(&two.1))?;
     let points = range(least.1, most.1, 1);
     let places = if points.contains(" to ") {
         format!(", most where {}, least where {}", most.0.place(), least.0.place())
@@ -203,7 +204,7 @@ fn slo_words(added: &[(&Point, f64)]) -> Option<String> {
 
 /// "the best SLO attainment at 2 points: 80.0 % where load = 1".
 pub(crate) fn best_slo_words(best: &[(&Point, f64)]) -> String {
-    let most = best.iter().max_by(|one, two| one.1.total_cmp(&two.1));
+    let most = best.iter().rev().max_by(|one, two| one.1.total_cmp(&two.1));
     let most = most.map(|(point, share)| format!("{} where {}", percent(*share), point.place())).unwrap_or_default();
     let up_to = if best.len() > 1 { "up to " } else { "" };
     format!("the best SLO attainment at {}: {up_to}{most}", counted(best.len(), "point"))
@@ -220,10 +221,12 @@ pub fn overload_words() -> String {
 
 /// From the smallest change to the largest, and where that is.
 fn span(ratios: &[(&Point, Ratio)]) -> String {
-    let mut sorted: Vec<_> = ratios.to_vec();
-    sorted.sort_by(|one, two| (one.1.mean - 1.0).abs().total_cmp(&(two.1.mean - 1.0).abs()));
-    let (Some(least), Some(most)) = (sorted.first(), sorted.last()) else { return String::new() };
-    if sorted.len() == 1 {
+    let by_size =
+        |one: &&(&Point, Ratio), two: &&(&Point, Ratio)| (one.1.mean - 1.0).abs().total_cmp(&(two.1.mean - 1.0).abs());
+    // Of equals the first.
+    let (least, most) = (ratios.iter().min_by(by_size), ratios.iter().rev().max_by(by_size));
+    let (Some(least), Some(most)) = (least, most) else { return String::new() };
+    if ratios.len() == 1 {
         return format!("{} where {}", change(most.1.mean), most.0.place());
     }
     format!("{} to {}, most where {}", change(least.1.mean), change(most.1.mean), most.0.place())

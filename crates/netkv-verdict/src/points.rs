@@ -227,6 +227,24 @@ impl Answer {
         Ok(Self { options, points })
     }
 
+    /// Axes of several values of which none changes anybody's TTFT on any seed, all other axes being equal.
+    pub(crate) fn axes_without_effect(&self) -> Vec<&str> {
+        let axes = self.points.first().map_or(0, |point| point.coordinates.len());
+        let is_without = |&axis: &usize| {
+            let mut met: BTreeMap<Vec<&str>, &Point> = BTreeMap::new();
+            let mut n_compared = 0;
+            let same = self.points.iter().all(|point| {
+                let others = point.coordinates.iter().enumerate().filter(|(at, _)| *at != axis);
+                let first = *met.entry(others.map(|(_, (_, value))| value.as_str()).collect()).or_insert(point);
+                n_compared += usize::from(first.coordinates != point.coordinates);
+                first.is_equal(point)
+            });
+            same && n_compared > 0
+        };
+        let name = |axis: usize| self.points[0].coordinates[axis].0.as_str();
+        (0..axes).filter(is_without).map(name).collect()
+    }
+
     /// Whether policies are what is compared, and some of them ignore the network while others do not.
     pub fn asks_for_network(&self) -> bool {
         let some = |view: NetworkView| {
@@ -237,6 +255,13 @@ impl Answer {
 }
 
 impl Point {
+    /// Whether the same policies have the same TTFT on the same seeds.
+    fn is_equal(&self, other: &Self) -> bool {
+        let own =
+            |one: &Self| one.standings.iter().map(|of| (of.name.clone(), of.ttft_by_seed.clone())).collect::<Vec<_>>();
+        own(self) == own(other)
+    }
+
     fn compare(&mut self, options: &Options) {
         let blind = self.standings.iter().enumerate().filter(|(_, one)| one.view() == Some(NetworkView::Blind));
         let with_mean = blind.filter_map(|(index, one)| one.ttft_s.map(|ttft_s| (ttft_s, index)));

@@ -99,7 +99,7 @@ impl Answer {
             .flat_map(|finding| finding.ratios.iter().map(move |&(point, ratio)| (ratio.mean, finding, point)));
         let by_mean: Vec<_> = ratios.collect();
         let best = by_mean.iter().min_by(|one, two| one.0.total_cmp(&two.0));
-        let worst = by_mean.iter().max_by(|one, two| one.0.total_cmp(&two.0));
+        let worst = by_mean.iter().rev().max_by(|one, two| one.0.total_cmp(&two.0));
         let (Some(best), Some(worst)) = (best, worst) else {
             return self.points.iter().take(ALL_SHOWN).map(|point| (point, String::new())).collect();
         };
@@ -156,6 +156,9 @@ impl Answer {
             }
         }
         self.others_with_best_slo(text, &findings);
+        for axis in self.axes_without_effect() {
+            line(text, &format!("{axis} changes nothing here: at each of its values everybody's TTFT is the same."));
+        }
         if findings.iter().any(|finding| !finding.overloaded.is_empty()) {
             overload_words().lines().for_each(|words| line(text, words));
         }

@@ -228,8 +228,8 @@ fn an_interval_that_says_nothing_is_open_and_that_is_explained_once() {
     let two = |policy, means: [f64; 2]| (1, policy, means.map(Some).to_vec(), 1.0);
     let cells = Cells(vec![two("round_robin", [1000.0, 1000.0]), two("netkv", [500.0, 1000.0])]);
     let text = cells.answer().text(false);
-    assert!(text.contains("  0.707 [open]") && text.contains("0.707 [open] where load = 1: some"), "{text}");
-    let why = "[open]: the interval is wider than a factor of 10 either way; it takes more seeds.";
+    assert!(text.contains("  0.707 [too wide]") && text.contains("0.707 [too wide] where load = 1: some"), "{text}");
+    let why = "[too wide]: the interval is wider than a factor of 10 either way; it takes more seeds.";
     assert_eq!(text.matches(why).count(), 1, "{text}");
-    assert!(!grid().answer().text(true).contains("[open]"));
+    assert!(!grid().answer().text(true).contains("[too wide]"));
 }

@@ -8,6 +8,7 @@ use crate::args::CapacityArgs;
 use crate::failure::{Ending, Failure};
 use crate::interrupt;
 use crate::output::{print, tell};
+use crate::progress::Progress;
 use crate::sweep::jobs;
 use netkv_grid::{Cell, CellRun, Experiment, Workloads, for_each_cell};
 use netkv_sim::{Scenario, metric_index};
@@ -15,6 +16,7 @@ use netkv_verdict::Ratio;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
 
 /// Keys that say how much arrives: what is looked for here.
 const LOAD_KEYS: [&str; 5] = [
@@ -38,11 +40,14 @@ struct Promise {
     ttft_p99_s: Option<f64>,
 }
 
-/// A policy at a point, and the rate that each seed found; none where no rate holds.
+/// A policy at a point, and what each seed found.
 struct Found {
     point: Vec<(String, String)>,
     name: String,
+    /// The largest rate that holds; none where none does.
     rates: Vec<(u64, Option<f64>)>,
+    /// Where none does, what was kept at the lowest rate.
+    lowest: Vec<Kept>,
 }
 
 /// Finds and prints the capacities.
@@ -58,7 +63,13 @@ pub fn capacity(args: &CapacityArgs) -> Result<Ending, Failure> {
     let selected = experiment.select(&args.filter).map_err(Failure::usage)?;
     let cells = one_load(&experiment, selected.into_iter().filter_map(|index| experiment.cell(index)).collect());
     tell(&format!("{}: {} bisections, of some {} runs each", experiment.path().display(), cells.len(), BISECTIONS + 4));
-    let rates = for_each_cell(&cells, jobs(&args.options), interrupt::stop(), |cell| largest_rate(cell, &promise));
+    let progress = Mutex::new(Progress::new(experiment.name(), cells.len(), args.options.quiet));
+    let rates = for_each_cell(&cells, jobs(&args.options), interrupt::stop(), |cell| {
+        let found = largest_rate(cell, &promise);
+        progress.lock().unwrap_or_else(PoisonError::into_inner).add(1, 0);
+        found
+    });
+    progress.lock().unwrap_or_else(PoisonError::into_inner).finish();
     if interrupt::is_asked() {
         return Ok(Ending::Interrupted);
     }
@@ -79,51 +90,55 @@ fn one_load(experiment: &Experiment, cells: Vec<Cell>) -> Vec<Cell> {
 }
 
 /// What a run says of a promise.
+#[derive(Clone, Copy, Debug)]
 struct Kept {
     /// Whether it is kept.
     holds: bool,
     /// Requests that arrived each second.
     offered_rps: f64,
+    /// Share of them within their objective, and the 99th percentile of TTFT in seconds.
+    attained_ratio: f64,
+    ttft_p99_s: f64,
 }
 
 /// What a run of this scenario keeps of the promise.
 fn kept(scenario: &Scenario, promise: &Promise) -> Kept {
     let run = CellRun::streamed(scenario);
     let value = |name: &str| run.metrics[metric_index(name).expect("a metric of that name")].number();
-    let attains = value("slo_attainment_ratio").is_some_and(|ratio| ratio >= promise.attained_ratio);
-    let is_within = |limit_s: f64| value("ttft_p99_ns").is_some_and(|p99| p99 * 1e-9 <= limit_s);
+    let attained_ratio = value("slo_attainment_ratio").unwrap_or(0.0);
+    let ttft_p99_s = value("ttft_p99_ns").map_or(f64::INFINITY, |p99| p99 * 1e-9);
     Kept {
-        holds: attains && promise.ttft_p99_s.is_none_or(is_within),
+        holds: attained_ratio >= promise.attained_ratio
+            && promise.ttft_p99_s.is_none_or(|limit_s| ttft_p99_s <= limit_s),
         offered_rps: value("offered_rps").unwrap_or(1.0),
+        attained_ratio,
+        ttft_p99_s,
     }
 }
 
-/// The largest rate that holds on the cell's seed, in requests a second; none if none of those looked at does.
-fn largest_rate(cell: &Cell, promise: &Promise) -> Option<f64> {
-    let holds = |rate_rps: f64| kept(&Workloads::at_rate(cell, rate_rps), promise).holds;
+/// The largest rate that holds on the cell's seed, in requests a second; if none of those looked at does, what was kept at
+/// the lowest.
+fn largest_rate(cell: &Cell, promise: &Promise) -> Result<f64, Kept> {
+    let at = |rate_rps: f64| kept(&Workloads::at_rate(cell, rate_rps), promise);
     let own = kept(&Workloads::new().scenario(cell), promise);
-    let step = if own.holds { 2.0 } else { 0.5 };
-    let steps = if own.holds { DOUBLINGS } else { HALVINGS };
-    let rates = (1..=steps).map(|n| own.offered_rps * step_to(step, n));
-    let mut low = if own.holds { Some(own.offered_rps) } else { None };
-    for rate in rates {
-        match (own.holds, holds(rate)) {
-            (true, true) => low = Some(rate),
-            (true, false) => break,
-            (false, true) => {
-                low = Some(rate);
-                break;
-            }
-            (false, false) => {}
-        }
-    }
-    let mut low = low?;
+    let rates = |step: f64, n: u32| (1..=n).map(move |exponent| own.offered_rps * step_to(step, exponent));
+    let mut low = if own.holds {
+        let doubled = rates(2.0, DOUBLINGS).take_while(|&rate| at(rate).holds);
+        doubled.last().unwrap_or(own.offered_rps)
+    } else {
+        let mut lowest = own;
+        let holding = rates(0.5, HALVINGS).find(|&rate| {
+            lowest = at(rate);
+            lowest.holds
+        });
+        holding.ok_or(lowest)?
+    };
     let mut high = low * 2.0;
     for _ in 0..BISECTIONS {
         let middle = (low * high).sqrt();
-        if holds(middle) { low = middle } else { high = middle }
+        if at(middle).holds { low = middle } else { high = middle }
     }
-    Some(low)
+    Ok(low)
 }
 
 /// `step` to the power of `n`, by multiplication: the same on every machine.
@@ -131,7 +146,7 @@ fn step_to(step: f64, n: u32) -> f64 {
     (0..n).fold(1.0, |power, _| power * step)
 }
 
-fn grouped(experiment: &Experiment, cells: &[Cell], rates: &[Option<Option<f64>>]) -> Vec<Found> {
+fn grouped(experiment: &Experiment, cells: &[Cell], rates: &[Option<Result<f64, Kept>>]) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
     for (cell, rate) in cells.iter().zip(rates) {
         let values = experiment
@@ -143,11 +158,12 @@ fn grouped(experiment: &Experiment, cells: &[Cell], rates: &[Option<Option<f64>>
             .map(|(axis, value)| (axis.key.clone(), value.to_string()))
             .partition(|(key, _)| key == experiment.baseline_axis());
         let name = own.into_iter().next().map_or_else(|| "all".to_owned(), |(_, value)| value);
-        let rate = (cell.seed, rate.flatten());
-        match found.iter_mut().find(|one| one.point == point && one.name == name) {
-            Some(one) => one.rates.push(rate),
-            None => found.push(Found { point, name, rates: vec![rate] }),
-        }
+        let at = found.iter().position(|one| one.point == point && one.name == name).unwrap_or_else(|| {
+            found.push(Found { point, name, rates: Vec::new(), lowest: Vec::new() });
+            found.len() - 1
+        });
+        found[at].rates.push((cell.seed, rate.and_then(Result::ok)));
+        found[at].lowest.extend(rate.and_then(Result::err));
     }
     found
 }
@@ -157,6 +173,18 @@ impl Found {
     fn mean(&self) -> Option<f64> {
         let rates: Vec<f64> = self.rates.iter().filter_map(|(_, rate)| *rate).collect();
         (!rates.is_empty()).then(|| rates.iter().sum::<f64>() / rates.len() as f64)
+    }
+
+    /// What was kept at the lowest rate, the mean of the seeds on which no rate holds.
+    fn lowest_words(&self, promise: &Promise) -> String {
+        let mean = |of: fn(&Kept) -> f64| self.lowest.iter().map(of).sum::<f64>() / self.lowest.len() as f64;
+        let p99 =
+            promise.ttft_p99_s.map_or_else(String::new, |_| format!(", p99 TTFT {:.2} s", mean(|one| one.ttft_p99_s)));
+        format!(
+            "none of the rates looked at holds: at the lowest, {:.3} requests/s, {:.1} % are within it{p99}",
+            mean(|one| one.offered_rps),
+            mean(|one| one.attained_ratio) * 100.0
+        )
     }
 
     /// Against the baseline at the same point, seed by seed.
@@ -188,9 +216,7 @@ fn as_text(experiment: &Experiment, promise: &Promise, found: &[Found]) -> Strin
             writeln!(text, "\n{place}").expect("a string takes any text");
             last = Some(&one.point);
         }
-        let rate = one
-            .mean()
-            .map_or_else(|| "none of the rates looked at holds".to_owned(), |rate| format!("{rate:>8.3} requests/s"));
+        let rate = one.mean().map_or_else(|| one.lowest_words(promise), |rate| format!("{rate:>8.3} requests/s"));
         let ratio = one.against(found, experiment).map_or_else(String::new, |ratio| {
             let interval = ratio.interval.map_or_else(String::new, |(low, high)| format!(" [{low:.3}, {high:.3}]"));
             format!("  x {:.3}{interval} of {}", ratio.mean, experiment.baseline())
@@ -199,6 +225,12 @@ fn as_text(experiment: &Experiment, promise: &Promise, found: &[Found]) -> Strin
         let lost =
             if lost == 0 { String::new() } else { format!("  (none holds on {lost} of {} seeds)", one.rates.len()) };
         writeln!(text, "  {:<width$}  {rate}{ratio}{lost}", one.name).expect("a string takes any text");
+    }
+    if found.iter().any(|one| !one.lowest.is_empty()) {
+        text.push_str(
+            "\nWhere none holds, no load is low enough for what is asked: ask for less (--attained, --ttft-p99), or promise \
+             less in the file\n(slo.ttft_s, slo.ttft_slowdown, slo.tbt_ms; a long prompt takes its time even alone).\n",
+        );
     }
     text
 }
