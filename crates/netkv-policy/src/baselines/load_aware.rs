@@ -38,7 +38,8 @@ impl Load {
     }
 
     /// The load of a candidate that a prompt of `input_tokens` would join: tokens, or seconds.
-    pub(crate) fn of(self, candidate: &Candidate, input_tokens: u32) -> f64 {
+    #[inline]
+    pub(crate) fn of(&self, candidate: &Candidate, input_tokens: u32) -> f64 {
         let (requests, tokens) = match self.measure {
             LoadMeasure::CommittedTokens => return candidate.committed_tokens() as f64,
             LoadMeasure::NextIteration => (candidate.running, candidate.running_tokens),
@@ -50,7 +51,7 @@ impl Load {
     }
 
     /// The load as a term.
-    pub(crate) fn term(self, candidate: &Candidate, input_tokens: u32) -> Term {
+    pub(crate) fn term(&self, candidate: &Candidate, input_tokens: u32) -> Term {
         let (name, unit) = match self.measure {
             LoadMeasure::CommittedTokens => ("committed", "tokens"),
             LoadMeasure::NextIteration | LoadMeasure::CommittedIteration => ("queue and iteration", "s"),
@@ -60,7 +61,7 @@ impl Load {
 
     /// Positions and loads of the candidates that `admits`.
     pub(crate) fn of_all(
-        self,
+        &self,
         candidates: &[Candidate],
         input_tokens: u32,
         admits: impl Fn(&Candidate) -> bool,

@@ -60,6 +60,33 @@ struct Way {
     left: f64,
 }
 
+impl Way {
+    /// Seconds that a transfer of so many bytes needs here.
+    #[inline]
+    fn shared_s(&self, bytes: f64) -> f64 {
+        // What is left can be a rounding error below nothing.
+        let all = f64::from(self.n) * bytes;
+        let met = larger(if self.left < all { self.left } else { all }, 0.0);
+        (bytes + met) * self.s_per_byte
+    }
+}
+
+/// The larger of two numbers that are none of them missing, in one instruction.
+#[inline]
+const fn larger(one: f64, other: f64) -> f64 {
+    if one > other { one } else { other }
+}
+
+/// The ways out of a place: of the instance, inside its node, of its rack and of its pod.
+pub(super) struct Leaving<'a> {
+    out: Way,
+    inside: Way,
+    rack: Way,
+    pod: Way,
+    /// By destination rack.
+    learned: &'a [Learned],
+}
+
 /// A rack or a pod: an instance of it, and the first of its two ways: up, and down.
 #[derive(Clone, Copy, Debug)]
 struct Group {
@@ -157,6 +184,7 @@ impl FlowBook {
     }
 
     /// Where an instance is, if it was seen.
+    #[inline]
     pub(super) fn place(&self, instance: InstanceId) -> Option<Place> {
         self.places.get(instance.index()).copied().flatten()
     }
@@ -219,9 +247,10 @@ impl FlowBook {
 
     /// The share of the switched ways that others take on the way over a tier, given a congestion that counts this router's
     /// own transfers as well: less what it has sent itself.
+    #[inline]
     pub(super) fn without_own(&self, tier: Tier, congestion_ratio: f64) -> f64 {
         let (own_ratio, of_the_rest) = self.own.by_tier[tier.index()];
-        ((congestion_ratio - own_ratio) * of_the_rest).max(0.0)
+        larger((congestion_ratio - own_ratio) * of_the_rest, 0.0)
     }
 
     /// By tier: the share of the switched ways that others take, as it was last heard.
@@ -272,7 +301,11 @@ impl FlowBook {
 
     /// What is learned of a pair of racks, as far as it is remembered.
     fn learned(&self, (from, to): (u32, u32)) -> f64 {
-        let Learned { ratio, at } = self.learned[from as usize][to as usize];
+        self.remembered(self.learned[from as usize][to as usize])
+    }
+
+    #[inline]
+    fn remembered(&self, Learned { ratio, at }: Learned) -> f64 {
         if ratio == 1.0 {
             return 1.0;
         }
@@ -302,24 +335,47 @@ impl FlowBook {
         }
     }
 
+    /// The ways out of a place, for decisions at this moment.
+    pub(super) fn leaving(&self, from: Place) -> Leaving<'_> {
+        let way = |way: u32| self.ways[way as usize];
+        Leaving {
+            out: way(from.first_way),
+            inside: way(from.first_way + 2),
+            rack: way(self.racks[from.rack as usize].first_way),
+            pod: way(self.pods[from.pod as usize].first_way),
+            learned: &self.learned[from.rack as usize],
+        }
+    }
+
     /// Seconds that a transfer of so many bytes takes that begins now, if others take `others` of the switched ways. On a way
     /// that is shared evenly it ends when its own bytes are moved and, of each transfer that it meets, as many or what is
     /// left of that one. Taken together, n of them hold it up by no more than n times its own bytes, and by no more than all
     /// that is left of them. The slowest way counts. What was learned makes switched ways slower, and any of them faster.
     #[inline]
-    pub(super) fn moving_s(&self, route: &Route, bytes: f64, others: f64) -> f64 {
-        let mut alone_s = [0.0; 2];
-        alone_s[usize::from(route.is_switched())] = bytes * self.alone_s_per_byte[route.tier.index()];
-        let [mut interfaces_s, mut switched_s] = alone_s;
-        for (hop, way) in route.ways() {
-            let Way { s_per_byte, n, left, .. } = self.ways[way];
-            let met = left.min(f64::from(n) * bytes).max(0.0);
-            let shared_s = (bytes + met) * s_per_byte;
-            let slowest_s = if hop < INTERFACES { &mut interfaces_s } else { &mut switched_s };
-            *slowest_s = slowest_s.max(shared_s);
+    pub(super) fn moving_s(&self, leaving: &Leaving<'_>, to: Place, tier: Tier, bytes: f64, others: f64) -> f64 {
+        let way = |way: u32| self.ways[way as usize].shared_s(bytes);
+        let alone_s = bytes * self.alone_s_per_byte[tier.index()];
+        let (out, into) = match tier {
+            Tier::Node => (&leaving.inside, to.first_way + 3),
+            Tier::Rack | Tier::Pod | Tier::Core => (&leaving.out, to.first_way + 1),
+        };
+        let (mut interfaces_s, mut switched_s) = (larger(out.shared_s(bytes), way(into)), 0.0);
+        if tier >= Tier::Pod {
+            let down = way(self.racks[to.rack as usize].first_way + 1);
+            switched_s = larger(alone_s, larger(leaving.rack.shared_s(bytes), down));
+        } else {
+            interfaces_s = larger(interfaces_s, alone_s);
         }
-        let learned = self.learned(route.racks);
-        (interfaces_s / learned.max(1.0)).max(switched_s / ((1.0 - others.min(MOST_OTHERS)) * learned))
+        if tier == Tier::Core {
+            let down = way(self.pods[to.pod as usize].first_way + 1);
+            switched_s = larger(switched_s, larger(leaving.pod.shared_s(bytes), down));
+        }
+        let learned = self.remembered(leaving.learned[to.rack as usize]);
+        if learned > 1.0 {
+            interfaces_s /= learned;
+        }
+        let left_ratio = larger(1.0 - others, 1.0 - MOST_OTHERS);
+        larger(interfaces_s, switched_s / (left_ratio * learned))
     }
 
     /// A transfer begins or ends. Of one that is heard of late, as those of another router are, nothing is learned.

@@ -33,7 +33,7 @@
 //! (experiments/tune_flow.toml).
 
 use super::both_ends::choose_prefill;
-use super::flow_book::{FlowBook, Learning};
+use super::flow_book::{FlowBook, Learning, Leaving};
 use super::netkv_guarded::{Best, GuardedTerms, GuardedWeights, Load, NetKvGuarded, rated};
 use crate::baselines::{Load as LoadOf, LoadMeasure, Score};
 use crate::candidate::{Candidate, PrefillCandidate};
@@ -137,7 +137,9 @@ impl NetKvFlow {
         oracle: &O,
     ) {
         sources.clone().chain(decode.iter().map(|candidate| candidate.instance)).for_each(|instance| {
-            self.book.see(instance, oracle);
+            if self.book.place(instance).is_none() {
+                self.book.see(instance, oracle);
+            }
         });
         self.book.advance(now);
         for source in sources.take(1) {
@@ -147,9 +149,16 @@ impl NetKvFlow {
         self.press(now, decode);
     }
 
+    /// The ways out of a request's prefill instance, if that was seen.
+    fn leaving(&self, request: &RequestView) -> Option<Leaving<'_>> {
+        self.book.place(request.source).map(|from| self.book.leaving(from))
+    }
+
     /// The share of switched links that others take, by what the oracle tells.
+    #[inline]
     fn others_ratio(&self, path: &PathCost) -> f64 {
-        let told = path.congestion_ratio.min(self.config.netkv.max_congestion_ratio);
+        let (told, most) = (path.congestion_ratio, self.config.netkv.max_congestion_ratio);
+        let told = if told < most { told } else { most };
         if self.config.counts_own { self.book.without_own(path.tier, told) } else { told }
     }
 
@@ -179,18 +188,19 @@ impl NetKvFlow {
 
     /// What a candidate costs a prompt whose first token is to come in `left_s` seconds; late already if that is not
     /// positive.
-    #[inline]
+    #[inline(always)]
     fn cost<O: CostOracle + ?Sized>(
         &self,
         request: &RequestView,
+        leaving: Option<&Leaving<'_>>,
         candidate: &Candidate,
         left_s: f64,
         oracle: &O,
     ) -> Cost {
         let path = oracle.path(request.source, candidate.instance);
         let (bytes, others_ratio) = (candidate.transfer_bytes.get() as f64, self.others_ratio(&path));
-        let moving_s = match (self.book.place(request.source), self.book.place(candidate.instance)) {
-            (Some(from), Some(to)) => self.book.moving_s(&self.book.route(from, to, path.tier), bytes, others_ratio),
+        let moving_s = match (leaving, self.book.place(candidate.instance)) {
+            (Some(leaving), Some(to)) => self.book.moving_s(leaving, to, path.tier, bytes, others_ratio),
             _ => bytes / (path.bandwidth_bytes_per_sec * (1.0 - others_ratio)),
         };
         let load = self.guarded.load(request, candidate);
@@ -220,8 +230,9 @@ impl NetKvFlow {
         mut each: impl FnMut(&Cost, f64),
     ) -> Best {
         let mut best = Best::NONE;
+        let leaving = self.leaving(request);
         for (index, candidate) in candidates.iter().enumerate() {
-            let cost = self.cost(request, candidate, left_s, oracle);
+            let cost = self.cost(request, leaving.as_ref(), candidate, left_s, oracle);
             let cost_s = cost.total_s();
             each(&cost, cost_s);
             if cost.standing > best.standing || (cost.standing == best.standing && cost_s < best.cost_s) {
@@ -255,6 +266,7 @@ impl NetKvFlow {
 }
 
 impl Cost {
+    #[inline]
     fn total_s(&self) -> f64 {
         self.latency_s + self.moving_s + self.wait_s + self.iteration_s + self.price_s + self.lateness_s
     }
@@ -281,8 +293,9 @@ impl Policy for NetKvFlow {
     fn rate(&self, request: &RequestView, candidates: &[Candidate], oracle: &dyn CostOracle) -> Vec<Rating> {
         let left_s = request.prompt.ttft_left.as_secs_f64();
         let best = self.best(request, candidates, left_s, oracle, |_, _| {});
+        let leaving = self.leaving(request);
         let rating = |candidate: &Candidate| {
-            let cost = self.cost(request, candidate, left_s, oracle);
+            let cost = self.cost(request, leaving.as_ref(), candidate, left_s, oracle);
             let total_s = cost.total_s();
             let set_aside_s = if self.is_near(&best, (cost.standing, total_s)) { best.cost_s - total_s } else { 0.0 };
             let terms = vec![
