@@ -70,17 +70,7 @@ pub fn guarded(tbt_limit_s: f64) -> NetKvGuarded {
 
 /// `netkv_flow` with the prefill instance given and `in_flight` transfers from it to the first instances, its book filled.
 pub fn flow(table: &Table, candidates: &[Candidate], in_flight: usize) -> Box<dyn Policy> {
-    let config = FlowConfig {
-        netkv: GuardedWeights { max_congestion_ratio: 0.95, tbt_limit_s: 0.05, drain_tokens_per_sec: 20_000.0 },
-        price: 3.0,
-        tbt_budget_s: 0.0004,
-        lateness_s: 0.2,
-        learning: 0.1,
-        memory_s: 10.0,
-        tolerance_ratio: 0.3,
-        counts_own: true,
-        chooses_prefill: false,
-    };
+    let config = FlowConfig { chooses_prefill: false, ..FlowConfig::CHOSEN };
     let prefill = PrefillModel { tokens: LatencyCurve::linear(10_000_000_000_000, 60_000_000_000), per_pair_fs: 0 };
     let Selector::Decode(mut policy) =
         PolicyConfig::NetKvFlow(config).build(Estimates { prefill, iteration: ITERATION }, 1)

@@ -6,7 +6,7 @@ mod common;
 
 use common::{load, load_beside};
 use netkv_grid::Workloads;
-use netkv_policy::{BatchView, Ledger, NetKvConfig, PolicyConfig, WaitModel, WhenFull};
+use netkv_policy::{BatchView, FlowConfig, Ledger, NetKvConfig, PolicyConfig, WaitModel, WhenFull};
 use netkv_units::{SimDuration, Tier};
 
 fn check(body: &str, expect: &[&str]) {
@@ -30,6 +30,11 @@ fn every_policy_of_the_list_can_be_asked_for() {
     let read = policies(&format!("[[axis]]\nkey = 'policy.name'\nvalues = [{names}]\n"));
     let found: Vec<_> = read.iter().map(PolicyConfig::name).collect();
     assert_eq!(found, PolicyConfig::NAMES);
+}
+
+#[test]
+fn a_router_that_embeds_our_rule_has_the_parameters_of_the_base_file() {
+    assert_eq!(policies("[policy]\nname = 'netkv_flow'\n"), [PolicyConfig::NetKvFlow(FlowConfig::CHOSEN)]);
 }
 
 #[test]

@@ -67,6 +67,95 @@
 //! // Four transfers in flight from instance 0 inside the rack: a fifth of that way is left, 262 ms.
 //! assert_eq!(policy.choose(&request, &[candidate(1, 4), candidate(2, 0)], &operator), Some(1));
 //! ```
+//!
+//! # In a router that must not be worse than before
+//!
+//! `netkv_flow` keeps a book of the router's own transfers, so it is told when they begin and end, and the operator provides
+//! seven numbers more that do not change: what all links out of an instance, a rack and a pod carry together, and what one
+//! transfer gets at most over each tier. `choose` is asked when a prompt is computed; with `chooses_prefill` the rule picks
+//! the prefill instance on arrival as well ([`StagedPolicy::select_prefill`]).
+//!
+//! ```
+//! # use netkv_policy::{Candidate, CostOracle, Estimates, FlowConfig, IterationModel, PathCost, PolicyConfig, PrefillModel};
+//! # use netkv_policy::{PromptView, RequestView, Selector, TransferEvent};
+//! # use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, SimTime, Tier};
+//! struct Operator {
+//!     rack: Vec<u32>,
+//!     uplinks_used_ratio: f64,
+//! }
+//!
+//! impl CostOracle for Operator {
+//!     fn path(&self, source: InstanceId, destination: InstanceId) -> PathCost {
+//!         // As above.
+//! #       let near = self.rack[source.index()] == self.rack[destination.index()];
+//! #       PathCost {
+//! #           tier: if near { Tier::Rack } else { Tier::Pod },
+//! #           bandwidth_bytes_per_sec: if near { 50e9 } else { 25e9 },
+//! #           latency: SimDuration::from_nanos(if near { 4_000 } else { 8_000 }),
+//! #           congestion_ratio: if near { 0.0 } else { self.uplinks_used_ratio },
+//! #           counts_in_flight: false,
+//! #           age: SimDuration::from_nanos(1_000_000_000),
+//! #       }
+//!     }
+//!
+//!     fn leaving(&self, group: Tier) -> f64 {
+//!         match group {
+//!             Tier::Node => 50e9,                // the interfaces of an instance
+//!             Tier::Rack => 100e9,               // the uplinks of a rack
+//!             Tier::Pod | Tier::Core => 400e9,   // those of a pod
+//!         }
+//!     }
+//!
+//!     fn alone(&self, over: Tier) -> f64 {
+//!         if over == Tier::Node { 450e9 } else { 50e9 }
+//!     }
+//! }
+//!
+//! // The same engines as above; 60 us to compute a token of a prompt.
+//! let iteration =
+//!     IterationModel { requests: LatencyCurve::linear(12_400_000_000_000, 100_000_000_000), per_token_fs: 0 };
+//! let prefill = PrefillModel { tokens: LatencyCurve::linear(0, 60_000_000_000), per_pair_fs: 0 };
+//! let config = FlowConfig { chooses_prefill: false, ..FlowConfig::CHOSEN };
+//! let Selector::Decode(mut router) = PolicyConfig::NetKvFlow(config).build(Estimates { prefill, iteration }, 1) else {
+//!     unreachable!("the prefill instance is given")
+//! };
+//!
+//! let operator = Operator { rack: vec![0, 0, 1, 1, 1], uplinks_used_ratio: 0.2 };
+//! let prompt = PromptView {
+//!     input_tokens: 8_000,
+//!     kv_bytes: Bytes::new(2_621_440_000),
+//!     now: SimTime::ZERO,
+//!     ttft_left: SimDuration::from_nanos(500_000_000),
+//! };
+//! let request = RequestView { source: InstanceId::new(0), prompt };
+//! let candidate = |instance| Candidate {
+//!     max_batch: 128,
+//!     free_tokens: 400_000,
+//!     transfer_bytes: prompt.kv_bytes,
+//!     ..Candidate::unknown(InstanceId::new(instance))
+//! };
+//! let candidates = [1, 2, 3, 4].map(candidate);
+//!
+//! // 52 ms into the rack's own instance, 66 to the others over uplinks of which a fifth is taken: nearly equal, and the first
+//! // of those that are loaded alike is taken.
+//! let chosen = router.select(&request, &candidates, &operator);
+//! assert_eq!(chosen, 0);
+//! // Three prompts are sent there. The book knows their way.
+//! let event = |is_over| TransferEvent {
+//!     source: request.source,
+//!     destination: candidates[chosen].instance,
+//!     tier: Tier::Rack,
+//!     bytes: prompt.kv_bytes,
+//!     now: SimTime::ZERO,
+//!     is_over,
+//! };
+//! (0..3).for_each(|_| router.observe(&event(false)));
+//! let busy = router.rate(&request, &candidates, &operator);
+//! assert!(busy.iter().all(|rating| rating.terms[1].value > 0.2), "all ways begin at the source's own interfaces: {busy:?}");
+//! (0..3).for_each(|_| router.observe(&event(true)));
+//! let idle = router.rate(&request, &candidates, &operator);
+//! assert!((idle[0].terms[1].value - 0.0524288).abs() < 1e-9, "{idle:?}");
+//! ```
 
 mod baselines;
 mod candidate;

@@ -229,6 +229,9 @@ fn span(ratios: &[(&Point, Ratio)]) -> String {
     if ratios.len() == 1 {
         return format!("{} where {}", change(most.1.mean), most.0.place());
     }
+    if change(least.1.mean) == change(most.1.mean) {
+        return format!("{} at each", change(most.1.mean));
+    }
     format!("{} to {}, most where {}", change(least.1.mean), change(most.1.mean), most.0.place())
 }
 

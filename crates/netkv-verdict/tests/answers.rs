@@ -233,3 +233,18 @@ fn an_interval_that_says_nothing_is_open_and_that_is_explained_once() {
     assert_eq!(text.matches(why).count(), 1, "{text}");
     assert!(!grid().answer().text(true).contains("[too wide]"));
 }
+
+#[test]
+fn an_axis_that_changes_nothing_is_told_and_of_equal_points_the_first_is_named() {
+    let rows = |load: i64| {
+        [
+            (load, "round_robin", seeds([1000.0, 1100.0, 1200.0]), 1.0),
+            (load, "netkv", seeds([450.0, 496.0, 540.0]), 1.0),
+        ]
+    };
+    let text = Cells((1..=6).flat_map(rows).collect()).answer().text(false);
+    assert!(text.contains("load changes nothing here: at each of its values everybody's TTFT is the same."), "{text}");
+    assert!(text.contains("load = 1  (the best of 6 points for netkv)"), "{text}");
+    assert!(text.contains("pays at 6 points: -55.0 % at each"), "{text}");
+    assert!(!grid().answer().text(false).contains("changes nothing"));
+}

@@ -150,6 +150,10 @@ fn a_capacity_is_the_largest_rate_that_keeps_the_promise() {
     let text = check(here.path(), &["capacity", "mine.toml", "--attained", "0.8"], 0).stdout;
     assert!(text.contains("80.0 % of requests are within their objective") && text.contains("requests/s"), "{text}");
     let none = check(here.path(), &["capacity", "mine.toml", "--ttft-p99", "0.000001"], 0).stdout;
-    assert!(none.contains("none of the rates looked at holds"), "{none}");
+    assert!(none.contains("none of the rates looked at holds: at the lowest, "), "{none}");
+    assert!(
+        none.contains(" % are within it, p99 TTFT ") && none.contains("ask for less (--attained, --ttft-p99)"),
+        "{none}"
+    );
     check(here.path(), &["capacity", "mine.toml", "--attained", "95"], 64);
 }

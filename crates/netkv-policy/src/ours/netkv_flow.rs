@@ -67,6 +67,22 @@ pub struct FlowConfig {
     pub chooses_prefill: bool,
 }
 
+impl FlowConfig {
+    /// The parameters that were chosen on the points of experiments/tune_flow.toml, as in experiments/base.toml: for a TBT limit
+    /// of 50 ms, an operator's own may differ.
+    pub const CHOSEN: Self = Self {
+        netkv: GuardedWeights { max_congestion_ratio: 0.95, tbt_limit_s: 0.05, drain_tokens_per_sec: 20_000.0 },
+        price: 3.0,
+        tbt_budget_s: 0.0004,
+        lateness_s: 0.2,
+        learning: 0.1,
+        memory_s: 10.0,
+        tolerance_ratio: 0.3,
+        counts_own: true,
+        chooses_prefill: true,
+    };
+}
+
 /// Seconds in which the pressure rises e-fold at twice the budget. Chosen by us, on the points of experiments/tune_flow.toml.
 const PRESSING_S: f64 = 2.0;
 /// How many times as fast it rises at most. Chosen by us, there.
