@@ -7,14 +7,17 @@ use crate::trace_source::{LoadedRequests, LoadedTrace, TraceOrigin};
 use netkv_sim::{ClusterConfig, PrefillConfig, PrefillLatency};
 use netkv_units::{SimDuration, SimTime};
 use netkv_workload::{
-    Arrivals, BLOCK_TOKENS, Context, EndlessConversations, InputRange, Lengths, MAX_TOKENS, Prefixes, RequestSource,
-    StampGaps, Trace, Workload, WorkloadSpec,
+    Arrivals, BLOCK_TOKENS, CLOCKS, Columns, Context, EndlessConversations, FORMATS, InputRange, Lengths, MAX_TOKENS,
+    Prefixes, Reading, RequestSource, StampGaps, Trace, Workload, WorkloadSpec,
 };
 use std::fmt;
 use std::sync::Arc;
 
 /// Most groups of prompts with a common prefix. Chosen by us.
 const MAX_GROUPS: u32 = 1 << 20;
+
+/// The value of `workload.format` by which `workload.columns` is read.
+const COLUMNS: &str = "columns";
 
 /// Nanoseconds of a millisecond.
 const NANOS_PER_MS: u64 = 1_000_000;
@@ -101,7 +104,8 @@ impl WorkloadRecipe {
 /// Two recipes print alike exactly when they make the same requests from the same seed.
 impl fmt::Debug for WorkloadRecipe {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {:?} {:?}", self.source.origin.sha256, self.spec, self.load)
+        let read_as = self.source.read_as.as_deref().unwrap_or_default();
+        write!(formatter, "{}{read_as} {:?} {:?}", self.source.origin.sha256, self.spec, self.load)
     }
 }
 
@@ -122,7 +126,12 @@ pub(super) fn read_recipe(
     prefill: Option<&PrefillConfig>,
     cluster: Option<&ClusterConfig>,
 ) -> Option<WorkloadRecipe> {
-    let source = library.trace(reader);
+    let reading = read_reading(reader);
+    let source = match &reading {
+        Some(reading) => library.trace(reader, reading),
+        // What is wrong with the trace can be said when it is known how to read it.
+        None => reader.text("workload.trace").and(None),
+    };
     let window = read_window(reader);
     let max_requests = reader.integer("workload.max_requests", 0, u64::from(u32::MAX));
     let arrivals = read_arrivals(reader);
@@ -162,6 +171,36 @@ fn check(reader: &mut Reader<'_>, requests: &LoadedRequests, spec: &WorkloadSpec
             Some(EndlessConversations::lengths())
         }
     }
+}
+
+/// How the file of the trace is to be read.
+fn read_reading(reader: &mut Reader<'_>) -> Option<Reading> {
+    let formats = FORMATS.iter().map(|format| (format.name, Reading::As(format)));
+    let ways: Vec<(&'static str, Reading)> =
+        [("auto", Reading::Detected)].into_iter().chain(formats).chain([(COLUMNS, Reading::Detected)]).collect();
+    let names: Vec<(&'static str, usize)> = ways.iter().enumerate().map(|(idx, (name, _))| (*name, idx)).collect();
+    let way = reader.choice("workload.format", &names);
+    let mut column = |name: &str| reader.text(&format!("workload.columns.{name}"));
+    let (arrival, input, output) = (column("arrival"), column("input"), column("output"));
+    let clock = reader.choice("workload.columns.arrival_unit", &CLOCKS);
+    let (arrival, input, output, clock) = (arrival?, input?, output?, clock?);
+    let (name, reading) = &ways[way?];
+    if *name != COLUMNS {
+        let given = [("arrival", arrival), ("input", input), ("output", output)];
+        let Some((column, _)) = given.iter().find(|(_, text)| !text.is_empty()) else { return Some(reading.clone()) };
+        let key = format!("workload.columns.{column}");
+        reader.fail(&key, &format!("{key} is read with workload.format = \"{COLUMNS}\" alone; here it is \"{name}\""));
+        return None;
+    }
+    for (column, text) in [("input", input), ("output", output)] {
+        if text.is_empty() {
+            let key = format!("workload.columns.{column}");
+            reader.fail(&key, &format!("{key} = \"\" names no column; workload.format = \"{COLUMNS}\" needs it"));
+            return None;
+        }
+    }
+    let arrival = (!arrival.is_empty()).then(|| (arrival.to_owned(), clock));
+    Some(Reading::Columns(Columns { arrival, input: input.to_owned(), output: output.to_owned() }))
 }
 
 /// How fast requests arrive.
