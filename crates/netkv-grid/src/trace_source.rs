@@ -77,8 +77,8 @@ pub struct TraceOrigin {
 pub(crate) struct LoadedTrace {
     pub origin: TraceOrigin,
     pub requests: LoadedRequests,
-    /// How the file was read, if not as a trace of Mooncake's: one file read in two ways is two traces.
-    pub read_as: Option<String>,
+    /// How the file was to be read, if it is no trace of Mooncake's: one file read in two ways is two traces.
+    pub read_by: Option<String>,
     /// What the user should be told.
     pub notice: Option<String>,
 }
@@ -131,9 +131,9 @@ pub(crate) fn load(
     let path = source::beside(&named_at.file, name);
     let file = parse_file(&path, named_at, reading)?;
     let label = file.read_as.as_ref().map_or(name.to_owned(), |read_as| format!("{name} ({read_as})"));
-    let notice = file.told(name);
+    let (notice, read_by) = (file.told(name), file.read_by(reading));
     let origin = TraceOrigin { label, sha256: file.sha256, fallback: false };
-    Ok(LoadedTrace { origin, requests: LoadedRequests::of(file.trace), read_as: file.read_as, notice })
+    Ok(LoadedTrace { origin, requests: LoadedRequests::of(file.trace), read_by, notice })
 }
 
 fn unknown_generator(name: &str) -> String {
@@ -162,7 +162,8 @@ fn find_published(known: &Published, experiment: &Path, trace_dir: Option<&Path>
 fn published(known: &Published, path: &Path, named_at: &Origin, reading: &Reading) -> Result<LoadedTrace, InputErrors> {
     let file = parse_file(path, named_at, reading)?;
     let told = file.told(&path.display().to_string());
-    let File { trace, sha256, read_as, .. } = file;
+    let read_by = file.read_by(reading);
+    let File { trace, sha256, .. } = file;
     let label = known.label;
     let (label, notice) = match known.known_by {
         KnownBy::Sha256(expect) if sha256 == expect => (label.to_owned(), None),
@@ -181,7 +182,7 @@ fn published(known: &Published, path: &Path, named_at: &Origin, reading: &Readin
     };
     let notice = [notice, told].into_iter().flatten().reduce(|one, other| format!("{one}; {other}"));
     let origin = TraceOrigin { label, sha256, fallback: false };
-    Ok(LoadedTrace { origin, requests: LoadedRequests::of(trace), read_as, notice })
+    Ok(LoadedTrace { origin, requests: LoadedRequests::of(trace), read_by, notice })
 }
 
 /// What captions call a file that is not what its name says.
@@ -200,6 +201,10 @@ struct File {
 }
 
 impl File {
+    fn read_by(&self, reading: &Reading) -> Option<String> {
+        self.read_as.is_some().then(|| format!("{reading:?}"))
+    }
+
     /// What the user should be told of it.
     fn told(&self, name: &str) -> Option<String> {
         let read_as = self.read_as.as_ref()?;
@@ -245,7 +250,7 @@ fn synthetic(kind_and_seed: &str) -> Option<LoadedTrace> {
         }
     };
     let origin = TraceOrigin { label, sha256: trace.sha256(), fallback: false };
-    Some(LoadedTrace { origin, requests: LoadedRequests::of(Arc::new(trace)), read_as: None, notice: None })
+    Some(LoadedTrace { origin, requests: LoadedRequests::of(Arc::new(trace)), read_by: None, notice: None })
 }
 
 fn endless(kind_and_seed: &str) -> Option<LoadedTrace> {
@@ -253,7 +258,7 @@ fn endless(kind_and_seed: &str) -> Option<LoadedTrace> {
     let label = format!("mooncake-like conversations without end, seed {seed}");
     let sha256 = sha256_hex(format!("endless:conversation:{seed}").as_bytes());
     let origin = TraceOrigin { label, sha256, fallback: false };
-    Some(LoadedTrace { origin, requests: LoadedRequests::Endless(seed), read_as: None, notice: None })
+    Some(LoadedTrace { origin, requests: LoadedRequests::Endless(seed), read_by: None, notice: None })
 }
 
 fn stand_in(known: &Published, trace_dir: Option<&Path>) -> LoadedTrace {
@@ -270,7 +275,7 @@ fn stand_in(known: &Published, trace_dir: Option<&Path>) -> LoadedTrace {
     LoadedTrace {
         origin: TraceOrigin { fallback: true, ..generated.origin },
         notice: Some(notice),
-        read_as: None,
+        read_by: None,
         requests: generated.requests,
     }
 }

@@ -27,7 +27,7 @@ fn readings() -> Vec<Reading> {
         let arrival = Some(("a".to_owned(), clock));
         Reading::Columns(Columns { arrival, input: "b".to_owned(), output: "c".to_owned() })
     });
-    let named = FORMATS.iter().map(|format| Reading::As(format));
+    let named = FORMATS.iter().map(Reading::As);
     [Reading::Detected].into_iter().chain(named).chain(columns).collect()
 }
 

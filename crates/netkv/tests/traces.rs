@@ -76,7 +76,8 @@ fn an_experiment_says_what_its_file_was_read_as_and_with_which_prefixes() {
     assert!(said.stderr.contains("format told by the first line"), "{}", said.stderr);
     check(here.path(), &["run", "x.toml"], 0);
     let manifest = fs::read_to_string(here.path().join("results/x/manifest.toml")).expect("it is there");
-    assert!(manifest.contains(label), "{manifest}");
+    let shared = format!("{label}: a share of 0 drawn to have one of 8 of 1024 tokens");
+    assert!(manifest.contains(&shared), "{manifest}");
 
     let columns = "format = 'columns'\n[workload.columns]\narrival = 'TIMESTAMP'\narrival_unit = 'date'\n";
     let whole = format!("{columns}input = 'ContextTokens'\noutput = 'GeneratedTokens'");

@@ -29,6 +29,8 @@ pub(crate) struct WorkloadRecipe {
     spec: WorkloadSpec,
     load: Load,
     lengths: Lengths,
+    /// Where the requests come from, with what is assumed of prefixes, if the trace records none.
+    assumed: Option<Arc<TraceOrigin>>,
 }
 
 /// How fast requests arrive.
@@ -97,15 +99,15 @@ impl WorkloadRecipe {
 
     /// Where the requests come from.
     pub(crate) fn origin(&self) -> &TraceOrigin {
-        &self.source.origin
+        self.assumed.as_deref().unwrap_or(&self.source.origin)
     }
 }
 
 /// Two recipes print alike exactly when they make the same requests from the same seed.
 impl fmt::Debug for WorkloadRecipe {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let read_as = self.source.read_as.as_deref().unwrap_or_default();
-        write!(formatter, "{}{read_as} {:?} {:?}", self.source.origin.sha256, self.spec, self.load)
+        let read_by = self.source.read_by.as_deref().unwrap_or_default();
+        write!(formatter, "{}{read_by} {:?} {:?}", self.source.origin.sha256, self.spec, self.load)
     }
 }
 
@@ -155,7 +157,8 @@ pub(super) fn read_recipe(
             lengths
         }
     };
-    Some(WorkloadRecipe { source, spec, load, lengths })
+    let assumed = assumed_origin(&source, spec.prefixes);
+    Some(WorkloadRecipe { source, spec, load, lengths, assumed })
 }
 
 /// The lengths of the requests, if there is nothing wrong with what is made of them.
@@ -171,6 +174,22 @@ fn check(reader: &mut Reader<'_>, requests: &LoadedRequests, spec: &WorkloadSpec
             Some(EndlessConversations::lengths())
         }
     }
+}
+
+/// The origin of requests whose trace records no prefixes: its label says what is assumed of them.
+fn assumed_origin(source: &LoadedTrace, prefixes: Prefixes) -> Option<Arc<TraceOrigin>> {
+    let LoadedRequests::Trace { trace, .. } = &source.requests else { return None };
+    if trace.has_prefixes() {
+        return None;
+    }
+    let assumed = match prefixes {
+        Prefixes::Trace | Prefixes::None => "nobody is assumed to share one".to_owned(),
+        Prefixes::Shared { share_ratio, groups, prefix_tokens } => {
+            format!("a share of {share_ratio} drawn to have one of {groups} of {prefix_tokens} tokens")
+        }
+    };
+    let label = format!("{}: {assumed}", source.origin.label);
+    Some(Arc::new(TraceOrigin { label, ..source.origin.clone() }))
 }
 
 /// How the file of the trace is to be read.
