@@ -259,7 +259,7 @@ impl Experiment {
 
     /// Where the requests of its cells come from, each origin once.
     pub fn trace_origins(&self) -> Vec<&TraceOrigin> {
-        let mut origins: Vec<_> = self.traces.iter().map(|loaded| &loaded.origin).collect();
+        let mut origins: Vec<_> = self.points.iter().map(|point| point.spec().recipe().origin()).collect();
         origins.sort_by_key(|origin| (&origin.label, &origin.sha256));
         origins.dedup();
         origins

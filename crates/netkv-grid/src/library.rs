@@ -5,7 +5,7 @@ use crate::profile::Profile;
 use crate::reader::Reader;
 use crate::source;
 use crate::trace_source::{self, LoadedTrace};
-use netkv_workload::{Lengths, WorkloadSpec};
+use netkv_workload::{Lengths, Reading, WorkloadSpec};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,8 +22,8 @@ pub(crate) struct Library {
 
 #[derive(Debug, Default)]
 struct Read {
-    /// By the folder of the file that names it, and by name.
-    traces: BTreeMap<(PathBuf, String), Result<Arc<LoadedTrace>, InputErrors>>,
+    /// By the folder of the file that names it, by name, and by how it is to be read.
+    traces: BTreeMap<(PathBuf, String, String), Result<Arc<LoadedTrace>, InputErrors>>,
     profiles: BTreeMap<PathBuf, Result<Arc<Profile>, InputErrors>>,
     /// Workloads without errors, with whether time is scaled and their lengths; the oldest first.
     checked: VecDeque<(Arc<LoadedTrace>, WorkloadSpec, bool, Lengths)>,
@@ -40,16 +40,16 @@ impl Library {
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The trace that `workload.trace` names.
-    pub(crate) fn trace(&self, reader: &mut Reader<'_>) -> Option<Arc<LoadedTrace>> {
+    /// The trace that `workload.trace` names, read as `reading` says.
+    pub(crate) fn trace(&self, reader: &mut Reader<'_>, reading: &Reading) -> Option<Arc<LoadedTrace>> {
         let name = reader.text("workload.trace");
         reader.note("workload.trace", trace_source::allowed);
         let name = name?;
         let named_at = &reader.node("workload.trace")?.origin;
-        let load = || trace_source::load(name, named_at, self.trace_dir.as_deref()).map(Arc::new);
+        let load = || trace_source::load(name, named_at, self.trace_dir.as_deref(), reading).map(Arc::new);
         let folder = named_at.file.parent().map(Path::to_owned).unwrap_or_default();
         let mut read = self.read();
-        let loaded = read.traces.entry((folder, name.to_owned())).or_insert_with(load);
+        let loaded = read.traces.entry((folder, name.to_owned(), format!("{reading:?}"))).or_insert_with(load);
         loaded.as_ref().map_err(|errors| reader.extend(errors.issues())).ok().cloned()
     }
 

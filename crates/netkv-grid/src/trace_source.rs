@@ -3,7 +3,7 @@
 use crate::issue::{InputErrors, Issue, Origin};
 use crate::source;
 use netkv_units::sha256_hex;
-use netkv_workload::{StampGaps, SyntheticKind, Trace, generate};
+use netkv_workload::{BLOCK_TOKENS, ReadTrace, Reading, StampGaps, SyntheticKind, Trace, generate, read_trace};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,7 +63,8 @@ const KINDS: [(&str, SyntheticKind); 3] = [
 /// Where requests came from, for manifests and captions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceOrigin {
-    /// In words: "Mooncake conversation trace", "mooncake-like generator, seed 1", or the path in the experiment file.
+    /// In words: "Mooncake conversation trace", "mooncake-like generator, seed 1", or the path in the experiment file, with
+    /// what it was read as if that is not Mooncake's format.
     pub label: String,
     /// SHA-256 of the file, or of what the generator would write; of their name if the requests have no end.
     pub sha256: String,
@@ -76,6 +77,8 @@ pub struct TraceOrigin {
 pub(crate) struct LoadedTrace {
     pub origin: TraceOrigin,
     pub requests: LoadedRequests,
+    /// How the file was to be read, if it is no trace of Mooncake's: one file read in two ways is two traces.
+    pub read_by: Option<String>,
     /// What the user should be told.
     pub notice: Option<String>,
 }
@@ -101,13 +104,23 @@ impl LoadedRequests {
     }
 }
 
-/// Loads what `workload.trace = name` stands for; `named_at` is where it stands.
-pub(crate) fn load(name: &str, named_at: &Origin, trace_dir: Option<&Path>) -> Result<LoadedTrace, InputErrors> {
+/// Loads what `workload.trace = name` stands for; `named_at` is where it stands, `reading` how a file is to be read.
+pub(crate) fn load(
+    name: &str,
+    named_at: &Origin,
+    trace_dir: Option<&Path>,
+    reading: &Reading,
+) -> Result<LoadedTrace, InputErrors> {
     if let Some(known) = PUBLISHED.iter().find(|known| known.name == name) {
         return match find_published(known, &named_at.file, trace_dir) {
-            Some(path) => published(known, &path, named_at),
-            None => Ok(stand_in(known)),
+            Some(path) => published(known, &path, named_at, reading),
+            None => Ok(stand_in(known, trace_dir)),
         };
+    }
+    let is_generated = name.starts_with("synthetic:") || name.starts_with("endless:");
+    if is_generated && !matches!(reading, Reading::Detected) {
+        let message = format!("workload.format is of a file, and \"{name}\" is none; allowed with it: \"auto\"");
+        return Err(Issue::new(named_at, message).into());
     }
     if let Some(generated) = name.strip_prefix("synthetic:") {
         return synthetic(generated).ok_or_else(|| Issue::new(named_at, unknown_generator(name)).into());
@@ -116,9 +129,11 @@ pub(crate) fn load(name: &str, named_at: &Origin, trace_dir: Option<&Path>) -> R
         return endless(generated).ok_or_else(|| Issue::new(named_at, unknown_generator(name)).into());
     }
     let path = source::beside(&named_at.file, name);
-    let (trace, sha256) = parse_file(&path, named_at)?;
-    let origin = TraceOrigin { label: name.to_owned(), sha256, fallback: false };
-    Ok(LoadedTrace { origin, requests: LoadedRequests::of(trace), notice: None })
+    let file = parse_file(&path, named_at, reading)?;
+    let label = file.read_as.as_ref().map_or(name.to_owned(), |read_as| format!("{name} ({read_as})"));
+    let (notice, read_by) = (file.told(name), file.read_by(reading));
+    let origin = TraceOrigin { label, sha256: file.sha256, fallback: false };
+    Ok(LoadedTrace { origin, requests: LoadedRequests::of(file.trace), read_by, notice })
 }
 
 fn unknown_generator(name: &str) -> String {
@@ -136,13 +151,19 @@ pub(crate) fn allowed() -> String {
 fn find_published(known: &Published, experiment: &Path, trace_dir: Option<&Path>) -> Option<PathBuf> {
     let absolute = std::path::absolute(experiment).ok();
     let above = absolute.iter().flat_map(|path| path.ancestors().skip(1)).map(|folder| folder.join("traces"));
+    // The variable may name the file itself.
+    let is_named = |path: &&Path| path.is_file() && known.files.iter().any(|file| path.ends_with(file));
+    let named = trace_dir.filter(is_named).map(Path::to_owned);
     let places = above.chain([PathBuf::from("traces")]).chain(trace_dir.map(Path::to_owned));
     let paths = places.flat_map(|folder| known.files.iter().map(move |file| folder.join(file)));
-    paths.into_iter().find(|path| path.is_file())
+    paths.into_iter().chain(named).find(|path| path.is_file())
 }
 
-fn published(known: &Published, path: &Path, named_at: &Origin) -> Result<LoadedTrace, InputErrors> {
-    let (trace, sha256) = parse_file(path, named_at)?;
+fn published(known: &Published, path: &Path, named_at: &Origin, reading: &Reading) -> Result<LoadedTrace, InputErrors> {
+    let file = parse_file(path, named_at, reading)?;
+    let told = file.told(&path.display().to_string());
+    let read_by = file.read_by(reading);
+    let File { trace, sha256, .. } = file;
     let label = known.label;
     let (label, notice) = match known.known_by {
         KnownBy::Sha256(expect) if sha256 == expect => (label.to_owned(), None),
@@ -159,8 +180,9 @@ fn published(known: &Published, path: &Path, named_at: &Origin) -> Result<Loaded
             (not_published(path), Some(format!("{} is not the published {label}: {told}", path.display())))
         }
     };
+    let notice = [notice, told].into_iter().flatten().reduce(|one, other| format!("{one}; {other}"));
     let origin = TraceOrigin { label, sha256, fallback: false };
-    Ok(LoadedTrace { origin, requests: LoadedRequests::of(trace), notice })
+    Ok(LoadedTrace { origin, requests: LoadedRequests::of(trace), read_by, notice })
 }
 
 /// What captions call a file that is not what its name says.
@@ -169,14 +191,51 @@ fn not_published(path: &Path) -> String {
     format!("{name}, not the published file")
 }
 
-fn parse_file(path: &Path, named_at: &Origin) -> Result<(Arc<Trace>, String), InputErrors> {
+/// A file that was read.
+struct File {
+    /// With blocks as workloads have them.
+    trace: Arc<Trace>,
+    sha256: String,
+    read_as: Option<String>,
+    notes: Vec<String>,
+}
+
+impl File {
+    fn read_by(&self, reading: &Reading) -> Option<String> {
+        self.read_as.is_some().then(|| format!("{reading:?}"))
+    }
+
+    /// What the user should be told of it.
+    fn told(&self, name: &str) -> Option<String> {
+        let read_as = self.read_as.as_ref()?;
+        let notes: String = self.notes.iter().map(|note| format!("; {note}")).collect();
+        Some(format!("{name} was read as {read_as}{notes}"))
+    }
+}
+
+fn parse_file(path: &Path, named_at: &Origin, reading: &Reading) -> Result<File, InputErrors> {
     let bytes = std::fs::read(path).map_err(|error| {
         let reason = source::reason(path, &error);
         Issue::new(named_at, format!("cannot read the trace {}: {reason}", path.display()))
     })?;
-    let trace = Trace::parse(&bytes)
+    let read = read_trace(&bytes, reading)
         .map_err(|errors| Issue::new(named_at, format!("the trace {} is not valid:\n{errors}", path.display())))?;
-    Ok((Arc::new(trace), sha256_hex(&bytes)))
+    let (read_as, block_tokens) = (read.told(), read.trace.block_tokens());
+    let ReadTrace { trace, mut notes, .. } = read;
+    let trace = if block_tokens == BLOCK_TOKENS {
+        trace
+    } else {
+        notes.push(format!("its blocks of {block_tokens} tokens are simulated as blocks of {BLOCK_TOKENS}"));
+        trace.gathered().ok_or_else(|| {
+            let message = format!(
+                "the trace {} has blocks of {block_tokens} tokens, which cannot be simulated; allowed: a size that divides \
+                 {BLOCK_TOKENS}, or a multiple of it",
+                path.display()
+            );
+            Issue::new(named_at, message)
+        })?
+    };
+    Ok(File { trace: Arc::new(trace), sha256: sha256_hex(&bytes), read_as, notes })
 }
 
 fn synthetic(kind_and_seed: &str) -> Option<LoadedTrace> {
@@ -191,7 +250,7 @@ fn synthetic(kind_and_seed: &str) -> Option<LoadedTrace> {
         }
     };
     let origin = TraceOrigin { label, sha256: trace.sha256(), fallback: false };
-    Some(LoadedTrace { origin, requests: LoadedRequests::of(Arc::new(trace)), notice: None })
+    Some(LoadedTrace { origin, requests: LoadedRequests::of(Arc::new(trace)), read_by: None, notice: None })
 }
 
 fn endless(kind_and_seed: &str) -> Option<LoadedTrace> {
@@ -199,13 +258,16 @@ fn endless(kind_and_seed: &str) -> Option<LoadedTrace> {
     let label = format!("mooncake-like conversations without end, seed {seed}");
     let sha256 = sha256_hex(format!("endless:conversation:{seed}").as_bytes());
     let origin = TraceOrigin { label, sha256, fallback: false };
-    Some(LoadedTrace { origin, requests: LoadedRequests::Endless(seed), notice: None })
+    Some(LoadedTrace { origin, requests: LoadedRequests::Endless(seed), read_by: None, notice: None })
 }
 
-fn stand_in(known: &Published) -> LoadedTrace {
+fn stand_in(known: &Published, trace_dir: Option<&Path>) -> LoadedTrace {
     let generated = synthetic(&format!("{}:{FALLBACK_SEED}", known.stand_in)).expect("the generator knows its kinds");
+    let other = trace_dir.filter(|path| path.is_file()).map_or_else(String::new, |path| {
+        format!("; $NETKV_TRACE_DIR names the file {}, which is none of these, and no folder", path.display())
+    });
     let notice = format!(
-        "the {} was not found (traces/{}, then $NETKV_TRACE_DIR): using the {}",
+        "the {} was not found (traces/{}, then $NETKV_TRACE_DIR{other}): using the {}",
         known.label,
         known.files.join(" or "),
         generated.origin.label
@@ -213,6 +275,7 @@ fn stand_in(known: &Published) -> LoadedTrace {
     LoadedTrace {
         origin: TraceOrigin { fallback: true, ..generated.origin },
         notice: Some(notice),
+        read_by: None,
         requests: generated.requests,
     }
 }

@@ -34,10 +34,10 @@ pub struct TraceStatistics {
     pub output_tokens: Distribution,
     /// Rank correlation of prompt and answer length; nothing if one of them is the same for all.
     pub input_output_spearman: Option<f64>,
-    /// The prefix tree, and an infinite cache on it.
-    pub prefixes: PrefixStatistics,
+    /// The prefix tree, and an infinite cache on it; nothing if the trace records no prefixes.
+    pub prefixes: Option<PrefixStatistics>,
     /// Sessions by their number of requests, small ones first. A session is all requests that agree in the first block
-    /// after the universal root (in the first block, if there is no such root).
+    /// after the universal root (in the first block, if there is no such root). None if no prefixes are recorded.
     pub sessions: Vec<SessionCount>,
     /// Requests that go on with a session; nothing if there is none.
     pub continuations: Option<ContinuationStatistics>,
@@ -54,22 +54,35 @@ impl TraceStatistics {
         let rows = trace.rows();
         let inputs: Vec<f64> = rows.iter().map(|row| f64::from(row.input_tokens)).collect();
         let outputs: Vec<f64> = rows.iter().map(|row| f64::from(row.output_tokens)).collect();
-        let shares = tree::Shares::of(trace);
-        let distances = lru::stack_distances(trace, shares.root_depth());
-        let rest: Vec<f64> = distances.below_root.iter().map(|&distance| f64::from(distance)).collect();
-        Self {
+        let statistics = Self {
             sha256: trace.sha256(),
             n_requests: trace.len(),
             duration_s: arrivals::duration_s(trace),
             arrivals: ArrivalStatistics::of(trace),
             input_output_spearman: distribution::spearman(&inputs, &outputs),
-            prefixes: PrefixStatistics::of(trace, &shares),
+            prefixes: None,
+            sessions: Vec::new(),
+            continuations: None,
+            lru: Vec::new(),
+            stack_distance_blocks: None,
+            input_tokens: Distribution::of(inputs).expect("a trace has a row"),
+            output_tokens: Distribution::of(outputs).expect("a trace has a row"),
+        };
+        if trace.has_prefixes() { statistics.with_prefixes(trace) } else { statistics }
+    }
+
+    /// With what the prefixes of the trace say.
+    fn with_prefixes(self, trace: &Trace) -> Self {
+        let shares = tree::Shares::of(trace);
+        let distances = lru::stack_distances(trace, shares.root_depth());
+        let rest: Vec<f64> = distances.below_root.iter().map(|&distance| f64::from(distance)).collect();
+        Self {
+            prefixes: Some(PrefixStatistics::of(trace, &shares)),
             sessions: tree::session_counts(trace, shares.root_depth()),
             continuations: ContinuationStatistics::of(trace, &shares),
             lru: lru::hit_curve(&distances, trace.n_blocks_total()),
             stack_distance_blocks: Distribution::of(rest),
-            input_tokens: Distribution::of(inputs).expect("a trace has a row"),
-            output_tokens: Distribution::of(outputs).expect("a trace has a row"),
+            ..self
         }
     }
 }

@@ -1,12 +1,13 @@
-//! What is asked of the cluster: traces in the Mooncake format, a generator of traces alike, and the workloads
-//! made from both.
+//! What is asked of the cluster: traces in the Mooncake format and in those of others, a generator of traces alike, and
+//! the workloads made from both.
 //!
-//! [`Trace::parse`] reads and checks a file's bytes; [`generate`] makes a trace from a seed. Either becomes a
+//! [`read_trace`] reads and checks a file's bytes; [`generate`] makes a trace from a seed. Either becomes a
 //! [`Workload`] by [`Workload::build`], which cuts a window, reshapes the context lengths and spreads arrivals within
 //! their ticks. [`TraceStatistics`] describes a trace in numbers, and [`KvLayout`] says how many bytes a token is.
 //!
 //! Nothing here touches files, clocks or the network: the caller reads the bytes.
 
+mod formats;
 mod inspect;
 mod kv_size;
 mod prefix;
@@ -16,6 +17,7 @@ mod synthetic;
 mod trace;
 mod workload;
 
+pub use formats::{CLOCKS, Clock, Columns, FORMATS, Format, Layout, ReadTrace, Reading, Zero, read_trace};
 pub use inspect::{
     ArrivalStatistics, ContinuationStatistics, Distribution, LruPoint, PrefixStatistics, SessionCount, StampGaps,
     TraceStatistics,

@@ -3,7 +3,7 @@
 mod context;
 mod prefixes;
 
-use crate::trace::{Trace, TraceRow};
+use crate::trace::{BLOCK_TOKENS, Trace, TraceRow};
 use crate::workload::{Request, Workload};
 pub use context::Context;
 use context::reshape;
@@ -73,9 +73,11 @@ impl Workload {
     /// timestamp plus its tick. It does not depend on `seed`.
     ///
     /// # Panics
-    /// If the window ends before it starts, a length or a tick is zero, or a factor is not positive and finite.
+    /// If the window ends before it starts, a length or a tick is zero, a factor is not positive and finite, or the trace
+    /// has blocks of another size than [`BLOCK_TOKENS`] ([`Trace::gathered`] makes one that has).
     pub fn build(trace: &Trace, spec: &WorkloadSpec, seed: u64) -> Self {
         spec.check();
+        assert_eq!(trace.block_tokens(), BLOCK_TOKENS, "a workload is made of blocks of one size");
         let start = spec.window.map_or(SimTime::ZERO, |(start, _)| start);
         let rows = trace.rows();
         let Kept { rows: kept, is_cut } = spec.kept(trace);
@@ -98,8 +100,11 @@ impl Workload {
         let span = if is_cut { last_tick_end } else { window_length.or(last_tick_end) };
 
         let reshaped = match spec.prefixes {
-            Prefixes::Trace => reshape(trace, &kept, spec.context),
-            Prefixes::None | Prefixes::Shared { .. } => drawn_prompts(trace, &kept, spec.context, spec.prefixes, seed),
+            Prefixes::Trace if trace.has_prefixes() => reshape(trace, &kept, spec.context),
+            // Of a trace that records no prefixes, nobody shares one.
+            Prefixes::Trace | Prefixes::None | Prefixes::Shared { .. } => {
+                drawn_prompts(trace, &kept, spec.context, spec.prefixes, seed)
+            }
         };
         let mut requests: Vec<Request> = Vec::with_capacity(arrivals.len());
         for ((arrival, shape), &row_idx) in arrivals.into_iter().zip(&reshaped.prompts).zip(&kept) {

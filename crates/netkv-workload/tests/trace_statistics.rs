@@ -90,7 +90,7 @@ fn length_figures(of: &TraceStatistics) -> Vec<Figure> {
 }
 
 fn prefix_figures(of: &TraceStatistics) -> Vec<Figure> {
-    let prefixes = &of.prefixes;
+    let prefixes = of.prefixes.as_ref().unwrap();
     let sixth = |idx: usize| prefixes.token_hit_by_sixth[idx].unwrap();
     vec![
         exact("blocks", 288_500.0, prefixes.n_blocks_total as f64, 0.05),

@@ -5,15 +5,16 @@ mod changes;
 mod figures;
 mod place;
 mod profile;
+mod trace;
 
 pub use cell::{CellArgs, WatchArgs};
 pub use changes::Changes;
 pub use figures::{CLAIMS, FiguresArgs, ReportArgs};
 pub use place::{Place, RunOptions};
 pub use profile::{ProfileCommand, ProfileFitArgs};
+pub use trace::{FetchArgs, ReadingArgs, TraceCommand};
 
 use crate::cells::{Which, parse_which};
-use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -131,7 +132,7 @@ Examples:
   netkv reproduce
 To be called where experiments/ is: in the root of the project.")]
     Reproduce(ReproduceArgs),
-    /// Describe a trace, or generate one
+    /// Describe, convert, fetch or generate a trace
     #[command(subcommand)]
     Trace(TraceCommand),
     /// Fit a latency profile to measurements, or show one
@@ -384,40 +385,6 @@ pub struct ReproduceArgs {
     /// How.
     #[command(flatten)]
     pub options: RunOptions,
-}
-
-/// `netkv trace`.
-#[derive(Debug, Subcommand)]
-pub enum TraceCommand {
-    /// Describe a trace in numbers
-    #[command(after_help = "\
-Examples:
-  netkv trace inspect traces/conversation_trace.jsonl
-  netkv trace inspect traces/conversation_trace.jsonl --json")]
-    Inspect {
-        /// A trace in the Mooncake format
-        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-        file: PathBuf,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Generate a trace like the Mooncake ones
-    #[command(after_help = "\
-Examples:
-  netkv trace generate conversation --seed 5 --out traces/generated.jsonl
-  netkv trace generate synthetic | head")]
-    Generate {
-        /// Which trace it is to be like
-        #[arg(value_parser = PossibleValuesParser::new(["conversation", "synthetic", "toolagent_approx"]))]
-        kind: String,
-        /// Seed of the generator
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// Write here instead of to standard output
-        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-        out: Option<PathBuf>,
-    },
 }
 
 /// `netkv flows`.

@@ -5,6 +5,7 @@ pub mod cell;
 pub mod claims;
 pub mod compare;
 pub mod explain;
+mod fetch;
 pub mod figures;
 pub mod fit;
 pub mod flows;

@@ -2,10 +2,12 @@
 
 mod answer;
 mod args;
+mod catalogue;
 mod cells;
 mod changed;
 mod clock;
 mod commands;
+mod download;
 mod earlier;
 mod failure;
 mod fixed;

@@ -115,7 +115,7 @@ fn files_that_are_not_what_they_should_be_are_bad_input() {
         (&["run", "bad"], "bad:1:"),
         (&["flows", "none.json"], "cannot read none.json"),
         (&["flows", "bad"], "bad is not a valid flowref/1 case"),
-        (&["trace", "inspect", "bad"], "bad is not a valid trace\nline 1:"),
+        (&["trace", "inspect", "bad"], "bad is not a valid trace\nline 1, column 2:"),
         (&["trace", "inspect", "none"], "cannot read none"),
         (&["tune", "x.toml"], "has no axis to tune"),
         (&["reproduce"], "there is no folder experiments/ here"),

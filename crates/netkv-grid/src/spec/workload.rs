@@ -7,14 +7,17 @@ use crate::trace_source::{LoadedRequests, LoadedTrace, TraceOrigin};
 use netkv_sim::{ClusterConfig, PrefillConfig, PrefillLatency};
 use netkv_units::{SimDuration, SimTime};
 use netkv_workload::{
-    Arrivals, BLOCK_TOKENS, Context, EndlessConversations, InputRange, Lengths, MAX_TOKENS, Prefixes, RequestSource,
-    StampGaps, Trace, Workload, WorkloadSpec,
+    Arrivals, BLOCK_TOKENS, CLOCKS, Columns, Context, EndlessConversations, FORMATS, InputRange, Lengths, MAX_TOKENS,
+    Prefixes, Reading, RequestSource, StampGaps, Trace, Workload, WorkloadSpec,
 };
 use std::fmt;
 use std::sync::Arc;
 
 /// Most groups of prompts with a common prefix. Chosen by us.
 const MAX_GROUPS: u32 = 1 << 20;
+
+/// The value of `workload.format` by which `workload.columns` is read.
+const COLUMNS: &str = "columns";
 
 /// Nanoseconds of a millisecond.
 const NANOS_PER_MS: u64 = 1_000_000;
@@ -26,6 +29,8 @@ pub(crate) struct WorkloadRecipe {
     spec: WorkloadSpec,
     load: Load,
     lengths: Lengths,
+    /// Where the requests come from, with what is assumed of prefixes, if the trace records none.
+    assumed: Option<Arc<TraceOrigin>>,
 }
 
 /// How fast requests arrive.
@@ -94,14 +99,15 @@ impl WorkloadRecipe {
 
     /// Where the requests come from.
     pub(crate) fn origin(&self) -> &TraceOrigin {
-        &self.source.origin
+        self.assumed.as_deref().unwrap_or(&self.source.origin)
     }
 }
 
 /// Two recipes print alike exactly when they make the same requests from the same seed.
 impl fmt::Debug for WorkloadRecipe {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {:?} {:?}", self.source.origin.sha256, self.spec, self.load)
+        let read_by = self.source.read_by.as_deref().unwrap_or_default();
+        write!(formatter, "{}{read_by} {:?} {:?}", self.source.origin.sha256, self.spec, self.load)
     }
 }
 
@@ -122,7 +128,12 @@ pub(super) fn read_recipe(
     prefill: Option<&PrefillConfig>,
     cluster: Option<&ClusterConfig>,
 ) -> Option<WorkloadRecipe> {
-    let source = library.trace(reader);
+    let reading = read_reading(reader);
+    let source = match &reading {
+        Some(reading) => library.trace(reader, reading),
+        // What is wrong with the trace can be said when it is known how to read it.
+        None => reader.text("workload.trace").and(None),
+    };
     let window = read_window(reader);
     let max_requests = reader.integer("workload.max_requests", 0, u64::from(u32::MAX));
     let arrivals = read_arrivals(reader);
@@ -146,7 +157,8 @@ pub(super) fn read_recipe(
             lengths
         }
     };
-    Some(WorkloadRecipe { source, spec, load, lengths })
+    let assumed = assumed_origin(&source, spec.prefixes);
+    Some(WorkloadRecipe { source, spec, load, lengths, assumed })
 }
 
 /// The lengths of the requests, if there is nothing wrong with what is made of them.
@@ -162,6 +174,52 @@ fn check(reader: &mut Reader<'_>, requests: &LoadedRequests, spec: &WorkloadSpec
             Some(EndlessConversations::lengths())
         }
     }
+}
+
+/// The origin of requests whose trace records no prefixes: its label says what is assumed of them.
+fn assumed_origin(source: &LoadedTrace, prefixes: Prefixes) -> Option<Arc<TraceOrigin>> {
+    let LoadedRequests::Trace { trace, .. } = &source.requests else { return None };
+    if trace.has_prefixes() {
+        return None;
+    }
+    let assumed = match prefixes {
+        Prefixes::Trace | Prefixes::None => "nobody is assumed to share one".to_owned(),
+        Prefixes::Shared { share_ratio, groups, prefix_tokens } => {
+            format!("a share of {share_ratio} drawn to have one of {groups} of {prefix_tokens} tokens")
+        }
+    };
+    let label = format!("{}: {assumed}", source.origin.label);
+    Some(Arc::new(TraceOrigin { label, ..source.origin.clone() }))
+}
+
+/// How the file of the trace is to be read.
+fn read_reading(reader: &mut Reader<'_>) -> Option<Reading> {
+    let formats = FORMATS.iter().map(|format| (format.name, Reading::As(format)));
+    let ways: Vec<(&'static str, Reading)> =
+        [("auto", Reading::Detected)].into_iter().chain(formats).chain([(COLUMNS, Reading::Detected)]).collect();
+    let names: Vec<(&'static str, usize)> = ways.iter().enumerate().map(|(idx, (name, _))| (*name, idx)).collect();
+    let way = reader.choice("workload.format", &names);
+    let mut column = |name: &str| reader.text(&format!("workload.columns.{name}"));
+    let (arrival, input, output) = (column("arrival"), column("input"), column("output"));
+    let clock = reader.choice("workload.columns.arrival_unit", &CLOCKS);
+    let (arrival, input, output, clock) = (arrival?, input?, output?, clock?);
+    let (name, reading) = &ways[way?];
+    if *name != COLUMNS {
+        let given = [("arrival", arrival), ("input", input), ("output", output)];
+        let Some((column, _)) = given.iter().find(|(_, text)| !text.is_empty()) else { return Some(reading.clone()) };
+        let key = format!("workload.columns.{column}");
+        reader.fail(&key, &format!("{key} is read with workload.format = \"{COLUMNS}\" alone; here it is \"{name}\""));
+        return None;
+    }
+    for (column, text) in [("input", input), ("output", output)] {
+        if text.is_empty() {
+            let key = format!("workload.columns.{column}");
+            reader.fail(&key, &format!("{key} = \"\" names no column; workload.format = \"{COLUMNS}\" needs it"));
+            return None;
+        }
+    }
+    let arrival = (!arrival.is_empty()).then(|| (arrival.to_owned(), clock));
+    Some(Reading::Columns(Columns { arrival, input: input.to_owned(), output: output.to_owned() }))
 }
 
 /// How fast requests arrive.

@@ -1,6 +1,6 @@
 //! The statistics as a table to read.
 
-use super::{Distribution, TraceStatistics};
+use super::{Distribution, PrefixStatistics, TraceStatistics};
 use std::fmt::{self, Display, Formatter};
 
 impl Display for TraceStatistics {
@@ -8,7 +8,11 @@ impl Display for TraceStatistics {
         let mut table = Table(formatter);
         self.write_arrivals(&mut table)?;
         self.write_lengths(&mut table)?;
-        self.write_prefixes(&mut table)?;
+        let Some(prefixes) = &self.prefixes else {
+            table.blank()?;
+            return table.row("prefixes", "none recorded");
+        };
+        write_prefixes(prefixes, &mut table)?;
         self.write_sessions(&mut table)?;
         self.write_caches(&mut table)
     }
@@ -53,27 +57,6 @@ impl TraceStatistics {
         table.row("input against output", spearman)
     }
 
-    fn write_prefixes(&self, table: &mut Table<'_, '_>) -> fmt::Result {
-        let prefixes = &self.prefixes;
-        table.blank()?;
-        table.row("blocks", format_args!("{} of 512 tokens", prefixes.n_blocks_total))?;
-        table.row("different blocks", prefixes.n_blocks_distinct)?;
-        table.row("infinite cache, blocks hit", percent(prefixes.block_hit_fraction))?;
-        table.row("infinite cache, tokens hit", percent(prefixes.token_hit_fraction))?;
-        let by_sixth = prefixes.token_hit_by_sixth.map(|hit| optional(hit, percent)).join(", ");
-        table.row("  by sixth of the time", by_sixth)?;
-        table.row("  mean over requests", percent(prefixes.mean_request_hit_fraction))?;
-        table.row("requests over 50 % hit", percent(prefixes.requests_over_50_percent_hit))?;
-        table.row("requests over 90 % hit", percent(prefixes.requests_over_90_percent_hit))?;
-        table.row("first blocks", prefixes.n_roots)?;
-        table.row("second-level prefixes", prefixes.n_second_level)?;
-        let (leaves, one, many) = (prefixes.n_leaves, prefixes.n_with_one_child, prefixes.n_branching);
-        table.row("tree nodes", format_args!("{leaves} leaves, {one} with one child, {many} branching"))?;
-        table.row("blocks in one request only", percent(prefixes.blocks_touched_once))?;
-        table.row("most requests with one block", format_args!("{} (root excluded)", prefixes.most_touches))?;
-        table.row("Zipf exponent", optional(prefixes.zipf_exponent, |exponent| format!("{exponent:.2}")))
-    }
-
     fn write_sessions(&self, table: &mut Table<'_, '_>) -> fmt::Result {
         table.blank()?;
         table.row("sessions", self.sessions.iter().map(|count| count.n_sessions).sum::<u32>())?;
@@ -101,6 +84,26 @@ impl TraceStatistics {
         }
         Ok(())
     }
+}
+
+fn write_prefixes(prefixes: &PrefixStatistics, table: &mut Table<'_, '_>) -> fmt::Result {
+    table.blank()?;
+    table.row("blocks", format_args!("{} of {} tokens", prefixes.n_blocks_total, prefixes.block_tokens))?;
+    table.row("different blocks", prefixes.n_blocks_distinct)?;
+    table.row("infinite cache, blocks hit", percent(prefixes.block_hit_fraction))?;
+    table.row("infinite cache, tokens hit", percent(prefixes.token_hit_fraction))?;
+    let by_sixth = prefixes.token_hit_by_sixth.map(|hit| optional(hit, percent)).join(", ");
+    table.row("  by sixth of the time", by_sixth)?;
+    table.row("  mean over requests", percent(prefixes.mean_request_hit_fraction))?;
+    table.row("requests over 50 % hit", percent(prefixes.requests_over_50_percent_hit))?;
+    table.row("requests over 90 % hit", percent(prefixes.requests_over_90_percent_hit))?;
+    table.row("first blocks", prefixes.n_roots)?;
+    table.row("second-level prefixes", prefixes.n_second_level)?;
+    let (leaves, one, many) = (prefixes.n_leaves, prefixes.n_with_one_child, prefixes.n_branching);
+    table.row("tree nodes", format_args!("{leaves} leaves, {one} with one child, {many} branching"))?;
+    table.row("blocks in one request only", percent(prefixes.blocks_touched_once))?;
+    table.row("most requests with one block", format_args!("{} (root excluded)", prefixes.most_touches))?;
+    table.row("Zipf exponent", optional(prefixes.zipf_exponent, |exponent| format!("{exponent:.2}")))
 }
 
 /// Lines of a label and a value, values in one column.

@@ -2,7 +2,7 @@
 
 use super::distribution::{Distribution, spearman};
 use crate::prefix::{PrefixIndex, SharedPrefix};
-use crate::trace::{BLOCK_TOKENS, Trace, TraceRow};
+use crate::trace::{Trace, TraceRow};
 use netkv_units::BlockId;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -13,6 +13,8 @@ const ZIPF_RANKS: std::ops::RangeInclusive<usize> = 10..=10_000;
 /// The prefix tree, and an infinite cache on it. Fractions are of 1.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PrefixStatistics {
+    /// Tokens of a block.
+    pub block_tokens: u32,
     /// Block references of all requests.
     pub n_blocks_total: usize,
     /// Different blocks.
@@ -104,7 +106,7 @@ impl Shares {
     fn hit_tokens<'a>(&'a self, trace: &'a Trace) -> impl Iterator<Item = (&'a TraceRow, u64)> {
         trace.rows().iter().zip(&self.shared).map(|(row, shared)| {
             let n_blocks = shared.map_or(0, |shared| shared.n_blocks as u64);
-            (row, (n_blocks * u64::from(BLOCK_TOKENS)).min(u64::from(row.input_tokens)))
+            (row, (n_blocks * u64::from(trace.block_tokens())).min(u64::from(row.input_tokens)))
         })
     }
 }
@@ -121,6 +123,7 @@ impl PrefixStatistics {
         let nodes = Nodes::of(trace);
         let below_root = nodes.touches_below(shares.root_depth);
         Self {
+            block_tokens: trace.block_tokens(),
             n_blocks_total: trace.n_blocks_total(),
             n_blocks_distinct: trace.n_blocks_distinct(),
             block_hit_fraction: n_hit_blocks as f64 / trace.n_blocks_total() as f64,
@@ -253,7 +256,7 @@ impl ContinuationStatistics {
             let earlier = &rows[holder_idx];
             if trace.blocks(row) == trace.blocks(earlier) {
                 n_exact += 1;
-            } else if n_blocks == (earlier.input_tokens / BLOCK_TOKENS) as usize {
+            } else if n_blocks == (earlier.input_tokens / trace.block_tokens()) as usize {
                 n_append += 1;
             }
             lags_s.push((row.timestamp_ms - earlier.timestamp_ms) as f64 / 1000.0);

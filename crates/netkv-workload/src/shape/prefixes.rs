@@ -14,7 +14,7 @@ use netkv_units::{BlockId, Stream};
 /// Who shares a prefix with whom.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Prefixes {
-    /// As the ids of the trace say.
+    /// As the ids of the trace say; nobody where it has none.
     Trace,
     /// Nobody.
     None,

@@ -319,6 +319,9 @@ mod tests {
         let n_blocks: usize = found.requests().iter().map(Request::n_blocks).sum();
         let hits = 1.0 - found.n_blocks_distinct() as f64 / n_blocks as f64;
         // The trace starts cold and this does not end: a little more of it is shared.
-        assert!((hits - known.prefixes.block_hit_fraction).abs() < 0.04, "{hits} of the blocks hit");
+        assert!(
+            (hits - known.prefixes.expect("it has ids").block_hit_fraction).abs() < 0.04,
+            "{hits} of the blocks hit"
+        );
     }
 }

@@ -13,6 +13,8 @@ const VALUE_CHARS: usize = 48;
 pub struct TraceError {
     /// The line, counted from 1.
     pub line: usize,
+    /// The column, counted from 1, where the line has columns.
+    pub column: Option<usize>,
     /// The field, or nothing if the line as a whole is wrong.
     pub field: Option<String>,
     /// The value found, shortened if it is long.
@@ -32,13 +34,25 @@ pub struct TraceErrors {
 
 impl TraceError {
     /// An error about one field.
-    pub(super) fn field(line: usize, field: &str, value: &str, problem: &str, allowed: &str) -> Self {
+    pub(crate) fn field(line: usize, field: &str, value: &str, problem: &str, allowed: &str) -> Self {
         Self { field: Some(shorten(field)), ..Self::line(line, value, problem, allowed) }
     }
 
+    /// An error about the field in one column.
+    pub(crate) fn column(line: usize, column: usize, field: &str, value: &str, problem: &str, allowed: &str) -> Self {
+        Self { column: Some(column), ..Self::field(line, field, value, problem, allowed) }
+    }
+
     /// An error about a line as a whole.
-    pub(super) fn line(line: usize, value: &str, problem: &str, allowed: &str) -> Self {
-        Self { line, field: None, value: shorten(value), problem: problem.to_owned(), allowed: allowed.to_owned() }
+    pub(crate) fn line(line: usize, value: &str, problem: &str, allowed: &str) -> Self {
+        Self {
+            line,
+            column: None,
+            field: None,
+            value: shorten(value),
+            problem: problem.to_owned(),
+            allowed: allowed.to_owned(),
+        }
     }
 }
 
@@ -53,7 +67,7 @@ impl TraceErrors {
         self.shown.len() + self.n_more
     }
 
-    pub(super) fn push(&mut self, error: TraceError) {
+    pub(crate) fn push(&mut self, error: TraceError) {
         if self.shown.len() < N_SHOWN {
             self.shown.push(error);
         } else {
@@ -61,8 +75,14 @@ impl TraceErrors {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.shown.is_empty()
+    }
+}
+
+impl From<TraceError> for TraceErrors {
+    fn from(error: TraceError) -> Self {
+        Self { shown: vec![error], n_more: 0 }
     }
 }
 
@@ -78,7 +98,10 @@ fn shorten(value: &str) -> String {
 
 impl fmt::Display for TraceError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "line {}: ", self.line)?;
+        match self.column {
+            Some(column) => write!(formatter, "line {}, column {column}: ", self.line)?,
+            None => write!(formatter, "line {}: ", self.line)?,
+        }
         match &self.field {
             Some(field) if self.value.is_empty() => write!(formatter, "{field}")?,
             Some(field) => write!(formatter, "{field} = {}", self.value)?,

@@ -2,7 +2,7 @@
 
 use super::diagnose::{FIELDS, HASH_IDS, INPUT_LENGTH, OUTPUT_LENGTH, TIMESTAMP, diagnose};
 use super::error::{TraceError, TraceErrors};
-use super::limits::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS, n_blocks_of};
+use super::limits::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS};
 use super::rows::{Trace, TraceRow};
 use netkv_units::BlockId;
 use serde::Deserialize;
@@ -26,7 +26,12 @@ impl Trace {
     /// All that is wrong with the file, row by row: malformed JSON, missing or unknown fields, numbers out of range,
     /// timestamps that run back, a number of blocks that does not fit the input length, block ids that are no tree.
     pub fn parse(bytes: &[u8]) -> Result<Self, TraceErrors> {
-        let mut reader = Reader::new(bytes.len());
+        Self::parse_in_blocks(bytes, BLOCK_TOKENS, Sha256::digest(bytes).into())
+    }
+
+    /// The same with blocks of `block_tokens`, from a file of this digest.
+    pub(crate) fn parse_in_blocks(bytes: &[u8], block_tokens: u32, sha256: [u8; 32]) -> Result<Self, TraceErrors> {
+        let mut reader = Reader::new(bytes.len(), block_tokens);
         let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         if bytes.is_empty() {
             let allowed = format!("one JSON object a line, with the fields {FIELDS}");
@@ -39,7 +44,7 @@ impl Trace {
         if !reader.errors.is_empty() {
             return Err(reader.errors);
         }
-        Ok(Self::from_parts(reader.rows, reader.blocks, Some(Sha256::digest(bytes).into())))
+        Ok(Self::in_blocks(block_tokens, reader.rows, reader.blocks, Some(sha256)))
     }
 }
 
@@ -48,17 +53,19 @@ struct Reader {
     rows: Vec<TraceRow>,
     blocks: Vec<BlockId>,
     tree: BlockTree,
+    block_tokens: u32,
     /// Timestamp of the line before, believable or not, so that one wrong stamp is one error.
     previous_ms: u64,
     errors: TraceErrors,
 }
 
 impl Reader {
-    fn new(n_bytes: usize) -> Self {
+    fn new(n_bytes: usize, block_tokens: u32) -> Self {
         Self {
             rows: Vec::new(),
             blocks: Vec::new(),
             tree: BlockTree::new(n_bytes),
+            block_tokens,
             previous_ms: 0,
             errors: TraceErrors::default(),
         }
@@ -81,9 +88,13 @@ impl Reader {
         let mut errors = Vec::from_iter(time_error);
         match (input_tokens, output_tokens) {
             (Ok(input_tokens), Ok(output_tokens)) => {
-                let block_error = check_block_count(line, input_tokens, raw.hash_ids.len());
+                let n_ids = raw.hash_ids.len();
+                let block_error = check_block_count(line, input_tokens, self.block_tokens, n_ids);
                 match block_error.map_or_else(|| self.tree.insert(line, &raw.hash_ids, &mut self.blocks), Err) {
-                    Ok(()) => self.rows.push(TraceRow::new(raw.timestamp, input_tokens, output_tokens, first_block)),
+                    Ok(()) => {
+                        let at_ms = raw.timestamp;
+                        self.rows.push(TraceRow::with_blocks(at_ms, input_tokens, output_tokens, first_block, n_ids));
+                    }
                     Err(error) => errors.push(error),
                 }
             }
@@ -117,11 +128,11 @@ fn check_tokens(line: usize, field: &str, tokens: u64) -> Result<u32, TraceError
     }
 }
 
-fn check_block_count(line: usize, input_tokens: u32, n_found: usize) -> Option<TraceError> {
-    let n_expected = n_blocks_of(input_tokens);
+fn check_block_count(line: usize, input_tokens: u32, block_tokens: u32, n_found: usize) -> Option<TraceError> {
+    let n_expected = input_tokens.div_ceil(block_tokens) as usize;
     (n_found != n_expected).then(|| {
         let problem = format!("does not fit {INPUT_LENGTH} = {input_tokens}");
-        let allowed = format!("{n_expected} ids, one for each {BLOCK_TOKENS} tokens begun");
+        let allowed = format!("{n_expected} ids, one for each {block_tokens} tokens begun");
         TraceError::field(line, HASH_IDS, &format!("{n_found} ids"), &problem, &allowed)
     })
 }

@@ -1,6 +1,6 @@
 //! The rows of a trace and their blocks, and the file that they make.
 
-use super::limits::n_blocks_of;
+use super::limits::{BLOCK_TOKENS, n_blocks_of};
 use netkv_units::BlockId;
 use sha2::{Digest as _, Sha256};
 
@@ -13,6 +13,7 @@ pub struct Trace {
     rows: Vec<TraceRow>,
     blocks: Vec<BlockId>,
     n_blocks_distinct: usize,
+    block_tokens: u32,
     /// Digest of the file, for a trace that was read; a generated one is hashed as it would be written.
     file_sha256: Option<[u8; 32]>,
 }
@@ -26,19 +27,34 @@ pub struct TraceRow {
     pub input_tokens: u32,
     /// Tokens of the answer, at least 1.
     pub output_tokens: u32,
-    /// Where the row's blocks begin in the trace's flat list; their number follows from `input_tokens`.
+    /// Where the row's blocks begin in the trace's flat list.
     first_block: u32,
+    /// How many there are: as `input_tokens` say, or none if the trace records no prefixes.
+    n_blocks: u32,
 }
 
 impl TraceRow {
+    /// A row of a trace with blocks of [`BLOCK_TOKENS`].
     pub(crate) fn new(timestamp_ms: u64, input_tokens: u32, output_tokens: u32, first_block: usize) -> Self {
-        let first_block = u32::try_from(first_block).expect("a trace has fewer than 2^32 block references");
-        Self { timestamp_ms, input_tokens, output_tokens, first_block }
+        Self::with_blocks(timestamp_ms, input_tokens, output_tokens, first_block, n_blocks_of(input_tokens))
     }
 
-    /// How many blocks the prompt has: full ones, and a partial one for the rest.
+    /// A row with so many blocks, from `first_block` on.
+    pub(crate) fn with_blocks(
+        timestamp_ms: u64,
+        input_tokens: u32,
+        output_tokens: u32,
+        first_block: usize,
+        n_blocks: usize,
+    ) -> Self {
+        let [first_block, n_blocks] = [first_block, n_blocks]
+            .map(|number| u32::try_from(number).expect("a trace has fewer than 2^32 block references"));
+        Self { timestamp_ms, input_tokens, output_tokens, first_block, n_blocks }
+    }
+
+    /// How many blocks the prompt has: full ones, and a partial one for the rest; none if none are recorded.
     pub fn n_blocks(&self) -> usize {
-        n_blocks_of(self.input_tokens)
+        self.n_blocks as usize
     }
 
     pub(crate) fn block_range(&self) -> std::ops::Range<usize> {
@@ -48,12 +64,69 @@ impl TraceRow {
 }
 
 impl Trace {
-    /// A trace of rows whose blocks are dense, in order of first appearance.
+    /// A trace of rows whose blocks, of [`BLOCK_TOKENS`], are dense, in order of first appearance.
     pub(crate) fn from_parts(rows: Vec<TraceRow>, blocks: Vec<BlockId>, file_sha256: Option<[u8; 32]>) -> Self {
+        Self::in_blocks(BLOCK_TOKENS, rows, blocks, file_sha256)
+    }
+
+    /// A trace with blocks of `block_tokens`, or without any.
+    pub(crate) fn in_blocks(
+        block_tokens: u32,
+        rows: Vec<TraceRow>,
+        blocks: Vec<BlockId>,
+        file_sha256: Option<[u8; 32]>,
+    ) -> Self {
         assert!(!rows.is_empty(), "a trace has at least one row");
         assert_eq!(rows.iter().map(TraceRow::n_blocks).sum::<usize>(), blocks.len(), "every block belongs to a row");
-        let n_blocks_distinct = blocks.iter().map(|block| block.index() + 1).max().expect("every row has a block");
-        Self { rows, blocks, n_blocks_distinct, file_sha256 }
+        let n_blocks_distinct = blocks.iter().map(|block| block.index() + 1).max().unwrap_or(0);
+        Self { rows, blocks, n_blocks_distinct, block_tokens, file_sha256 }
+    }
+
+    /// Whether it says which prompts have a prefix in common. Where it does not, its rows have no blocks.
+    pub fn has_prefixes(&self) -> bool {
+        !self.blocks.is_empty()
+    }
+
+    /// Tokens of one of its blocks.
+    pub fn block_tokens(&self) -> u32 {
+        self.block_tokens
+    }
+
+    /// The same requests with prefixes in blocks of [`BLOCK_TOKENS`], which is what workloads are made of. Smaller blocks
+    /// are gathered: a block is told by the last of those in it, so prompts share what they did, down to whole blocks of
+    /// the new size. Larger ones are cut. Nothing if neither size divides the other.
+    pub fn gathered(&self) -> Option<Self> {
+        let (own, new) = (self.block_tokens, BLOCK_TOKENS);
+        if own == new || !self.has_prefixes() {
+            return Some(self.clone());
+        }
+        let (per_new, per_own) = (new / own, own / new);
+        if !(new.is_multiple_of(own) || own.is_multiple_of(new)) {
+            return None;
+        }
+        let mut numbers = vec![None; self.n_blocks_distinct * per_own.max(1) as usize];
+        let (mut rows, mut blocks, mut n_distinct) = (Vec::with_capacity(self.rows.len()), Vec::new(), 0);
+        let mut number = |name: usize| {
+            *numbers[name].get_or_insert_with(|| {
+                n_distinct += 1;
+                BlockId::from_index(n_distinct - 1)
+            })
+        };
+        for row in &self.rows {
+            let (first_block, n_new) = (blocks.len(), n_blocks_of(row.input_tokens));
+            if per_own <= 1 {
+                let chunks = self.blocks(row).chunks(per_new as usize);
+                blocks.extend(chunks.filter_map(|chunk| chunk.last()).map(|last| number(last.index())));
+            } else {
+                let parts = self.blocks(row).iter();
+                let names =
+                    parts.flat_map(|block| (0..per_own as usize).map(|part| block.index() * per_own as usize + part));
+                blocks.extend(names.take(n_new).map(&mut number));
+            }
+            let TraceRow { timestamp_ms, input_tokens, output_tokens, .. } = *row;
+            rows.push(TraceRow::with_blocks(timestamp_ms, input_tokens, output_tokens, first_block, n_new));
+        }
+        Some(Self::in_blocks(new, rows, blocks, self.file_sha256))
     }
 
     /// How many rows it has.
@@ -96,7 +169,8 @@ impl Trace {
         hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The trace as a file, in the published format: one object a line, with ", " and ": " between its parts.
+    /// The trace as a file, in the published format: one object a line, with ", " and ": " between its parts; without
+    /// `hash_ids` where no prefixes are recorded.
     pub fn to_jsonl(&self) -> Vec<u8> {
         let mut file = Vec::with_capacity(8 * self.blocks.len() + 96 * self.rows.len());
         self.write_lines(|line| file.extend_from_slice(line));
@@ -122,7 +196,7 @@ impl Trace {
                 push_decimal(&mut line, u64::from(block.get()));
                 separator = b", ";
             }
-            line.extend_from_slice(b"]}\n");
+            line.extend_from_slice(if self.has_prefixes() { b"]}\n" } else { b"}\n" });
             sink(&line);
         }
     }
@@ -130,7 +204,7 @@ impl Trace {
 
 impl PartialEq for Trace {
     fn eq(&self, other: &Self) -> bool {
-        self.rows == other.rows && self.blocks == other.blocks
+        self.rows == other.rows && self.blocks == other.blocks && self.block_tokens == other.block_tokens
     }
 }
 

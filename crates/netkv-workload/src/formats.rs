@@ -1,0 +1,134 @@
+//! Traces as others write them: Azure's, BurstGPT's, Bailian's, those of simulators, logs of servers.
+//!
+//! [`FORMATS`] is the table of formats with the source of each; a file is told by its first line, or by a name. Rules for
+//! all but Mooncake's own, whose reader refuses what is not as it should be:
+//!
+//! - Arrivals are kept in whole ms, rounded down. Dates count from the earliest row; other stamps from the file's own 0.
+//! - Rows out of order are sorted by time; rows of one stamp stay in the order of the file.
+//! - Rows without prompt or answer tokens, which are failures, are left out.
+//! - A prompt or answer over [`MAX_TOKENS`](crate::MAX_TOKENS) is an error, and so is a cell that is no number.
+//! - A file without arrivals gets a Poisson process; a file without block ids records no prefixes.
+//!
+//! All that was guessed, sorted or left out is told in [`ReadTrace::notes`].
+
+mod chain;
+mod collect;
+mod detect;
+mod json_lines;
+mod mooncake;
+mod otel;
+mod separated;
+mod sharegpt;
+mod stamp;
+mod table;
+mod unpack;
+mod vllm_log;
+
+use crate::trace::{Trace, TraceErrors};
+use collect::Collector;
+use separated::Wanted;
+use sha2::{Digest as _, Sha256};
+pub use table::{CLOCKS, Clock, Columns, FORMATS, Format, Layout, Zero};
+
+/// How a file is to be read.
+#[derive(Clone, Debug, Default)]
+pub enum Reading {
+    /// In the format that its first line tells.
+    #[default]
+    Detected,
+    /// In this format.
+    As(&'static Format),
+    /// As comma-separated values with these columns.
+    Columns(Columns),
+}
+
+/// A trace that was read.
+#[derive(Clone, Debug)]
+pub struct ReadTrace {
+    /// The trace.
+    pub trace: Trace,
+    /// The name of its format; `columns` where these were given.
+    pub format: &'static str,
+    /// The format in words.
+    pub title: String,
+    /// All that was guessed, sorted or left out.
+    pub notes: Vec<String>,
+}
+
+impl ReadTrace {
+    /// What the file was read as, in a few words; nothing for a trace of Mooncake's own kind, which needs none.
+    pub fn told(&self) -> Option<String> {
+        let prefixes = if self.trace.has_prefixes() { "" } else { ", no prefixes recorded" };
+        let is_own = self.format == "mooncake" && self.notes.is_empty();
+        (!is_own).then(|| format!("{}{prefixes}", self.title))
+    }
+}
+
+/// Reads and checks a trace from the bytes of a file, which may be packed with gzip or zstd.
+///
+/// # Errors
+/// All that is wrong with the file, row by row, with line and column.
+pub fn read_trace(bytes: &[u8], reading: &Reading) -> Result<ReadTrace, TraceErrors> {
+    let sha256: [u8; 32] = Sha256::digest(bytes).into();
+    let (unpacked, packing) = unpack::unpacked(bytes)?;
+    let text = unpacked.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&unpacked);
+    let format = match reading {
+        Reading::Detected => Some(detect::detect(text)?),
+        Reading::As(format) => Some(*format),
+        Reading::Columns(_) => None,
+    };
+    let (trace, mut notes) = match (format, reading) {
+        (Some(format), _) if format.layout == Layout::Mooncake => mooncake::read(text, sha256)?,
+        (Some(format), _) => read_format(text, format, sha256)?,
+        (None, Reading::Columns(columns)) => read_columns(text, columns, sha256)?,
+        (None, Reading::Detected | Reading::As(_)) => unreachable!("both name a format"),
+    };
+    if matches!(reading, Reading::Detected) && format.is_some_and(|format| format.name != "mooncake") {
+        notes.insert(0, "format told by the first line".to_owned());
+    }
+    let title = format.map_or("CSV by workload.columns", |format| format.title);
+    let title = packing.map_or(title.to_owned(), |packing| format!("{title}, {packing}"));
+    Ok(ReadTrace { trace, format: format.map_or("columns", |format| format.name), title, notes })
+}
+
+fn read_format(bytes: &[u8], format: &Format, sha256: [u8; 32]) -> Result<(Trace, Vec<String>), TraceErrors> {
+    let mut rows = Collector::new(format.blocks.map(|(_, block_tokens)| block_tokens));
+    let mut zero = format.arrival.map(|(_, _, zero)| zero);
+    let mut told = Vec::new();
+    match format.layout {
+        Layout::Mooncake => unreachable!("it has a reader of its own"),
+        Layout::Csv => {
+            let arrival = format.arrival.map(|(name, clock, _)| (name, clock));
+            separated::read(bytes, &Wanted { arrival, input: format.input, output: format.output }, &mut rows);
+        }
+        Layout::JsonLines => json_lines::read(bytes, format, &mut rows),
+        Layout::OtelSpans => {
+            let n_others = otel::read(bytes, &mut rows);
+            if n_others > 0 {
+                told.push(format!("{n_others} spans left out that are no calls of a model with counts of tokens"));
+            }
+        }
+        Layout::ShareGpt => {
+            let n_others = sharegpt::read(bytes, &mut rows);
+            told.push(format!("tokens counted by characters, {} to a token", sharegpt::CHARS_PER_TOKEN));
+            if n_others > 0 {
+                told.push(format!("{n_others} conversations of fewer than two turns left out"));
+            }
+        }
+        Layout::VllmLog => {
+            told = vllm_log::read(bytes, &mut rows);
+            zero = Some(Zero::FirstRow);
+        }
+    }
+    let (trace, notes) = rows.finish(zero, sha256, "at least one request with prompt and answer")?;
+    told.extend(notes);
+    Ok((trace, told))
+}
+
+fn read_columns(bytes: &[u8], columns: &Columns, sha256: [u8; 32]) -> Result<(Trace, Vec<String>), TraceErrors> {
+    let mut rows = Collector::new(None);
+    let arrival = columns.arrival.as_ref().map(|(name, clock)| (name.as_str(), *clock));
+    separated::read(bytes, &Wanted { arrival, input: &columns.input, output: &columns.output }, &mut rows);
+    let zero = arrival.map(|_| Zero::FirstRow);
+    rows.finish(zero, sha256, "at least one row with prompt and answer")
+}

@@ -1,0 +1,167 @@
+//! Traces as users bring them: in other formats, by columns, from a server, by the environment.
+
+mod command;
+
+use command::{Ended, check, netkv, text};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+const AZURE: &str = include_str!("../../netkv-workload/tests/samples/azure_2023.csv");
+
+/// An experiment on a file in its folder, without ticks.
+fn experiment(trace: &str, more: &str) -> String {
+    text(&format!(
+        "[workload]\ntrace = '{trace}'\narrivals = 'raw_ticks'\nwindow_s = [0.0, 60.0]\nload = 'native'\n{more}\n"
+    ))
+}
+
+fn with_environment(folder: &Path, arguments: &[&str], name: &str, value: &Path) -> Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netkv"));
+    command.current_dir(folder).args(arguments).env(name, value);
+    let output = command.output().expect("the binary runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+#[test]
+fn a_file_of_another_format_is_described_and_converted() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    fs::write(here.path().join("azure.csv"), AZURE).expect("the file is written");
+    let said = check(here.path(), &["trace", "inspect", "azure.csv"], 0);
+    assert!(said.stderr.contains("azure.csv was read as Azure LLM inference CSV, 2023 or 2024, no prefixes recorded"));
+    assert!(said.stdout.contains("requests                      11"), "{}", said.stdout);
+    assert!(said.stdout.ends_with("prefixes                      none recorded\n"), "{}", said.stdout);
+    assert!(said.stderr.contains("workload.prefix = \"trace\" or \"none\""), "{}", said.stderr);
+
+    let said = check(here.path(), &["trace", "convert", "azure.csv", "azure.jsonl"], 0);
+    assert!(said.stderr.contains("azure.jsonl: 11 requests, no prefixes recorded, so no hash_ids"), "{}", said.stderr);
+    let written = fs::read_to_string(here.path().join("azure.jsonl")).expect("it is there");
+    let first = "{\"timestamp\": 0, \"input_length\": 4808, \"output_length\": 10}\n";
+    assert!(written.starts_with(first) && written.lines().count() == 11, "{written}");
+
+    let wrong = check(here.path(), &["trace", "inspect", "azure.csv", "--format", "burstgpt"], 65).stderr;
+    assert!(
+        wrong.contains("line 1: Timestamp: no column has this name; allowed: one of the names of the line"),
+        "{wrong}"
+    );
+    check(here.path(), &["trace", "inspect", "azure.csv", "--format", "azur"], 64);
+}
+
+#[test]
+fn any_csv_is_described_by_its_columns() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    fs::write(here.path().join("log.csv"), "t,a,b\n1000,5,6\n3000,7,8\n").expect("the file is written");
+    let columns = ["--column", "arrival=t", "--column", "input=a", "--column", "output=b", "--unit", "ms"];
+    let said = check(here.path(), &[&["trace", "inspect", "log.csv"], &columns[..]].concat(), 0);
+    assert!(said.stdout.contains("duration                      2.000 s"), "{}", said.stdout);
+    let unknown = check(here.path(), &["trace", "inspect", "log.csv"], 65).stderr;
+    assert!(unknown.contains("the first line of no known format") && unknown.contains("workload.format"), "{unknown}");
+    check(here.path(), &["trace", "inspect", "log.csv", "--column", "input=a"], 64);
+    check(here.path(), &["trace", "inspect", "log.csv", "--column", "prompt=a"], 64);
+}
+
+#[test]
+fn an_experiment_says_what_its_file_was_read_as_and_with_which_prefixes() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    fs::write(here.path().join("azure.csv"), AZURE).expect("the file is written");
+    fs::write(here.path().join("x.toml"), experiment("azure.csv", "prefix = 'shared'"))
+        .expect("the experiment is written");
+    let label = "azure.csv (Azure LLM inference CSV, 2023 or 2024, no prefixes recorded)";
+    let said = check(here.path(), &["plan", "x.toml"], 0);
+    assert!(said.stdout.contains(&format!("trace: {label}")), "{}", said.stdout);
+    assert!(said.stderr.contains("format told by the first line"), "{}", said.stderr);
+    check(here.path(), &["run", "x.toml"], 0);
+    let manifest = fs::read_to_string(here.path().join("results/x/manifest.toml")).expect("it is there");
+    let shared = format!("{label}: a share of 0 drawn to have one of 8 of 1024 tokens");
+    assert!(manifest.contains(&shared), "{manifest}");
+
+    let columns = "format = 'columns'\n[workload.columns]\narrival = 'TIMESTAMP'\narrival_unit = 'date'\n";
+    let whole = format!("{columns}input = 'ContextTokens'\noutput = 'GeneratedTokens'");
+    fs::write(here.path().join("y.toml"), experiment("azure.csv", &whole)).expect("the experiment is written");
+    let said = check(here.path(), &["plan", "y.toml"], 0);
+    assert!(
+        said.stdout.contains("trace: azure.csv (CSV by workload.columns, no prefixes recorded)"),
+        "{}",
+        said.stdout
+    );
+    fs::write(here.path().join("y.toml"), experiment("azure.csv", columns)).expect("the experiment is written");
+    let said = check(here.path(), &["plan", "y.toml"], 65).stderr;
+    assert!(said.contains("workload.columns.input = \"\" names no column"), "{said}");
+    let columns = whole.replace("'columns'", "'azure'");
+    fs::write(here.path().join("y.toml"), experiment("azure.csv", &columns)).expect("the experiment is written");
+    let said = check(here.path(), &["plan", "y.toml"], 65).stderr;
+    assert!(said.contains("workload.columns.arrival is read with workload.format = \"columns\" alone"), "{said}");
+    fs::write(here.path().join("y.toml"), experiment("synthetic:synthetic:1", "format = 'azure'")).expect("written");
+    let said = check(here.path(), &["plan", "y.toml"], 65).stderr;
+    assert!(said.contains("workload.format is of a file, and \"synthetic:synthetic:1\" is none"), "{said}");
+}
+
+#[test]
+fn the_environment_may_name_the_file_itself() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let (file, other) = (here.path().join("conversation_trace.jsonl"), here.path().join("other.jsonl"));
+    for path in [&file, &other] {
+        let line = "{\"timestamp\": 700000, \"input_length\": 40, \"output_length\": 2, \"hash_ids\": [0]}\n";
+        fs::write(path, line).expect("the file is written");
+    }
+    let folder =
+        command::folder("[workload]\ntrace = 'mooncake_conversation'\nwindow_s = [600.0, 900.0]\nload = 'native'\n");
+    let plan = |value: &Path| with_environment(folder.path(), &["plan", "x.toml"], "NETKV_TRACE_DIR", value);
+    let found = plan(&file);
+    assert!(found.stdout.contains("trace: conversation_trace.jsonl, not the published file"), "{}", found.stderr);
+    let answered = plan(&other).stderr;
+    assert!(
+        answered.contains("$NETKV_TRACE_DIR names the file") && answered.contains("which is none of these"),
+        "{answered}"
+    );
+    let refused = with_environment(folder.path(), &["trace", "fetch", "burstgpt_1"], "NETKV_TRACE_DIR", &other);
+    assert_eq!(refused.code, Some(64), "{}", refused.stderr);
+}
+
+/// Serves one file once; its address.
+fn server(body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = format!("http://{}", listener.local_addr().expect("it has an address"));
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let reader = BufReader::new(stream.try_clone().expect("a second handle"));
+        let first = reader.lines().map_while(Result::ok).take_while(|line| !line.is_empty()).next();
+        assert!(first.is_some_and(|line| line.contains("/Azure/AzurePublicDataset/")), "the path is the published one");
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+        stream.write_all(format!("{head}{body}").as_bytes()).expect("the client listens");
+    });
+    address
+}
+
+#[test]
+fn a_trace_is_fetched_from_a_mirror_and_said_to_be_unverified() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let names = check(here.path(), &["trace", "fetch"], 0).stdout;
+    assert!(names.contains("azure_2023_conv") && names.contains("checksum not known"), "{names}");
+    let fetch = |name: &str, mirror: &str| {
+        netkv(
+            here.path(),
+            &["trace", "fetch", name, "--to", ".", "--mirror", mirror, "--attempts", "1", "--timeout-s", "5"],
+        )
+    };
+    let fetched = fetch("azure_2023_conv", &server(AZURE));
+    assert_eq!(fetched.code, Some(0), "{}", fetched.stderr);
+    assert!(fetched.stderr.contains("the file will be unverified") && fetched.stderr.contains("CC BY 4.0"));
+    assert_eq!(fs::read_to_string(here.path().join("AzureLLMInferenceTrace_conv.csv")).expect("it is there"), AZURE);
+    let again = fetch("azure_2023_conv", "http://127.0.0.1:1");
+    assert!(again.code == Some(0) && again.stderr.contains("is there already: unverified"), "{}", again.stderr);
+
+    // One whose checksum is known, and is not this.
+    let wrong = fetch("azure_2023_code", &server(AZURE));
+    assert_eq!(wrong.code, Some(65), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("and the file has 320117"), "{}", wrong.stderr);
+    assert!(!here.path().join("AzureLLMInferenceTrace_code.csv").exists());
+    let pointer = fetch("azure_2024_code", "http://127.0.0.1:1");
+    assert_eq!(pointer.code, Some(75), "nobody listens there: {}", pointer.stderr);
+    let unknown = check(here.path(), &["trace", "fetch", "azure"], 64).stderr;
+    assert!(unknown.contains("azure is not a known trace; allowed: azure_2023_code, "), "{unknown}");
+}
