@@ -92,7 +92,7 @@ def incast(family="incast", senders=(2, 4, 8, 16, 32), queue_bytes=QUEUE_BYTES):
     """n instances of a rack into one interface: at once with equal sizes, and at random times with random sizes."""
     for n in senders:
         fabric = Fabric(instances_per_rack=n + 1)
-        size = max(1600 // n, 60) * MB
+        size = max(400 // n, 12) * MB
         flows = [fabric.flow(0, size, sender, sender + 1, 0) for sender in range(n)]
         yield fabric.case(f"{family}{n}_together", family, flows, queue_bytes)
         source = random.Random(f"{family} {n}")
@@ -116,7 +116,7 @@ def uplink():
         source = random.Random(f"uplink {number}")
         fabric = Fabric(instances_per_rack=8)
         flows = [
-            fabric.flow(source.uniform(0, 0.05), source.uniform(20, 300) * MB, sender, sender, 8 + sender)
+            fabric.flow(source.uniform(0, 0.012), source.uniform(5, 75) * MB, sender, sender, 8 + sender)
             for sender in range(8)
         ]
         yield fabric.case(f"uplink_{number}", "uplink", flows)
@@ -129,8 +129,8 @@ def ecmp():
         fabric = Fabric(spines=4, cores=8)
         flows = []
         for transfer in range(12):
-            start = source.uniform(0, 0.08)
-            size = source.uniform(40, 400) * MB
+            start = source.uniform(0, 0.02)
+            size = source.uniform(10, 100) * MB
             sender, receiver = source.randrange(4), source.randrange(4, 16)
             flows += [
                 fabric.flow(start, size / 4, transfer, sender, receiver, spine=source.randrange(4), core=source.randrange(8))
@@ -140,24 +140,24 @@ def ecmp():
 
 
 def background():
-    """KV transfers beside flows of others of 0.1 to 100 MB that take a third of what the rack's links carry."""
+    """KV transfers beside flows of others of 0.1 to 30 MB that take a third of what the rack's links carry."""
     for number in range(2):
         source = random.Random(f"background {number}")
         fabric = Fabric(spines=2, cores=4)
         flows, now = [], 0.0
-        while now < 0.2:
-            size = math.exp(source.uniform(math.log(0.1), math.log(100))) * MB
+        while now < 0.06:
+            size = math.exp(source.uniform(math.log(0.1), math.log(30))) * MB
             sender, receiver = source.randrange(16), source.randrange(16)
             if fabric.rack(sender) != fabric.rack(receiver):
-                # Mean 14.5 MB; eight rack links of each direction.
-                now += source.expovariate(0.33 * 8 * RACK / (14.5 * MB))
+                # Mean 5.24 MB; eight rack links of each direction.
+                now += source.expovariate(0.33 * 8 * RACK / (5.24 * MB))
                 choice = {"spine": source.randrange(2), "core": source.randrange(4)}
                 flows.append(fabric.flow(now, size, None, sender, receiver, **choice))
         for transfer in range(16):
             choice = {"spine": source.randrange(2), "core": source.randrange(4)}
             sender, receiver = source.randrange(4), source.randrange(4, 16)
-            size = source.uniform(30, 300) * MB
-            flows.append(fabric.flow(source.uniform(0, 0.15), size, transfer, sender, receiver, **choice))
+            size = source.uniform(10, 75) * MB
+            flows.append(fabric.flow(source.uniform(0, 0.05), size, transfer, sender, receiver, **choice))
         yield fabric.case(f"background_{number}", "background", flows)
 
 
