@@ -79,12 +79,6 @@ def transfer_times(case, finish_s):
     return [end[transfer] - start[transfer] for transfer in sorted(start)]
 
 
-def errors(case, there, here):
-    """By transfer, how much longer it takes there than in the fluid model, in percent."""
-    pairs = zip(transfer_times(case, there), transfer_times(case, here))
-    return [100 * (other / own - 1) for other, own in pairs]
-
-
 def quantile(values, share):
     """An order statistic: the least value that `share` of all do not exceed."""
     ordered = sorted(values)

@@ -23,8 +23,8 @@ MOST_PLACES, MOST_LINKS, MOST_FLOWS = 96, 256, 320
 # Ethernet's header is in what a token bucket counts; IPv4 and TCP with time stamps take 52 bytes of a packet.
 MTU, HEADERS, ETHERNET = 1500, 52, 14
 # A bucket's depth in time, and a queue's: with drop-tail queues of some milliseconds a round trip is never more than tens.
-BURST_S, QUEUE_S = 1e-3, 10e-3
-LEAST_BURST, LEAST_QUEUE = 4_000, 30_000
+BURST_S, QUEUE_S = 5e-3, 30e-3
+LEAST_BURST, LEAST_QUEUE = 15_000, 30_000
 PORT = 5000
 MAC = "02:00:00:00:00:01"
 CHUNK = 1 << 17
@@ -104,8 +104,10 @@ def find_places(case):
         for way in (path, back):
             for before, after in zip(way, way[1:]):
                 join(2 * before + 1, 2 * after)
-        join(2 * path[-1] + 1, 2 * back[0])
-        join(2 * back[-1] + 1, 2 * path[0])
+        # The way back takes the same cables.
+        for there, here in zip(path, reversed(back)):
+            join(2 * there, 2 * here + 1)
+            join(2 * there + 1, 2 * here)
     numbers = {}
     number = [numbers.setdefault(find(end), len(numbers)) for end in range(len(parent))]
     return [(number[2 * link], number[2 * link + 1]) for link in range(len(case["links"]))], len(numbers)

@@ -44,7 +44,7 @@ constexpr uint32_t MTU = 9000;
 constexpr uint32_t SEGMENT = MTU - 52;
 constexpr uint32_t FRAMING = 2; // ns-3's point-to-point header
 // Marking begins where the queue alone would add this to a way, about the longest round trip of the fabric; DCTCP wants a
-// seventh of a round trip at least, and bursts want more.
+// seventh of a round trip at least, and bursts want more. But no later than at a quarter of the queue.
 constexpr double MARK_AFTER_S = 30e-6;
 constexpr uint32_t MARK_LEAST_PACKETS = 10;
 constexpr uint64_t LEAD_NS = 2'000'000; // between opening the connections and the case's zero
@@ -263,7 +263,8 @@ void
 AddQueue(const Link& link, uint64_t queueBytes, QueueDiscContainer& queues)
 {
     const uint64_t inTime = static_cast<uint64_t>(MARK_AFTER_S * static_cast<double>(link.bytesPerSecond));
-    const double mark = static_cast<double>(std::max<uint64_t>(inTime, MARK_LEAST_PACKETS * MTU));
+    const uint64_t least = std::max<uint64_t>(inTime, MARK_LEAST_PACKETS * MTU);
+    const double mark = static_cast<double>(std::min(least, queueBytes / 4));
     TrafficControlHelper traffic;
     traffic.SetRootQueueDisc("ns3::RedQueueDisc",
                              "MaxSize",

@@ -38,7 +38,7 @@ PARTS = ["packets", "workload", "tcp"]
 RECORDED = ["tier1_30MB", "tier2_30MB", "tier3_30MB", "incast2_apart", "incast8_together", "incast8_apart",
             "incast32_together", "incast32_apart", "uplink_0", "uplink_1", "uplink_2", "ecmp_0", "ecmp_1", "ecmp_2",
             "background_0", "shallow32_together"]  # fmt: skip
-# Bytes and rates in the namespaces: a hundredth of the bytes over a thousandth of the rate take ten times as long.
+# Bytes and rates in the namespaces are divided by these: a transfer takes 25 times as long.
 TCP_BYTES, TCP_RATE = 40, 1000
 TCP_CASES = ["tier1_300MB", "tier2_300MB", "tier3_300MB", "incast2_together", "incast2_apart", "incast4_together",
              "incast4_apart", "incast8_together", "incast8_apart", "uplink_0", "uplink_1", "uplink_2", "ecmp_0", "ecmp_1",
@@ -70,6 +70,17 @@ def outside(found, margin):
     return names + (["worst"] if max(sizes) > margin["worst"] else [])
 
 
+class Result:
+    """A case's answer and its transfer times, there and in the fluid model."""
+
+    def __init__(self, case, answer, fluid_s):
+        self.answer = answer
+        self.there = engines.transfer_times(case, answer["finish_s"])
+        self.here = engines.transfer_times(case, fluid_s)
+        self.errors = [100 * (there / here - 1) for there, here in zip(self.there, self.here)]
+        print(f"{case['name']}: {', '.join(summary(self.errors))} %", file=sys.stderr, flush=True)
+
+
 def summary(found):
     """Median with its sign, the 95th percentile and the largest of the sizes."""
     sizes = [abs(error) for error in found]
@@ -82,17 +93,19 @@ def family_rows(by_family, margins, extra):
     """A row for each family; whether one is outside its margins."""
     rows, is_outside = [], False
     for family, results in by_family.items():
-        found = [error for errors, _ in results for error in errors]
+        found = [error for result in results for error in result.errors]
+        there, here = (sum(sum(getattr(result, name)) for result in results) for name in ("there", "here"))
         beyond = outside(found, margins.get(family))
         is_outside |= bool(beyond)
         verdict = ("outside: " + ", ".join(beyond)) if beyond else ("within" if family in margins else "not judged")
-        more = [f"{sum(answer[name] for _, answer in results)}" for name in extra]
-        rows.append([family, str(len(results)), str(len(found)), *summary(found), *more, verdict])
+        more = [f"{sum(result.answer[name] for result in results)}" for name in extra]
+        mean = f"{100 * (there / here - 1):+.2f}"
+        rows.append([family, str(len(results)), str(len(found)), mean, *summary(found), *more, verdict])
     return rows, is_outside
 
 
 def print_table(title, rows, extra):
-    head = ["family", "cases", "transfers", "median %", "p95 %", "worst %", *extra, "margins"]
+    head = ["family", "cases", "transfers", "of mean %", "median %", "p95 %", "worst %", *extra, "margins"]
     print(f"\n{title}\n\n{table([head, *rows])}", flush=True)
 
 
@@ -103,10 +116,7 @@ def all_cases(names):
 def in_packets(cases, arguments):
     """Each case in ns-3, with the errors of the fluid model; a few at a time, in order."""
     def measure(case):
-        answer = engines.packets(case)
-        errors = engines.errors(case, answer["finish_s"], engines.fluid(case, arguments.netkv))
-        print(f"{case['name']}: {', '.join(summary(errors))} %", file=sys.stderr, flush=True)
-        return errors, answer
+        return Result(case, engines.packets(case), engines.fluid(case, arguments.netkv))
 
     with ThreadPoolExecutor(arguments.jobs) as pool:
         return list(pool.map(measure, cases))
@@ -130,10 +140,10 @@ def packets_part(arguments):
     engines.build_driver()
     cases = all_cases(arguments.families)
     by_family = {}
-    for case, (errors, answer) in zip(cases, in_packets(cases, arguments)):
-        by_family.setdefault(case["family"], []).append((errors, answer))
+    for case, result in zip(cases, in_packets(cases, arguments)):
+        by_family.setdefault(case["family"], []).append(result)
         if arguments.record and case["name"] in RECORDED:
-            record(case, answer)
+            record(case, result.answer)
     extra = ["packets", "drops", "timeouts"]
     rows, is_outside = family_rows(by_family, MARGINS["packets"], extra)
     print_table("Packets (ns-3, DCTCP) against the fluid model", rows, extra)
@@ -152,19 +162,16 @@ class Cell:
         if apart > 1e-6:
             raise engines.Failed(f"{policy}: the case is not what the cell ran: ends differ by {apart} s")
         self.rest_s, counted = workload.other_parts_s(requests)
-        self.fluid_s, self.packets_s, self.errors = [], [], []
+        self.fluid_s = self.packets_s = math.nan
         self.counted = [transfer in counted for transfer in sorted({flow["transfer"] for flow in self.case["flows"]})]
 
     def measure(self, arguments):
-        fluid = engines.fluid(self.case, arguments.netkv)
-        answer = engines.packets(self.case)
-        times = engines.transfer_times(self.case, fluid), engines.transfer_times(self.case, answer["finish_s"])
-        self.errors = engines.errors(self.case, answer["finish_s"], fluid)
+        result = Result(self.case, engines.packets(self.case), engines.fluid(self.case, arguments.netkv))
         self.fluid_s, self.packets_s = (
-            workload.mean([arguments.shorter * time for time, counts in zip(each, self.counted) if counts])
-            for each in times
+            workload.mean([arguments.shorter * time for time, counts in zip(times, self.counted) if counts])
+            for times in (result.here, result.there)
         )
-        return self.errors, answer
+        return result
 
 
 def lower(one, other, what):
@@ -190,13 +197,17 @@ def policy_rows(cells):
 
 def same_piece(cell, arguments):
     """The transfers of a cell that enter first, at several lengths, and with rates divided as well as bytes."""
-    cases = [workload.make_case(cell.rows, f"{PIECE} transfers, {length} times shorter", length, PIECE)[0] for length in LENGTHS]
+    named = [(length, f"{PIECE} transfers, {length} times shorter") for length in LENGTHS]
+    cases = [workload.make_case(cell.rows, name, length, PIECE)[0] for length, name in named]
     slower, _ = workload.make_case(cell.rows, f"{PIECE} transfers, bytes and rates over {LENGTHS[0]}", 1, PIECE)
     cases.append(families.scaled(slower, LENGTHS[0], LENGTHS[0]))
     results = in_packets(cases, arguments)
     if arguments.record:
-        record({**cases[0], "name": "workload_piece"}, results[0][1])
-    return [[case["name"], *summary(errors)] for case, (errors, _) in zip(cases, results)]
+        record({**cases[0], "name": "workload_piece"}, results[0].answer)
+    rows = [["", "of mean %", "median %", "p95 %", "worst %"]]
+    for case, result in zip(cases, results):
+        rows.append([case["name"], f"{100 * (sum(result.there) / sum(result.here) - 1):+.2f}", *summary(result.errors)])
+    return rows
 
 
 def workload_part(arguments):
@@ -215,7 +226,7 @@ def workload_part(arguments):
     is_outside |= any(abs(float(row[3])) > limits["mean"] for row in means[1:])
     is_outside |= any(abs(float(row[3])) > limits["gain_points"] for row in gains[1:])
     if not arguments.no_scales:
-        print(f"\nThe same piece at several scales\n\n{table([['', 'median %', 'p95 %', 'worst %'], *same_piece(cells[-1], arguments)])}")
+        print(f"\nThe same piece at several scales\n\n{table(same_piece(cells[-1], arguments))}", flush=True)
     return is_outside
 
 
@@ -230,9 +241,7 @@ def tcp_part(arguments):
         fluid = engines.fluid(case, arguments.netkv)
         for _ in range(arguments.repeats):
             answer = kernel_tcp.run(case, arguments.congestion_control)
-            errors = engines.errors(case, answer["finish_s"], fluid)
-            print(f"tcp {case['name']}: {', '.join(summary(errors))} %", file=sys.stderr, flush=True)
-            by_family.setdefault(case["family"], []).append((errors, answer))
+            by_family.setdefault(case["family"], []).append(Result(case, answer, fluid))
     rows, is_outside = family_rows(by_family, MARGINS["tcp"], [])
     kernel = f"Linux {answer.get('kernel', '')}, {arguments.congestion_control}"
     print_table(f"The kernel's TCP ({kernel}) against the fluid model", rows, [])
