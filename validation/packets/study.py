@@ -104,8 +104,8 @@ def family_rows(by_family, margins, extra):
     return rows, is_outside
 
 
-def print_table(title, rows, extra):
-    head = ["family", "cases", "transfers", "of mean %", "median %", "p95 %", "worst %", *extra, "margins"]
+def print_table(title, rows, extra, what="family"):
+    head = [what, "cases", "transfers", "of mean %", "median %", "p95 %", "worst %", *extra, "margins"]
     print(f"\n{title}\n\n{table([head, *rows])}", flush=True)
 
 
@@ -219,7 +219,7 @@ def workload_part(arguments):
     by_policy = {cell.policy: [result] for cell, result in zip(cells, results)}
     rows, is_outside = family_rows(by_policy, dict.fromkeys(by_policy, MARGINS["packets"]["workload"]), extra)
     title = f"The paper's RAG workload, {arguments.shorter} times shorter, in packets; requests of {cells[0].trace}"
-    print_table(title, rows, extra)
+    print_table(title, rows, extra, "policy")
     means, gains = policy_rows(cells)
     print(f"\n{table(means)}\n\n{table(gains)}", flush=True)
     limits = MARGINS["packets"]["workload"]

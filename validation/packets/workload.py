@@ -23,7 +23,7 @@ def read_cell(netkv, policy, seed=1):
     which = f"application=rag,workload.capacity_ratio=1.0,policy.name={policy},seed={seed}"
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / "transfers.csv", Path(folder) / "requests.csv"]
-        command = [netkv, "cell", EXPERIMENT, which, "--json", "--results", folder]
+        command = [netkv, "cell", EXPERIMENT, which, "--json", "--out", folder]
         shown = json.loads(engines.run([*command, "--transfers", files[0], "--requests", files[1]]))
         tables = [list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8")))) for file in files]
     return tables[0], tables[1], shown["trace"]
@@ -50,14 +50,15 @@ def make_case(rows, name, shorter, first=None):
 
     requests = sorted({int(row["request"]) for row in rows})[:first]
     rows = [row for row in rows if int(row["request"]) in set(requests)]
-    zero = min(int(row["entered_ns"]) for row in rows)
+    # A flow of a case enters a way's latency after its start.
+    starts = [int(row["entered_ns"]) - int(row["latency_ns"]) for row in rows]
+    zero = min(starts)
     flows = []
-    for row in rows:
+    for row, start_ns in zip(rows, starts):
         path, capacities = numbers(row["path_links"]), numbers(row["path_bytes_per_s"])
         assert sum(latencies[len(path)]) == int(row["latency_ns"]), "the fabric is the paper's"
-        start_ns = int(row["entered_ns"]) - zero
         flows.append({
-            "id": len(flows), "start_s": round(start_ns / shorter) * 1e-9,
+            "id": len(flows), "start_s": round((start_ns - zero) / shorter) * 1e-9,
             "size_bytes": max(1, int(row["flow_bytes"]) // shorter), "path": way(path, capacities), "rate_cap_Bps": None,
             "back": way(numbers(row["way_back_links"]), capacities[::-1]), "transfer": int(row["request"]),
         })  # fmt: skip
