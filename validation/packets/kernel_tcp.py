@@ -19,6 +19,7 @@ import subprocess
 import time
 
 CLONE_NEWNET = 0x40000000
+PR_SET_PDEATHSIG = 1
 MOST_PLACES, MOST_LINKS, MOST_FLOWS = 96, 256, 320
 # Ethernet's header is in what a token bucket counts; IPv4 and TCP with time stamps take 52 bytes of a packet.
 MTU, HEADERS, ETHERNET = 1500, 52, 14
@@ -270,6 +271,8 @@ def run(case, congestion_control="cubic", limit_s=60):
         child = os.fork()
         if child == 0:
             try:
+                # The sender holds the namespaces open too: it dies with its parent, whatever that dies of.
+                libc_call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
                 send_all(case, [sender for sender, _ in pairs], zero)
             finally:
                 os._exit(0)
