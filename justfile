@@ -58,6 +58,10 @@ bench *args:
 validate *args:
     python3 validation/compare.py {{args}}
 
+# Compare the fluid model with packets (ns-3) and with the kernel's TCP; docs/validation.md says what must be installed.
+packets *args:
+    python3 validation/packets/study.py {{args}}
+
 # The API documentation.
 doc:
     cargo doc --workspace --no-deps

@@ -112,6 +112,11 @@ impl FlowNetwork {
         self.allocation.remove(slot);
     }
 
+    /// The links that a flow takes, in order.
+    pub fn path(&self, flow: FlowId) -> Vec<LinkId> {
+        self.allocation.path(flow.get()).map(LinkId::from_index).collect()
+    }
+
     /// The flows that cross a link, in no particular order.
     pub fn flows_on(&self, link: LinkId) -> impl Iterator<Item = FlowId> {
         self.allocation.members(link.index()).map(FlowId::new)

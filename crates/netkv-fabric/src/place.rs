@@ -53,6 +53,17 @@ pub struct LinkPlace {
 }
 
 impl FatTree {
+    /// The other direction of a link's cable.
+    ///
+    /// # Panics
+    /// If the tree has no such link.
+    pub fn reverse(&self, link: LinkId) -> LinkId {
+        assert!(link.index() < self.n_links(), "{link:?} is not one of {} links", self.n_links());
+        let (mut of_kind, n) = (self.links_of(self.kind(link)), self.links_of(self.kind(link)).count() as u32);
+        let first = of_kind.next().expect("a fabric has links of every kind").get();
+        LinkId::new(first + (link.get() - first + n / 2) % n)
+    }
+
     /// Where a link is.
     ///
     /// # Panics
@@ -105,6 +116,17 @@ mod tests {
         ];
         assert_eq!(seen, expect);
         assert_eq!(places[2].switch, places[3].switch, "over one core");
+    }
+
+    #[test]
+    fn the_reverse_of_a_link_is_in_the_same_place_the_other_way() {
+        let tree = tree();
+        for link in (0..tree.n_links()).map(LinkId::from_index) {
+            let (one, other) = (tree.place(link), tree.place(tree.reverse(link)));
+            assert_ne!(one.direction, other.direction);
+            assert_eq!(LinkPlace { direction: one.direction, ..other }, one);
+            assert_eq!(tree.reverse(tree.reverse(link)), link);
+        }
     }
 
     #[test]

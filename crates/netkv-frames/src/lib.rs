@@ -17,6 +17,7 @@ mod schema;
 mod student;
 mod summary;
 mod table;
+mod transfers;
 mod words;
 
 pub use cells::{AxisValue, CellRow, CellStatus, cell_statuses, cells_table};
@@ -31,6 +32,7 @@ pub use schema::{ColumnDoc, TableKind, schema};
 pub use student::student_t_quantile;
 pub use summary::{SummaryOptions, summary_table};
 pub use table::{Column, ColumnData, Table};
+pub use transfers::transfers_table;
 pub use words::{distinct, same};
 
 /// Version of the tables' layout: a change of columns raises it.

@@ -57,6 +57,7 @@ mod tests {
     use crate::schema::{TableKind, schema};
     use crate::{
         AxisValue, CellRow, CellStatus, SummaryOptions, cells_table, links_tables, priced_cells, summary_table,
+        transfers_table,
     };
     use netkv_sim::{METRICS, Observations, RunTotals, Value};
 
@@ -97,6 +98,7 @@ mod tests {
             (TableKind::Summary, summary_table(&axes, &[row], &options)),
             (TableKind::Requests, requests_table(&place(), &request_columns(&nothing()))),
             (TableKind::Links, links_tables(&place(), &Observations::default()).next().unwrap()),
+            (TableKind::Transfers, transfers_table(&place(), &[])),
         ];
         for (kind, table) in tables {
             let documented = schema().into_iter().filter(|doc| doc.table == kind.name());

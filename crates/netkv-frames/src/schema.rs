@@ -15,13 +15,16 @@ pub enum TableKind {
     Requests,
     /// A row for each link and window of time.
     Links,
+    /// A row for each flow of each KV transfer.
+    Transfers,
     /// When, where and with what each cell was run.
     Provenance,
 }
 
 impl TableKind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Cells, Self::Summary, Self::Requests, Self::Links, Self::Provenance];
+    pub const ALL: [Self; 6] =
+        [Self::Cells, Self::Summary, Self::Requests, Self::Links, Self::Transfers, Self::Provenance];
 
     /// Its name, which is also that of its file, without ".parquet".
     pub const fn name(self) -> &'static str {
@@ -30,6 +33,7 @@ impl TableKind {
             Self::Summary => "summary",
             Self::Requests => "requests",
             Self::Links => "links",
+            Self::Transfers => "transfers",
             Self::Provenance => "provenance",
         }
     }
@@ -40,6 +44,7 @@ impl TableKind {
             Self::Summary => SUMMARY,
             Self::Requests => REQUESTS,
             Self::Links => LINKS,
+            Self::Transfers => TRANSFERS,
             Self::Provenance => PROVENANCE,
         }
     }
@@ -148,6 +153,35 @@ const LINKS: &[(&str, &str, &str, &str)] = &[
     ("capacity_bytes_per_s", "integer", "bytes/s", "what it can carry when nothing else uses it"),
     ("kv_ratio", "float", "1", "share of that used by KV transfers, mean over the window"),
     ("background_ratio", "float", "1", "share of that used by traffic of others, mean over the window"),
+];
+
+const TRANSFERS: &[(&str, &str, &str, &str)] = &[
+    ("cell", "integer", "-", "number of the cell"),
+    ("seed", "integer", "-", "its seed"),
+    AXIS,
+    TRACE,
+    ("request", "integer", "-", "the request whose KV cache is moved"),
+    ("rank", "integer", "-", "number of the flow among those of the transfer"),
+    ("prefill_instance", "integer", "-", "the instance that sends"),
+    ("decode_instance", "integer", "-", "the instance that receives"),
+    ("source_gpu", "integer", "-", "the GPU that sends; with pooled interfaces its number is that of the instance"),
+    ("destination_gpu", "integer", "-", "the GPU that receives; likewise"),
+    ("tier", "integer", "-", "how far apart the two are: 0 node, 1 rack, 2 pod, 3 between pods"),
+    ("flow_bytes", "integer", "bytes", "what the flow moves"),
+    ("start_ns", "integer", "ns", "when the decode instance had memory and the transfer's set-up began"),
+    ("latency_ns", "integer", "ns", "latency of the way, a part of the time from then until the flow entered"),
+    ("entered_ns", "integer", "ns", "when the flow entered the network: it takes bandwidth from then on"),
+    ("flow_end_ns", "integer", "ns", "when its last byte was there"),
+    ("transfer_end_ns", "integer", "ns", "when the last byte of all flows of the transfer was there"),
+    ("path_hash", "text", "-", "what equal-cost multi-path routing went by, in hexadecimal"),
+    ("path_links", "text", "-", "numbers of its links, in order, when it entered: those of the links table"),
+    (
+        "path_bytes_per_s",
+        "text",
+        "bytes/s",
+        "what each of these could carry for flows then, the share of others taken off",
+    ),
+    ("way_back_links", "text", "-", "the same cables the other way, in the order in which an answer takes them"),
 ];
 
 const PROVENANCE: &[(&str, &str, &str, &str)] = &[

@@ -24,6 +24,7 @@ pub use measure::{
     METRICS, Metric, OutputDigest, RankingCounts, RequestRecord, RunEnd, RunOutput, RunTotals, Tally, TtftParts, Value,
     metric_index, metrics,
 };
+pub use network::FlowRecord;
 pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};
 pub use run::{run, run_by, run_checked, run_observed, run_streamed, run_with};
 pub use scenario::{

@@ -6,6 +6,7 @@
 mod cluster;
 #[cfg(test)]
 pub(crate) mod examples;
+mod flow_log;
 mod layerwise;
 mod ledger;
 mod others;
@@ -14,6 +15,7 @@ mod topology;
 mod traffic;
 mod zones;
 
+pub use flow_log::FlowRecord;
 pub(crate) use layerwise::Progress;
 pub(crate) use ledger::Ledger;
 pub(crate) use telemetry::LinkMonitor;
@@ -81,6 +83,11 @@ impl Network {
     /// Which instance is where.
     pub(crate) const fn topology(&self) -> &Topology {
         &self.topology
+    }
+
+    /// Keeps a record of every flow of a transfer from now on.
+    pub(crate) const fn keep_flows(&mut self) {
+        self.traffic.keep_flows();
     }
 
     /// Flows and transfers.

@@ -63,6 +63,9 @@ fn run_stretched(scenario: &Scenario, max_stretch: u32, sink: &mut dyn FnMut(Req
 /// As [`run`]; and if the windows have no length.
 pub fn run_observed(scenario: &Scenario, config: &ObserveConfig) -> (RunOutput, Observations) {
     let mut simulation = Simulation::new(scenario, u32::MAX);
+    if config.flows {
+        simulation.network_mut().keep_flows();
+    }
     let mut watcher = Watcher::new(simulation.present().network, config);
     let mut requests = Vec::with_capacity(scenario.workload.len());
     while !simulation.is_done() {

@@ -117,6 +117,11 @@ impl<'a> Simulation<'a> {
         &mut self.scheduler
     }
 
+    /// Where bytes move: to be told to keep a record of every flow.
+    pub(crate) const fn network_mut(&mut self) -> &mut Network {
+        &mut self.network
+    }
+
     /// The next event; records of requests that leave with it go to `sink`, in order of arrival.
     pub(crate) fn step(&mut self, sink: &mut dyn FnMut(RequestRecord)) {
         let (time, event) = self.queue.pop().expect("a request that is not finished has an event to come");

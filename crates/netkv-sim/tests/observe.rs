@@ -33,7 +33,7 @@ fn random_scenario(seed: u64) -> Scenario {
 }
 
 fn watched(every: SimDuration) -> ObserveConfig {
-    ObserveConfig { every, kinds: LinkKind::ALL.to_vec() }
+    ObserveConfig { every, kinds: LinkKind::ALL.to_vec(), flows: true }
 }
 
 /// By kind: mean share over the whole run, all traffic and the background, from the sums over windows.
@@ -104,7 +104,7 @@ fn every_transfer_is_seen_when_its_record_says() {
 #[test]
 fn only_links_that_were_asked_for_are_watched() {
     let scenario = random_scenario(1);
-    let config = ObserveConfig { every: millis(1000), kinds: vec![LinkKind::Pod, LinkKind::Rack] };
+    let config = ObserveConfig { every: millis(1000), kinds: vec![LinkKind::Pod, LinkKind::Rack], flows: false };
     let (_, seen) = run_observed(&scenario, &config);
     // 4 racks x 2 spines and 2 pods x 2 cores, both ways.
     assert_eq!(seen.links.len(), 2 * (8 + 4));

@@ -89,6 +89,7 @@ Examples:
   netkv cell experiments/load.toml 137 --timeline timeline.json    for ui.perfetto.dev
   netkv cell experiments/load.toml 137 --links links.parquet --every 0.1
   netkv cell experiments/load.toml 137 --heatmap fabric.png
+  netkv cell experiments/load.toml 137 --transfers transfers.csv    or transfers.parquet: every flow with its links
 Watching a run changes nothing in it: its digest is the same.")]
     Cell(CellArgs),
     /// Show why a request was decoded where it was, and what every other choice would have brought

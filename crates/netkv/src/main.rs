@@ -25,6 +25,7 @@ mod recorded;
 mod requests;
 mod results;
 mod sweep;
+mod table_file;
 mod tables;
 mod timeline;
 mod watch;

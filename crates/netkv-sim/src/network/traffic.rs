@@ -5,6 +5,7 @@
 //!
 //! A state machine that can be copied and played on: the clairvoyant yardstick does just that.
 
+use super::flow_log::{FlowLog, FlowRecord};
 use super::layerwise::{Progress, even_rate};
 use super::topology::Topology;
 use netkv_fabric::{FlowNetwork, Path};
@@ -73,11 +74,12 @@ pub(crate) struct Traffic {
     entering: Vec<TransferId>,
     /// Memory that is used again and again.
     ended: Vec<FlowId>,
+    log: FlowLog,
 }
 
 impl Traffic {
     /// None on these links.
-    pub(super) const fn new(links: FlowNetwork) -> Self {
+    pub(super) fn new(links: FlowNetwork) -> Self {
         Self {
             links,
             routes: Vec::new(),
@@ -85,7 +87,18 @@ impl Traffic {
             spare: Vec::new(),
             entering: Vec::new(),
             ended: Vec::new(),
+            log: FlowLog::default(),
         }
+    }
+
+    /// Keeps a record of every flow of a transfer from now on.
+    pub(super) const fn keep_flows(&mut self) {
+        self.log.keep();
+    }
+
+    /// The records that are kept, in the order in which flows entered.
+    pub(crate) fn flows(&self) -> &[FlowRecord] {
+        self.log.records()
     }
 
     /// The links and their flows.
@@ -154,10 +167,41 @@ impl Traffic {
             let (source, destination) = topology.ends(order.prefill, order.decode, rank);
             let hash = topology.hash(order.request, rank);
             let flow = self.launch(topology, now, FlowRoute { owner: Some(transfer), source, destination, hash }, size);
+            self.record(topology, now, flow, (transfer, rank, size));
             if is_paced && size > Bytes::ZERO {
                 self.transfers[transfer.index()].paced.push((flow, size));
             }
         }
+    }
+
+    /// Keeps a record of a transfer's flow that has just entered, if that is asked for.
+    fn record(&mut self, topology: &Topology, now: SimTime, flow: FlowId, part: (TransferId, u32, Bytes)) {
+        let Self { log, links, transfers, routes, .. } = self;
+        log.enter(flow, || {
+            let (transfer, rank, bytes) = part;
+            let &Transfer { order, begun, .. } = &transfers[transfer.index()];
+            let FlowRoute { source, destination, hash, .. } = routes[flow.index()];
+            let path = links.path(flow);
+            let tier = topology.tier(order.prefill, order.decode);
+            FlowRecord {
+                request: order.request,
+                rank,
+                prefill: topology.cluster().prefill()[order.prefill],
+                decode: topology.cluster().decode()[order.decode],
+                source,
+                destination,
+                tier,
+                bytes,
+                hash,
+                capacities: path.iter().map(|&link| links.capacity(link)).collect(),
+                way_back: path.iter().rev().map(|&link| topology.tree().reverse(link)).collect(),
+                path,
+                begun,
+                latency: topology.latency(tier),
+                entered: now,
+                ended: None,
+            }
+        });
     }
 
     /// A flow enters the network.
@@ -185,6 +229,7 @@ impl Traffic {
                 of_others += 1;
                 continue;
             };
+            self.log.end(*flow, now);
             let left = &mut self.transfers[transfer.index()].flows_left;
             *left -= 1;
             if *left == 0 {

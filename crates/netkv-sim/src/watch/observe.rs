@@ -1,10 +1,11 @@
-//! A run that is watched: what crossed each link in each window of time, and when each transfer took place.
+//! A run that is watched: what crossed each link in each window of time, when each transfer took place, and if asked
+//! for its flows.
 //!
 //! The watcher reads the links' counters between two events and touches nothing: it is no event itself, and a watched
 //! run leaves the same output as one that nobody watches, to the last bit. Whoever does not ask pays nothing.
 
 use crate::measure::RequestRecord;
-use crate::network::Network;
+use crate::network::{FlowRecord, Network};
 use crate::scenario::Scenario;
 use netkv_fabric::{LinkKind, LinkPlace};
 use netkv_units::{BytesPerSec, LinkId, Nanobytes, RequestId, SimDuration, SimTime};
@@ -16,6 +17,8 @@ pub struct ObserveConfig {
     pub every: SimDuration,
     /// Links of these kinds.
     pub kinds: Vec<LinkKind>,
+    /// Every flow of every transfer too.
+    pub flows: bool,
 }
 
 /// A link that was watched.
@@ -62,6 +65,8 @@ pub struct Observations {
     pub crossed: Vec<Crossed>,
     /// Every transfer, by request; also those of no bytes.
     pub transfers: Vec<TransferRecord>,
+    /// The flows of these, in the order in which they entered the network, if that was asked for; none of no bytes.
+    pub flows: Vec<FlowRecord>,
 }
 
 impl Observations {
@@ -140,6 +145,7 @@ impl Watcher {
         if end > self.seen.ends.last().copied().unwrap_or_default() {
             self.end_window(network, end);
         }
+        self.seen.flows = network.traffic().flows().to_vec();
         self.seen
     }
 }

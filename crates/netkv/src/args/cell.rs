@@ -43,6 +43,9 @@ pub struct WatchArgs {
     /// Write one row for each link and window of time: which share of it KV transfers and background used
     #[arg(long, value_name = "FILE.parquet", conflicts_with = "timing", value_hint = ValueHint::FilePath)]
     pub links: Option<PathBuf>,
+    /// Write one row for each flow of each KV transfer: from where to where, how much, when, over which links
+    #[arg(long, value_name = "FILE.csv|FILE.parquet", conflicts_with = "timing", value_hint = ValueHint::FilePath)]
+    pub transfers: Option<PathBuf>,
     /// Draw the links' load over time
     #[arg(long, value_name = "FILE.png|FILE.svg", conflicts_with = "timing", value_hint = ValueHint::FilePath)]
     pub heatmap: Option<PathBuf>,

@@ -17,7 +17,7 @@ use serde_json::{Map, Value as Json};
 /// Runs the cell and prints its metrics, or its timing.
 pub fn cell(args: &CellArgs) -> Result<Ending, Failure> {
     watch::check(&args.watch)?;
-    args.requests.as_deref().map_or(Ok(()), requests::check)?;
+    requests::check(args.requests.as_deref())?;
     let experiment = load(&args.experiment, args.place.quick, &args.changes)?;
     let cell = find_cell(&experiment, &args.cell)?;
     let scenario = Workloads::new().scenario(&cell);
