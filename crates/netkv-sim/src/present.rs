@@ -2,6 +2,7 @@
 //! a run and what checks it.
 
 use crate::gpu::{DecodePool, PrefillPool};
+use crate::measure::RunTotals;
 use crate::network::Network;
 use crate::requests::Requests;
 use crate::scenario::Scenario;
@@ -20,4 +21,28 @@ pub(crate) struct Present<'a> {
     /// Caught up with `now` if anybody is to look at its batches.
     pub decode: &'a DecodePool,
     pub network: &'a Network,
+}
+
+impl Present<'_> {
+    /// The totals of a run that is done, what was counted on the way given.
+    ///
+    /// # Panics
+    /// If something of a request is left anywhere.
+    pub(crate) fn totals(&self, counted: RunTotals) -> RunTotals {
+        self.prefill.check_empty();
+        self.decode.check_empty();
+        self.network.check_empty();
+        let last_arrival = self.scenario.workload.last_arrival();
+        let (link_utilisation_ratio, background_ratio) = self.network.mean_use(self.now);
+        RunTotals {
+            gpus: self.scenario.fabric.shape.gpus(),
+            end: self.now,
+            prefill_utilisation_ratio: self.prefill.utilisation_ratio(last_arrival),
+            decode_utilisation_ratio: self.decode.utilisation_ratio(last_arrival),
+            link_utilisation_ratio,
+            background_ratio,
+            transfers_in_flight_max: self.network.most_transfers_in_flight(),
+            ..counted
+        }
+    }
 }

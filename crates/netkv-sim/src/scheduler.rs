@@ -4,12 +4,14 @@
 //! its own books.
 
 mod known;
+mod local;
 mod lookahead;
 mod oracle;
 mod question;
 mod rankings;
 mod signals;
 
+pub(crate) use local::keeps;
 pub use lookahead::Foreseen;
 pub(crate) use question::Question;
 pub use question::{Considered, Decision};

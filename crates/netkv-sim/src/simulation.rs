@@ -10,8 +10,8 @@ use crate::measure::{RequestRecord, RunEnd, RunTotals, is_counted};
 use crate::network::{Network, Progress, TransferId};
 use crate::present::Present;
 use crate::requests::Requests;
-use crate::scenario::{PrefillMode, Scenario, SelectionMoment};
-use crate::scheduler::Scheduler;
+use crate::scenario::{LocalRule, PrefillMode, Scenario, SelectionMoment};
+use crate::scheduler::{Scheduler, keeps};
 use netkv_units::{RequestId, SimTime};
 
 /// A run in progress.
@@ -182,11 +182,30 @@ impl<'a> Simulation<'a> {
         let request = self.arrivals.take(|own, blocks| self.requests.push(own, blocks));
         self.push(self.arrivals.next_arrival(), Event::Arrival);
         if self.scenario.can_ever_fit(self.requests[request].own()) {
-            self.send_to_prefill(request);
+            match self.choose_local(request) {
+                Some(decode) => self.keep_local(request, decode),
+                None => self.send_to_prefill(request),
+            }
         } else {
             self.totals.rejected += 1;
             self.requests.refuse(request);
         }
+    }
+
+    /// The decode instance that computes an arriving request's prompt itself; none if a prefill instance is to.
+    fn choose_local(&mut self, request: RequestId) -> Option<usize> {
+        if self.scenario.local_prefill.rule == LocalRule::Never {
+            return None;
+        }
+        self.decode.catch_up(self.now);
+        keeps(present!(self), request)
+    }
+
+    /// Gives an arriving request to a decode instance that computes its prompt itself.
+    fn keep_local(&mut self, request: RequestId, decode: usize) {
+        self.requests.keep_local(request);
+        self.assign_decode(request, decode);
+        self.hand_over(request);
     }
 
     /// Gives an arriving request to a prefill instance.
@@ -367,11 +386,11 @@ impl<'a> Simulation<'a> {
         self.wake_prefill(wakes, prefill);
     }
 
-    /// A request waits for memory on its decode instance from now on, and is moved when it has it.
+    /// A request waits for memory on its decode instance from now on, and is moved, or computed there, when it has it.
     fn hand_over(&mut self, request: RequestId) {
         let state = &self.requests[request];
-        let decode = state.assigned();
-        self.decode.hand_over(self.now, decode, request, state.own().input_tokens);
+        let (decode, to_compute) = (state.assigned(), state.local_member(request, self.scenario));
+        self.decode.hand_over(self.now, decode, (request, state.own().input_tokens), to_compute);
         self.admit_waiting(decode);
         self.wake_decode(decode);
     }
@@ -383,6 +402,7 @@ impl<'a> Simulation<'a> {
         for &(back, request) in &admitted.returning {
             self.queue.push(back, Event::SwappedIn { request });
         }
+        admitted.local.iter().for_each(|&(request, grant)| self.requests.admit_local(request, grant));
         for &(request, grant) in &admitted.granted {
             let state = &self.requests[request];
             let (instances, input_tokens) = ((state.prefill(), decode), state.own().input_tokens);
@@ -445,6 +465,9 @@ impl<'a> Simulation<'a> {
     fn turn_decode(&mut self, decode: usize, generation: u32) {
         let mut end = std::mem::take(&mut self.scratch.stretch_end);
         if self.decode.turn(self.now, decode, generation, &mut end) {
+            if let Some(computed) = end.computed {
+                self.requests.end_local(computed.request, computed.start, self.now);
+            }
             end.finished.iter().for_each(|member| self.finish_request(member));
             end.preempted.iter().for_each(|member| self.requests.preempt(member.request));
             self.totals.preemptions += end.preempted.len() as u64;
@@ -473,22 +496,8 @@ impl<'a> Simulation<'a> {
 
     /// What the run leaves, once it is done. Nothing of any request is left anywhere then.
     pub(crate) fn into_end(self) -> RunEnd {
-        self.prefill.check_empty();
-        self.decode.check_empty();
-        self.network.check_empty();
-        let last_arrival = self.scenario.workload.last_arrival();
-        let (link_utilisation_ratio, background_ratio) = self.network.mean_use(self.now);
-        let totals = RunTotals {
-            gpus: self.scenario.fabric.shape.gpus(),
-            end: self.now,
-            prefill_utilisation_ratio: self.prefill.utilisation_ratio(last_arrival),
-            decode_utilisation_ratio: self.decode.utilisation_ratio(last_arrival),
-            link_utilisation_ratio,
-            background_ratio,
-            transfers_in_flight_max: self.network.most_transfers_in_flight(),
-            rankings: self.scheduler.into_counts(),
-            ..self.totals
-        };
+        let totals = self.present().totals(self.totals.clone());
+        let totals = RunTotals { rankings: self.scheduler.into_counts(), ..totals };
         RunEnd { tbt_histogram: self.decode.into_gaps(), totals }
     }
 }

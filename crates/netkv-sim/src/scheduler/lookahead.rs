@@ -136,7 +136,7 @@ impl<'a> Future<'a> {
         let mut instance = present.decode.instances()[decode].clone();
         let input_tokens = present.requests.prompt(request).input_tokens;
         instance.assign(input_tokens, present.scenario.kv.in_blocks(input_tokens));
-        instance.hand_over(request, input_tokens);
+        instance.hand_over(request, input_tokens, None);
         Self {
             present,
             request,
