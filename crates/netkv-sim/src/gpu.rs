@@ -24,6 +24,7 @@ pub(crate) use decode_pool::DecodePool;
 pub(crate) use kv_memory::Prompt;
 pub use kv_memory::{Grant, Holding, KvMemory};
 pub(crate) use member::Member;
+pub(crate) use prefill_engine::Running;
 pub(crate) use prefill_pool::{PrefillInstance, PrefillPool};
 pub use prefix_cache::{PrefixCache, PrefixMatch, Slot};
 pub use stretch::tbt_histogram;

@@ -1,9 +1,9 @@
 //! Everything as it is at one instant, for those who look and change nothing: the scheduler, the yardstick, what watches
 //! a run and what checks it.
 
-use crate::gpu::{DecodePool, PrefillPool};
+use crate::gpu::{DecodePool, PrefillPool, Running};
 use crate::measure::RunTotals;
-use crate::network::Network;
+use crate::network::{Network, Progress};
 use crate::requests::Requests;
 use crate::scenario::Scenario;
 use netkv_units::SimTime;
@@ -45,4 +45,10 @@ impl Present<'_> {
             ..counted
         }
     }
+}
+
+/// How far an instance is with a prompt of its present batch, as a transfer that goes on beside it sees that.
+pub(crate) fn progress(pool: &PrefillPool, prefill: usize, running: &Running) -> Progress {
+    let until = pool.instances()[prefill].batch_end();
+    Progress { present: running.present, computing: running.computing, until }
 }

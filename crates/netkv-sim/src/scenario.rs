@@ -254,6 +254,17 @@ pub struct LocalPrefillConfig {
     pub rule: LocalRule,
     /// Prompt tokens that an iteration computes beside its batch, at the most.
     pub chunk_tokens: u32,
+    /// How long an iteration with a chunk lasts.
+    pub pass: MixedPass,
+}
+
+/// How long a decode iteration with a chunk of a prompt beside it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MixedPass {
+    /// As long as both, one after the other.
+    Separate,
+    /// As long as both, but what either takes for nothing (reading the weights, launching kernels) is taken once, the larger.
+    Joint,
 }
 
 /// Which prompts a decode instance computes itself: decided when a request arrives, before anything else is chosen. The

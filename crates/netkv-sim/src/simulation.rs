@@ -7,8 +7,8 @@ use crate::arrivals::Arrivals;
 use crate::event::{Event, EventQueue};
 use crate::gpu::{Admitted, DecodePool, Grant, Member, PrefillPool, StretchEnd};
 use crate::measure::{RequestRecord, RunEnd, RunTotals, is_counted};
-use crate::network::{Network, Progress, TransferId};
-use crate::present::Present;
+use crate::network::{Network, TransferId};
+use crate::present::{Present, progress};
 use crate::requests::Requests;
 use crate::scenario::{LocalRule, PrefillMode, Scenario, SelectionMoment};
 use crate::scheduler::{Scheduler, keeps};
@@ -80,10 +80,9 @@ impl<'a> Simulation<'a> {
 
     /// Puts the first event of each kind into the queue.
     fn push_first(&mut self) {
-        let changes = self.network.next_changes();
-        self.push(changes.background, Event::Background);
-        self.push(changes.degradation, Event::Degradation);
-        self.push(changes.competing, Event::CompetingFlow);
+        for (change, time) in self.network.next_changes() {
+            self.push(time, Event::NetworkChange(change));
+        }
         self.push(self.network.next_sample(self.now), Event::Telemetry);
         self.push(self.scheduler.next_poll(self.now), Event::Poll);
         self.push(self.arrivals.next_arrival(), Event::Arrival);
@@ -131,16 +130,8 @@ impl<'a> Simulation<'a> {
 
     fn dispatch(&mut self, event: Event) {
         match event {
-            Event::Degradation => {
-                let next = self.network.change_capacities(self.now);
-                self.push(next, event);
-            }
-            Event::Background => {
-                let next = self.network.change_background(self.now);
-                self.push(next, event);
-            }
-            Event::CompetingFlow => {
-                let next = self.network.enter_competing(self.now);
+            Event::NetworkChange(change) => {
+                let next = self.network.change(self.now, change);
                 self.push(next, event);
             }
             Event::NetworkWake { generation } => self.end_flows(generation),
@@ -325,11 +316,9 @@ impl<'a> Simulation<'a> {
             }
         }
         if overlaps {
-            let instance = &self.prefill.instances()[prefill];
-            for running in instance.engine().running() {
+            for running in self.prefill.instances()[prefill].engine().running() {
                 if let Some(transfer) = self.requests[running.request].transfer() {
-                    let (present, computing, until) = (running.present, running.computing, instance.batch_end());
-                    self.network.pace(self.now, transfer, Progress { present, computing, until });
+                    self.network.pace(self.now, transfer, progress(&self.prefill, prefill, running));
                 }
             }
         }
@@ -421,8 +410,7 @@ impl<'a> Simulation<'a> {
         let state = &self.requests[request];
         let computing = (self.overlaps() && !state.is_computed()).then(|| {
             let running = self.prefill.running(state.prefill(), request);
-            let until = self.prefill.instances()[state.prefill()].batch_end();
-            Progress { present: running.present, computing: running.computing, until }
+            progress(&self.prefill, state.prefill(), &running)
         });
         if self.network.enter_transfer(self.now, transfer, computing) {
             self.end_transfer(transfer);

@@ -5,8 +5,8 @@ mod common;
 use common::random::random_local;
 use common::{millis, scenario};
 use netkv_sim::{
-    FirstToken, LocalRule, METRICS, Placement, RequestRecord, Scenario, Value, metric_index, metrics, run, run_checked,
-    run_with,
+    FirstToken, LocalRule, METRICS, MixedPass, Placement, RequestRecord, Scenario, Value, metric_index, metrics, run,
+    run_checked, run_with,
 };
 use netkv_units::{BlockId, InstanceId, LatencyCurve, SimDuration, SimTime};
 use netkv_workload::Workload;
@@ -82,6 +82,19 @@ fn a_member_waits_for_the_chunks_beside_it() {
     // Six tokens by then, the other 44 and the other 9 every 10 ms.
     assert_eq!((member.finish, prompt.finish), (at_ms(750 + 440), at_ms(750 + 90)));
     assert_eq!(ms(prompt.tbt_max), 10);
+}
+
+#[test]
+fn a_joint_pass_takes_once_what_either_takes_for_nothing() {
+    // A batch of prefill takes 4 ms besides; an iteration 10 ms: beside the batch a chunk adds 512 and 88 ms, alone 4 more.
+    let mut scenario = one_instance(&[(0, 0, 96, 50), (125, 1, 600, 10)], ALWAYS);
+    scenario.gpu.prefill.tokens = LatencyCurve::linear(4_000_000_000_000, 1_000_000_000_000);
+    for (pass, most, compute) in [(MixedPass::Separate, 526, 526 + 102), (MixedPass::Joint, 522, 522 + 98)] {
+        scenario.local_prefill.pass = pass;
+        let records = records(&scenario);
+        assert_eq!((ms(records[0].ttft), ms(records[0].tbt_max)), (100, most));
+        assert_eq!(ms(records[1].parts.prefill_compute), compute);
+    }
 }
 
 #[test]

@@ -2,12 +2,14 @@
 //! has them.
 //!
 //! An iteration computes a chunk of the first such prompt, in order of admission, and lasts as long as the decode iteration
-//! and a prefill batch of that chunk one after the other. That is what the profiles can say, and pessimistic: a pass over
-//! both reads the weights once. Left out: chunks of two prompts in one iteration.
+//! and a prefill batch of that chunk one after the other ([`MixedPass::Separate`]), or less the smaller of the two times
+//! that a pass takes for nothing ([`MixedPass::Joint`]): a pass over both reads the weights once. No profile has measured
+//! such passes; the first is slower than they are, and the second may be faster. Left out: chunks of two prompts in one
+//! iteration.
 
 use super::member::Member;
 use crate::profile::{FEMTOS_PER_NANO, PrefillLatency};
-use crate::scenario::{LocalRule, Scenario};
+use crate::scenario::{LocalRule, MixedPass, Scenario};
 use netkv_units::{RequestId, SimTime};
 use std::collections::VecDeque;
 
@@ -17,6 +19,8 @@ pub(crate) struct Chunks {
     latency: PrefillLatency,
     most: u32,
     tbt: Option<TbtLimit>,
+    /// Femtoseconds that a chunk beside a batch takes less than by itself.
+    shared_fs: u64,
 }
 
 #[cfg(test)]
@@ -24,7 +28,7 @@ impl Default for Chunks {
     /// Of one token, in no time.
     fn default() -> Self {
         let tokens = netkv_units::LatencyCurve::linear(0, 0);
-        Self { latency: PrefillLatency { tokens, per_pair_fs: 0 }, most: 1, tbt: None }
+        Self { latency: PrefillLatency { tokens, per_pair_fs: 0 }, most: 1, tbt: None, shared_fs: 0 }
     }
 }
 
@@ -39,7 +43,7 @@ struct TbtLimit {
 
 impl Chunks {
     /// Those of a scenario.
-    pub(crate) const fn new(scenario: &Scenario) -> Self {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
         let tbt = match scenario.local_prefill.rule {
             LocalRule::Deflect { tbt_limit, margin_factor, min_chunk_tokens } => {
                 let limit_fs = tbt_limit.as_nanos() * FEMTOS_PER_NANO;
@@ -47,16 +51,23 @@ impl Chunks {
             }
             LocalRule::Never | LocalRule::Short { .. } | LocalRule::Session { .. } => None,
         };
-        Self { latency: scenario.gpu.prefill, most: scenario.local_prefill.chunk_tokens, tbt }
+        let gpu = scenario.gpu;
+        let shared_fs = match scenario.local_prefill.pass {
+            MixedPass::Separate => 0,
+            MixedPass::Joint => gpu.prefill.tokens.base_fs().min(gpu.decode.requests.base_fs()),
+        };
+        Self { latency: gpu.prefill, most: scenario.local_prefill.chunk_tokens, tbt, shared_fs }
     }
 
-    /// Femtoseconds of a chunk of `tokens` after `present` tokens of its prompt.
-    fn time_fs(&self, tokens: u32, present: u32) -> u64 {
-        self.latency.batch_fs([(tokens, present)])
+    /// Femtoseconds that a chunk of `tokens` after `present` tokens of its prompt adds to a decode iteration of
+    /// `decoding_fs`; zero of that if nobody decodes.
+    fn time_fs(&self, tokens: u32, present: u32, decoding_fs: u64) -> u64 {
+        let shared_fs = if decoding_fs > 0 { self.shared_fs } else { 0 };
+        self.latency.batch_fs([(tokens, present)]) - shared_fs
     }
 
     /// Tokens of the next chunk of a prompt with `left` tokens to compute after `present`, beside a decode iteration of
-    /// `decoding_fs`; zero of that if nobody decodes, who could be delayed.
+    /// `decoding_fs`. If nobody decodes, nobody is delayed.
     fn next(&self, left: u32, present: u32, decoding_fs: u64) -> u32 {
         let most = self.most.min(left);
         let Some(tbt) = self.tbt.filter(|_| decoding_fs > 0) else { return most };
@@ -76,7 +87,7 @@ impl Chunks {
         let mut total_fs = 0;
         while left > 0 {
             let tokens = self.next(left, present, decoding_fs);
-            total_fs += decoding_fs + self.time_fs(tokens, present);
+            total_fs += decoding_fs + self.time_fs(tokens, present, decoding_fs);
             if total_fs > limit_fs {
                 return None;
             }
@@ -88,7 +99,7 @@ impl Chunks {
     /// The most tokens up to `most` that the limit allows.
     fn within(&self, tbt: TbtLimit, most: u32, present: u32, decoding_fs: u64) -> u32 {
         let Some(slack_fs) = tbt.limit_fs.checked_sub(decoding_fs) else { return 0 };
-        let fits = |tokens| self.time_fs(tokens, present) as f64 * tbt.margin_factor <= slack_fs as f64;
+        let fits = |tokens| self.time_fs(tokens, present, decoding_fs) as f64 * tbt.margin_factor <= slack_fs as f64;
         if fits(most) {
             return most;
         }
@@ -164,7 +175,7 @@ impl LocalPrompts {
         let Some(prompt) = self.queue.front_mut() else { return 0 };
         prompt.start = prompt.start.or(Some(now));
         self.computing = self.chunks.next(prompt.left(), prompt.present, decoding_fs);
-        self.chunks.time_fs(self.computing, prompt.present)
+        self.chunks.time_fs(self.computing, prompt.present, decoding_fs)
     }
 
     /// The iteration ends: the prompt that is complete with it, if one is.

@@ -19,7 +19,7 @@
 //! - wait(p) = prefill time of all tokens in the queue of p, as one batch; the least counts.
 //! - time(d) = iterations until u(d) tokens are computed, after the prompts that are computed there already, beside the
 //!   batch as it is now. d is out if it has no room, or no first chunk of min_chunk_tokens is within the limit.
-//! - A chunk of c tokens is within the limit if decode time + margin_factor x prefill time(c) <= tbt_limit.
+//! - A chunk of c tokens is within the limit if decode time + margin_factor x (what the chunk adds) <= tbt_limit.
 //! - The prompt is kept on the d of least time, ties to the fewest committed tokens, if time(d) < wait(p).
 
 use crate::gpu::{Chunks, DecodeInstance};

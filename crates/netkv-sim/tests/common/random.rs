@@ -2,7 +2,8 @@
 
 use super::{BACKGROUND, POLICIES, flows, millis, scenario};
 use netkv_sim::{
-    FirstToken, LocalPrefillConfig, LocalRule, OracleGranularity, Overlap, PrefillQueue, Scenario, SelectionMoment,
+    FirstToken, LocalPrefillConfig, LocalRule, MixedPass, OracleGranularity, Overlap, PrefillQueue, Scenario,
+    SelectionMoment,
 };
 use netkv_units::{BlockId, LatencyCurve, SimTime, Stream};
 use netkv_workload::Workload;
@@ -117,6 +118,7 @@ pub fn random_local(seed: u64) -> Scenario {
         },
     };
     let chunk_tokens = [100, 512, 8192][stream.below(3) as usize];
-    scenario.local_prefill = LocalPrefillConfig { rule, chunk_tokens };
+    let pass = [MixedPass::Separate, MixedPass::Joint][stream.below(2) as usize];
+    scenario.local_prefill = LocalPrefillConfig { rule, chunk_tokens, pass };
     scenario
 }
