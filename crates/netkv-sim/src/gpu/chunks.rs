@@ -132,7 +132,7 @@ impl LocalPrompt {
 
 /// A prompt whose last chunk has been computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Computed {
+pub struct Computed {
     /// Which one.
     pub request: RequestId,
     /// Its length.

@@ -30,7 +30,7 @@ pub struct StretchEnd {
     /// Members that were swapped out.
     pub preempted: Vec<Member>,
     /// Prompts that were computed here, at most one: members from now on, or finished.
-    pub(crate) computed: Option<Computed>,
+    pub computed: Option<Computed>,
 }
 
 /// The batch of one decode instance.
