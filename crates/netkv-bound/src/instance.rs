@@ -7,7 +7,7 @@ use crate::relaxed::{Flow, Job, Links, Pieces};
 use crate::scripted::Pools;
 use crate::work::work;
 use netkv_policy::PolicyConfig;
-use netkv_sim::{FirstToken, Overlap, PrefillMode, RequestRecord, RunOutput, Scenario, run};
+use netkv_sim::{FirstToken, LocalRule, Overlap, PrefillMode, RequestRecord, RunOutput, Scenario, run};
 use netkv_units::InstanceId;
 use netkv_workload::BLOCK_TOKENS;
 use std::fmt;
@@ -47,6 +47,8 @@ pub enum Unbounded {
     FirstTokenFromPrefill,
     /// Transfers go on beside prefill.
     Overlap,
+    /// Decode instances compute prompts themselves.
+    LocalPrefill,
     /// Prefill memory could run short, so that prompts are computed when transfers let them: `Freedom::Decode` is not apart
     /// from what prefill does.
     PrefillMemory,
@@ -58,6 +60,7 @@ impl fmt::Display for Unbounded {
             Self::NoRequests => "no request counts",
             Self::FirstTokenFromPrefill => "transfer.first_token is \"prefill\": TTFT does not wait for the transfer",
             Self::Overlap => "transfer.overlap is \"layerwise\": transfers begin before prefill ends",
+            Self::LocalPrefill => "local_prefill.rule is not \"never\": some prompts are not moved at all",
             Self::PrefillMemory => "prefill memory could run short: fewer requests are needed",
         })
     }
@@ -114,6 +117,9 @@ impl<'a> Instance<'a> {
         }
         if scenario.transfer.overlap != Overlap::None {
             return Err(Unbounded::Overlap);
+        }
+        if scenario.local_prefill.rule != LocalRule::Never {
+            return Err(Unbounded::LocalPrefill);
         }
         let plain = Scenario { policy: PolicyConfig::RoundRobin, ..scenario.clone() };
         let reference = run(&plain);

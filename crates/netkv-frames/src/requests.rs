@@ -27,6 +27,10 @@ pub fn request_columns(output: &RunOutput) -> Table {
     table.push("output_tokens", integer(&|record| Some(u64::from(record.output_tokens))));
     table.push("prefill_instance", integer(&|record| Some(u64::from(record.prefill_instance.get()))));
     table.push("decode_instance", integer(&|record| record.decode_instance.map(|id| u64::from(id.get()))));
+    let boolean = |value: &dyn Fn(&RequestRecord) -> bool| {
+        ColumnData::Boolean(records.iter().map(|record| Some(value(record))).collect())
+    };
+    table.push("prefilled_locally", boolean(&RequestRecord::prefilled_locally));
     table.push("tier", integer(&|record| record.tier.map(|tier| tier.index() as u64)));
     table.push("prefill_hit_tokens", integer(&|record| Some(u64::from(record.prefill_hit_tokens))));
     table.push("decode_hit_tokens", integer(&|record| Some(u64::from(record.decode_hit_tokens))));
@@ -43,9 +47,6 @@ pub fn request_columns(output: &RunOutput) -> Table {
     table.push("tbt_max_ns", integer(&|record| Some(record.tbt_max.as_nanos())));
     table.push("finish_ns", integer(&|record| Some(record.finish.as_nanos())));
     table.push("preemptions", integer(&|record| Some(u64::from(record.preemptions))));
-    let boolean = |value: &dyn Fn(&RequestRecord) -> bool| {
-        ColumnData::Boolean(records.iter().map(|record| Some(value(record))).collect())
-    };
     table.push("slo_attained", boolean(&|record| record.slo_attained));
     table.push("counted", boolean(&|record| record.counted));
     table

@@ -7,6 +7,7 @@ mod background;
 mod cluster;
 mod degraded;
 mod engine;
+mod local_prefill;
 mod network;
 mod policy;
 mod seconds;
@@ -26,9 +27,9 @@ use crate::tree::Table;
 use netkv_fabric::{BackgroundConfig, Degradation, FabricConfig, Wiring};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{
-    ClusterConfig, DecodeConfig, FirstToken, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity, OwnTraffic,
-    PrefillConfig, PrefillMode, Scenario, SchedulerConfig, SelectionMoment, SloConfig, TelemetryConfig, TransferConfig,
-    TransferGranularity,
+    ClusterConfig, DecodeConfig, FirstToken, KvConfig, LocalPrefillConfig, LocalRule, MeasureConfig, OracleBandwidth,
+    OracleGranularity, OwnTraffic, PrefillConfig, PrefillMode, Scenario, SchedulerConfig, SelectionMoment, SloConfig,
+    TelemetryConfig, TransferConfig, TransferGranularity,
 };
 use netkv_units::SimDuration;
 use netkv_workload::RequestSource;
@@ -51,6 +52,7 @@ pub struct CellSpec {
     kv: KvConfig,
     prefill: PrefillConfig,
     decode: DecodeConfig,
+    local_prefill: LocalPrefillConfig,
     transfer: TransferConfig,
     scheduler: SchedulerConfig,
     selection: SelectionMoment,
@@ -92,6 +94,7 @@ impl CellSpec {
             kv: self.kv,
             prefill: self.prefill,
             decode: self.decode,
+            local_prefill: self.local_prefill,
             transfer: self.transfer,
             scheduler: self.scheduler,
             selection: self.selection,
@@ -138,6 +141,13 @@ impl CellSpec {
             PrefillMode::Batched => u64::from(max_batch_tokens).min(u64::from(max_batch_requests) * longest),
             PrefillMode::Delay => longest,
         };
+        let longest_chunk = match self.local_prefill.rule {
+            LocalRule::Never => 0,
+            LocalRule::Short { .. } | LocalRule::Deflect { .. } | LocalRule::Session { .. } => {
+                u64::from(self.local_prefill.chunk_tokens).min(longest)
+            }
+        };
+        let most_tokens = most_tokens.max(longest_chunk);
         LatencyRange {
             prefill_batch_tokens: Span { low: 1, high: most_tokens },
             prefill_context_tokens: Span { low: shortest, high: longest },
@@ -179,6 +189,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &Library) -> Option<CellSpec>
     let kv = engine::read_kv(reader, profile.as_deref(), cluster.as_ref());
     let prefill = engine::read_prefill(reader, kv.as_ref());
     let decode = engine::read_decode(reader, kv.as_ref());
+    let local_prefill = local_prefill::read_local_prefill(reader, prefill.as_ref());
     let transfer = engine::read_transfer(reader, profile.as_deref());
     let scheduler = engine::read_scheduler(reader);
     let selection = engine::read_selection(reader, transfer.as_ref());
@@ -205,6 +216,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &Library) -> Option<CellSpec>
         kv: kv?,
         prefill: prefill?,
         decode: decode?,
+        local_prefill: local_prefill?,
         transfer: transfer?,
         scheduler: scheduler?,
         selection: selection?,

@@ -1,6 +1,6 @@
-//! Events and their order: by time, then rank (the order of the variants), then the order in which they were made.
+//! Events and their order: by time, then rank, then the order in which they were made.
 
-use crate::network::TransferId;
+use crate::network::{NetworkChange, TransferId};
 use netkv_units::{RequestId, SimTime};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -9,14 +9,10 @@ use std::collections::BinaryHeap;
 /// that a request whose KV cache arrives with the end of an iteration is in the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// Links begin or cease to be degraded.
-    Degradation,
-    /// The background of a link changes.
-    Background,
+    /// Links change, or a flow of another tenant enters the network.
+    NetworkChange(NetworkChange),
     /// A flow may be done; outdated if the generation is not the present one.
     NetworkWake { generation: u32 },
-    /// A flow of another tenant enters the network.
-    CompetingFlow,
     /// A transfer has been set up and its first bytes have arrived: its flows enter the network.
     TransferEnter { transfer: TransferId },
     /// The links' counters are sampled.
@@ -106,10 +102,10 @@ impl EventQueue {
 
 const fn rank(event: Event) -> u8 {
     match event {
-        Event::Degradation => 0,
-        Event::Background => 1,
+        Event::NetworkChange(NetworkChange::Degradation) => 0,
+        Event::NetworkChange(NetworkChange::Background) => 1,
         Event::NetworkWake { .. } => 2,
-        Event::CompetingFlow => 3,
+        Event::NetworkChange(NetworkChange::CompetingFlow) => 3,
         Event::TransferEnter { .. } => 4,
         Event::Telemetry => 5,
         Event::Poll => 6,

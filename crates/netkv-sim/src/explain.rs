@@ -52,6 +52,8 @@ pub enum Unexplained {
     Refused,
     /// Its only token came from the prefill side.
     NoDecode,
+    /// Its prompt was computed where it was decoded, which was decided before any policy was asked.
+    Local,
 }
 
 /// Explains where a request was decoded.
@@ -67,6 +69,9 @@ pub fn explain(scenario: &Scenario, request: RequestId) -> Result<Explanation, U
     }
     let (decision, outcome) = play(scenario, request, None);
     let outcome = outcome.ok_or(Unexplained::Refused)?;
+    if outcome.record.prefilled_locally() {
+        return Err(Unexplained::Local);
+    }
     let decision = decision.ok_or(Unexplained::NoDecode)?;
     let outcomes = (0..decision.considered.len()).map(|index| {
         if index == decision.chosen {

@@ -4,22 +4,27 @@
 //! Nothing in here knows of a network, a scheduler or an event.
 
 mod busy;
+mod chunks;
 mod decode_engine;
 mod decode_instance;
 mod decode_pool;
 mod host_link;
 mod host_tier;
 mod kv_memory;
+mod member;
 mod prefill_engine;
 mod prefill_pool;
 mod prefix_cache;
 mod stretch;
 
-pub(crate) use decode_engine::{Member, StretchEnd};
+pub(crate) use chunks::Chunks;
+pub(crate) use decode_engine::StretchEnd;
 pub(crate) use decode_instance::{Admitted, DecodeInstance, Load};
 pub(crate) use decode_pool::DecodePool;
 pub(crate) use kv_memory::Prompt;
 pub use kv_memory::{Grant, Holding, KvMemory};
+pub(crate) use member::Member;
+pub(crate) use prefill_engine::Running;
 pub(crate) use prefill_pool::{PrefillInstance, PrefillPool};
 pub use prefix_cache::{PrefixCache, PrefixMatch, Slot};
 pub use stretch::tbt_histogram;

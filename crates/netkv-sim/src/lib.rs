@@ -28,9 +28,10 @@ pub use network::FlowRecord;
 pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};
 pub use run::{run, run_by, run_checked, run_observed, run_streamed, run_with};
 pub use scenario::{
-    ClusterConfig, DecodeConfig, FirstToken, KvConfig, MeasureConfig, OracleBandwidth, OracleGranularity, Overlap,
-    OwnTraffic, Placement, PrefillConfig, PrefillMode, PrefillPolicy, PrefillQueue, SIM_EPOCH, Scenario,
-    SchedulerConfig, SelectionMoment, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
+    ClusterConfig, DecodeConfig, FirstToken, KvConfig, LocalPrefillConfig, LocalRule, MeasureConfig, MixedPass,
+    OracleBandwidth, OracleGranularity, Overlap, OwnTraffic, Placement, PrefillConfig, PrefillMode, PrefillPolicy,
+    PrefillQueue, SIM_EPOCH, Scenario, SchedulerConfig, SelectionMoment, SloConfig, TelemetryConfig, TransferConfig,
+    TransferGranularity, TtftLimit,
 };
 pub use scheduler::{Considered, Decision, Foreseen};
 pub use watch::{Crossed, Observations, ObserveConfig, ObservedLink, TransferRecord};

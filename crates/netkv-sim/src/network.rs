@@ -46,15 +46,15 @@ pub(crate) struct Network {
     generation: u32,
 }
 
-/// When the network changes by itself next, by cause; none if it does not.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct NextChanges {
-    /// The share of a link that others take.
-    pub background: Option<SimTime>,
+/// What changes by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NetworkChange {
     /// Links begin or cease to be degraded.
-    pub degradation: Option<SimTime>,
+    Degradation,
+    /// The share of a link that others take.
+    Background,
     /// A flow of another tenant comes.
-    pub competing: Option<SimTime>,
+    CompetingFlow,
 }
 
 impl Network {
@@ -105,17 +105,26 @@ impl Network {
         &self.monitor
     }
 
-    /// When the network changes by itself next.
-    pub(crate) fn next_changes(&self) -> NextChanges {
-        NextChanges {
-            background: self.others.next_background(),
-            degradation: self.others.next_degradation(),
-            competing: self.others.next_competing(),
+    /// When the network changes by itself next, in each way.
+    pub(crate) fn next_changes(&self) -> [(NetworkChange, Option<SimTime>); 3] {
+        [
+            (NetworkChange::Background, self.others.next_background()),
+            (NetworkChange::Degradation, self.others.next_degradation()),
+            (NetworkChange::CompetingFlow, self.others.next_competing()),
+        ]
+    }
+
+    /// The network changes by itself; returns when it does so next in this way.
+    pub(crate) fn change(&mut self, now: SimTime, change: NetworkChange) -> Option<SimTime> {
+        match change {
+            NetworkChange::Degradation => self.change_capacities(now),
+            NetworkChange::Background => self.change_background(now),
+            NetworkChange::CompetingFlow => self.enter_competing(now),
         }
     }
 
     /// The share of a link that others take changes; returns when one does next.
-    pub(crate) fn change_background(&mut self, now: SimTime) -> Option<SimTime> {
+    fn change_background(&mut self, now: SimTime) -> Option<SimTime> {
         let change = self.others.change_background(now);
         self.apply_background(now, change);
         self.others.next_background()
@@ -128,7 +137,7 @@ impl Network {
 
     /// The capacities of degraded links change; flows over a link that is down take another way. Returns when capacities
     /// change next.
-    pub(crate) fn change_capacities(&mut self, now: SimTime) -> Option<SimTime> {
+    fn change_capacities(&mut self, now: SimTime) -> Option<SimTime> {
         let changes = self.others.change_capacities(now);
         for change in &changes {
             let left = self.monitor.set_capacity(now, change.link, change.capacity_ratio);
@@ -141,7 +150,7 @@ impl Network {
     }
 
     /// Another tenant's next flow enters the network; returns when the one after it does.
-    pub(crate) fn enter_competing(&mut self, now: SimTime) -> Option<SimTime> {
+    fn enter_competing(&mut self, now: SimTime) -> Option<SimTime> {
         let flow = self.others.next_flow(now);
         let route = FlowRoute { owner: None, source: flow.source, destination: flow.destination, hash: flow.hash };
         self.traffic.launch(&self.topology, now, route, flow.size);

@@ -40,6 +40,11 @@ pub struct DecodeLatency {
 impl PrefillLatency {
     /// Time of a batch whose prompts compute `(n, h)` tokens each: n new ones after h that are there.
     pub fn batch(&self, prompts: impl IntoIterator<Item = (u32, u32)>) -> SimDuration {
+        SimDuration::from_nanos(self.batch_fs(prompts) / FEMTOS_PER_NANO)
+    }
+
+    /// The same in femtoseconds.
+    pub(crate) fn batch_fs(&self, prompts: impl IntoIterator<Item = (u32, u32)>) -> u64 {
         let (mut tokens, mut pairs_fs) = (0, 0);
         for (computed, present) in prompts {
             let (computed, present) = (u64::from(computed), u64::from(present));
@@ -48,7 +53,12 @@ impl PrefillLatency {
             let double_pairs = 2 * computed * present + computed * computed;
             pairs_fs += self.per_pair_fs * double_pairs / 2;
         }
-        SimDuration::from_nanos((self.tokens.at(tokens) + pairs_fs) / FEMTOS_PER_NANO)
+        self.tokens.at(tokens) + pairs_fs
+    }
+
+    /// Femtoseconds that a queue of so many tokens, which attend so many pairs, is expected to take; nothing if it is empty.
+    pub(crate) fn backlog_fs(&self, tokens: u64, pairs: u64) -> u64 {
+        if tokens == 0 { 0 } else { self.tokens.at(tokens) + self.per_pair_fs * pairs }
     }
 
     /// Time to prefill one prompt alone, `cached` of its tokens present, in chunks of at most `chunk_tokens`.

@@ -22,6 +22,8 @@ pub(crate) struct RequestState {
     /// Positions of its instances in their pools.
     prefill: usize,
     decode: Option<usize>,
+    /// Its prompt is computed where it is decoded, and it has no prefill instance.
+    is_local: bool,
     prefill_start: SimTime,
     prefill_end: SimTime,
     prefill_grant: Grant,
@@ -74,6 +76,11 @@ impl RequestState {
         self.decode.expect("its decode instance was chosen")
     }
 
+    /// Whether its prompt is computed where it is decoded.
+    pub(crate) const fn is_local(&self) -> bool {
+        self.is_local
+    }
+
     /// Whether its prompt is computed.
     pub(crate) fn is_computed(&self) -> bool {
         self.prefill_end > SimTime::ZERO
@@ -109,6 +116,14 @@ impl RequestState {
         Member::new(request, self.own.input_tokens, self.own.output_tokens - made, first, counted)
     }
 
+    /// The same of one whose prompt is computed there, once it is: its last chunk makes the first token, whichever side
+    /// does so elsewhere. None if it is computed elsewhere.
+    pub(crate) fn local_member(&self, request: RequestId, scenario: &Scenario) -> Option<Member> {
+        let counted = is_counted(scenario, self.own.arrival);
+        let member = Member::new(request, self.own.input_tokens, self.own.output_tokens - 1, None, counted);
+        self.is_local.then_some(member)
+    }
+
     /// The parts of the TTFT of a request that `member` was.
     fn parts(&self, scenario: &Scenario, member: &Member, first_token: SimTime) -> TtftParts {
         let before = TtftParts {
@@ -116,6 +131,9 @@ impl RequestState {
             prefill_compute: self.prefill_end.since(self.prefill_start),
             ..TtftParts::default()
         };
+        if self.is_local {
+            return before;
+        }
         match scenario.first_token {
             FirstToken::Prefill => before,
             FirstToken::Decode => {
@@ -142,20 +160,27 @@ impl RequestState {
         let decoding = finish.since(first_token);
         let ttft_limit = ttft_limit(scenario, own.input_tokens);
         let gaps = u128::from(own.output_tokens - 1);
+        // What was moved there, from another instance.
+        let moved_to = self.decode.filter(|_| !self.is_local);
+        let own_hit_tokens = self.decode_grant.hit_tokens.min(own.input_tokens - 1);
         let tbt_attained = u128::from(decoding.as_nanos()) <= u128::from(scenario.slo.tbt.as_nanos()) * gaps;
         RequestRecord {
             request: member.request,
             arrival: own.arrival,
             input_tokens: own.input_tokens,
             output_tokens: own.output_tokens,
-            prefill_instance: cluster.prefill()[self.prefill],
+            prefill_instance: if self.is_local {
+                cluster.decode()[self.assigned()]
+            } else {
+                cluster.prefill()[self.prefill]
+            },
             decode_instance: self.decode.map(|decode| cluster.decode()[decode]),
-            tier: self.decode.map(|decode| topology.tier(self.prefill, decode)),
-            prefill_hit_tokens: self.prefill_grant.hit_tokens,
+            tier: moved_to.map(|decode| topology.tier(self.prefill, decode)),
+            prefill_hit_tokens: if self.is_local { own_hit_tokens } else { self.prefill_grant.hit_tokens },
             prefill_host_tokens: self.prefill_grant.host_tokens,
             decode_hit_tokens: self.decode_grant.hit_tokens,
             transfer_bytes: self.transfer_bytes,
-            transfer_start: self.decode.map(|_| self.admitted),
+            transfer_start: moved_to.map(|_| self.admitted),
             transfer: self.transfer_end.since(self.admitted),
             parts: self.parts(scenario, member, first_token),
             ttft,
@@ -191,6 +216,7 @@ impl Requests {
             prefix,
             prefill: 0,
             decode: None,
+            is_local: false,
             prefill_start: SimTime::ZERO,
             prefill_end: SimTime::ZERO,
             prefill_grant: Grant::NONE,
@@ -226,6 +252,11 @@ impl Requests {
         self.state_mut(request).prefill = prefill;
     }
 
+    /// Its prompt will be computed where it is decoded.
+    pub(crate) fn keep_local(&mut self, request: RequestId) {
+        self.state_mut(request).is_local = true;
+    }
+
     /// Its decode instance was chosen.
     pub(crate) fn assign_decode(&mut self, request: RequestId, decode: usize) {
         self.state_mut(request).decode = Some(decode);
@@ -240,6 +271,17 @@ impl Requests {
     /// Its prompt is computed.
     pub(crate) fn end_prefill(&mut self, request: RequestId, now: SimTime) {
         self.state_mut(request).prefill_end = now;
+    }
+
+    /// It has memory where its prompt is computed and it decodes.
+    pub(crate) fn admit_local(&mut self, request: RequestId, grant: Grant) {
+        self.state_mut(request).decode_grant = grant;
+    }
+
+    /// The last chunk of its prompt, the first of which began at `start`, was computed where it decodes.
+    pub(crate) fn end_local(&mut self, request: RequestId, start: SimTime, now: SimTime) {
+        let state = self.state_mut(request);
+        (state.prefill_start, state.prefill_end) = (start, now);
     }
 
     /// It has memory where it decodes, and its transfer begins.

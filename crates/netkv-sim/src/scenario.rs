@@ -42,6 +42,8 @@ pub struct Scenario {
     pub prefill: PrefillConfig,
     /// The decode instances.
     pub decode: DecodeConfig,
+    /// Which prompts decode instances compute themselves.
+    pub local_prefill: LocalPrefillConfig,
     /// How KV caches are moved.
     pub transfer: TransferConfig,
     /// How many schedulers there are.
@@ -245,6 +247,55 @@ pub struct DecodeConfig {
     pub watermark_blocks: u32,
     /// Rate at which a preempted request's KV cache moves to the host or back, in bytes per second.
     pub host_bytes_per_sec: u64,
+}
+
+/// Prompts that are computed on decode instances, in chunks beside their batches. Nothing of them is moved.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LocalPrefillConfig {
+    /// Which ones.
+    pub rule: LocalRule,
+    /// Prompt tokens that an iteration computes beside its batch, at the most.
+    pub chunk_tokens: u32,
+    /// How long an iteration with a chunk lasts.
+    pub pass: MixedPass,
+}
+
+/// How long a decode iteration with a chunk of a prompt beside it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MixedPass {
+    /// As long as both, one after the other.
+    Separate,
+    /// As long as both, but what either takes for nothing (reading the weights, launching kernels) is taken once, the larger.
+    Joint,
+}
+
+/// Which prompts a decode instance computes itself: decided when a request arrives, before anything else is chosen. The
+/// formulas, their sources and what is ours stand in `scheduler/local.rs`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LocalRule {
+    /// None.
+    Never,
+    /// Those of which little is left to compute where most of them is cached.
+    Short {
+        /// Fewer tokens than this are left, ...
+        max_tokens: u32,
+        /// ... and less than this share of the prompt.
+        max_ratio: f64,
+    },
+    /// Those that would wait longer for a prefill instance than a decode instance needs for them.
+    Deflect {
+        /// Iterations with a chunk do not last longer than this.
+        tbt_limit: SimDuration,
+        /// Chunks are taken to last this many times as long as predicted.
+        margin_factor: f64,
+        /// A chunk that is shorter than this, and not a prompt's last one, is not worth its iteration.
+        min_chunk_tokens: u32,
+    },
+    /// Those of which a decode instance holds much.
+    Session {
+        /// At least this share of the prompt.
+        min_hit_ratio: f64,
+    },
 }
 
 /// Moving KV caches.

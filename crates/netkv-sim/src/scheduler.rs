@@ -4,6 +4,7 @@
 //! its own books.
 
 mod known;
+mod local;
 mod lookahead;
 mod oracle;
 mod question;
@@ -11,6 +12,7 @@ mod rankings;
 mod replicas;
 mod signals;
 
+pub(crate) use local::keeps;
 pub use lookahead::Foreseen;
 pub(crate) use question::Question;
 pub use question::{Considered, Decision};
@@ -198,6 +200,11 @@ impl Scheduler {
     pub(crate) fn observe(&mut self, order: &Order, event: TransferEvent) {
         let &Order { request, prefill, decode, input_tokens, .. } = order;
         self.act(request, Act::Move { prefill, decode, tokens: input_tokens, event });
+    }
+
+    /// A request of so many tokens, whose prompt was computed on its decode instance, is in the engine there.
+    pub(crate) fn joined(&mut self, request: RequestId, decode: usize, tokens: u32) {
+        self.act(request, Act::Join { decode, tokens });
     }
 
     /// A request has finished on a decode instance.

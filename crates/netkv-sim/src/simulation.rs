@@ -7,11 +7,11 @@ use crate::arrivals::Arrivals;
 use crate::event::{Event, EventQueue};
 use crate::gpu::{Admitted, DecodePool, Grant, Member, PrefillPool, StretchEnd};
 use crate::measure::{RequestRecord, RunEnd, RunTotals, is_counted};
-use crate::network::{Network, Progress, TransferId};
-use crate::present::Present;
+use crate::network::{Network, TransferId};
+use crate::present::{Present, progress};
 use crate::requests::Requests;
-use crate::scenario::{PrefillMode, Scenario, SelectionMoment};
-use crate::scheduler::Scheduler;
+use crate::scenario::{LocalRule, PrefillMode, Scenario, SelectionMoment};
+use crate::scheduler::{Scheduler, keeps};
 use netkv_units::{RequestId, SimTime};
 
 /// A run in progress.
@@ -80,10 +80,9 @@ impl<'a> Simulation<'a> {
 
     /// Puts the first event of each kind into the queue.
     fn push_first(&mut self) {
-        let changes = self.network.next_changes();
-        self.push(changes.background, Event::Background);
-        self.push(changes.degradation, Event::Degradation);
-        self.push(changes.competing, Event::CompetingFlow);
+        for (change, time) in self.network.next_changes() {
+            self.push(time, Event::NetworkChange(change));
+        }
         self.push(self.network.next_sample(self.now), Event::Telemetry);
         self.push(self.scheduler.next_poll(self.now), Event::Poll);
         self.push(self.scheduler.next_gossip(self.now), Event::Gossip);
@@ -137,16 +136,8 @@ impl<'a> Simulation<'a> {
 
     fn dispatch(&mut self, event: Event) {
         match event {
-            Event::Degradation => {
-                let next = self.network.change_capacities(self.now);
-                self.push(next, event);
-            }
-            Event::Background => {
-                let next = self.network.change_background(self.now);
-                self.push(next, event);
-            }
-            Event::CompetingFlow => {
-                let next = self.network.enter_competing(self.now);
+            Event::NetworkChange(change) => {
+                let next = self.network.change(self.now, change);
                 self.push(next, event);
             }
             Event::NetworkWake { generation } => self.end_flows(generation),
@@ -191,11 +182,30 @@ impl<'a> Simulation<'a> {
         let request = self.arrivals.take(|own, blocks| self.requests.push(own, blocks));
         self.push(self.arrivals.next_arrival(), Event::Arrival);
         if self.scenario.can_ever_fit(self.requests[request].own()) {
-            self.send_to_prefill(request);
+            match self.choose_local(request) {
+                Some(decode) => self.keep_local(request, decode),
+                None => self.send_to_prefill(request),
+            }
         } else {
             self.totals.rejected += 1;
             self.requests.refuse(request);
         }
+    }
+
+    /// The decode instance that computes an arriving request's prompt itself; none if a prefill instance is to.
+    fn choose_local(&mut self, request: RequestId) -> Option<usize> {
+        if self.scenario.local_prefill.rule == LocalRule::Never {
+            return None;
+        }
+        self.decode.catch_up(self.now);
+        keeps(present!(self), request)
+    }
+
+    /// Gives an arriving request to a decode instance that computes its prompt itself.
+    fn keep_local(&mut self, request: RequestId, decode: usize) {
+        self.requests.keep_local(request);
+        self.assign_decode(request, decode);
+        self.hand_over(request);
     }
 
     /// Gives an arriving request to a prefill instance.
@@ -285,9 +295,7 @@ impl<'a> Simulation<'a> {
     fn turn_prefill(&mut self, prefill: usize) {
         let mut computed = std::mem::take(&mut self.scratch.computed);
         self.prefill.finish_batch(prefill, &mut computed);
-        for &request in &computed {
-            self.finish_prefill(request);
-        }
+        computed.iter().for_each(|&request| self.finish_prefill(request));
         self.scratch.computed = computed;
         let mut begun = std::mem::take(&mut self.scratch.begun);
         let prompt_of = |request| self.requests.prompt(request);
@@ -314,11 +322,9 @@ impl<'a> Simulation<'a> {
             }
         }
         if overlaps {
-            let instance = &self.prefill.instances()[prefill];
-            for running in instance.engine().running() {
+            for running in self.prefill.instances()[prefill].engine().running() {
                 if let Some(transfer) = self.requests[running.request].transfer() {
-                    let (present, computing, until) = (running.present, running.computing, instance.batch_end());
-                    self.network.pace(self.now, transfer, Progress { present, computing, until });
+                    self.network.pace(self.now, transfer, progress(&self.prefill, prefill, running));
                 }
             }
         }
@@ -375,11 +381,11 @@ impl<'a> Simulation<'a> {
         self.wake_prefill(wakes, prefill);
     }
 
-    /// A request waits for memory on its decode instance from now on, and is moved when it has it.
+    /// A request waits for memory on its decode instance from now on, and is moved, or computed there, when it has it.
     fn hand_over(&mut self, request: RequestId) {
         let state = &self.requests[request];
-        let decode = state.assigned();
-        self.decode.hand_over(self.now, decode, request, state.own().input_tokens);
+        let (decode, to_compute) = (state.assigned(), state.local_member(request, self.scenario));
+        self.decode.hand_over(self.now, decode, (request, state.own().input_tokens), to_compute);
         self.admit_waiting(decode);
         self.wake_decode(decode);
     }
@@ -391,6 +397,7 @@ impl<'a> Simulation<'a> {
         for &(back, request) in &admitted.returning {
             self.queue.push(back, Event::SwappedIn { request });
         }
+        admitted.local.iter().for_each(|&(request, grant)| self.requests.admit_local(request, grant));
         for &(request, grant) in &admitted.granted {
             let state = &self.requests[request];
             let (instances, input_tokens) = ((state.prefill(), decode), state.own().input_tokens);
@@ -409,8 +416,7 @@ impl<'a> Simulation<'a> {
         let state = &self.requests[request];
         let computing = (self.overlaps() && !state.is_computed()).then(|| {
             let running = self.prefill.running(state.prefill(), request);
-            let until = self.prefill.instances()[state.prefill()].batch_end();
-            Progress { present: running.present, computing: running.computing, until }
+            progress(&self.prefill, state.prefill(), &running)
         });
         if self.network.enter_transfer(self.now, transfer, computing) {
             self.end_transfer(transfer);
@@ -424,9 +430,7 @@ impl<'a> Simulation<'a> {
         }
         let mut arrived = std::mem::take(&mut self.scratch.arrived);
         self.network.end_flows(self.now, &mut arrived);
-        for &transfer in &arrived {
-            self.end_transfer(transfer);
-        }
+        arrived.iter().for_each(|&transfer| self.end_transfer(transfer));
         self.scratch.arrived = arrived;
     }
 
@@ -453,6 +457,10 @@ impl<'a> Simulation<'a> {
     fn turn_decode(&mut self, decode: usize, generation: u32) {
         let mut end = std::mem::take(&mut self.scratch.stretch_end);
         if self.decode.turn(self.now, decode, generation, &mut end) {
+            if let Some(computed) = end.computed {
+                self.requests.end_local(computed.request, computed.start, self.now);
+                self.scheduler.joined(computed.request, decode, computed.input_tokens);
+            }
             end.finished.iter().for_each(|member| self.finish_request(member));
             end.preempted.iter().for_each(|member| self.requests.preempt(member.request));
             self.totals.preemptions += end.preempted.len() as u64;
@@ -482,22 +490,8 @@ impl<'a> Simulation<'a> {
 
     /// What the run leaves, once it is done. Nothing of any request is left anywhere then.
     pub(crate) fn into_end(self) -> RunEnd {
-        self.prefill.check_empty();
-        self.decode.check_empty();
-        self.network.check_empty();
-        let last_arrival = self.scenario.workload.last_arrival();
-        let (link_utilisation_ratio, background_ratio) = self.network.mean_use(self.now);
-        let totals = RunTotals {
-            gpus: self.scenario.fabric.shape.gpus(),
-            end: self.now,
-            prefill_utilisation_ratio: self.prefill.utilisation_ratio(last_arrival),
-            decode_utilisation_ratio: self.decode.utilisation_ratio(last_arrival),
-            link_utilisation_ratio,
-            background_ratio,
-            transfers_in_flight_max: self.network.most_transfers_in_flight(),
-            rankings: self.scheduler.into_counts(),
-            ..self.totals
-        };
+        let totals = self.present().totals(self.totals.clone());
+        let totals = RunTotals { rankings: self.scheduler.into_counts(), ..totals };
         RunEnd { tbt_histogram: self.decode.into_gaps(), totals }
     }
 }

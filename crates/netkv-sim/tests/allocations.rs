@@ -4,7 +4,7 @@ mod common;
 
 use common::{BACKGROUND, POLICIES, WEIGHTS, scenario};
 use netkv_policy::PolicyConfig;
-use netkv_sim::{Overlap, Scenario, SelectionMoment, run_streamed};
+use netkv_sim::{LocalRule, Overlap, Scenario, SelectionMoment, run_streamed};
 use netkv_units::{BlockId, LatencyCurve, SimTime, Stream};
 use netkv_workload::Workload;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -79,6 +79,18 @@ fn a_run_twice_as_long_allocates_no_more_often() {
         println!("{}: {short} allocations for 4,000 requests, {long} for 8,000", policy.name());
         // What grows to its largest now and then: a heap, a list.
         assert!(long <= short + 40, "{}: {short} and {long}", policy.name());
+    }
+    for rule in [
+        LocalRule::Session { min_hit_ratio: 0.1 },
+        LocalRule::Deflect { tbt_limit: common::millis(50), margin_factor: 1.3, min_chunk_tokens: 16 },
+    ] {
+        let local = |n| {
+            let mut scenario = Scenario { policy: PolicyConfig::NetKvGuarded(WEIGHTS), ..base(n) };
+            scenario.local_prefill.rule = rule;
+            allocations(&scenario)
+        };
+        let [short, long] = [4_000, 8_000].map(local);
+        assert!(long <= short + 40, "{rule:?}: {short} and {long}");
     }
     let layerwise = |n| {
         let mut scenario = Scenario { policy: PolicyConfig::NetKvGuarded(WEIGHTS), ..base(n) };

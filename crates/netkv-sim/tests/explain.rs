@@ -2,15 +2,15 @@
 
 mod common;
 
-use common::random::random_scenario;
+use common::random::{random_local, random_scenario};
 use common::{POLICIES, WEIGHTS, millis, picks_both, scenario};
 use netkv_fabric::{BackgroundConfig, RouteChoice};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{
-    Considered, Explanation, FirstToken, OracleGranularity, Outcome, Overlap, Placement, Scenario, SelectionMoment,
-    Unexplained, explain, run,
+    Considered, Explanation, FirstToken, LocalRule, OracleGranularity, Outcome, Overlap, Placement, RunOutput,
+    Scenario, SelectionMoment, Unexplained, explain, run,
 };
-use netkv_units::{BlockId, RequestId, SimTime};
+use netkv_units::{BlockId, InstanceId, RequestId, SimTime};
 use netkv_workload::Workload;
 
 fn at_ms(ms: u64) -> SimTime {
@@ -102,25 +102,46 @@ fn foreseeable(seed: u64) -> Scenario {
     scenario
 }
 
-/// The request that is the last to have its decode instance chosen; none if two are at once.
+/// The request that is the last to have its decode instance chosen; none if two are at once, or its prompt is computed
+/// there.
 fn last_decided(scenario: &Scenario) -> Option<RequestId> {
     let output = run(scenario);
     let mut decided: Vec<_> = output
         .requests
         .iter()
         .filter(|record| record.decode_instance.is_some())
-        .map(|record| (record.arrival + record.parts.prefill_queue + record.parts.prefill_compute, record.request))
+        .map(|record| {
+            let computed = record.arrival + record.parts.prefill_queue + record.parts.prefill_compute;
+            let decided = if record.prefilled_locally() { record.arrival } else { computed };
+            (decided, record.request, record.prefilled_locally())
+        })
         .collect();
     decided.sort_unstable();
     let [.., before, last] = decided[..] else { return None };
-    (before.0 < last.0).then_some(last.1)
+    (before.0 < last.0 && !last.2).then_some(last.1)
 }
 
 #[test]
 fn what_is_foreseen_comes_true_when_nobody_else_comes() {
-    let (mut compared, mut waited, mut shared) = (0, 0, 0);
-    for seed in 0..400 {
-        let scenario = foreseeable(seed);
+    let (compared, waited, shared, _) = foresee(400, false);
+    assert!(compared > 600 && waited > 30 && shared > 60, "{compared}, {waited}, {shared}");
+}
+
+#[test]
+fn what_is_foreseen_beside_prompts_that_are_computed_there_comes_true() {
+    let (compared, waited, _, beside) = foresee(1600, true);
+    assert!(compared > 300 && waited > 10 && beside > 20, "{compared}, {waited}, {beside}");
+}
+
+/// Compares what was foreseen with what came: how many predictions there were, of those how many with a wait for memory,
+/// beside transfers on the same interfaces, and on instances that computed a prompt since.
+fn foresee(seeds: u64, is_local: bool) -> (u32, u32, u32, u32) {
+    let (mut compared, mut waited, mut shared, mut beside) = (0, 0, 0, 0);
+    for seed in 0..seeds {
+        let mut scenario = foreseeable(seed);
+        if is_local {
+            scenario.local_prefill = random_local(seed).local_prefill;
+        }
         let Some(request) = last_decided(&scenario) else { continue };
         let Explanation { decision, outcomes } = explain(&scenario, request).expect("it was decoded");
         for (decode, (considered, outcome)) in decision.considered.iter().zip(&outcomes).enumerate() {
@@ -141,12 +162,22 @@ fn what_is_foreseen_comes_true_when_nobody_else_comes() {
             compared += 1;
             waited += u32::from(start > decision.time);
             shared += u32::from(considered.known.sharing_transfers > 0);
+            beside += u32::from(computes_after(&run(&scenario), considered.known.instance, decision.time));
         }
     }
     println!(
         "{compared} predictions, {waited} with a wait for memory, {shared} beside transfers on the same interfaces"
     );
-    assert!(compared > 600 && waited > 30 && shared > 60, "{compared}, {waited}, {shared}");
+    println!("{beside} on instances that computed a prompt");
+    (compared, waited, shared, beside)
+}
+
+/// Whether an instance computed a prompt itself after this moment.
+fn computes_after(output: &RunOutput, instance: InstanceId, time: SimTime) -> bool {
+    output.requests.iter().any(|record| {
+        let end = record.arrival + record.parts.prefill_queue + record.parts.prefill_compute;
+        record.prefilled_locally() && record.decode_instance == Some(instance) && end > time
+    })
 }
 
 #[test]
@@ -197,4 +228,7 @@ fn what_was_not_decoded_cannot_be_explained() {
     let mut one_token = near_and_far(45, 1, PolicyConfig::RoundRobin);
     one_token.first_token = FirstToken::Prefill;
     assert_eq!(explain(&one_token, RequestId::new(0)), Err(Unexplained::NoDecode));
+    let mut local = near_and_far(45, 100, PolicyConfig::RoundRobin);
+    local.local_prefill.rule = LocalRule::Short { max_tokens: 2000, max_ratio: 1.1 };
+    assert_eq!(explain(&local, RequestId::new(0)), Err(Unexplained::Local));
 }

@@ -4,7 +4,10 @@ mod common;
 
 use common::{POLICIES, flows, millis, scenario};
 use netkv_policy::{NetKvConfig, PolicyConfig, WhenFull};
-use netkv_sim::{PrefillPolicy, RunOutput, Scenario, SchedulerConfig, SelectionMoment, run, run_checked};
+use netkv_sim::{
+    LocalPrefillConfig, LocalRule, PrefillPolicy, RunOutput, Scenario, SchedulerConfig, SelectionMoment, run,
+    run_checked,
+};
 use netkv_units::{BlockId, SimDuration, SimTime};
 use netkv_workload::Workload;
 
@@ -116,6 +119,22 @@ fn every_policy_runs_with_several_schedulers_and_nothing_is_lost() {
             let of = |output: RunOutput| output.digest();
             let scenario = busy(policy, 3, gossip);
             assert_eq!(of(run_checked(&scenario)), of(run(&scenario)), "{policy:?} with gossip every {gossip:?}");
+        }
+    }
+}
+
+#[test]
+fn prompts_that_are_computed_where_they_decode_are_in_the_books_until_they_are() {
+    let keep = LocalPrefillConfig {
+        rule: LocalRule::Session { min_hit_ratio: 0.2 },
+        ..busy(PolicyConfig::Jsq, 1, NEVER).local_prefill
+    };
+    for policy in policies() {
+        for gossip in [SimDuration::ZERO, millis(50), NEVER] {
+            let scenario = Scenario { local_prefill: keep, ..busy(policy, 3, gossip) };
+            let output = run_checked(&scenario);
+            assert!(output.requests.iter().any(|record| record.prefilled_locally()), "{policy:?}");
+            assert_eq!(output.digest(), run(&scenario).digest(), "{policy:?} with gossip every {gossip:?}");
         }
     }
 }

@@ -54,6 +54,8 @@ impl<'a> Event<'a> {
 enum Activity {
     Prefill,
     Transfer,
+    /// A prompt that is computed where it is decoded.
+    LocalPrefill,
     Decode,
 }
 
@@ -62,6 +64,7 @@ impl Activity {
         match self {
             Self::Prefill => "prefill",
             Self::Transfer => "transfer out",
+            Self::LocalPrefill => "prefill in chunks",
             Self::Decode => "decode",
         }
     }
@@ -158,6 +161,11 @@ fn spans<'a>(watched: &Watched<'a>) -> Vec<Span<'a>> {
         let mut push = |instance, activity, start, end| {
             spans.push(Span { instance, activity, start, end, record, transfer });
         };
+        if record.prefilled_locally() {
+            push(record.prefill_instance, Activity::LocalPrefill, start, end);
+            push(record.prefill_instance, Activity::Decode, end, record.finish);
+            continue;
+        }
         push(record.prefill_instance, Activity::Prefill, start, end);
         if let (Some(decode), Some(transfer)) = (record.decode_instance, transfer) {
             push(record.prefill_instance, Activity::Transfer, end, transfer.end);
@@ -202,7 +210,7 @@ fn write_instance<W: Write>(lines: &mut Lines<W>, pid: u32, any: &Span<'_>, scen
     let rack = node / shape.nodes_per_rack;
     let (role, rank) = match any.activity {
         Activity::Prefill | Activity::Transfer => ("prefill", 0),
-        Activity::Decode => ("decode", 1),
+        Activity::LocalPrefill | Activity::Decode => ("decode", 1),
     };
     let name = format!("{role} {}: pod {}, rack {rack}, node {node}", any.instance.get(), rack / shape.racks_per_pod);
     lines.describe("process_name", pid, None, json!({"name": name}))?;
@@ -233,7 +241,7 @@ fn write_span<W: Write>(lines: &mut Lines<W>, span: &Span<'_>, (pid, tid): (u32,
             slice(&name, "decode", span.start, span.end, decode_args(record))?;
             (span.start, "f", Some("e"))
         }
-        (Activity::Prefill | Activity::Transfer, _) => {
+        (Activity::Prefill | Activity::Transfer | Activity::LocalPrefill, _) => {
             let args = json!({
                 "request": number,
                 "input_tokens": record.input_tokens,

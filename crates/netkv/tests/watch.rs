@@ -191,6 +191,30 @@ fn the_timeline_has_every_transfer_once_and_lanes_without_overlap() {
 }
 
 #[test]
+fn a_prompt_that_is_computed_where_it_is_decoded_is_shown_there() {
+    let here = folder();
+    let set = ["--set", "local_prefill.rule=session", "--set", "local_prefill.min_hit_ratio=0.01"];
+    let printed = cell(here.path(), &[&["11", "--timeline", "t.json"], &set[..]].concat(), 0).0;
+    let text = fs::read_to_string(here.path().join("t.json")).expect("a timeline");
+    let document: Value = serde_json::from_str(&text).expect("valid JSON");
+    let events = document["traceEvents"].as_array().expect("a list");
+    // Names of processes and lanes, by number.
+    let named = |what: &str, number: &str| -> BTreeMap<u64, &str> {
+        let described = events.iter().filter(|event| event["name"] == what);
+        described.filter_map(|event| Some((event[number].as_u64()?, event["args"]["name"].as_str()?))).collect()
+    };
+    let (processes, lanes) = (named("process_name", "pid"), named("thread_name", "tid"));
+    let slices = |category: &'static str| events.iter().filter(move |event| event["cat"] == category);
+    let lane = |event: &Value| lanes[&event["tid"].as_u64().expect("a lane")];
+    let kept: Vec<_> = slices("prefill").filter(|event| lane(event).starts_with("prefill in chunks")).collect();
+    assert!(kept.iter().all(|event| processes[&event["pid"].as_u64().expect("an instance")].starts_with("decode")));
+    assert_eq!((slices("prefill").count(), slices("decode").count()), (300, 300));
+    assert_eq!(slices("transfer").count(), 300 - kept.len());
+    assert!((metric(&printed, "local_prefill_ratio") - kept.len() as f64 / 300.0).abs() < 1e-6, "{}", kept.len());
+    assert!(!kept.is_empty());
+}
+
+#[test]
 fn options_that_make_no_sense_are_refused_before_the_run() {
     let here = folder();
     fs::write(here.path().join("file"), "in the way").expect("a file is written");

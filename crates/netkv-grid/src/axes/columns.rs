@@ -33,6 +33,7 @@ pub const RESERVED_COLUMNS: &[&str] = &[
     "input_tokens",
     "output_tokens",
     "prefill_instance",
+    "prefilled_locally",
     "decode_instance",
     "tier",
     "prefill_hit_tokens",

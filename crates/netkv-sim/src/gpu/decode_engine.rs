@@ -10,76 +10,17 @@
 //!
 //! Memory: while an iteration runs, each member holds room for its context and the token being made. If the next
 //! iteration does not find room, the newest members are swapped out to the host until it does.
+//!
+//! An instance that computes prompts itself (`chunks`) takes one iteration at a time as long as it does. A prompt keeps
+//! its memory until it is computed: only members are swapped out.
 
-use super::kv_memory::{Grant, Holding, KvMemory};
+use super::chunks::{Chunks, Computed, LocalPrompt, LocalPrompts};
+use super::kv_memory::{Holding, KvMemory};
+use super::member::Member;
 use super::stretch::{Stretch, record};
 use crate::profile::DecodeLatency;
 use hdrhistogram::Histogram;
-use netkv_units::{RequestId, SimDuration, SimTime};
-
-/// A request in the batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Member {
-    /// Which one.
-    pub request: RequestId,
-    /// Tokens of context, the running iteration's not counted.
-    pub context_tokens: u32,
-    /// Tokens still to be made.
-    pub remaining_tokens: u32,
-    /// Memory blocks that it holds through the prefix cache.
-    pub shared_blocks: u32,
-    /// Memory blocks of its own.
-    pub private_blocks: u32,
-    /// Its prefix blocks.
-    pub holding: Holding,
-    /// When its first token came, if it has.
-    pub first_token: Option<SimTime>,
-    /// When its last token came.
-    pub last_token: Option<SimTime>,
-    /// The longest gap between its tokens.
-    pub tbt_max: SimDuration,
-    /// Whether its gaps go into the histogram.
-    pub counted: bool,
-    /// When the first iteration that it was in began, if it has.
-    pub first_iteration: Option<SimTime>,
-    /// Joined at the start of the running stretch: its last token is not the last iteration's.
-    pub(super) fresh: bool,
-}
-
-impl Member {
-    /// A request with a prompt of `context_tokens` that is to make `remaining_tokens` tokens; `last_token` is when
-    /// the prefill side made its first, if it did.
-    pub const fn new(
-        request: RequestId,
-        context_tokens: u32,
-        remaining_tokens: u32,
-        last_token: Option<SimTime>,
-        counted: bool,
-    ) -> Self {
-        Self {
-            request,
-            context_tokens,
-            remaining_tokens,
-            shared_blocks: 0,
-            private_blocks: 0,
-            holding: Holding::EMPTY,
-            first_token: last_token,
-            last_token,
-            tbt_max: SimDuration::ZERO,
-            counted,
-            first_iteration: None,
-            fresh: true,
-        }
-    }
-}
-
-impl Member {
-    /// The same with the memory that it was granted for `tokens` tokens.
-    pub(crate) const fn with_memory(self, memory: &KvMemory, tokens: u32, grant: Grant) -> Self {
-        let Grant { private_blocks, holding, .. } = grant;
-        Self { shared_blocks: memory.blocks_for(tokens) - private_blocks, private_blocks, holding, ..self }
-    }
-}
+use netkv_units::{SimDuration, SimTime};
 
 /// What the end of a stretch brought.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +29,8 @@ pub struct StretchEnd {
     pub finished: Vec<Member>,
     /// Members that were swapped out.
     pub preempted: Vec<Member>,
+    /// Prompts that were computed here, at most one: members from now on, or finished.
+    pub computed: Option<Computed>,
 }
 
 /// The batch of one decode instance.
@@ -97,19 +40,21 @@ pub struct DecodeEngine {
     max_batch: usize,
     members: Vec<Member>,
     joining: Vec<Member>,
+    local: LocalPrompts,
     stretch: Option<Stretch>,
     /// At most this many iterations in a stretch: 1 is the plain one-at-a-time engine.
     max_stretch: u32,
 }
 
 impl DecodeEngine {
-    /// An idle engine.
+    /// An idle engine that computes prompts in these chunks, if it is given any.
     ///
     /// # Panics
     /// If a limit is zero.
-    pub fn new(latency: DecodeLatency, max_batch: usize, max_stretch: u32) -> Self {
+    pub fn new(latency: DecodeLatency, max_batch: usize, chunks: Chunks, max_stretch: u32) -> Self {
         assert!(max_batch > 0 && max_stretch > 0, "a batch has a member and a stretch an iteration");
-        Self { latency, max_batch, members: Vec::new(), joining: Vec::new(), stretch: None, max_stretch }
+        let local = LocalPrompts::new(chunks);
+        Self { latency, max_batch, members: Vec::new(), joining: Vec::new(), local, stretch: None, max_stretch }
     }
 
     /// Requests in the batch.
@@ -125,6 +70,24 @@ impl DecodeEngine {
     /// The requests in the batch, and those that wait for the next iteration or a place.
     pub fn held(&self) -> impl Iterator<Item = &Member> {
         self.members.iter().chain(&self.joining)
+    }
+
+    /// The prompts that are computed here, in order.
+    pub(crate) fn local(&self) -> impl Iterator<Item = &LocalPrompt> {
+        self.local.iter()
+    }
+
+    /// Whether somebody waits for the next iteration.
+    pub(crate) fn has_work_to_come(&self) -> bool {
+        !self.joining.is_empty() || !self.local.is_empty()
+    }
+
+    /// Femtoseconds of an iteration of its present batch alone; zero if nobody decodes.
+    pub(crate) fn decoding_fs(&self) -> u64 {
+        match self.members.len() as u64 {
+            0 => 0,
+            requests => self.latency.iteration_fs(requests, self.running_tokens()),
+        }
     }
 
     /// Whether iterations are running.
@@ -144,12 +107,8 @@ impl DecodeEngine {
 
     /// Tokens that it generates each second, at the pace of its present iteration; 0 while it is idle.
     pub fn tokens_per_sec(&self) -> f64 {
-        let requests = self.members.len();
-        if requests == 0 {
-            return 0.0;
-        }
-        let iteration_fs = self.latency.iteration_fs(requests as u64, self.running_tokens());
-        requests as f64 / (iteration_fs as f64 * 1e-15)
+        let iteration_fs = self.stretch.as_ref().map_or(1, |stretch| stretch.first_fs);
+        self.members.len() as f64 / (iteration_fs as f64 * 1e-15)
     }
 
     /// When the engine has to be woken next; none while it is idle.
@@ -166,8 +125,21 @@ impl DecodeEngine {
     /// of an iteration that is not before `now`.
     pub fn join(&mut self, now: SimTime, member: Member) {
         self.joining.push(Member { fresh: true, ..member });
-        let has_place = self.members.len() < self.max_batch;
-        if let Some(stretch) = self.stretch.as_mut().filter(|_| has_place) {
+        if self.members.len() < self.max_batch {
+            self.cut(now);
+        }
+    }
+
+    /// Adds a prompt at `now` that is computed here and has its memory, but for `present` tokens that are there; from the
+    /// next iteration on.
+    pub(crate) fn compute(&mut self, now: SimTime, member: Member, present: u32) {
+        self.local.push(member, present);
+        self.cut(now);
+    }
+
+    /// Ends the stretch with the first iteration that does not end before `now`.
+    fn cut(&mut self, now: SimTime) {
+        if let Some(stretch) = &mut self.stretch {
             let ended = stretch.ended_before(now);
             stretch.planned = stretch.planned.min(ended + 1);
         }
@@ -204,6 +176,7 @@ impl DecodeEngine {
     pub fn turn(&mut self, now: SimTime, memory: &mut KvMemory, tbt: &mut Histogram<u64>, end: &mut StretchEnd) {
         end.finished.clear();
         end.preempted.clear();
+        end.computed = None;
         let mut fraction_fs = 0;
         if let Some(stretch) = self.stretch {
             assert_eq!(stretch.end_of(stretch.planned), now, "a stretch ends at its time");
@@ -220,9 +193,12 @@ impl DecodeEngine {
                 }
                 !finished
             });
+            if let Some(prompt) = self.local.end_chunk() {
+                self.complete(now, prompt, memory, end);
+            }
         }
         // Once the batch has drained, the next one starts its own clock.
-        if self.members.is_empty() {
+        if self.members.is_empty() && self.local.is_empty() {
             fraction_fs = 0;
         }
         for member in &end.finished {
@@ -247,19 +223,36 @@ impl DecodeEngine {
         }
     }
 
+    /// A prompt's last chunk has been computed at `now`, which has made the first token: it joins, unless that was all.
+    fn complete(&mut self, now: SimTime, prompt: LocalPrompt, memory: &mut KvMemory, end: &mut StretchEnd) {
+        let member = Member { first_token: Some(now), last_token: Some(now), ..prompt.member };
+        memory.mark_ready(member.holding, member.private_blocks);
+        let start = prompt.start.expect("it was begun");
+        end.computed = Some(Computed { request: member.request, input_tokens: member.context_tokens, start });
+        let joins = member.remaining_tokens > 0;
+        if joins { self.joining.push(member) } else { end.finished.push(member) }
+    }
+
     fn begin_stretch(&mut self, now: SimTime, fraction_fs: u64, memory: &mut KvMemory) {
-        let Some(shortest) = self.members.iter().map(|member| member.remaining_tokens).min() else { return };
+        let shortest = self.members.iter().map(|member| member.remaining_tokens).min();
+        let computes = !self.local.is_empty();
+        if shortest.is_none() && !computes {
+            return;
+        }
         self.hold_next_token(memory);
-        let requests = self.members.len() as u64;
-        let tokens = context_tokens(&self.members);
+        let decoding_fs = self.decoding_fs();
+        let chunk_fs = self.local.begin_chunk(now, decoding_fs);
         // After a preemption there may be both a free place and a request for it: it joins next time.
         let someone_joins = !self.joining.is_empty() && self.members.len() < self.max_batch;
-        let limit = if someone_joins { 1 } else { shortest.min(self.max_stretch) };
+        let limit = match shortest {
+            Some(shortest) if !someone_joins && !computes => shortest.min(self.max_stretch),
+            Some(_) | None => 1,
+        };
         self.stretch = Some(Stretch {
             start: now,
             fraction_fs,
-            first_fs: self.latency.iteration_fs(requests, tokens),
-            growth_fs: self.latency.per_token_fs * requests,
+            first_fs: decoding_fs + chunk_fs,
+            growth_fs: self.latency.per_token_fs * self.members.len() as u64,
             planned: self.iterations_within(memory.available(), memory, limit),
         });
     }
@@ -333,7 +326,7 @@ fn context_tokens(members: &[Member]) -> u64 {
 mod tests {
     use super::*;
     use crate::gpu::tbt_histogram;
-    use netkv_units::LatencyCurve;
+    use netkv_units::{LatencyCurve, RequestId};
 
     #[test]
     fn an_engine_generates_its_batch_in_the_time_of_an_iteration() {
@@ -343,7 +336,7 @@ mod tests {
             per_token_fs: 1_000_000_000,
         };
         let now = SimTime::from_nanos(1_000_000_000);
-        let mut engine = DecodeEngine::new(latency, 8, u32::MAX);
+        let mut engine = DecodeEngine::new(latency, 8, Chunks::default(), u32::MAX);
         let (mut memory, mut tbt) = (KvMemory::new(1000, 16, 512, false), tbt_histogram());
         assert!(engine.tokens_per_sec() <= 0.0);
         for request in 0..3 {

@@ -4,11 +4,15 @@
 //! with the last byte of its KV cache and joins the batch. A member that lost its place for lack of memory is swapped
 //! out to the host, and comes before all who wait.
 //!
+//! A request whose prompt is computed here waits for memory like the others, and counts as on its way until it joins.
+//!
 //! A state machine that can be copied and played on: the clairvoyant yardstick does just that.
 
-use super::decode_engine::{DecodeEngine, Member, StretchEnd};
+use super::chunks::Chunks;
+use super::decode_engine::{DecodeEngine, StretchEnd};
 use super::host_link::HostLink;
 use super::kv_memory::{Grant, KvMemory, Prompt};
+use super::member::Member;
 use crate::scenario::Scenario;
 use hdrhistogram::Histogram;
 use netkv_units::{BytesPerSec, RequestId, SimTime};
@@ -37,6 +41,8 @@ pub(crate) struct Admitted {
     pub returning: Vec<(SimTime, RequestId)>,
     /// Requests whose transfers may begin, and what they were granted.
     pub granted: Vec<(RequestId, Grant)>,
+    /// Requests whose prompts are computed on the instance from now on, and what they were granted.
+    pub local: Vec<(RequestId, Grant)>,
 }
 
 impl Admitted {
@@ -44,6 +50,7 @@ impl Admitted {
     pub(crate) fn clear(&mut self) {
         self.returning.clear();
         self.granted.clear();
+        self.local.clear();
     }
 }
 
@@ -56,6 +63,8 @@ pub(crate) struct DecodeInstance {
     watermark_blocks: u32,
     /// Requests that wait for memory, in order.
     waiting: VecDeque<RequestId>,
+    /// Those of them whose prompts are to be computed here, as they will be in the batch.
+    to_compute: VecDeque<Member>,
     /// Requests that were swapped out, the next to return first, and when their KV cache had left.
     swapped: VecDeque<(Member, SimTime)>,
     /// Members on their way back from the host, and when they are there.
@@ -69,11 +78,17 @@ impl DecodeInstance {
         let kv = &scenario.kv;
         let rate = BytesPerSec::new(scenario.decode.host_bytes_per_sec);
         Self {
-            engine: DecodeEngine::new(scenario.gpu.decode, scenario.decode.max_batch as usize, max_stretch),
+            engine: DecodeEngine::new(
+                scenario.gpu.decode,
+                scenario.decode.max_batch as usize,
+                Chunks::new(scenario),
+                max_stretch,
+            ),
             memory: KvMemory::new(kv.decode_blocks, kv.block_tokens, BLOCK_TOKENS, kv.prefix_caching),
             host: HostLink { bytes_per_token: kv.bytes_per_token, rate },
             watermark_blocks: scenario.decode.watermark_blocks,
             waiting: VecDeque::new(),
+            to_compute: VecDeque::new(),
             swapped: VecDeque::new(),
             returning: Vec::new(),
             load: Load::default(),
@@ -115,6 +130,11 @@ impl DecodeInstance {
         !self.waiting.is_empty() || !self.swapped.is_empty()
     }
 
+    /// Whether a prompt would find memory at once.
+    pub(crate) fn has_room_for(&self, prompt: Prompt<'_>) -> bool {
+        !self.has_queue() && self.memory.fits(prompt.prefix, prompt.input_tokens, self.watermark_blocks)
+    }
+
     /// When the next member is back from the host, and who.
     pub(crate) fn next_return(&self) -> Option<(SimTime, RequestId)> {
         let first = self.returning.iter().min_by_key(|(back, _)| *back);
@@ -123,7 +143,7 @@ impl DecodeInstance {
 
     /// When it has to be woken next: an idle one with requests at once; none if it is idle without.
     pub(crate) fn wake_time(&self, now: SimTime) -> Option<SimTime> {
-        let idle_wake = (self.engine.n_joining() > 0).then_some(now);
+        let idle_wake = self.engine.has_work_to_come().then_some(now);
         self.engine.wake_time().or(idle_wake)
     }
 
@@ -141,12 +161,14 @@ impl DecodeInstance {
         self.load.in_flight_prompt_tokens += in_blocks;
     }
 
-    /// A request that was assigned waits for memory from now on.
-    pub(crate) fn hand_over(&mut self, request: RequestId, input_tokens: u32) {
+    /// A request that was assigned waits for memory from now on; its prompt is computed here if `to_compute` is what it will
+    /// be in the batch.
+    pub(crate) fn hand_over(&mut self, request: RequestId, input_tokens: u32, to_compute: Option<Member>) {
         self.load.unseen -= 1;
         self.load.unseen_tokens -= u64::from(input_tokens);
         self.load.queued_tokens += u64::from(input_tokens);
         self.waiting.push_back(request);
+        self.to_compute.extend(to_compute);
     }
 
     /// Admits swapped-out requests, then waiting ones, in order, as far as memory goes; adds them to `admitted`.
@@ -173,7 +195,14 @@ impl DecodeInstance {
             let Some(grant) = self.memory.admit(prefix, input_tokens, self.watermark_blocks) else { break };
             self.waiting.pop_front();
             self.load.queued_tokens -= u64::from(input_tokens);
-            admitted.granted.push((request, grant));
+            let Some(member) = self.to_compute.pop_front_if(|member| member.request == request) else {
+                admitted.granted.push((request, grant));
+                continue;
+            };
+            // The last token is always computed: it makes the first one of the answer.
+            let present = grant.hit_tokens.min(input_tokens - 1);
+            self.engine.compute(now, member.with_memory(&self.memory, input_tokens, grant), present);
+            admitted.local.push((request, grant));
         }
         self.engine.replan(&self.memory);
     }
@@ -203,6 +232,10 @@ impl DecodeInstance {
     /// Its wake time has come: see [`DecodeEngine::turn`]. Members that lost their place go to the host.
     pub(crate) fn turn(&mut self, now: SimTime, gaps: &mut Histogram<u64>, end: &mut StretchEnd) {
         self.engine.turn(now, &mut self.memory, gaps, end);
+        if let Some(computed) = end.computed {
+            self.load.outside -= 1;
+            self.load.outside_tokens -= u64::from(computed.input_tokens);
+        }
         for &member in &end.preempted {
             self.load.outside += 1;
             self.load.outside_tokens += u64::from(member.context_tokens);

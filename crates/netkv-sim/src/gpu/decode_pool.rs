@@ -1,9 +1,10 @@
 //! The decode pool: its instances, when each is to be woken, and the gaps between the tokens that they make.
 
 use super::busy::{BusyTime, mean_share};
-use super::decode_engine::{Member, StretchEnd};
+use super::decode_engine::StretchEnd;
 use super::decode_instance::{Admitted, DecodeInstance};
 use super::kv_memory::{Grant, Prompt};
+use super::member::Member;
 use super::stretch::tbt_histogram;
 use crate::scenario::Scenario;
 use hdrhistogram::Histogram;
@@ -52,10 +53,16 @@ impl DecodePool {
         self.instances[decode].assign(input_tokens, in_blocks);
     }
 
-    /// A request that was assigned waits for memory from now on.
-    pub(crate) fn hand_over(&mut self, now: SimTime, decode: usize, request: RequestId, input_tokens: u32) {
+    /// A request that was assigned waits for memory from now on: see [`DecodeInstance::hand_over`].
+    pub(crate) fn hand_over(
+        &mut self,
+        now: SimTime,
+        decode: usize,
+        (request, input_tokens): (RequestId, u32),
+        to_compute: Option<Member>,
+    ) {
         self.instances[decode].catch_up(now, &mut self.gaps);
-        self.instances[decode].hand_over(request, input_tokens);
+        self.instances[decode].hand_over(request, input_tokens, to_compute);
     }
 
     /// Admits whom an instance has memory for; `admitted` becomes them.
@@ -110,7 +117,7 @@ impl DecodePool {
         wake.map(|time| (time, clock.generation))
     }
 
-    /// Mean share of time that instances had a batch, up to the last arrival.
+    /// Mean share of time that instances had a batch or computed a prompt, up to the last arrival.
     pub(crate) fn utilisation_ratio(&self, last_arrival: SimTime) -> f64 {
         mean_share(self.clocks.iter().map(|clock| clock.busy.total()), last_arrival)
     }

@@ -142,6 +142,14 @@ impl KvMemory {
         self.available() - self.cache.lookup(shared).idle as u32 * self.blocks_per_prefix
     }
 
+    /// Whether [`Self::admit`] would find room.
+    pub fn fits(&self, prefix: &[BlockId], input_tokens: u32, reserve: u32) -> bool {
+        let shared = if self.caching { prefix } else { &[] };
+        let found = self.cache.lookup(shared);
+        let needed = self.blocks_for(input_tokens) - found.present as u32 * self.blocks_per_prefix;
+        needed + reserve <= self.available() - found.idle as u32 * self.blocks_per_prefix
+    }
+
     /// Blocks for `tokens` tokens.
     pub const fn blocks_for(&self, tokens: u32) -> u32 {
         tokens.div_ceil(self.block_tokens)

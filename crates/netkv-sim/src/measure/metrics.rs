@@ -167,8 +167,8 @@ metrics_table! {
         |s| s.tally.transfer.quantile(0.95);
     "transfer_p99_ns", "ns", int, "KV transfer time, 99th percentile over requests that moved bytes",
         |s| s.tally.transfer.quantile(0.99);
-    "transfer_mean_bytes", "bytes", int, "KV bytes moved, mean over requests",
-        |s| mean(s.tally.transfer_bytes, s.tally.requests);
+    "transfer_mean_bytes", "bytes", int, "KV bytes moved, mean over requests but those of local_prefill_ratio",
+        |s| mean(s.tally.transfer_bytes, s.tally.requests - s.tally.local);
     "tbt_mean_ns", "ns", int, "time between tokens, mean over all gaps",
         |s| mean(s.tally.decoding_ns, s.tally.gaps);
     "tbt_request_mean_ns", "ns", int, "time between tokens, mean over requests of the request's mean",
@@ -214,7 +214,10 @@ metrics_table! {
     "ttft_drift_ratio", "1", float,
         "TTFT weighed by lateness over TTFT weighed by earliness: 1 if it stays the same over the run, 2 if it grows evenly from nothing, as under overload",
         |s| s.ttft_drift();
-    "prefill_hit_ratio", "1", float, "share of prompt tokens found in the prefill instance's prefix cache",
+    "local_prefill_ratio", "1", float,
+        "share of requests whose prompts were computed on their decode instances ([local_prefill]): nothing of them was moved",
+        |s| ratio(s.tally.local, s.tally.requests);
+    "prefill_hit_ratio", "1", float, "share of prompt tokens found in the prefix cache of the instance that computed the prompt",
         |s| ratio(s.tally.prefill_hit_tokens, s.tally.input_tokens);
     "prefill_host_hit_ratio", "1", float, "share of prompt tokens loaded from the prefill instance's host memory",
         |s| ratio(s.tally.prefill_host_tokens, s.tally.input_tokens);
@@ -226,7 +229,7 @@ metrics_table! {
     "tier_core_ratio", "1", float, "share of transfers between pods", |s| s.tier_share(Tier::Core);
     "prefill_utilisation_ratio", "1", float, "share of time that prefill instances computed, up to the last arrival",
         |s| Value::Float(s.totals.prefill_utilisation_ratio);
-    "decode_utilisation_ratio", "1", float, "share of time that decode instances had a batch, up to the last arrival",
+    "decode_utilisation_ratio", "1", float, "share of time that decode instances had a batch or computed a prompt, up to the last arrival",
         |s| Value::Float(s.totals.decode_utilisation_ratio);
     "nvlink_utilisation_ratio", "1", float, "mean use of NVLink links", |s| Value::Float(s.totals.link_utilisation_ratio[0]);
     "nic_utilisation_ratio", "1", float, "mean use of NIC links, flows of others included", |s| Value::Float(s.totals.link_utilisation_ratio[1]);

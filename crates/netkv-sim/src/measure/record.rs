@@ -64,11 +64,11 @@ pub struct RequestRecord {
     pub input_tokens: u32,
     /// Tokens generated.
     pub output_tokens: u32,
-    /// Where its prompt was computed.
+    /// Where its prompt was computed; the decode instance itself if that was it.
     pub prefill_instance: InstanceId,
     /// Where it was decoded; none if the prefill side emitted its only token.
     pub decode_instance: Option<InstanceId>,
-    /// How far apart the two are.
+    /// How far apart the two are; none if nothing was moved.
     pub tier: Option<Tier>,
     /// Prompt tokens found in the prefill instance's prefix cache.
     pub prefill_hit_tokens: u32,
@@ -103,6 +103,11 @@ pub struct RequestRecord {
 }
 
 impl RequestRecord {
+    /// Whether its prompt was computed where it was decoded.
+    pub fn prefilled_locally(&self) -> bool {
+        self.decode_instance == Some(self.prefill_instance)
+    }
+
     /// Mean time between its tokens in nanoseconds; none for a single token.
     pub fn tbt_mean_ns(&self) -> Option<f64> {
         let gaps = self.output_tokens.checked_sub(1).filter(|&gaps| gaps > 0)?;

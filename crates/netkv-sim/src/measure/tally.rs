@@ -97,6 +97,8 @@ pub struct Tally {
     pub(super) prefill_hit_tokens: u64,
     pub(super) prefill_host_tokens: u64,
     pub(super) decode_hit_tokens: u64,
+    /// Requests whose prompts were computed where they were decoded.
+    pub(super) local: u64,
     pub(super) by_tier: [u64; Tier::ALL.len()],
     /// Sum of TTFT, each weighed by how many counted requests arrived before it, in nanoseconds.
     pub(super) late_ttft_ns: u128,
@@ -142,6 +144,7 @@ impl Tally {
         self.prefill_hit_tokens += u64::from(record.prefill_hit_tokens);
         self.prefill_host_tokens += u64::from(record.prefill_host_tokens);
         self.decode_hit_tokens += u64::from(record.decode_hit_tokens);
+        self.local += u64::from(record.prefilled_locally());
         if let Some(tier) = record.tier {
             self.by_tier[tier.index()] += 1;
         }

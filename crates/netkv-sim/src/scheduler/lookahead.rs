@@ -2,13 +2,14 @@
 //! state of everything. The least wins, ties to the lowest id. No router can know it: it shows how much any greedy
 //! could gain.
 //!
-//! [`Future`] plays one instance on, from the decision to the first token, with copies of its engine and its memory and
-//! of the network: who waits there for memory comes first, running members end when they end (how many tokens they
-//! have left is part of the truth), and every transfer in flight or in set-up takes its share of the links, as do those
-//! that begin when memory is freed there. Nobody else comes: no request whose prefill is still to end, none that waits
-//! for memory elsewhere, no new flow of another tenant; capacities and caps stay as they are. Where the instance is
-//! chosen before prefill ends, the prompt counts as computed at the decision. If nothing of that is otherwise in the
-//! run, the prediction is right to the nanosecond, which the tests of `explain` hold it to.
+//! [`Future`] plays one instance on, from the decision to the first token, with copies of its engine and its memory
+//! and of the network: who waits there for memory comes first, running members end when they end (how many tokens
+//! they have left is part of the truth), prompts that the instance computes itself take their chunks, and every
+//! transfer in flight or in set-up takes its share of the links, as do those that begin when memory is freed there.
+//! Nobody else comes: no request whose prefill is still to end, none that waits for memory elsewhere, no new flow of
+//! another tenant; capacities and caps stay as they are. Where the instance is chosen before prefill ends, the
+//! prompt counts as computed at the decision. If nothing of that is otherwise in the run, the prediction is right to
+//! the nanosecond, which the tests of `explain` hold it to.
 
 use crate::gpu::{Admitted, DecodeInstance, Grant, StretchEnd, tbt_histogram};
 use crate::network::{Traffic, TransferId};
@@ -136,7 +137,7 @@ impl<'a> Future<'a> {
         let mut instance = present.decode.instances()[decode].clone();
         let input_tokens = present.requests.prompt(request).input_tokens;
         instance.assign(input_tokens, present.scenario.kv.in_blocks(input_tokens));
-        instance.hand_over(request, input_tokens);
+        instance.hand_over(request, input_tokens, None);
         Self {
             present,
             request,

@@ -33,6 +33,8 @@ pub(super) enum Act {
     Send { decode: usize, tokens: u32, in_blocks: u64 },
     /// A transfer of it begins, or ends: the request is in the engine then.
     Move { prefill: usize, decode: usize, tokens: u32, event: TransferEvent },
+    /// A request of it, whose prompt was computed on the decode instance itself, is in the engine.
+    Join { decode: usize, tokens: u32 },
     /// A request of it has finished.
     Finish { decode: usize, in_blocks: u64 },
 }
@@ -84,6 +86,7 @@ impl Books {
             Act::Move { prefill, decode, tokens, event: TransferEvent { tier, is_over, .. } } => {
                 self.note_transfer(prefill, decode, tier, is_over.then_some(tokens));
             }
+            Act::Join { decode, tokens } => self.sent[decode].arrive(tokens),
             Act::Finish { decode, in_blocks } => self.sent[decode].prompt_tokens -= in_blocks,
         }
     }
@@ -92,9 +95,15 @@ impl Books {
     fn note_transfer(&mut self, prefill: usize, decode: usize, tier: Tier, arrived_tokens: Option<u32>) {
         let Some(tokens) = arrived_tokens else { return self.ledger.begin(prefill, decode, tier) };
         self.ledger.end(prefill, decode, tier);
-        let sent = &mut self.sent[decode];
-        sent.requests -= 1;
-        sent.tokens -= u64::from(tokens);
+        self.sent[decode].arrive(tokens);
+    }
+}
+
+impl Sent {
+    /// A request of so many tokens is in the engine.
+    fn arrive(&mut self, tokens: u32) {
+        self.requests -= 1;
+        self.tokens -= u64::from(tokens);
     }
 }
 

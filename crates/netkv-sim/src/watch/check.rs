@@ -1,7 +1,7 @@
 //! Conservation laws of a run, checked from nothing: slow and obvious, for tests.
 //!
 //! Requests: each one that has arrived and not ended is in just one place, or in two if its transfer goes on beside its
-//! prefill; the scheduler's counts are those of these places. Tokens: context and tokens to come of a member add up to
+//! prefill; one whose prompt is computed where it decodes is in no other place; the scheduler's counts are those of these places. Tokens: context and tokens to come of a member add up to
 //! its prompt and answer. Memory: private blocks, used and reserved, and references to prefix blocks are those of the
 //! requests that hold them. Bytes: what has crossed the first links of transfers and what is left of their flows add up
 //! to all bytes that were sent off, to the rounding of completions. Rates: see [`FlowNetwork::check_invariants`].
@@ -56,6 +56,8 @@ struct Check<'a> {
     /// Waiting for decode memory, and being moved: memory is reserved for these.
     waiting: BTreeSet<RequestId>,
     moving: BTreeSet<RequestId>,
+    /// Being computed where they decode, or about to be: memory is reserved for these, too.
+    local: BTreeSet<RequestId>,
 }
 
 /// Everybody that a decode instance has had: in its batch, waiting for the next, swapped out, on the way back.
@@ -70,7 +72,9 @@ impl<'a> Check<'a> {
         let running = prefill.iter().flat_map(|instance| instance.engine().running());
         let computed = running.map(|running| running.request).collect();
         let waiting: BTreeSet<_> = decode.iter().flat_map(DecodeInstance::waiting).collect();
-        let mut check = Self { present, queued, computed, waiting, moving: BTreeSet::new() };
+        let local = decode.iter().flat_map(|instance| instance.engine().local());
+        let local = local.map(|prompt| prompt.member.request).collect();
+        let mut check = Self { present, queued, computed, waiting, moving: BTreeSet::new(), local };
         // Handed over, admitted, and not in an engine: on the way.
         let decoding: BTreeSet<_> = decode.iter().flat_map(members).map(|member| member.request).collect();
         let handed_over = |request: &RequestId| {
@@ -78,10 +82,9 @@ impl<'a> Check<'a> {
             let leaves_early = check.overlaps() && check.state(*request).decode().is_some();
             !in_prefill || (check.computed.contains(request) && leaves_early)
         };
-        let moving = present
-            .requests
-            .unended()
-            .filter(|request| handed_over(request) && !check.waiting.contains(request) && !decoding.contains(request));
+        let elsewhere = [&check.waiting, &check.local, &decoding];
+        let is_elsewhere = |request: &RequestId| elsewhere.iter().any(|place| place.contains(request));
+        let moving = present.requests.unended().filter(|request| handed_over(request) && !is_elsewhere(request));
         check.moving = moving.collect();
         check
     }
@@ -97,7 +100,7 @@ impl<'a> Check<'a> {
     fn everybody_is_somewhere(&self) {
         let members = self.present.decode.instances().iter().flat_map(members);
         let mut late: Vec<RequestId> = members.map(|member| member.request).collect();
-        late.extend(self.waiting.iter().chain(&self.moving));
+        late.extend(self.waiting.iter().chain(&self.moving).chain(&self.local));
         late.sort_unstable();
         assert!(late.is_sorted_by(|one, two| one < two), "nobody is in two places of the decode side: {late:?}");
         assert!(self.queued.is_disjoint(&self.computed), "who waits is not computed");
@@ -122,7 +125,8 @@ impl<'a> Check<'a> {
             load.outside += 1;
             load.outside_tokens += u64::from(input_tokens);
             load.queued_tokens += u64::from(input_tokens) * u64::from(self.waiting.contains(&request));
-            if !self.waiting.contains(&request) && !self.moving.contains(&request) {
+            let is_seen = [&self.waiting, &self.moving, &self.local].iter().any(|place| place.contains(&request));
+            if !is_seen {
                 load.unseen += 1;
                 load.unseen_tokens += u64::from(input_tokens);
             }
@@ -133,10 +137,15 @@ impl<'a> Check<'a> {
             load.outside_tokens += u64::from(member.context_tokens);
         }
         assert_eq!(instance.load(), load, "what decode instance {decode} was given");
-        let made_before = u32::from(self.present.scenario.first_token == FirstToken::Prefill);
-        for member in members(instance) {
-            let own = self.state(member.request).own();
-            let all = own.input_tokens + own.output_tokens - made_before;
+        for prompt in instance.engine().local() {
+            assert_eq!(self.state(prompt.member.request).decode(), Some(decode), "a prompt is where it was sent");
+            assert!(prompt.present < prompt.member.context_tokens, "a prompt that is complete is in the batch");
+        }
+        let local = instance.engine().local().map(|prompt| &prompt.member);
+        for member in members(instance).chain(local) {
+            let state = self.state(member.request);
+            let made_before = state.is_local() || self.present.scenario.first_token == FirstToken::Prefill;
+            let all = state.own().input_tokens + state.own().output_tokens - u32::from(made_before);
             assert_eq!(member.context_tokens + member.remaining_tokens, all, "tokens of {:?}", member.request);
         }
     }
@@ -145,16 +154,20 @@ impl<'a> Check<'a> {
         let on_the_way: Vec<RequestId> =
             self.moving.iter().copied().filter(|&request| self.state(request).decode() == Some(decode)).collect();
         let arriving = on_the_way.iter().map(|&request| self.state(request).decode_grant().private_blocks);
-        let reserved: u32 =
-            arriving.sum::<u32>() + instance.returning().map(|member| member.private_blocks).sum::<u32>();
+        let computed_here = || instance.engine().local().map(|prompt| &prompt.member);
+        let kept = instance.returning().chain(computed_here()).map(|member| member.private_blocks);
+        let reserved: u32 = arriving.chain(kept).sum();
         let used: u32 = instance.engine().held().map(|member| member.private_blocks).sum();
-        let held = instance.engine().held().chain(instance.returning());
+        let held = instance.engine().held().chain(instance.returning()).chain(computed_here());
         let holders = held.map(|member| member.request).chain(on_the_way.iter().copied());
         self.memory(instance.memory(), used, reserved, holders);
     }
 
     fn prefill_memory(&self, prefill: usize, instance: &PrefillInstance) {
-        let is_here = |request: &&RequestId| self.state(**request).prefill() == prefill;
+        let is_here = |request: &&RequestId| {
+            let state = self.state(**request);
+            !state.is_local() && state.prefill() == prefill
+        };
         let computed: Vec<_> = self.computed.iter().filter(is_here).copied().collect();
         // A prompt that is moved while it is computed counts once.
         let done = self.waiting.union(&self.moving).filter(is_here).filter(|request| !self.computed.contains(request));

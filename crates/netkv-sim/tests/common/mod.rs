@@ -13,10 +13,10 @@ use netkv_policy::{
     MooncakeConfig, PolicyConfig, SglangConfig, SmgConfig, TieRule,
 };
 use netkv_sim::{
-    ClusterConfig, DecodeConfig, DecodeLatency, FirstToken, GpuProfile, KvConfig, MeasureConfig, OracleBandwidth,
-    OracleGranularity, Overlap, OwnTraffic, Placement, PrefillConfig, PrefillLatency, PrefillMode, PrefillPolicy,
-    PrefillQueue, Scenario, SchedulerConfig, SelectionMoment, SloConfig, TelemetryConfig, TransferConfig,
-    TransferGranularity, TtftLimit,
+    ClusterConfig, DecodeConfig, DecodeLatency, FirstToken, GpuProfile, KvConfig, LocalPrefillConfig, LocalRule,
+    MeasureConfig, MixedPass, OracleBandwidth, OracleGranularity, Overlap, OwnTraffic, Placement, PrefillConfig,
+    PrefillLatency, PrefillMode, PrefillPolicy, PrefillQueue, Scenario, SchedulerConfig, SelectionMoment, SloConfig,
+    TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
 };
 use netkv_units::{BytesPerSec, LatencyCurve, SimDuration, Tier};
 use netkv_workload::Workload;
@@ -181,6 +181,7 @@ pub fn scenario(workload: Workload) -> Scenario {
             host_load_bytes_per_sec: 50_000_000_000,
         },
         decode: DecodeConfig { max_batch: 64, watermark_blocks: 10, host_bytes_per_sec: 50_000_000_000 },
+        local_prefill: LocalPrefillConfig { rule: LocalRule::Never, chunk_tokens: 512, pass: MixedPass::Separate },
         transfer: TransferConfig {
             granularity: TransferGranularity::Rank,
             skip_cached: true,

@@ -1,7 +1,10 @@
 //! Random scenarios, in which everything that can happen does.
 
 use super::{BACKGROUND, POLICIES, flows, millis, scenario};
-use netkv_sim::{FirstToken, OracleGranularity, Overlap, PrefillQueue, Scenario, SelectionMoment};
+use netkv_sim::{
+    FirstToken, LocalPrefillConfig, LocalRule, MixedPass, OracleGranularity, Overlap, PrefillQueue, Scenario,
+    SelectionMoment,
+};
 use netkv_units::{BlockId, LatencyCurve, SimTime, Stream};
 use netkv_workload::Workload;
 
@@ -98,4 +101,24 @@ fn draw_order(scenario: &mut Scenario, stream: &mut Stream) {
     if scenario.selection < SelectionMoment::PrefillDone && stream.below(3) > 0 {
         scenario.transfer.overlap = Overlap::Layerwise { layers: [1, 2, 80][stream.below(3) as usize] };
     }
+}
+
+/// The same with some prompts computed on decode instances, by any rule.
+pub fn random_local(seed: u64) -> Scenario {
+    let mut scenario = random_scenario(seed);
+    let mut stream = Stream::new(seed, "local prefill");
+    let rule = match stream.below(4) {
+        0 => LocalRule::Short { max_tokens: [600, 1_000_000][stream.below(2) as usize], max_ratio: 0.7 },
+        1 => LocalRule::Short { max_tokens: 1_000_000, max_ratio: 1.1 },
+        2 => LocalRule::Session { min_hit_ratio: [0.01, 0.5][stream.below(2) as usize] },
+        _ => LocalRule::Deflect {
+            tbt_limit: millis([15, 50][stream.below(2) as usize]),
+            margin_factor: [1.0, 1.3][stream.below(2) as usize],
+            min_chunk_tokens: [1, 64][stream.below(2) as usize],
+        },
+    };
+    let chunk_tokens = [100, 512, 8192][stream.below(3) as usize];
+    let pass = [MixedPass::Separate, MixedPass::Joint][stream.below(2) as usize];
+    scenario.local_prefill = LocalPrefillConfig { rule, chunk_tokens, pass };
+    scenario
 }

@@ -40,6 +40,9 @@ fn refusal(error: Unexplained, (cell, request): (usize, u32), scenario: &Scenari
         Unexplained::Refused => {
             format!("request {request} of cell {cell} was refused: its prompt and answer can never fit an instance")
         }
+        Unexplained::Local => format!(
+            "request {request} of cell {cell} was computed where it was decoded (local_prefill.rule): no policy was asked"
+        ),
         Unexplained::NoDecode => format!(
             "request {request} of cell {cell} needed no decode instance: its only token came from the prefill side"
         ),
