@@ -8,6 +8,7 @@ use crate::args::CapacityArgs;
 use crate::failure::{Ending, Failure};
 use crate::interrupt;
 use crate::output::{print, tell};
+use crate::sharing::no_thread;
 use crate::sweep::jobs;
 use netkv_grid::{Cell, CellRun, Experiment, Workloads, for_each_cell};
 use netkv_sim::{Scenario, metric_index};
@@ -58,7 +59,8 @@ pub fn capacity(args: &CapacityArgs) -> Result<Ending, Failure> {
     let selected = experiment.select(&args.filter).map_err(Failure::usage)?;
     let cells = one_load(&experiment, selected.into_iter().filter_map(|index| experiment.cell(index)).collect());
     tell(&format!("{}: {} bisections, of some {} runs each", experiment.path().display(), cells.len(), BISECTIONS + 4));
-    let rates = for_each_cell(&cells, jobs(&args.options), interrupt::stop(), |cell| largest_rate(cell, &promise));
+    let rates = for_each_cell(&cells, jobs(&args.options, cells.len()), interrupt::stop(), |cell| largest_rate(cell, &promise))
+        .map_err(no_thread)?;
     if interrupt::is_asked() {
         return Ok(Ending::Interrupted);
     }

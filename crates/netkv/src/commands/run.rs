@@ -3,14 +3,17 @@
 use super::{load_all, results_folder, tell_if_beside, tell_reduced};
 use crate::answer::answer;
 use crate::args::{Place, RunArgs, RunOptions};
-use crate::failure::{Ending, Failure};
-use crate::in_use::InUse;
+use crate::failure::{Ending, Failure, Writing};
 use crate::interrupt;
+use crate::kept::{CELLS, requests_folder};
+use crate::leftovers;
 use crate::output::{print, tell};
 use crate::owner;
 use crate::results;
+use crate::sharing::Sharing;
 use crate::sweep::{Tally, sweep};
 use netkv_grid::{Experiment, Store};
+use std::fs;
 use std::path::Path;
 
 /// Runs each experiment in turn. All are read first: an error in the last one shows before the first has run.
@@ -59,16 +62,31 @@ pub fn run_experiment(
 ) -> Result<(Store, Tally), Failure> {
     let folder = results_folder(place, experiment);
     owner::check(experiment, &folder)?;
-    let _in_use = InUse::claim(&folder)?;
-    owner::claim(experiment, &folder)?;
-    let (store, tally) = sweep(experiment, indices, &folder, options)?;
-    results::write(experiment, &store, &folder)?;
+    let sharing = join(experiment, &folder)?;
+    let (mut store, tally) = sweep(experiment, indices, &folder, options, &sharing)?;
+    // Whatever others finished meanwhile is in the tables too.
+    sharing.alone(|| {
+        store.refresh()?;
+        results::write(experiment, &store, &folder)
+    })?;
     tell(&summary(experiment, &tally, &folder));
     Ok((store, tally))
 }
 
+/// Begins to work in a folder of results, beside others that do.
+pub fn join(experiment: &Experiment, folder: &Path) -> Result<Sharing, Failure> {
+    let cells = folder.join(CELLS);
+    fs::create_dir_all(&cells).writing(cells.display())?;
+    for folder in [folder, &cells, &requests_folder(folder)] {
+        leftovers::clean(folder);
+    }
+    let sharing = Sharing::join(&cells)?;
+    owner::claim(experiment, folder)?;
+    Ok(sharing)
+}
+
 fn summary(experiment: &Experiment, tally: &Tally, folder: &Path) -> String {
-    let Tally { n_asked, n_cached, n_run, n_failed, n_left } = *tally;
+    let Tally { n_asked, n_cached, n_run, n_elsewhere, n_failed, n_left } = *tally;
     let path = experiment.path().display();
     let of_all =
         if n_asked == experiment.n_cells() { String::new() } else { format!(" of {} cells", experiment.n_cells()) };
@@ -84,5 +102,6 @@ fn summary(experiment: &Experiment, tally: &Tally, folder: &Path) -> String {
         return format!("{path}: nothing to do, {n_cached}{of_all} done before; results in {}", folder.display());
     }
     let failed = if n_failed == 0 { "none failed".to_owned() } else { format!("{n_failed} FAILED") };
-    format!("{path}: {n_run} cells done, {n_cached} done before, {failed}{of_all}; results in {}", folder.display())
+    let elsewhere = if n_elsewhere == 0 { String::new() } else { format!(" ({n_elsewhere} by other processes)") };
+    format!("{path}: {n_run} cells done{elsewhere}, {n_cached} done before, {failed}{of_all}; results in {}", folder.display())
 }
