@@ -175,7 +175,9 @@ impl Store {
                 return Err(StoreError::Conflict { key, first, second });
             }
             // The first result stays, and any result is better than a failure.
-            (Status::Done { .. }, Status::Done { .. } | Status::Failed { .. }) => old.requests.append(&mut new.requests),
+            (Status::Done { .. }, Status::Done { .. } | Status::Failed { .. }) => {
+                old.requests.append(&mut new.requests)
+            }
             (Status::Failed { .. }, Status::Done { .. } | Status::Failed { .. }) => *old = new,
         }
         Ok(())

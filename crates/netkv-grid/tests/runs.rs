@@ -6,7 +6,9 @@ mod common;
 
 use common::load;
 use hdrhistogram::Histogram;
-use netkv_grid::{Cell, CellRun, Finished, Outcome, Plan, Reason, Segment, SegmentHeader, Status, Store, failure, run_cells};
+use netkv_grid::{
+    Cell, CellRun, Finished, Outcome, Plan, Reason, Segment, SegmentHeader, Status, Store, failure, run_cells,
+};
 use netkv_sim::{METRICS, RunOutput, RunTotals, Value};
 use netkv_units::Digester;
 use std::collections::BTreeMap;
@@ -38,7 +40,8 @@ fn counted(output: RunOutput) -> CellRun {
 
 fn run(cells: &[Cell], jobs: usize, runner: impl Fn(&Cell) -> RunOutput + Sync) -> Vec<Outcome> {
     let runner = |cell: &Cell| counted(runner(cell));
-    run_cells(cells, NonZeroUsize::new(jobs).unwrap(), &AtomicBool::new(false), &|_| true, runner, &|_, _, _| {}).unwrap()
+    run_cells(cells, NonZeroUsize::new(jobs).unwrap(), &AtomicBool::new(false), &|_| true, runner, &|_, _, _| {})
+        .unwrap()
 }
 
 fn header() -> SegmentHeader {
@@ -87,7 +90,8 @@ fn a_cell_that_panics_fails_alone_and_says_what_and_where() {
         assert_ne!(cell.index, 3, "free blocks = {}", -1);
         counted(fake_output(cell))
     };
-    let outcomes = run_cells(&cells, NonZeroUsize::new(2).unwrap(), &AtomicBool::new(false), &|_| true, runner, &note).unwrap();
+    let outcomes =
+        run_cells(&cells, NonZeroUsize::new(2).unwrap(), &AtomicBool::new(false), &|_| true, runner, &note).unwrap();
     assert_eq!(outcomes.len(), cells.len());
     let failed: Vec<_> = outcomes.iter().filter(|outcome| matches!(outcome.status, Status::Failed { .. })).collect();
     assert_eq!(failed.len(), 1);
@@ -110,7 +114,9 @@ fn cells_that_have_not_started_are_left_out_after_a_stop() {
             stop.store(true, Ordering::Relaxed);
         }
     };
-    let outcomes = run_cells(&cells, NonZeroUsize::new(1).unwrap(), &stop, &|_| true, |cell| counted(fake_output(cell)), &note).unwrap();
+    let outcomes =
+        run_cells(&cells, NonZeroUsize::new(1).unwrap(), &stop, &|_| true, |cell| counted(fake_output(cell)), &note)
+            .unwrap();
     assert_eq!(outcomes.last().unwrap().index, 2);
 }
 

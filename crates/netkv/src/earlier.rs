@@ -27,7 +27,9 @@ impl Earlier {
         let shown = path.display();
         let (table, metadata) = match read_table(&path) {
             Ok(read) => read,
-            Err(error) => return none(Some(format!("note: {shown} is replaced, for it is damaged: {}", error.root_cause()))),
+            Err(error) => {
+                return none(Some(format!("note: {shown} is replaced, for it is damaged: {}", error.root_cause())));
+            }
         };
         let is = |key: &str, value: u32| metadata.get(key).is_some_and(|found| *found == value.to_string());
         let statuses =

@@ -6,6 +6,7 @@ mod cells;
 mod changed;
 mod clock;
 mod commands;
+mod costs;
 mod earlier;
 mod failure;
 mod fixed;
@@ -65,6 +66,10 @@ fn run() -> Result<Ending, Failure> {
     match cli.command {
         Command::New(args) => commands::new::new(&args),
         Command::Run(args) => commands::run::run(&args),
+        Command::Gather(args) => commands::gather::gather(&args),
+        Command::Status(args) => commands::status::status(&args),
+        Command::Verify(args) => commands::verify::verify(&args),
+        Command::Emit(command) => commands::emit::emit(&command),
         Command::Capacity(args) => commands::capacity::capacity(&args),
         Command::Compare(args) => commands::compare::compare(&args),
         Command::Plan(args) => commands::plan::plan(&args),
@@ -103,7 +108,8 @@ fn explain_usage(error: &clap::Error) -> Result<Ending, Failure> {
 static REFUSED: AtomicBool = AtomicBool::new(false);
 
 /// What panics say that the system's refusal of a thread causes.
-const REFUSALS: [&str; 4] = ["failed to spawn", "could not spawn", "ThreadPoolBuildError", "Resource temporarily unavailable"];
+const REFUSALS: [&str; 4] =
+    ["failed to spawn", "could not spawn", "ThreadPoolBuildError", "Resource temporarily unavailable"];
 
 fn report_bug(panic: &PanicHookInfo<'_>) {
     let said = panic.payload_as_str().unwrap_or_default();

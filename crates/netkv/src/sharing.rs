@@ -11,11 +11,13 @@ use crate::failure::{Blame, Failure, Writing};
 use crate::leftovers::{self, left_over, machine};
 use crate::output::tell;
 use crate::provenance::host;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tempfile::{Builder, NamedTempFile};
@@ -60,6 +62,8 @@ pub struct Sharing {
     name: String,
     /// Held as long as this lives.
     file: Option<NamedTempFile>,
+    /// Claims that this process has.
+    taken: Mutex<BTreeSet<PathBuf>>,
     /// Whether this file system links.
     links: AtomicBool,
     end: Option<Sender<()>>,
@@ -91,7 +95,8 @@ impl Sharing {
         });
         let touching = Some(touching.map_err(no_thread)?);
         let links = AtomicBool::new(true);
-        let sharing = Self { folder, lease, name, file: Some(file), links, end: Some(end), touching };
+        let sharing =
+            Self { folder, lease, name, file: Some(file), taken: Mutex::default(), links, end: Some(end), touching };
         sharing.clear();
         Ok(sharing)
     }
@@ -103,6 +108,7 @@ impl Sharing {
             match fs::hard_link(&self.lease, &claim) {
                 Ok(()) => {
                     leftovers::add(&claim);
+                    self.taken().insert(claim);
                     return Ok(true);
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => match self.is_free(&claim) {
@@ -118,7 +124,9 @@ impl Sharing {
                 Err(error) if error.kind() == ErrorKind::StorageFull => return Err(error).writing(claim.display()),
                 Err(error) => {
                     let folder = self.folder.display();
-                    tell(&format!("note: cells cannot be claimed in {folder} ({error}): run one process there at a time"));
+                    tell(&format!(
+                        "note: cells cannot be claimed in {folder} ({error}): run one process there at a time"
+                    ));
                     self.links.store(false, Ordering::Relaxed);
                 }
             }
@@ -130,8 +138,14 @@ impl Sharing {
     pub fn release(&self, name: &str) {
         let claim = self.folder.join(name);
         leftovers::forget(&claim);
-        // Without it the next who wants it finds that nobody holds it.
-        let _ = fs::remove_file(claim);
+        if self.taken().remove(&claim) {
+            // If it stays, the next who wants it finds that nobody holds it.
+            let _ = fs::remove_file(claim);
+        }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs `work` while no other process does so in this folder.
@@ -164,7 +178,8 @@ impl Sharing {
 
     /// Removes all claims of a holder that no longer runs, and its lease last.
     fn clear_of(&self, holder: &Holder, claim: &Path) {
-        let is_theirs = |path: &PathBuf| File::open(path).and_then(|file| Holder::read(&file)).is_ok_and(|own| own == *holder);
+        let is_theirs =
+            |path: &PathBuf| File::open(path).and_then(|file| Holder::read(&file)).is_ok_and(|own| own == *holder);
         let claims = self.entries().filter(|path| *path != self.folder.join(&holder.lease)).filter(is_theirs);
         for path in claims.chain([claim.to_owned(), self.folder.join(&holder.lease)]) {
             // Somebody may have been quicker; then it is gone as well.
@@ -190,6 +205,11 @@ impl Drop for Sharing {
         drop(self.end.take());
         if let Some(touching) = self.touching.take() {
             touching.join().expect("the thread that touches a lease does not panic");
+        }
+        // What was not finished, others may take.
+        for claim in std::mem::take(&mut *self.taken()) {
+            leftovers::forget(&claim);
+            let _ = fs::remove_file(claim);
         }
         drop(self.file.take());
         leftovers::forget(&self.lease);
@@ -225,6 +245,8 @@ pub fn no_thread(error: io::Error) -> Failure {
 fn touch(mut file: &File, text: &str) {
     let touched = file.rewind().and_then(|()| file.write_all(text.as_bytes())).and_then(|()| file.sync_all());
     if let Err(error) = touched {
-        tell(&format!("note: a lease could not be touched ({error}): another machine may run cells again that run here"));
+        tell(&format!(
+            "note: a lease could not be touched ({error}): another machine may run cells again that run here"
+        ));
     }
 }

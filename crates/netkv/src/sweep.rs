@@ -217,7 +217,8 @@ fn run_missing(
     let (sender, receiver) = channel();
     thread::scope(|scope| {
         let keeping = || keep(receiver, &cells_folder, &header, shared.sharing, progress, shared.stop);
-        let keeper = thread::Builder::new().name("keeper".to_owned()).spawn_scoped(scope, keeping).map_err(no_thread)?;
+        let keeper =
+            thread::Builder::new().name("keeper".to_owned()).spawn_scoped(scope, keeping).map_err(no_thread)?;
         let run = run_all(experiment, cells, jobs, shared, folder, &sender);
         drop(sender);
         keeper.join().expect("the thread that keeps outcomes does not panic")?;
@@ -249,7 +250,11 @@ fn run_all(
         let n_run = send_outcomes(experiment, &left, jobs, shared, &workloads, folder, sender)?;
         if n_run == 0 && !shared.stop.load(Ordering::Relaxed) {
             if !waits {
-                tell(&format!("{}: {} cells are run by other processes: waiting for them", experiment.name(), left.len()));
+                tell(&format!(
+                    "{}: {} cells are run by other processes: waiting for them",
+                    experiment.name(),
+                    left.len()
+                ));
                 waits = true;
             }
             thread::sleep(PAUSE);

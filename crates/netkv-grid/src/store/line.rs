@@ -81,7 +81,8 @@ fn are_sound(metrics: &[Value]) -> bool {
         Value::Float(number) => !is_integer && number.is_finite(),
         Value::Missing => true,
     };
-    metrics.len() == METRICS.len() && metrics.iter().zip(METRICS).all(|(value, metric)| is_sound((value, metric.integer)))
+    metrics.len() == METRICS.len()
+        && metrics.iter().zip(METRICS).all(|(value, metric)| is_sound((value, metric.integer)))
 }
 
 /// Floats are written as text: it reads back to the same bits, which serde_json's own numbers need not.

@@ -30,7 +30,7 @@ impl SegmentHeader {
     }
 
     /// Whether its lines can be used by this version.
-    pub(super) fn is_current(&self) -> bool {
+    pub fn is_current(&self) -> bool {
         *self == Self::new(self.provenance.clone())
     }
 }

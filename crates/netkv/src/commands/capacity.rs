@@ -59,8 +59,9 @@ pub fn capacity(args: &CapacityArgs) -> Result<Ending, Failure> {
     let selected = experiment.select(&args.filter).map_err(Failure::usage)?;
     let cells = one_load(&experiment, selected.into_iter().filter_map(|index| experiment.cell(index)).collect());
     tell(&format!("{}: {} bisections, of some {} runs each", experiment.path().display(), cells.len(), BISECTIONS + 4));
-    let rates = for_each_cell(&cells, jobs(&args.options, cells.len()), interrupt::stop(), |cell| largest_rate(cell, &promise))
-        .map_err(no_thread)?;
+    let rates =
+        for_each_cell(&cells, jobs(&args.options, cells.len()), interrupt::stop(), |cell| largest_rate(cell, &promise))
+            .map_err(no_thread)?;
     if interrupt::is_asked() {
         return Ok(Ending::Interrupted);
     }

@@ -112,8 +112,9 @@ fn run(experiment: &Experiment, args: &FitArgs) -> Result<Means, Failure> {
     let cells: Vec<Cell> = experiment.cells().collect();
     let workloads = Workloads::new();
     let runner = |cell: &Cell| CellRun::streamed(&workloads.scenario(cell));
-    let outcomes = run_cells(&cells, jobs(&args.options, cells.len()), &AtomicBool::new(false), &|_| true, runner, &|_, _, _| {})
-        .map_err(no_thread)?;
+    let outcomes =
+        run_cells(&cells, jobs(&args.options, cells.len()), &AtomicBool::new(false), &|_| true, runner, &|_, _, _| {})
+            .map_err(no_thread)?;
     let axes = experiment.axes().iter().map(|axis| axis.key.clone()).collect();
     let mut means = Means { axes, points: Vec::new() };
     let n_seeds = experiment.seeds().len();

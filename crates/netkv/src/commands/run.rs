@@ -2,10 +2,12 @@
 
 use super::{load_all, results_folder, tell_if_beside, tell_reduced};
 use crate::answer::answer;
-use crate::args::{Place, RunArgs, RunOptions};
+use crate::args::{Place, RunArgs, RunOptions, Shard};
+use crate::costs::{Costs, cells_of_shard};
 use crate::failure::{Ending, Failure, Writing};
 use crate::interrupt;
 use crate::kept::{CELLS, requests_folder};
+use crate::kin::quoted;
 use crate::leftovers;
 use crate::output::{print, tell};
 use crate::owner;
@@ -37,6 +39,13 @@ pub fn run(args: &RunArgs) -> Result<Ending, Failure> {
     let mut ending = Ending::Done;
     for (experiment, indices) in experiments.iter().zip(&selected) {
         tell_reduced(experiment);
+        if let Some(shard) = args.shard {
+            ending = ending_of(run_shard(experiment, indices, shard, args)?, ending);
+            if interrupt::is_asked() {
+                return Ok(Ending::Interrupted);
+            }
+            continue;
+        }
         let (store, tally) = run_experiment(experiment, indices, &args.place, &args.options)?;
         super::report::tell_older_of(&results_folder(&args.place, experiment));
         if let Some(answer) = answer(experiment, &store, indices)? {
@@ -46,11 +55,37 @@ pub fn run(args: &RunArgs) -> Result<Ending, Failure> {
         if interrupt::is_asked() {
             return Ok(Ending::Interrupted);
         }
-        if tally.n_failed > 0 {
-            ending = Ending::SomeCellsFailed;
-        }
+        ending = ending_of(tally, ending);
     }
     Ok(ending)
+}
+
+/// How a run ends that has come so far, after this experiment.
+const fn ending_of(tally: Tally, so_far: Ending) -> Ending {
+    if tally.n_failed > 0 { Ending::SomeCellsFailed } else { so_far }
+}
+
+/// Runs the cells of a shard among these, and says in one line what was done. Tables are for all shards together.
+fn run_shard(experiment: &Experiment, indices: &[usize], shard: Shard, args: &RunArgs) -> Result<Tally, Failure> {
+    let folder = results_folder(&args.place, experiment);
+    let sharing = join(experiment, &folder)?;
+    let costs = Costs::of_tables(&folder);
+    let own = cells_of_shard(experiment, &costs, shard);
+    let is_own = |index: &usize| experiment.cell(*index).is_some_and(|cell| own.contains(&cell.key));
+    let indices: Vec<usize> = indices.iter().copied().filter(is_own).collect();
+    let (_, tally) = sweep(experiment, &indices, &folder, &args.options, &sharing)?;
+    let by = match costs.n_known() {
+        0 => "as many cells as every other".to_owned(),
+        n => format!("by what {n} cells took before"),
+    };
+    tell(&format!(
+        "shard {}/{} ({by}): {}; netkv gather {} writes the tables when all shards are done",
+        shard.number,
+        shard.of,
+        summary(experiment, &tally, &folder),
+        quoted(&folder.display().to_string())
+    ));
+    Ok(tally)
 }
 
 /// Runs an experiment, writes its tables, and says in one line what was done.
@@ -103,5 +138,8 @@ fn summary(experiment: &Experiment, tally: &Tally, folder: &Path) -> String {
     }
     let failed = if n_failed == 0 { "none failed".to_owned() } else { format!("{n_failed} FAILED") };
     let elsewhere = if n_elsewhere == 0 { String::new() } else { format!(" ({n_elsewhere} by other processes)") };
-    format!("{path}: {n_run} cells done{elsewhere}, {n_cached} done before, {failed}{of_all}; results in {}", folder.display())
+    format!(
+        "{path}: {n_run} cells done{elsewhere}, {n_cached} done before, {failed}{of_all}; results in {}",
+        folder.display()
+    )
 }
