@@ -6,7 +6,7 @@
 
 use crate::experiment::Cell;
 use netkv_sim::{METRICS, OutputDigest, RunOutput, Scenario, Tally, Value, metric_index, metrics, run_streamed};
-use netkv_units::Digest;
+use netkv_units::{Digest, SimTime};
 use rayon::iter::{IntoParallelRefIterator, ParallelBridge, ParallelIterator};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::cell::RefCell;
@@ -57,13 +57,29 @@ pub struct CellRun {
 impl CellRun {
     /// Runs a scenario and keeps none of its requests.
     pub fn streamed(scenario: &Scenario) -> Self {
+        Self::streamed_seen(scenario, &mut |_| {})
+    }
+
+    /// The same; `seen` is told how far the run is: when each request arrived, once it and all before it have ended.
+    pub fn streamed_seen(scenario: &Scenario, seen: &mut dyn FnMut(SimTime)) -> Self {
         let (mut digest, mut tally) = (OutputDigest::default(), Tally::default());
         let end = run_streamed(scenario, &mut |record| {
             digest.add(&record);
             tally.add(&record);
+            seen(record.arrival);
         });
         let digest = digest.finish(&end.tbt_histogram, &end.totals);
         Self { digest, metrics: tally.metrics(&end), output: None }
+    }
+
+    /// Runs a scenario and keeps its requests; `seen` is told how far it is, as in [`streamed_seen`](Self::streamed_seen).
+    pub fn whole_seen(scenario: &Scenario, seen: &mut dyn FnMut(SimTime)) -> Self {
+        let mut requests = Vec::with_capacity(scenario.workload.len());
+        let end = run_streamed(scenario, &mut |record| {
+            seen(record.arrival);
+            requests.push(record);
+        });
+        RunOutput { requests, tbt_histogram: end.tbt_histogram, totals: end.totals }.into()
     }
 }
 

@@ -305,6 +305,9 @@ pub struct RunArgs {
     /// Only the K-th of N parts of the cells, and no tables; N may be another one each time
     #[arg(long, value_name = "K/N", value_parser = sweeps::parse_shard, conflicts_with_all = ["json", "all_points"])]
     pub shard: Option<Shard>,
+    /// Stop a cell that takes longer, and count it as failed: the next run begins it again [default: no limit]
+    #[arg(long, value_name = "SECONDS", value_parser = sweeps::parse_seconds)]
+    pub max_cell_s: Option<f64>,
     /// How.
     #[command(flatten)]
     pub options: RunOptions,

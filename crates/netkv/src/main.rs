@@ -15,6 +15,7 @@ mod keeper;
 mod kept;
 mod kin;
 mod leftovers;
+mod long_cell;
 mod outdated;
 mod output;
 mod owner;

@@ -9,6 +9,7 @@ use crate::failure::{Failure, Writing};
 use crate::interrupt;
 use crate::keeper::keep;
 use crate::kept::{CELLS, keep_requests, kept_requests, requests_folder};
+use crate::long_cell::LongCell;
 use crate::output::tell;
 use crate::progress::Progress;
 use crate::provenance;
@@ -219,7 +220,7 @@ fn run_missing(
         let keeping = || keep(receiver, &cells_folder, &header, shared.sharing, progress, shared.stop);
         let keeper =
             thread::Builder::new().name("keeper".to_owned()).spawn_scoped(scope, keeping).map_err(no_thread)?;
-        let run = run_all(experiment, cells, jobs, shared, folder, &sender);
+        let run = run_all(experiment, cells, (jobs, options), shared, folder, &sender);
         drop(sender);
         keeper.join().expect("the thread that keeps outcomes does not panic")?;
         run
@@ -235,7 +236,7 @@ fn into_failure(shared: &Shared<'_>) -> Result<(), Failure> {
 fn run_all(
     experiment: &Experiment,
     cells: &[Cell],
-    jobs: NonZeroUsize,
+    (jobs, options): (NonZeroUsize, &RunOptions),
     shared: &Shared<'_>,
     folder: &Path,
     sender: &Sender<Result<Finished, Failure>>,
@@ -247,7 +248,7 @@ fn run_all(
         if left.is_empty() || shared.stop.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let n_run = send_outcomes(experiment, &left, jobs, shared, &workloads, folder, sender)?;
+        let n_run = send_outcomes(experiment, &left, (jobs, options), shared, &workloads, folder, sender)?;
         if n_run == 0 && !shared.stop.load(Ordering::Relaxed) {
             if !waits {
                 tell(&format!(
@@ -267,7 +268,7 @@ fn run_all(
 fn send_outcomes(
     experiment: &Experiment,
     cells: &[Cell],
-    jobs: NonZeroUsize,
+    (jobs, options): (NonZeroUsize, &RunOptions),
     shared: &Shared<'_>,
     workloads: &Workloads,
     folder: &Path,
@@ -276,9 +277,10 @@ fn send_outcomes(
     let runner = |cell: &Cell| {
         BEGAN.set(Some(Moment::now()));
         let scenario = workloads.scenario(cell);
+        let mut long = LongCell::begin(cell, &scenario, options);
         match experiment.record() {
-            Record::Cells => CellRun::streamed(&scenario),
-            Record::Requests => netkv_sim::run(&scenario).into(),
+            Record::Cells => CellRun::streamed_seen(&scenario, &mut |arrival| long.seen(arrival)),
+            Record::Requests => CellRun::whole_seen(&scenario, &mut |arrival| long.seen(arrival)),
         }
     };
     let on_done = |cell: &Cell, outcome: &Outcome, output: Option<&RunOutput>| {

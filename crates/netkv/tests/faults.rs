@@ -16,7 +16,11 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
         for path in fs::read_dir(next).expect("a folder").flatten().map(|entry| entry.path()) {
-            if path.is_dir() { folders.push(path) } else { found.push(path.strip_prefix(folder).expect("in it").to_owned()) }
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                found.push(path.strip_prefix(folder).expect("in it").to_owned())
+            }
         }
     }
     found.sort();
@@ -25,7 +29,14 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// What is in a folder of results that no run needs.
 fn left_over(folder: &Path) -> Vec<PathBuf> {
-    let kept = ["cells.parquet", "summary.parquet", "provenance.parquet", "requests.parquet", "manifest.toml", "cells/experiment"];
+    let kept = [
+        "cells.parquet",
+        "summary.parquet",
+        "provenance.parquet",
+        "requests.parquet",
+        "manifest.toml",
+        "cells/experiment",
+    ];
     let is_kept = |path: &PathBuf| {
         let name = path.to_string_lossy();
         kept.contains(&&*name) || name.starts_with("cells/segment-") || name.starts_with("cells/requests-")
@@ -46,7 +57,7 @@ fn a_limit_on_files_is_told_and_leaves_nothing() {
     let said = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(75), "{said}");
     assert!(said.contains("error: cannot write results/x/") && said.contains("File too large"), "{said}");
-    assert_eq!(left_over(&here.path().join("results/x")), [PathBuf::new(); 0]);
+    assert_eq!(left_over(&here.path().join("results/x")), Vec::<PathBuf>::new());
     check(here.path(), &["run", "x.toml", "--quiet"], 0);
 }
 
@@ -61,6 +72,19 @@ fn too_many_jobs_are_cut_with_a_word_and_refused_threads_are_no_bug() {
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.code() == Some(0) || said.contains("--jobs 1"), "{said}");
     assert!(!said.contains("a bug of netkv"), "{said}");
+}
+
+#[test]
+fn a_cell_that_takes_too_long_is_a_failed_row_and_is_run_again() {
+    let here = folder("");
+    let said = check(here.path(), &["run", "x.toml", "--max-cell-s", "1e-9"], 1).stderr;
+    assert!(said.contains("cell 0 failed: stopped after 0.000000001 s (--max-cell-s), "), "{said}");
+    assert!(said.contains("s of arrivals simulated") && said.contains("12 FAILED"), "{said}");
+    assert!(check(here.path(), &["run", "x.toml", "--max-cell-s", "600"], 0).stderr.contains("12 cells done"));
+    for seconds in ["0", "-1", "NaN", "soon"] {
+        let said = check(here.path(), &["run", "x.toml", &format!("--max-cell-s={seconds}")], 64).stderr;
+        assert!(said.contains("seconds are a number above 0, such as 600"), "{said}");
+    }
 }
 
 #[test]
@@ -100,7 +124,11 @@ fn one_flipped_bit_in_a_table_is_found_wherever_it_is_read() {
             fs::write(results.join(name), flipped).expect("written");
             let ended = netkv(here.path(), command);
             assert!(ended.code != Some(0), "{name} at {at}: {}", ended.stderr);
-            assert!(ended.stderr.contains("is not the table that") && ended.stderr.contains("netkv run"), "{}", ended.stderr);
+            assert!(
+                ended.stderr.contains("is not the table that") && ended.stderr.contains("netkv run"),
+                "{}",
+                ended.stderr
+            );
         }
         check(here.path(), &["run", "x.toml", "--quiet"], 0);
         assert!(fs::read(results.join(name)).expect("a table") == whole, "it is made anew");
@@ -154,13 +182,19 @@ fn killed_and_stopped_runs_end_in_the_same_table_and_leave_no_file() {
     }
     check(here.path(), &["run", "x.toml", "--quiet"], 0);
     assert_eq!(sum("results"), sum("whole"));
-    assert_eq!(left_over(&here.path().join("results/x")), [PathBuf::new(); 0]);
+    assert_eq!(left_over(&here.path().join("results/x")), Vec::<PathBuf>::new());
     // Segments that were torn, and in which a bit flipped.
     let results = here.path().join("results/x");
-    for (number, path) in files(&results).into_iter().filter(|path| path.to_string_lossy().contains("segment-")).enumerate() {
+    for (number, path) in
+        files(&results).into_iter().filter(|path| path.to_string_lossy().contains("segment-")).enumerate()
+    {
         let mut bytes = fs::read(results.join(&path)).expect("a segment");
         let middle = bytes.len() / 2;
-        if number % 2 == 0 { bytes.truncate(middle) } else { bytes[middle] ^= 1 }
+        if number % 2 == 0 {
+            bytes.truncate(middle)
+        } else {
+            bytes[middle] ^= 1
+        }
         fs::write(results.join(path), bytes).expect("written");
     }
     check(here.path(), &["run", "x.toml", "--quiet"], 0);

@@ -14,7 +14,8 @@ fn table(folder: &Path) -> Vec<u8> {
 
 fn stored(cells: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(cells).expect("the store").flatten().map(|entry| entry.path());
-    let mut segments: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|end| end == "jsonl")).collect();
+    let mut segments: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|end| end == "jsonl")).collect();
     segments.sort();
     segments
 }
@@ -30,14 +31,22 @@ fn shards_that_are_gathered_are_the_run_as_a_whole_whatever_their_number() {
     check(here.path(), &["run", "x.toml", "--out", "whole", "--quiet"], 0);
     for shard in ["1/3", "2/3"] {
         let ran = check(here.path(), &["run", "x.toml", "--shard", shard, "--quiet"], 0);
-        assert!(ran.stderr.contains(&format!("shard {shard} (as many cells as every other): x.toml: 4 cells done")), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains(&format!("shard {shard} (as many cells as every other): x.toml: 4 cells done")),
+            "{}",
+            ran.stderr
+        );
         assert!(ran.stdout.is_empty() && !here.path().join("results/x/cells.parquet").exists(), "no tables of a part");
     }
     let refused = check(here.path(), &["gather", "results/x"], 3).stderr;
     assert!(refused.contains("x.toml: 4 of 12 cells are missing\n  cell "), "{refused}");
     // Another number, and another folder: what is there already is run again there, once.
     for shard in ["1/2", "2/2"] {
-        check(here.path(), &["run", "x.toml", "--shard", shard, "--out", &format!("node{}", &shard[..1]), "--quiet"], 0);
+        check(
+            here.path(),
+            &["run", "x.toml", "--shard", shard, "--out", &format!("node{}", &shard[..1]), "--quiet"],
+            0,
+        );
     }
     let apart = ["gather", "node1/x", "node2/x", "--experiment", "x.toml", "--out", "all"];
     let done = check(here.path(), &apart, 0);
@@ -108,7 +117,10 @@ fn what_cannot_be_gathered_is_refused_with_the_reason() {
     let other = fs::read_dir(here.path().join("two")).expect("it is there").flatten().next().expect("results").path();
     let other = other.display().to_string();
     let refused = check(here.path(), &["gather", "one/x", &other, "--experiment", "x.toml"], 3).stderr;
-    assert!(refused.contains("the trace was mooncake-like generator, seed 2") && refused.contains("seed 1"), "{refused}");
+    assert!(
+        refused.contains("the trace was mooncake-like generator, seed 2") && refused.contains("seed 1"),
+        "{refused}"
+    );
     assert!(!here.path().join("results").exists(), "nothing is written");
 }
 
@@ -200,7 +212,12 @@ fn verify_runs_stored_cells_again_and_finds_one_that_came_out_otherwise() {
     let other = format!("{{\"check\":\"{}\",\"record\":{record}}}", &sum[..16]);
     fs::write(&segment, text.replace(line, &other)).expect("written");
     let (_, told) = said(here.path(), &["verify", "x.toml", "--quiet"], 4);
-    assert!(told.contains("is stored,") && told.contains("stored by netkv ") && told.contains("1 of 12 cells came out OTHER"), "{told}");
+    assert!(
+        told.contains("is stored,")
+            && told.contains("stored by netkv ")
+            && told.contains("1 of 12 cells came out OTHER"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -217,14 +234,17 @@ fn the_lines_for_schedulers_say_what_is_run() {
         assert!(slurm.contains(words), "{words} is not in\n{slurm}");
     }
     let k8s = emit("k8s");
-    for words in ["completionMode: Indexed", "completions: 4", "--shard $((JOB_COMPLETION_INDEX + 1))/4\"]", "name: x\n"] {
+    for words in
+        ["completionMode: Indexed", "completions: 4", "--shard $((JOB_COMPLETION_INDEX + 1))/4\"]", "name: x\n"]
+    {
         assert!(k8s.contains(words), "{words} is not in\n{k8s}");
     }
     assert!(emit("parallel").contains("seq 4 | parallel"));
     // The script itself, with a stand-in for parallel that runs one shard after the other.
     let bin = here.path().join("bin");
     fs::create_dir(&bin).expect("a folder");
-    let shim = "#!/bin/sh\nfor last; do :; done\nwhile read n; do sh -c \"$(echo \"$last\" | sed \"s/{}/$n/\")\"; done\n";
+    let shim =
+        "#!/bin/sh\nfor last; do :; done\nwhile read n; do sh -c \"$(echo \"$last\" | sed \"s/{}/$n/\")\"; done\n";
     fs::write(bin.join("parallel"), shim).expect("written");
     let made = Command::new("chmod").arg("+x").arg(bin.join("parallel")).status().expect("chmod runs");
     assert!(made.success());

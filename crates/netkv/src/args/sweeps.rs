@@ -54,6 +54,12 @@ pub fn parse_shard(text: &str) -> Result<Shard, String> {
     }
 }
 
+/// A time above nothing, in seconds.
+pub fn parse_seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0);
+    seconds.ok_or_else(|| "seconds are a number above 0, such as 600".to_owned())
+}
+
 /// `netkv gather`.
 #[derive(Debug, Args)]
 pub struct GatherArgs {

@@ -36,17 +36,18 @@ pub fn run(args: &RunArgs) -> Result<Ending, Failure> {
         tell_if_beside(experiment, &folder);
         owner::check(experiment, &folder)?;
     }
+    let options = RunOptions { max_cell_s: args.max_cell_s, ..args.options.clone() };
     let mut ending = Ending::Done;
     for (experiment, indices) in experiments.iter().zip(&selected) {
         tell_reduced(experiment);
         if let Some(shard) = args.shard {
-            ending = ending_of(run_shard(experiment, indices, shard, args)?, ending);
+            ending = ending_of(run_shard(experiment, indices, shard, &args.place, &options)?, ending);
             if interrupt::is_asked() {
                 return Ok(Ending::Interrupted);
             }
             continue;
         }
-        let (store, tally) = run_experiment(experiment, indices, &args.place, &args.options)?;
+        let (store, tally) = run_experiment(experiment, indices, &args.place, &options)?;
         super::report::tell_older_of(&results_folder(&args.place, experiment));
         if let Some(answer) = answer(experiment, &store, indices)? {
             let text = if args.json { format!("{}\n", answer.json()) } else { answer.text(args.all_points) };
@@ -66,14 +67,20 @@ const fn ending_of(tally: Tally, so_far: Ending) -> Ending {
 }
 
 /// Runs the cells of a shard among these, and says in one line what was done. Tables are for all shards together.
-fn run_shard(experiment: &Experiment, indices: &[usize], shard: Shard, args: &RunArgs) -> Result<Tally, Failure> {
-    let folder = results_folder(&args.place, experiment);
+fn run_shard(
+    experiment: &Experiment,
+    indices: &[usize],
+    shard: Shard,
+    place: &Place,
+    options: &RunOptions,
+) -> Result<Tally, Failure> {
+    let folder = results_folder(place, experiment);
     let sharing = join(experiment, &folder)?;
     let costs = Costs::of_tables(&folder);
     let own = cells_of_shard(experiment, &costs, shard);
     let is_own = |index: &usize| experiment.cell(*index).is_some_and(|cell| own.contains(&cell.key));
     let indices: Vec<usize> = indices.iter().copied().filter(is_own).collect();
-    let (_, tally) = sweep(experiment, &indices, &folder, &args.options, &sharing)?;
+    let (_, tally) = sweep(experiment, &indices, &folder, options, &sharing)?;
     let by = match costs.n_known() {
         0 => "as many cells as every other".to_owned(),
         n => format!("by what {n} cells took before"),
@@ -82,7 +89,7 @@ fn run_shard(experiment: &Experiment, indices: &[usize], shard: Shard, args: &Ru
         "shard {}/{} ({by}): {}; netkv gather {} writes the tables when all shards are done",
         shard.number,
         shard.of,
-        summary(experiment, &tally, &folder),
+        summary(experiment, &tally, &folder).replace("; the tables hold what is kept", ""),
         quoted(&folder.display().to_string())
     ));
     Ok(tally)
