@@ -258,3 +258,27 @@ fn the_lines_for_schedulers_say_what_is_run() {
     assert!(table(&here.path().join("my results")) == table(&here.path().join("results")));
     assert!(experiments().is_dir());
 }
+
+/// Another machine, whose locks are not seen here: its lease counts by its age.
+#[cfg(unix)]
+#[test]
+fn the_claim_of_another_machine_holds_until_its_lease_is_stale() {
+    let here = folder("");
+    let plan = check(here.path(), &["plan", "x.toml", "--explain", "5", "--json"], 0).stdout;
+    let plan: serde_json::Value = serde_json::from_str(&plan).expect("JSON");
+    let key = plan["key"].as_str().expect("a key");
+    let claims = here.path().join("results/x/cells/claims");
+    fs::create_dir_all(&claims).expect("a folder");
+    fs::write(claims.join("run-far"), "run-far\nfar\nprocess 7 on far\n").expect("a lease");
+    fs::hard_link(claims.join("run-far"), claims.join(key)).expect("a claim");
+    let (text, _) = said(here.path(), &["status", "x.toml"], 0);
+    assert!(text.contains("running: 1 (process 7 on far: 1)\n") && text.contains("remaining: 11\n"), "{text}");
+    let others = ["run", "x.toml", "--quiet", "--filter", "seed=1"];
+    check(here.path(), &others, 0);
+    assert!(claims.join(key).exists(), "it is not touched");
+    let aged = Command::new("touch").args(["-d", "3 minutes ago"]).arg(claims.join("run-far")).status();
+    assert!(aged.expect("touch runs").success());
+    let ran = check(here.path(), &["run", "x.toml"], 0).stderr;
+    assert!(ran.contains("6 cells done, 6 done before"), "{ran}");
+    assert!(!claims.exists(), "nothing is left of it");
+}

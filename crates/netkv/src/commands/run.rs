@@ -89,7 +89,7 @@ fn run_shard(
         "shard {}/{} ({by}): {}; netkv gather {} writes the tables when all shards are done",
         shard.number,
         shard.of,
-        summary(experiment, &tally, &folder).replace("; the tables hold what is kept", ""),
+        summary(experiment, &tally, &folder, ""),
         quoted(&folder.display().to_string())
     ));
     Ok(tally)
@@ -111,7 +111,7 @@ pub fn run_experiment(
         store.refresh()?;
         results::write(experiment, &store, &folder)
     })?;
-    tell(&summary(experiment, &tally, &folder));
+    tell(&summary(experiment, &tally, &folder, "; the tables hold what is kept"));
     Ok((store, tally))
 }
 
@@ -127,7 +127,8 @@ pub fn join(experiment: &Experiment, folder: &Path) -> Result<Sharing, Failure> 
     Ok(sharing)
 }
 
-fn summary(experiment: &Experiment, tally: &Tally, folder: &Path) -> String {
+/// What was done; `tables` tells, of a run that was stopped, what they hold.
+fn summary(experiment: &Experiment, tally: &Tally, folder: &Path, tables: &str) -> String {
     let Tally { n_asked, n_cached, n_run, n_elsewhere, n_failed, n_left } = *tally;
     let path = experiment.path().display();
     let of_all =
@@ -135,8 +136,8 @@ fn summary(experiment: &Experiment, tally: &Tally, folder: &Path) -> String {
     if n_left > 0 {
         let kept = n_cached + n_run;
         return format!(
-            "{path}: stopped; {kept} of {n_asked} cells are kept, {n_failed} failed, {n_left} were not begun; the tables hold \
-             what is kept, and the same command goes on from here; results in {}",
+            "{path}: stopped; {kept} of {n_asked} cells are kept, {n_failed} failed, {n_left} were not begun{tables}, and the same \
+             command goes on from here; results in {}",
             folder.display()
         );
     }
