@@ -153,13 +153,12 @@ pub fn for_each_cell<T: Send>(
     Ok(pool(jobs)?.install(|| cells.par_iter().map(done).collect()))
 }
 
-/// Starts the threads that grids are read with; if the system refuses them, this one does that alone.
-pub fn start_threads() {
-    let refused = ThreadPoolBuilder::new().build_global().is_err();
-    if refused {
-        // Whoever began a pool before is welcome: there is one then.
-        let _ = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
-    }
+/// Starts the threads that grids are read with.
+///
+/// # Errors
+/// If the system starts no thread.
+pub fn start_threads() -> io::Result<()> {
+    ThreadPoolBuilder::new().build_global().map_err(io::Error::other)
 }
 
 /// Runs one cell; a panic of the runner becomes a failed outcome.

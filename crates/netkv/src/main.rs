@@ -44,7 +44,6 @@ fn main() -> ExitCode {
     panic::set_hook(Box::new(report_bug));
     interrupt::survive_file_limit();
     interrupt::listen();
-    netkv_grid::start_threads();
     match panic::catch_unwind(run) {
         Ok(Ok(ending)) => ending.into(),
         Ok(Err(failure)) => {
@@ -64,6 +63,7 @@ fn run() -> Result<Ending, Failure> {
         Ok(cli) => cli,
         Err(error) => return explain_usage(&error),
     };
+    netkv_grid::start_threads().map_err(sharing::no_thread)?;
     match cli.command {
         Command::New(args) => commands::new::new(&args),
         Command::Run(args) => commands::run::run(&args),
