@@ -50,6 +50,11 @@ picture:
 circles:
     cargo test --release -p netkv --test structure -- circles --nocapture
 
+# Break a small sweep in every way and compare what comes out: docs/sweeps.md.
+faults:
+    cargo build --release -q -p netkv
+    scripts/faults.sh target/release/netkv
+
 # Benchmarks of the fabric: `just bench half_loaded`.
 bench *args:
     cargo bench --manifest-path benches/Cargo.toml --target-dir target/benches -- {{args}}

@@ -5,6 +5,7 @@
 //! here, in a fixed order, and polars only stores tables, so that results do not depend on its version or threads.
 
 mod cells;
+mod checked;
 mod cost;
 mod csv;
 mod estimate;
@@ -21,11 +22,12 @@ mod transfers;
 mod words;
 
 pub use cells::{AxisValue, CellRow, CellStatus, cell_statuses, cells_table};
+pub use checked::{MANIFEST, NEXT_MANIFEST};
 pub use cost::{priced_cells, priced_summary};
 pub use csv::write_csv;
 pub use estimate::{Estimate, log_ratios, two_sided_quantile};
 pub use links::links_tables;
-pub use parquet::{Metadata, merge_tables, read_columns, read_table, write_table};
+pub use parquet::{Metadata, merge_tables, read_columns, read_table, table_of, write_table};
 pub use place::CellPlace;
 pub use requests::{request_columns, requests_table};
 pub use schema::{ColumnDoc, TableKind, schema};

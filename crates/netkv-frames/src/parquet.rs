@@ -1,5 +1,5 @@
-//! Tables as parquet: zstd, full statistics, one row group per 100,000 rows, written to a temporary file beside the
-//! target and renamed once it is safe on disk.
+//! Tables as parquet: zstd, full statistics, one row group per 100,000 rows, safe on disk when the function returns. The
+//! file is written in place: whoever may not leave a part of one gives the path of a temporary file.
 //!
 //! The bytes depend on the table and its metadata alone: columns are put together in one piece first, because
 //! parquet's bytes depend on how a column is split up.
@@ -8,6 +8,7 @@
 //! embeds, and views are what much of Arrow cannot compare, sort, join or write as CSV; so that schema is made here, with
 //! unit and meaning of each column in the metadata of its field.
 
+use crate::checked::read_checked;
 use crate::frame::{from_frame, to_frame};
 use crate::schema::{TableKind, column_doc};
 use crate::table::Table;
@@ -18,7 +19,7 @@ use polars_io::parquet::write::{BatchedWriter, KeyValueMetadata};
 use polars_parquet::write::schema_to_metadata_key;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Cursor, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -48,24 +49,12 @@ pub fn merge_tables(
     tables: impl IntoIterator<Item = Result<Table>>,
     metadata: &Metadata,
 ) -> Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let temporary = Path::new(&temporary);
-    let written = write_all(temporary, kind, tables, metadata)
-        .and_then(|()| Ok(std::fs::rename(temporary, path)?))
-        .and_then(|()| Ok(sync_folder(path)?))
-        .with_context(|| format!("cannot write {}", path.display()));
+    let written = write_all(path, kind, tables, metadata).with_context(|| format!("cannot write {}", path.display()));
     if written.is_err() {
         // Whatever is there is of no use; that it cannot be removed either changes nothing.
-        let _ = std::fs::remove_file(temporary);
+        let _ = std::fs::remove_file(path);
     }
     written
-}
-
-/// Makes a rename safe against a crash.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
 }
 
 /// A file that remembers its last error: polars passes on the words of an I/O error but not its kind, and callers
@@ -173,20 +162,27 @@ fn arrow_schema(kind: TableKind, frame: &pl::DataFrame, metadata: &Metadata) -> 
 /// Reads a table and its metadata.
 ///
 /// # Errors
-/// If the file is not there, is no parquet file, or has a column of a type that this project does not write.
+/// If the file is not there, is not what the manifest beside it describes, is no parquet file, or has a column of a type
+/// that this project does not write.
 pub fn read_table(path: &Path) -> Result<(Table, Metadata)> {
-    let read = || -> Result<(Table, Metadata)> {
-        let mut reader = pl::ParquetReader::new(File::open(path)?);
-        let pairs = reader.get_metadata()?.key_value_metadata().clone().unwrap_or_default();
-        let metadata = pairs
-            .into_iter()
-            .filter(|pair| pair.key != "ARROW:schema")
-            .filter_map(|pair| Some((pair.key.to_string(), pair.value?.to_string())))
-            .collect();
-        let frame = reader.finish()?;
-        Ok((from_frame(&frame)?, metadata))
-    };
+    let read = || table_of(read_checked(path)?);
     read().with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The table and its metadata that a file of these bytes holds.
+///
+/// # Errors
+/// If it is no parquet file, or has a column of a type that this project does not write.
+pub fn table_of(bytes: Vec<u8>) -> Result<(Table, Metadata)> {
+    let mut reader = pl::ParquetReader::new(Cursor::new(bytes));
+    let pairs = reader.get_metadata()?.key_value_metadata().clone().unwrap_or_default();
+    let metadata = pairs
+        .into_iter()
+        .filter(|pair| pair.key != "ARROW:schema")
+        .filter_map(|pair| Some((pair.key.to_string(), pair.value?.to_string())))
+        .collect();
+    let frame = reader.finish()?;
+    Ok((from_frame(&frame)?, metadata))
 }
 
 /// Reads some columns of a table.
@@ -196,7 +192,8 @@ pub fn read_table(path: &Path) -> Result<(Table, Metadata)> {
 pub fn read_columns(path: &Path, names: &[&str]) -> Result<Table> {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let read = || -> Result<Table> {
-        let frame = pl::ParquetReader::new(File::open(path)?).with_columns(Some(names.clone())).finish()?;
+        let bytes = Cursor::new(read_checked(path)?);
+        let frame = pl::ParquetReader::new(bytes).with_columns(Some(names.clone())).finish()?;
         from_frame(&frame)
     };
     read().with_context(|| format!("cannot read {} of {}", names.join(", "), path.display()))
@@ -269,7 +266,7 @@ mod tests {
     fn a_full_disk_is_an_io_error_of_that_kind() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("full.parquet");
-        std::os::unix::fs::symlink("/dev/full", folder.path().join("full.parquet.tmp")).unwrap();
+        std::os::unix::fs::symlink("/dev/full", &path).unwrap();
         let error = write_table(&path, TableKind::Cells, &table(), &metadata()).unwrap_err();
         let kind = error.chain().find_map(|one| one.downcast_ref::<io::Error>()).map(io::Error::kind);
         assert_eq!(kind, Some(io::ErrorKind::StorageFull), "{error:#}");

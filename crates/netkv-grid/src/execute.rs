@@ -5,10 +5,12 @@
 //! command that shows it again behind its message.
 
 use crate::experiment::Cell;
-use netkv_sim::{OutputDigest, RunOutput, Scenario, Tally, Value, metric_index, metrics, run_streamed};
-use netkv_units::Digest;
+use netkv_sim::{METRICS, OutputDigest, RunOutput, Scenario, Tally, Value, metric_index, metrics, run_streamed};
+use netkv_units::{Digest, SimTime};
 use rayon::iter::{IntoParallelRefIterator, ParallelBridge, ParallelIterator};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::cell::RefCell;
+use std::io;
 use std::num::NonZeroUsize;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
@@ -55,13 +57,29 @@ pub struct CellRun {
 impl CellRun {
     /// Runs a scenario and keeps none of its requests.
     pub fn streamed(scenario: &Scenario) -> Self {
+        Self::streamed_seen(scenario, &mut |_| {})
+    }
+
+    /// The same; `seen` is told how far the run is: when each request arrived, once it and all before it have ended.
+    pub fn streamed_seen(scenario: &Scenario, seen: &mut dyn FnMut(SimTime)) -> Self {
         let (mut digest, mut tally) = (OutputDigest::default(), Tally::default());
         let end = run_streamed(scenario, &mut |record| {
             digest.add(&record);
             tally.add(&record);
+            seen(record.arrival);
         });
         let digest = digest.finish(&end.tbt_histogram, &end.totals);
         Self { digest, metrics: tally.metrics(&end), output: None }
+    }
+
+    /// Runs a scenario and keeps its requests; `seen` is told how far it is, as in [`streamed_seen`](Self::streamed_seen).
+    pub fn whole_seen(scenario: &Scenario, seen: &mut dyn FnMut(SimTime)) -> Self {
+        let mut requests = Vec::with_capacity(scenario.workload.len());
+        let end = run_streamed(scenario, &mut |record| {
+            seen(record.arrival);
+            requests.push(record);
+        });
+        RunOutput { requests, tbt_histogram: end.tbt_histogram, totals: end.totals }.into()
     }
 }
 
@@ -74,58 +92,79 @@ impl From<RunOutput> for CellRun {
 /// Told about each cell as it ends, from the thread that ran it; its output is there if it was kept.
 pub type OnDone<'a> = dyn Fn(&Cell, &Outcome, Option<&RunOutput>) + Sync + 'a;
 
-/// Runs cells, in their order, on `jobs` threads; outcomes come back in the same order. When `stop` is set, cells that
-/// have not started are left out.
+/// Runs cells, in their order, on `jobs` threads; outcomes come back in the same order. `take` is asked before each is
+/// begun, from one thread at a time, and leaves out those that it does not take. When `stop` is set, cells that have not
+/// started are left out.
+///
+/// # Errors
+/// If the system starts no thread; one job needs none.
 ///
 /// # Panics
-/// If `on_done` does, or no thread can be started.
+/// If `on_done` does.
 pub fn run_cells(
     cells: &[Cell],
     jobs: NonZeroUsize,
     stop: &AtomicBool,
+    take: &(dyn Fn(&Cell) -> bool + Sync),
     runner: impl Fn(&Cell) -> CellRun + Sync,
     on_done: &OnDone<'_>,
-) -> Vec<Outcome> {
+) -> io::Result<Vec<Outcome>> {
     install_hook();
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(jobs.get())
-        .thread_name(|thread| format!("cell-{thread}"))
-        .build()
-        .expect("the system starts a thread for each job");
     let run = |(position, cell): (usize, &Cell)| {
         let (outcome, output) = run_cell(cell, &runner);
         on_done(cell, &outcome, output.as_ref());
         (position, outcome)
     };
-    let mut outcomes: Vec<(usize, Outcome)> = pool.install(|| {
+    let asked = cells.iter().enumerate().take_while(|_| !stop.load(Ordering::Relaxed));
+    let taken = asked.filter(|(_, cell)| take(cell));
+    let mut outcomes: Vec<(usize, Outcome)> = if jobs.get() == 1 {
+        taken.map(run).collect()
+    } else {
         // The bridge hands cells out one by one and in order, so that no thread is left with a block of long ones.
-        let waiting = cells.iter().enumerate().take_while(|_| !stop.load(Ordering::Relaxed));
-        waiting.par_bridge().map(run).collect()
-    });
+        pool(jobs)?.install(|| taken.par_bridge().map(run).collect())
+    };
     outcomes.sort_unstable_by_key(|(position, _)| *position);
-    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+    Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+}
+
+fn pool(jobs: NonZeroUsize) -> io::Result<ThreadPool> {
+    let named = ThreadPoolBuilder::new().num_threads(jobs.get()).thread_name(|thread| format!("cell-{thread}"));
+    named.build().map_err(io::Error::other)
 }
 
 /// What `work` makes of each cell, in their order, on `jobs` threads; cells that have not begun when `stop` is set have
 /// nothing.
 ///
+/// # Errors
+/// If the system starts no thread; one job needs none.
+///
 /// # Panics
-/// If `work` does, or no thread can be started.
+/// If `work` does.
 pub fn for_each_cell<T: Send>(
     cells: &[Cell],
     jobs: NonZeroUsize,
     stop: &AtomicBool,
     work: impl Fn(&Cell) -> T + Sync,
-) -> Vec<Option<T>> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.get()).build();
+) -> io::Result<Vec<Option<T>>> {
     let done = |cell: &Cell| (!stop.load(Ordering::Relaxed)).then(|| work(cell));
-    pool.expect("the system starts a thread for each job").install(|| cells.par_iter().map(done).collect())
+    if jobs.get() == 1 {
+        return Ok(cells.iter().map(done).collect());
+    }
+    Ok(pool(jobs)?.install(|| cells.par_iter().map(done).collect()))
+}
+
+/// Starts the threads that grids are read with.
+///
+/// # Errors
+/// If the system starts no thread.
+pub fn start_threads() -> io::Result<()> {
+    ThreadPoolBuilder::new().build_global().map_err(io::Error::other)
 }
 
 /// Runs one cell; a panic of the runner becomes a failed outcome.
 fn run_cell(cell: &Cell, runner: &(impl Fn(&Cell) -> CellRun + Sync)) -> (Outcome, Option<RunOutput>) {
     let (status, output) = match catch(|| runner(cell)) {
-        Ok(run) => match measured_nothing(&run.metrics) {
+        Ok(run) => match measured_nothing(&run.metrics).or_else(|| no_number(&run.metrics)) {
             Some(message) => (Status::Failed { message }, None),
             None => (Status::Done { digest: run.digest.to_string(), metrics: run.metrics }, run.output),
         },
@@ -152,6 +191,17 @@ fn measured_nothing(metrics: &[Value]) -> Option<String> {
             .to_owned()
     };
     Some(format!("no request counts, so nothing was measured: {why}"))
+}
+
+/// The first metric that is no number, if there is one: a row must not hold it.
+fn no_number(metrics: &[Value]) -> Option<String> {
+    let is_number = |value: &Value| match value {
+        Value::Integer(number) => i64::try_from(*number).is_ok(),
+        Value::Float(number) => number.is_finite(),
+        Value::Missing => true,
+    };
+    let at = metrics.iter().position(|value| !is_number(value))?;
+    Some(format!("{} came out as {:?}: a bug of the model", METRICS[at].name, metrics[at]))
 }
 
 /// What a failed cell's row says: the message of its panic, then the command that runs it again. `experiment` is what

@@ -29,7 +29,7 @@ mod tree;
 mod workloads;
 
 pub use axes::{Axis, AxisValue, Factor, RESERVED_COLUMNS};
-pub use execute::{CellRun, OnDone, Outcome, Status, failure, for_each_cell, run_cells};
+pub use execute::{CellRun, OnDone, Outcome, Status, failure, for_each_cell, run_cells, start_threads};
 pub use experiment::{Cell, Experiment, LoadOptions};
 pub use fit::{Coefficient, Errors, Fit, FitErrors, FitOptions, FittedPoint, Phase, PhaseFit, fit};
 pub use header::Record;
@@ -41,6 +41,6 @@ pub use profile::{FittedProfile, LatencyRange, Profile, ProfileOrigin, ProfiledM
 pub use reduced::{Reduced, Reduction};
 pub use span::Span;
 pub use spec::CellSpec;
-pub use store::{Plan, Reason, Segment, SegmentHeader, Store, StoreError, Stored};
+pub use store::{Finished, Plan, Reason, Segment, SegmentHeader, Store, StoreError, Stored};
 pub use trace_source::TraceOrigin;
 pub use workloads::Workloads;

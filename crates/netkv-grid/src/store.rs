@@ -1,58 +1,25 @@
 //! Outcomes on disk, so that a sweep can be stopped, repeated and extended and runs only what is missing or failed.
 //!
 //! A folder of append-only segments, JSON lines with a checksum each. Every process that runs cells writes a segment
-//! of its own, so that no two writers ever share a file; readers take the union. A line that was torn by a crash is
-//! dropped. Two results of one cell that differ are an error that names both: the same cell has the same bits.
+//! of its own, so that no two writers ever share a file; readers take the union. A line that was torn by a crash, or
+//! changed, or that no run can have left, is dropped. Two results of one cell that differ are an error that names both:
+//! the same cell has the same bits.
+
+mod line;
+mod segment;
+
+pub use line::Finished;
+pub use segment::{Segment, SegmentHeader};
 
 use crate::execute::Status;
 use crate::experiment::Cell;
-use netkv_sim::{METRICS, SIM_EPOCH, Value};
-use netkv_units::{Digest, Digester};
-use serde::{Deserialize, Serialize};
+use line::{Line, read_line};
+use netkv_units::Digest;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The format of a segment, in its first line.
-const FORMAT: &str = "netkv-cells/1";
-
-/// What a segment says about all its lines.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SegmentHeader {
-    format: String,
-    epoch: u32,
-    columns: Vec<String>,
-    /// Where and with what its cells were run: host, version, commit. Never part of a result.
-    pub provenance: BTreeMap<String, String>,
-}
-
-impl SegmentHeader {
-    /// The header of a segment of this version.
-    pub fn new(provenance: BTreeMap<String, String>) -> Self {
-        let columns = METRICS.iter().map(|metric| metric.name.to_owned()).collect();
-        Self { format: FORMAT.to_owned(), epoch: SIM_EPOCH, columns, provenance }
-    }
-
-    /// Whether its lines can be used by this version.
-    fn is_current(&self) -> bool {
-        *self == Self::new(self.provenance.clone())
-    }
-}
-
-/// A cell's line.
-#[derive(Serialize, Deserialize)]
-struct Line {
-    key: String,
-    wall_s: f64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    failed: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    metrics: Vec<serde_json::Value>,
-}
 
 /// A cell's outcome as stored.
 #[derive(Clone, Debug)]
@@ -63,6 +30,8 @@ pub struct Stored {
     pub wall_s: f64,
     /// The segment that it stands in.
     pub segment: Arc<SegmentHeader>,
+    /// SHA-256 of every file of its requests that was kept, in hexadecimal.
+    pub requests: BTreeSet<String>,
     place: Place,
 }
 
@@ -108,9 +77,24 @@ pub enum StoreError {
 /// The outcomes in a folder.
 #[derive(Debug, Default)]
 pub struct Store {
+    folder: PathBuf,
     stored: BTreeMap<String, Stored>,
+    segments: BTreeMap<PathBuf, Known>,
+}
+
+/// What is known of a segment.
+#[derive(Debug, Default)]
+struct Known {
+    /// None until it was read.
+    header: Option<Arc<SegmentHeader>>,
+    /// Whether its lines are of another version, or its header is damaged.
+    is_unusable: bool,
+    /// Bytes and lines that were read.
+    n_bytes: u64,
+    n_lines: usize,
     n_damaged_lines: usize,
-    n_outdated_segments: usize,
+    /// Whether it ends within a line.
+    is_torn: bool,
 }
 
 impl Store {
@@ -119,39 +103,69 @@ impl Store {
     /// # Errors
     /// If a file cannot be read, or two results of a cell differ.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let mut store = Self::default();
-        for path in segments(folder)? {
-            let bytes = fs::read(&path).map_err(|source| StoreError::Io { path: path.clone(), source })?;
-            store.add_segment(&Arc::from(path), &bytes)?;
-        }
+        let mut store = Self { folder: folder.to_owned(), ..Self::default() };
+        store.refresh()?;
         Ok(store)
     }
 
-    fn add_segment(&mut self, file: &Arc<Path>, bytes: &[u8]) -> Result<(), StoreError> {
-        let mut lines = bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
-        let Some(header) = lines.next().and_then(|(_, line)| read_line::<SegmentHeader>(line)) else {
-            self.n_damaged_lines += usize::from(!bytes.is_empty());
-            return Ok(());
-        };
-        if !header.is_current() {
-            self.n_outdated_segments += 1;
-            return Ok(());
+    /// Reads what came since, from whatever process; says of which cells.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn refresh(&mut self) -> Result<Vec<String>, StoreError> {
+        let mut keys = Vec::new();
+        for path in segments(&self.folder)? {
+            let mut known = self.segments.remove(&path).unwrap_or_default();
+            let read = read_from(&path, known.n_bytes).map_err(|source| StoreError::Io { path: path.clone(), source });
+            let added = read.and_then(|bytes| self.add_lines(&path, &mut known, &bytes, &mut keys));
+            self.segments.insert(path, known);
+            added?;
         }
-        let segment = Arc::new(header);
-        for (index, bytes) in lines {
-            let place = Place { file: file.clone(), line: index + 1 };
-            match read_line::<Line>(bytes).and_then(|line| Some((status_of(&line)?, line))) {
-                Some((status, line)) => {
-                    self.add(line.key, Stored { status, wall_s: line.wall_s, segment: segment.clone(), place })?;
+        Ok(keys)
+    }
+
+    fn add_lines(
+        &mut self,
+        path: &Path,
+        known: &mut Known,
+        bytes: &[u8],
+        keys: &mut Vec<String>,
+    ) -> Result<(), StoreError> {
+        // What does not end in a newline is torn, or still being written.
+        let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+        known.n_bytes += end as u64;
+        known.is_torn = end < bytes.len();
+        let file: Arc<Path> = Arc::from(path);
+        for bytes in bytes[..end].split_inclusive(|&byte| byte == b'\n') {
+            known.n_lines += 1;
+            let line = &bytes[..bytes.len() - 1];
+            let Some(segment) = &known.header else {
+                match read_line::<SegmentHeader>(line) {
+                    Some(header) => {
+                        known.is_unusable = !header.is_current();
+                        known.header = Some(Arc::new(header));
+                    }
+                    None => known.n_damaged_lines += 1,
                 }
-                None => self.n_damaged_lines += 1,
+                continue;
+            };
+            if known.is_unusable || line.is_empty() {
+                continue;
             }
+            let Some((status, line)) = read_line::<Line>(line).and_then(|line| Some((line.status()?, line))) else {
+                known.n_damaged_lines += 1;
+                continue;
+            };
+            let place = Place { file: file.clone(), line: known.n_lines };
+            let requests = line.requests.into_iter().collect();
+            keys.push(line.key.clone());
+            self.add(line.key, Stored { status, wall_s: line.wall_s, segment: segment.clone(), requests, place })?;
         }
         Ok(())
     }
 
-    fn add(&mut self, key: String, new: Stored) -> Result<(), StoreError> {
-        let Some(old) = self.stored.get(&key) else {
+    fn add(&mut self, key: String, mut new: Stored) -> Result<(), StoreError> {
+        let Some(old) = self.stored.get_mut(&key) else {
             self.stored.insert(key, new);
             return Ok(());
         };
@@ -161,10 +175,10 @@ impl Store {
                 return Err(StoreError::Conflict { key, first, second });
             }
             // The first result stays, and any result is better than a failure.
-            (Status::Done { .. }, Status::Done { .. } | Status::Failed { .. }) => {}
-            (Status::Failed { .. }, Status::Done { .. } | Status::Failed { .. }) => {
-                self.stored.insert(key, new);
+            (Status::Done { .. }, Status::Done { .. } | Status::Failed { .. }) => {
+                old.requests.append(&mut new.requests)
             }
+            (Status::Failed { .. }, Status::Done { .. } | Status::Failed { .. }) => *old = new,
         }
         Ok(())
     }
@@ -174,14 +188,24 @@ impl Store {
         if self.stored.is_empty() { None } else { self.stored.get(&key.to_string()) }
     }
 
+    /// The same by the key's name.
+    pub fn get_by_name(&self, key: &str) -> Option<&Stored> {
+        self.stored.get(key)
+    }
+
     /// Lines that were torn or changed, and are ignored.
-    pub const fn n_damaged_lines(&self) -> usize {
-        self.n_damaged_lines
+    pub fn n_damaged_lines(&self) -> usize {
+        self.segments.values().map(|known| known.n_damaged_lines + usize::from(known.is_torn)).sum()
     }
 
     /// Segments of another version of the model or its metrics; they are ignored.
-    pub const fn n_outdated_segments(&self) -> usize {
-        self.n_outdated_segments
+    pub fn n_outdated_segments(&self) -> usize {
+        self.segments.values().filter(|known| known.is_unusable).count()
+    }
+
+    /// The segments whose first line could be read, of any version.
+    pub fn segments(&self) -> impl Iterator<Item = (&Path, &SegmentHeader)> {
+        self.segments.iter().filter_map(|(path, known)| Some((path.as_path(), known.header.as_deref()?)))
     }
 
     /// Mean wall time of the finished cells, in seconds.
@@ -239,59 +263,7 @@ pub enum Reason {
     RequestsNotKept,
 }
 
-/// A segment that is being written. Its file belongs to this process alone.
-#[derive(Debug)]
-pub struct Segment {
-    file: File,
-    path: PathBuf,
-}
-
-impl Segment {
-    /// Creates the next segment of a folder, and the folder if need be.
-    ///
-    /// # Errors
-    /// If the system does not let us.
-    pub fn create(folder: &Path, header: &SegmentHeader) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        for number in 1_u32.. {
-            let path = folder.join(format!("segment-{number:06}.jsonl"));
-            match OpenOptions::new().append(true).create_new(true).open(&path) {
-                Ok(file) => {
-                    let mut segment = Self { file, path };
-                    segment.write(&checked_line(header))?;
-                    // The name must survive a crash as well as the content.
-                    File::open(folder)?.sync_all()?;
-                    return Ok(segment);
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(io::Error::other("every segment number is taken"))
-    }
-
-    /// Its file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Adds cells: key, outcome and wall time in seconds. When this returns they are on the disk.
-    ///
-    /// # Errors
-    /// If they may not be.
-    pub fn append(&mut self, batch: &[(Digest, Status, f64)]) -> io::Result<()> {
-        let lines: String =
-            batch.iter().map(|(key, status, wall_s)| checked_line(&line_of(*key, status, *wall_s))).collect();
-        self.write(&lines)
-    }
-
-    fn write(&mut self, text: &str) -> io::Result<()> {
-        self.file.write_all(text.as_bytes())?;
-        self.file.sync_data()
-    }
-}
-
-/// The segments of a folder, by name.
+/// The segments of a folder, by name: files, whatever else is called like one.
 fn segments(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let failed = |source| StoreError::Io { path: folder.to_owned(), source };
     let entries = match fs::read_dir(folder) {
@@ -302,7 +274,7 @@ fn segments(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|extension| extension == "jsonl") {
+        if path.extension().is_some_and(|extension| extension == "jsonl") && path.is_file() {
             paths.push(path);
         }
     }
@@ -310,66 +282,13 @@ fn segments(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
     Ok(paths)
 }
 
-fn line_of(key: Digest, status: &Status, wall_s: f64) -> Line {
-    let key = key.to_string();
-    match status {
-        Status::Done { digest, metrics } => {
-            let metrics = metrics.iter().map(to_json).collect();
-            Line { key, wall_s, failed: None, digest: Some(digest.clone()), metrics }
-        }
-        Status::Failed { message } => {
-            Line { key, wall_s, failed: Some(message.clone()), digest: None, metrics: Vec::new() }
-        }
+/// What a file holds from there on.
+fn read_from(path: &Path, start: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if fs::metadata(path)?.len() > start {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(start))?;
+        file.read_to_end(&mut bytes)?;
     }
-}
-
-fn status_of(line: &Line) -> Option<Status> {
-    if let Some(message) = &line.failed {
-        return Some(Status::Failed { message: message.clone() });
-    }
-    let metrics: Vec<Value> = line.metrics.iter().map(from_json).collect::<Option<_>>()?;
-    Some(Status::Done { digest: line.digest.clone()?, metrics })
-}
-
-/// Floats are written as text: it reads back to the same bits, which serde_json's own numbers need not.
-fn to_json(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Integer(number) => serde_json::Value::from(*number),
-        Value::Float(number) => serde_json::Value::from(format!("{number:?}")),
-        Value::Missing => serde_json::Value::Null,
-    }
-}
-
-fn from_json(json: &serde_json::Value) -> Option<Value> {
-    if json.is_null() {
-        return Some(Value::Missing);
-    }
-    json.as_u64().map(Value::Integer).or_else(|| json.as_str()?.parse().ok().map(Value::Float))
-}
-
-/// Start of every line, up to the checksum.
-const BEFORE_CHECK: &str = r#"{"check":""#;
-/// Between checksum and record.
-const BEFORE_RECORD: &str = r#"","record":"#;
-
-/// A record with its checksum, as one JSON object on a line.
-fn checked_line(record: &impl Serialize) -> String {
-    let record = serde_json::to_string(record).expect("records have string keys and finite numbers");
-    let check = checksum(record.as_bytes());
-    format!("{BEFORE_CHECK}{check}{BEFORE_RECORD}{record}}}\n")
-}
-
-/// The record of a line, if its checksum agrees.
-fn read_line<T: for<'de> Deserialize<'de>>(line: &[u8]) -> Option<T> {
-    let line = std::str::from_utf8(line).ok()?;
-    let (check, record) = line.strip_prefix(BEFORE_CHECK)?.strip_suffix('}')?.split_once(BEFORE_RECORD)?;
-    if check != checksum(record.as_bytes()) {
-        return None;
-    }
-    serde_json::from_str(record).ok()
-}
-
-fn checksum(bytes: &[u8]) -> String {
-    let digest = Digester::new().bytes(bytes).finish().to_string();
-    digest[..16].to_owned()
+    Ok(bytes)
 }

@@ -6,8 +6,11 @@ mod common;
 
 use common::load;
 use hdrhistogram::Histogram;
-use netkv_grid::{Cell, CellRun, Outcome, Plan, Reason, Segment, SegmentHeader, Status, Store, failure, run_cells};
+use netkv_grid::{
+    Cell, CellRun, Finished, Outcome, Plan, Reason, Segment, SegmentHeader, Status, Store, failure, run_cells,
+};
 use netkv_sim::{METRICS, RunOutput, RunTotals, Value};
+use netkv_units::Digester;
 use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroUsize;
@@ -37,7 +40,8 @@ fn counted(output: RunOutput) -> CellRun {
 
 fn run(cells: &[Cell], jobs: usize, runner: impl Fn(&Cell) -> RunOutput + Sync) -> Vec<Outcome> {
     let runner = |cell: &Cell| counted(runner(cell));
-    run_cells(cells, NonZeroUsize::new(jobs).unwrap(), &AtomicBool::new(false), runner, &|_, _, _| {})
+    run_cells(cells, NonZeroUsize::new(jobs).unwrap(), &AtomicBool::new(false), &|_| true, runner, &|_, _, _| {})
+        .unwrap()
 }
 
 fn header() -> SegmentHeader {
@@ -45,15 +49,24 @@ fn header() -> SegmentHeader {
 }
 
 fn done(digest: &str) -> Status {
-    Status::Done {
-        digest: digest.to_owned(),
-        metrics: vec![Value::Integer(7), Value::Float(0.1 + 0.2), Value::Missing],
-    }
+    let value = |(at, metric): (usize, &netkv_sim::Metric)| match at % 3 {
+        2 => Value::Missing,
+        _ if metric.integer => Value::Integer(7),
+        _ => Value::Float(0.1 + 0.2),
+    };
+    let digest = Digester::new().bytes(digest.as_bytes()).finish().to_string();
+    Status::Done { digest, metrics: METRICS.iter().enumerate().map(value).collect() }
 }
 
 fn store(folder: &Path, entries: &[(&Cell, Status)]) -> Segment {
-    let mut segment = Segment::create(folder, &header()).unwrap();
-    let batch: Vec<_> = entries.iter().map(|(cell, status)| (cell.key, status.clone(), 0.5)).collect();
+    let finished = |(cell, status): &(&Cell, Status)| Finished {
+        key: cell.key,
+        status: status.clone(),
+        wall_s: 0.5,
+        requests: None,
+    };
+    let batch: Vec<_> = entries.iter().map(finished).collect();
+    let mut segment = Segment::create(folder, &header(), &[]).unwrap();
     segment.append(&batch).unwrap();
     segment
 }
@@ -77,7 +90,8 @@ fn a_cell_that_panics_fails_alone_and_says_what_and_where() {
         assert_ne!(cell.index, 3, "free blocks = {}", -1);
         counted(fake_output(cell))
     };
-    let outcomes = run_cells(&cells, NonZeroUsize::new(2).unwrap(), &AtomicBool::new(false), runner, &note);
+    let outcomes =
+        run_cells(&cells, NonZeroUsize::new(2).unwrap(), &AtomicBool::new(false), &|_| true, runner, &note).unwrap();
     assert_eq!(outcomes.len(), cells.len());
     let failed: Vec<_> = outcomes.iter().filter(|outcome| matches!(outcome.status, Status::Failed { .. })).collect();
     assert_eq!(failed.len(), 1);
@@ -100,7 +114,9 @@ fn cells_that_have_not_started_are_left_out_after_a_stop() {
             stop.store(true, Ordering::Relaxed);
         }
     };
-    let outcomes = run_cells(&cells, NonZeroUsize::new(1).unwrap(), &stop, |cell| counted(fake_output(cell)), &note);
+    let outcomes =
+        run_cells(&cells, NonZeroUsize::new(1).unwrap(), &stop, &|_| true, |cell| counted(fake_output(cell)), &note)
+            .unwrap();
     assert_eq!(outcomes.last().unwrap().index, 2);
 }
 
@@ -166,8 +182,8 @@ fn every_attempt_has_a_segment_of_its_own_and_an_empty_folder_is_no_error() {
     let folder = tempfile::tempdir().unwrap();
     let read = Store::open(&folder.path().join("none")).unwrap();
     assert_eq!(read.mean_wall_s(), None);
-    let one = Segment::create(folder.path(), &header()).unwrap();
-    let two = Segment::create(folder.path(), &header()).unwrap();
+    let one = Segment::create(folder.path(), &header(), &[]).unwrap();
+    let two = Segment::create(folder.path(), &header(), &[]).unwrap();
     assert_ne!(one.path(), two.path());
 }
 
@@ -187,4 +203,114 @@ fn equal_cells_of_one_experiment_are_run_once() {
     let experiment = common::load_beside("[[axis]]\nkey = 'regime'\nfiles = ['a.toml', 'b.toml']\n", &files).unwrap();
     let plan = Store::default().plan(experiment.cells());
     assert_eq!((plan.missing.len(), plan.n_shared, plan.n_cached), (2, 2, 0));
+}
+
+/// A store's line with this record and its right checksum.
+fn checked(record: &str) -> String {
+    let check = Digester::new().bytes(record.as_bytes()).finish().to_string();
+    format!("{{\"check\":\"{}\",\"record\":{record}}}\n", &check[..16])
+}
+
+/// The record of a line.
+fn record(line: &str) -> String {
+    line.split_once("\"record\":").unwrap().1.strip_suffix('}').unwrap().to_owned()
+}
+
+#[test]
+fn a_record_that_no_run_can_have_left_is_damaged_whatever_its_checksum_says() {
+    let (folder, cells) = (tempfile::tempdir().unwrap(), cells());
+    let segment = store(folder.path(), &[(&cells[0], done("d0"))]);
+    let text = fs::read_to_string(segment.path()).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let (header, own) = (lines[0], record(lines[1]));
+    let float = own.find("\"0.30000000000000004\"").expect("a float");
+    let changed = |from: &str, to: &str| own.replacen(from, to, 1);
+    let longer = own.replacen("\"metrics\":[", "\"metrics\":[7,", 1);
+    let bad = [
+        changed("[7,", "["),
+        longer,
+        changed("\"0.30000000000000004\"", "\"NaN\""),
+        changed("\"0.30000000000000004\"", "\"inf\""),
+        format!("{}7{}", &own[..float], &own[float + 21..]),
+        changed("[7,", "[\"7.0\","),
+        changed("[7,", "[9223372036854775808,"),
+        changed("[7,", "[-7,"),
+        changed("\"digest\":\"", "\"digest\":\"g"),
+        own.replace(&own[own.find("\"digest\":\"").unwrap() + 10..][..32], &"x".repeat(32)),
+        changed("\"key\":\"", "\"key\":\"zz"),
+        changed("\"wall_s\":0.5", "\"wall_s\":-0.5"),
+        changed("\"wall_s\":0.5", "\"wall_s\":0.5,\"requests\":\"none\""),
+    ];
+    for record in bad {
+        fs::write(segment.path(), format!("{header}\n{}", checked(&record))).unwrap();
+        let read = Store::open(folder.path()).unwrap();
+        assert_eq!((read.plan(cells.clone()).n_cached, read.n_damaged_lines()), (0, 1), "{record}");
+    }
+    fs::write(segment.path(), format!("{header}\n{}", checked(&own))).unwrap();
+    assert_eq!(Store::open(folder.path()).unwrap().plan(cells).n_cached, 1, "the checksum is made as the store does");
+}
+
+#[test]
+fn a_metric_that_is_no_number_fails_its_cell() {
+    let cells = cells();
+    let at = METRICS.iter().position(|metric| !metric.integer).unwrap();
+    let runner = |cell: &Cell| {
+        let mut run = counted(fake_output(cell));
+        run.metrics[at] = Value::Float(f64::NAN);
+        run
+    };
+    let never = AtomicBool::new(false);
+    let one = NonZeroUsize::MIN;
+    let outcomes = run_cells(&cells[..1], one, &never, &|_| true, runner, &|_, _, _| {}).unwrap();
+    let Status::Failed { message } = &outcomes[0].status else { panic!("{outcomes:?}") };
+    assert!(message.contains(METRICS[at].name) && message.contains("NaN"), "{message}");
+}
+
+#[test]
+fn what_others_add_is_read_when_it_is_whole_and_only_once() {
+    let (folder, cells) = (tempfile::tempdir().unwrap(), cells());
+    let mut segment = store(folder.path(), &[(&cells[0], done("d0"))]);
+    let mut read = Store::open(folder.path()).unwrap();
+    assert!(read.refresh().unwrap().is_empty());
+    let finished = |cell: &Cell| Finished { key: cell.key, status: done("d"), wall_s: 0.5, requests: None };
+    segment.append(&[finished(&cells[1])]).unwrap();
+    store(folder.path(), &[(&cells[2], done("d2"))]);
+    let mut keys = read.refresh().unwrap();
+    keys.sort();
+    let mut expected = [&cells[1], &cells[2]].map(|cell| cell.key.to_string());
+    expected.sort();
+    assert_eq!(keys, expected);
+    let whole = fs::read(segment.path()).unwrap();
+    segment.append(&[finished(&cells[3])]).unwrap();
+    let longer = fs::read(segment.path()).unwrap();
+    fs::write(segment.path(), &longer[..longer.len() - 5]).unwrap();
+    assert!(read.refresh().unwrap().is_empty(), "half a line is not yet there");
+    fs::write(segment.path(), &longer).unwrap();
+    assert_eq!(read.refresh().unwrap(), [cells[3].key.to_string()]);
+    assert_eq!((read.n_damaged_lines(), read.plan(cells).n_cached), (0, 4));
+    assert!(whole.len() < longer.len());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_no_segment() {
+    let (folder, cells) = (tempfile::tempdir().unwrap(), cells());
+    store(folder.path(), &[(&cells[0], done("d0"))]);
+    fs::create_dir(folder.path().join("folder.jsonl")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe.jsonl")).status().unwrap();
+    assert!(made.success());
+    assert_eq!(Store::open(folder.path()).unwrap().plan(cells).n_cached, 1);
+}
+
+#[test]
+fn a_segment_that_was_removed_or_replaced_takes_no_more_cells() {
+    let (folder, cells) = (tempfile::tempdir().unwrap(), cells());
+    let finished = |cell: &Cell| Finished { key: cell.key, status: done("d"), wall_s: 0.5, requests: None };
+    let mut segment = store(folder.path(), &[(&cells[0], done("d0"))]);
+    fs::remove_file(segment.path()).unwrap();
+    assert_eq!(segment.append(&[finished(&cells[1])]).unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    let mut segment = store(folder.path(), &[(&cells[0], done("d0"))]);
+    fs::remove_file(segment.path()).unwrap();
+    fs::write(segment.path(), "another").unwrap();
+    assert!(segment.append(&[finished(&cells[1])]).is_err());
 }

@@ -5,6 +5,7 @@ mod changes;
 mod figures;
 mod place;
 mod profile;
+mod sweeps;
 mod trace;
 
 pub use cell::{CellArgs, WatchArgs};
@@ -12,6 +13,7 @@ pub use changes::Changes;
 pub use figures::{CLAIMS, FiguresArgs, ReportArgs};
 pub use place::{Place, RunOptions};
 pub use profile::{ProfileCommand, ProfileFitArgs};
+pub use sweeps::{EmitArgs, EmitCommand, GatherArgs, Shard, StatusArgs, VerifyArgs};
 pub use trace::{FetchArgs, ReadingArgs, TraceCommand};
 
 use crate::cells::{Which, parse_which};
@@ -21,8 +23,8 @@ use std::path::PathBuf;
 
 /// What every help text ends with.
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 some cells failed; 64 usage; 65 bad input; 70 a bug of netkv;
-75 temporary, such as a full disk; 130 interrupted.
+Exit codes: 0 done; 1 some cells failed; 3 cells are missing (gather); 4 a cell came out otherwise (verify); 64 usage;
+65 bad input; 70 a bug of netkv; 75 temporary, such as a full disk; 130 interrupted.
 The Mooncake trace is looked for in traces/, then in $NETKV_TRACE_DIR; without it a generated trace is used, and said so.";
 
 /// Deterministic parameter sweeps of network-aware decode selection in disaggregated LLM inference.
@@ -52,9 +54,23 @@ Examples:
   netkv run experiments/load.toml --set telemetry.interval_s=5 --set oracle.granularity=zone --seeds 10
   netkv run experiments/load.toml --all-points
   netkv run experiments/load.toml --json | jq '.points[].coordinates'
+  netkv run experiments/load.toml --shard 3/8
 Ends with the answer: what each policy does where, what pays, what harms, what is open. The same command twice runs
-nothing the second time and answers again. Ctrl-C loses no finished cell.")]
+nothing the second time and answers again. Ctrl-C loses no finished cell. Several processes in one folder share the
+cells; a shard writes no tables, netkv gather does.")]
     Run(RunArgs),
+    /// Put the finished cells of shards together and write their tables
+    #[command(after_help = sweeps::GATHER_HELP)]
+    Gather(GatherArgs),
+    /// Show how far an experiment is, whoever runs it
+    #[command(after_help = sweeps::STATUS_HELP)]
+    Status(StatusArgs),
+    /// Run stored cells again and compare every bit
+    #[command(after_help = sweeps::VERIFY_HELP)]
+    Verify(VerifyArgs),
+    /// Print the lines that run an experiment in shards: Slurm, GNU parallel, Kubernetes
+    #[command(subcommand)]
+    Emit(EmitCommand),
     /// Compare two policies of an experiment, or two results, point by point and seed by seed
     #[command(after_help = "\
 Examples:
@@ -288,6 +304,12 @@ pub struct RunArgs {
     /// Print a table for every point, not only for the best and the worst of many
     #[arg(long, conflicts_with = "json")]
     pub all_points: bool,
+    /// Only the K-th of N parts of the cells, and no tables; N may be another one each time
+    #[arg(long, value_name = "K/N", value_parser = sweeps::parse_shard, conflicts_with_all = ["json", "all_points"])]
+    pub shard: Option<Shard>,
+    /// Stop a cell that takes longer, and count it as failed: the next run begins it again [default: no limit]
+    #[arg(long, value_name = "SECONDS", value_parser = sweeps::parse_seconds)]
+    pub max_cell_s: Option<f64>,
     /// How.
     #[command(flatten)]
     pub options: RunOptions,

@@ -3,6 +3,9 @@
 #![expect(clippy::disallowed_types, reason = "the command line may time things")]
 
 use cpu_time::ThreadTime;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
 use std::time::Instant;
 
 /// A moment of wall time.
@@ -26,4 +29,14 @@ pub fn cpu_timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
     let start = ThreadTime::now();
     let result = work();
     (result, start.elapsed().as_secs_f64())
+}
+
+/// Seconds since a file was changed, by the clock of the file system it is on, which need not be this machine's.
+pub fn file_age_s(file: &File, path: &Path) -> io::Result<f64> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let now = tempfile::tempfile_in(folder)?;
+    (&now).write_all(b"now")?;
+    now.sync_all()?;
+    let age = now.metadata()?.modified()?.duration_since(file.metadata()?.modified()?);
+    Ok(age.map_or(0.0, |age| age.as_secs_f64()))
 }

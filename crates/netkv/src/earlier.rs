@@ -25,8 +25,11 @@ impl Earlier {
             return none(None);
         }
         let shown = path.display();
-        let Ok((table, metadata)) = read_table(&path) else {
-            return none(Some(format!("note: {shown} could not be read and is replaced")));
+        let (table, metadata) = match read_table(&path) {
+            Ok(read) => read,
+            Err(error) => {
+                return none(Some(format!("note: {shown} is replaced, for it is damaged: {}", error.root_cause())));
+            }
         };
         let is = |key: &str, value: u32| metadata.get(key).is_some_and(|found| *found == value.to_string());
         let statuses =

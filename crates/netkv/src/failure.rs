@@ -15,6 +15,10 @@ pub enum Ending {
     Done,
     /// Some cells failed; the others are done.
     SomeCellsFailed,
+    /// Cells are missing, so nothing was written.
+    Incomplete,
+    /// A cell came out otherwise than it is stored.
+    Mismatch,
     /// Somebody stopped it; what was finished is kept.
     Interrupted,
 }
@@ -97,6 +101,8 @@ impl From<Ending> for ExitCode {
         match ending {
             Ending::Done => Self::SUCCESS,
             Ending::SomeCellsFailed => Self::from(1),
+            Ending::Incomplete => Self::from(3),
+            Ending::Mismatch => Self::from(4),
             Ending::Interrupted => Self::from(INTERRUPTED),
         }
     }

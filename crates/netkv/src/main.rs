@@ -7,14 +7,17 @@ mod cells;
 mod changed;
 mod clock;
 mod commands;
+mod costs;
 mod download;
 mod earlier;
 mod failure;
 mod fixed;
-mod in_use;
 mod interrupt;
+mod keeper;
 mod kept;
 mod kin;
+mod leftovers;
+mod long_cell;
 mod outdated;
 mod output;
 mod owner;
@@ -24,6 +27,7 @@ mod provenance;
 mod recorded;
 mod requests;
 mod results;
+mod sharing;
 mod sweep;
 mod table_file;
 mod tables;
@@ -37,9 +41,12 @@ use clap::error::ErrorKind;
 use failure::{Blame, Ending, Failure};
 use std::panic::{self, PanicHookInfo};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn main() -> ExitCode {
     panic::set_hook(Box::new(report_bug));
+    interrupt::survive_file_limit();
+    interrupt::listen();
     match panic::catch_unwind(run) {
         Ok(Ok(ending)) => ending.into(),
         Ok(Err(failure)) => {
@@ -47,6 +54,9 @@ fn main() -> ExitCode {
             failure.exit_code()
         }
         // The hook has said what there is to say.
+        Err(_) if REFUSED.load(Ordering::Relaxed) => {
+            Failure::new(Blame::Machine, anyhow::Error::msg("no thread")).exit_code()
+        }
         Err(_) => Failure::new(Blame::Bug, anyhow::Error::msg("a bug")).exit_code(),
     }
 }
@@ -56,9 +66,14 @@ fn run() -> Result<Ending, Failure> {
         Ok(cli) => cli,
         Err(error) => return explain_usage(&error),
     };
+    netkv_grid::start_threads().map_err(sharing::no_thread)?;
     match cli.command {
         Command::New(args) => commands::new::new(&args),
         Command::Run(args) => commands::run::run(&args),
+        Command::Gather(args) => commands::gather::gather(&args),
+        Command::Status(args) => commands::status::status(&args),
+        Command::Verify(args) => commands::verify::verify(&args),
+        Command::Emit(command) => commands::emit::emit(&command),
         Command::Capacity(args) => commands::capacity::capacity(&args),
         Command::Compare(args) => commands::compare::compare(&args),
         Command::Plan(args) => commands::plan::plan(&args),
@@ -93,7 +108,22 @@ fn explain_usage(error: &clap::Error) -> Result<Ending, Failure> {
     Err(Failure::usage(text.trim_end().trim_start_matches("error: ")))
 }
 
+/// Set once the system refused a thread to a library, which panics then.
+static REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// What panics say that the system's refusal of a thread causes.
+const REFUSALS: [&str; 4] =
+    ["failed to spawn", "could not spawn", "ThreadPoolBuildError", "Resource temporarily unavailable"];
+
 fn report_bug(panic: &PanicHookInfo<'_>) {
+    let said = panic.payload_as_str().unwrap_or_default();
+    if REFUSALS.iter().any(|words| said.contains(words)) {
+        REFUSED.store(true, Ordering::Relaxed);
+        let refused = sharing::no_thread(std::io::Error::other(said.to_owned()));
+        output::tell(&refused.to_string());
+        return;
+    }
+
     let place = panic.location().map_or_else(String::new, |place| format!(" ({}:{})", place.file(), place.line()));
     let said = panic.payload_as_str().unwrap_or("a panic without a message");
     let command: Vec<String> = std::env::args().collect();

@@ -1,10 +1,10 @@
 //! Printing, and writing of files that are either whole or not there.
 
 use crate::failure::{Failure, Writing};
+use crate::leftovers::Temporary;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 
 /// Prints to standard output. A reader that has seen enough (`netkv schema | head`) is no failure.
 pub fn print(text: &str) -> Result<(), Failure> {
@@ -38,18 +38,50 @@ pub fn write_with<E: Into<anyhow::Error>>(
     path: &Path,
     write: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<(), Failure> {
-    let folder = folder_of(path);
-    let what = || path.display();
-    fs::create_dir_all(&folder).writing(what())?;
-    let temporary = NamedTempFile::with_suffix_in(".tmp", &folder).writing(what())?;
-    write(temporary.path()).writing(what())?;
-    if is_same(temporary.path(), path) {
-        return Ok(());
+    fs::create_dir_all(folder_of(path)).writing(path.display())?;
+    Prepared::write(path, write)?.commit()
+}
+
+/// A file that is written, but has not yet its name.
+#[derive(Debug)]
+pub struct Prepared {
+    temporary: Temporary,
+    path: PathBuf,
+}
+
+impl Prepared {
+    /// Writes one by a function that is given the path to write to, in the folder of `path`, which is there.
+    pub fn write<E: Into<anyhow::Error>>(
+        path: &Path,
+        write: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<Self, Failure> {
+        let temporary = Temporary::create(&folder_of(path)).writing(path.display())?;
+        write(temporary.path()).writing(path.display())?;
+        Ok(Self { temporary, path: path.to_owned() })
     }
-    make_readable(temporary.path()).writing(what())?;
-    File::open(temporary.path()).and_then(|file| file.sync_all()).writing(what())?;
-    temporary.persist(path).writing(what())?;
-    File::open(&folder).and_then(|folder| folder.sync_all()).writing(what())
+
+    /// What is in it.
+    pub fn bytes(&self) -> Result<Vec<u8>, Failure> {
+        fs::read(self.temporary.path()).writing(self.path.display())
+    }
+
+    /// Whether a file of its name and content is there already.
+    pub fn is_there(&self) -> bool {
+        is_same(self.temporary.path(), &self.path)
+    }
+
+    /// Gives it its name.
+    pub fn commit(self) -> Result<(), Failure> {
+        if self.is_there() {
+            return Ok(());
+        }
+        let Self { temporary, path } = self;
+        let what = || path.display();
+        make_readable(temporary.path()).writing(what())?;
+        File::open(temporary.path()).and_then(|file| file.sync_all()).writing(what())?;
+        temporary.keep(&path).writing(what())?;
+        File::open(folder_of(&path)).and_then(|folder| folder.sync_all()).writing(what())
+    }
 }
 
 fn is_same(one: &Path, two: &Path) -> bool {

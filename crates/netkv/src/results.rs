@@ -5,17 +5,19 @@
 
 use crate::earlier::Earlier;
 use crate::failure::{Blame, Failure, Writing};
-use crate::kept::{has_requests, requests_path};
-use crate::output::{tell, write_file, write_with};
+use crate::kept::{kept_requests, requests_path};
+use crate::output::{Prepared, tell, write_file};
 use crate::tables::{axis_names, metadata, outcomes, place, provenance_table, row};
+use anyhow::Context;
 use netkv_frames::{
-    CellRow, Metadata, RESULTS_FORMAT, SummaryOptions, Table, TableKind, cells_table, merge_tables, priced_cells,
-    priced_summary, read_table, requests_table, summary_table, write_table,
+    CellRow, MANIFEST, Metadata, NEXT_MANIFEST, RESULTS_FORMAT, SummaryOptions, Table, TableKind, cells_table,
+    merge_tables, priced_cells, priced_summary, requests_table, summary_table, table_of, write_table,
 };
 use netkv_grid::{Cell, Experiment, Record, Status, Store, Stored};
 use netkv_sim::SIM_EPOCH;
 use netkv_units::sha256_hex;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use toml::{Table as Toml, Value};
 
@@ -39,50 +41,72 @@ pub fn write(experiment: &Experiment, store: &Store, folder: &Path) -> Result<()
     let price = experiment.cost_per_gpu_hour();
     let bug = |error| Failure::new(Blame::Bug, error);
     let cells = priced_cells(cells_table(&axes, &rows), price).map_err(bug)?;
-    write_one(folder, TableKind::Cells, &cells, &metadata)?;
     let summary = priced_summary(summary_table(&axes, &rows, &options), price).map_err(bug)?;
-    write_one(folder, TableKind::Summary, &summary, &metadata)?;
-    let mut files = vec!["cells.parquet", "summary.parquet"];
-    if experiment.record() == Record::Requests && write_requests(experiment, &outcomes, folder, &metadata)? {
-        files.push("requests.parquet");
+    let mut tables = vec![
+        ("cells.parquet", prepare(folder, TableKind::Cells, &cells, &metadata)?),
+        ("summary.parquet", prepare(folder, TableKind::Summary, &summary, &metadata)?),
+    ];
+    if experiment.record() == Record::Requests {
+        tables.extend(requests(experiment, store, &outcomes, folder, &metadata)?.map(|all| ("requests.parquet", all)));
     }
-    write_one(folder, TableKind::Provenance, &provenance_table(&outcomes), &Metadata::new())?;
-    write_file(&folder.join("manifest.toml"), manifest(experiment, &rows, folder, &files)?.as_bytes())
+    let manifest = manifest(experiment, &rows, &tables)?;
+    let provenance = prepare(folder, TableKind::Provenance, &provenance_table(&outcomes), &Metadata::new())?;
+    tables.push(("provenance.parquet", provenance));
+    commit(folder, tables, &manifest)
 }
 
-fn write_one(folder: &Path, kind: TableKind, table: &Table, metadata: &Metadata) -> Result<(), Failure> {
+fn prepare(folder: &Path, kind: TableKind, table: &Table, metadata: &Metadata) -> Result<Prepared, Failure> {
     let path = folder.join(format!("{}.parquet", kind.name()));
-    write_with(&path, |temporary| write_table(temporary, kind, table, metadata))
+    Prepared::write(&path, |temporary| write_table(temporary, kind, table, metadata))
 }
 
-/// Puts the requests of all finished cells together, one cell at a time; false if there are none.
-fn write_requests(
+/// Replaces tables and manifest. Until all of them are, the new manifest stands beside the cells: whoever reads a table then
+/// finds the checksum of it in one of the two.
+fn commit(folder: &Path, tables: Vec<(&str, Prepared)>, manifest: &str) -> Result<(), Failure> {
+    let next = folder.join(NEXT_MANIFEST);
+    if tables.iter().any(|(_, table)| !table.is_there()) {
+        write_file(&next, manifest.as_bytes())?;
+    }
+    tables.into_iter().try_for_each(|(_, table)| table.commit())?;
+    write_file(&folder.join(MANIFEST), manifest.as_bytes())?;
+    match fs::remove_file(&next) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error).writing(next.display()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Puts the requests of all finished cells together, one cell at a time; none if there are none.
+fn requests(
     experiment: &Experiment,
+    store: &Store,
     outcomes: &[(Cell, &Stored)],
     folder: &Path,
     metadata: &Metadata,
-) -> Result<bool, Failure> {
+) -> Result<Option<Prepared>, Failure> {
     let is_done = |stored: &Stored| matches!(stored.status, Status::Done { .. });
     let done: Vec<&Cell> = outcomes
         .iter()
-        .filter(|(cell, stored)| is_done(stored) && has_requests(folder, cell))
+        .filter(|(cell, stored)| is_done(stored) && kept_requests(folder, cell, Some(stored)).is_some())
         .map(|(cell, _)| cell)
         .collect();
-    let tables = done.iter().map(|cell| {
-        let (stored, _) = read_table(&requests_path(folder, cell))?;
-        Ok(requests_table(&place(experiment, cell), &stored))
-    });
     if done.is_empty() {
-        return Ok(false);
+        return Ok(None);
     }
-    write_with(&folder.join("requests.parquet"), |temporary| {
+    let tables = done.iter().map(|cell| {
+        let bytes = kept_requests(folder, cell, store.get(cell.key)).with_context(|| {
+            let path = requests_path(folder, cell);
+            format!("{} changed while it was read: the same command runs its cell again", path.display())
+        })?;
+        Ok(requests_table(&place(experiment, cell), &table_of(bytes)?.0))
+    });
+    Prepared::write(&folder.join("requests.parquet"), |temporary| {
         merge_tables(temporary, TableKind::Requests, tables, metadata)
-    })?;
-    Ok(true)
+    })
+    .map(Some)
 }
 
 /// What the results are results of, and the checksums of their files.
-fn manifest(experiment: &Experiment, rows: &[CellRow], folder: &Path, files: &[&str]) -> Result<String, Failure> {
+fn manifest(experiment: &Experiment, rows: &[CellRow], tables: &[(&str, Prepared)]) -> Result<String, Failure> {
     let n_failed = rows.iter().filter(|row| matches!(row.status, netkv_frames::CellStatus::Failed { .. })).count();
     let mut manifest = Toml::new();
     manifest.insert("format".to_owned(), Value::from(format!("netkv-results/{RESULTS_FORMAT}")));
@@ -106,9 +130,8 @@ fn manifest(experiment: &Experiment, rows: &[CellRow], folder: &Path, files: &[&
     });
     manifest.insert("profile".to_owned(), Value::Array(profiles.collect()));
     let mut sums = Toml::new();
-    for name in files {
-        let bytes = fs::read(folder.join(name)).writing(name)?;
-        sums.insert((*name).to_owned(), Value::from(sha256_hex(&bytes)));
+    for (name, table) in tables {
+        sums.insert((*name).to_owned(), Value::from(sha256_hex(&table.bytes()?)));
     }
     manifest.insert("sha256".to_owned(), Value::Table(sums));
     let resolved: Toml = toml::from_str(&experiment.resolved_toml()).expect("a resolved experiment is valid TOML");

@@ -1,29 +1,37 @@
 //! Running the cells of an experiment that are missing or failed, and keeping their outcomes as they come.
 //!
-//! Cells run on many threads; one more thread puts finished ones on the disk, as many at once as there are. A cell
-//! counts as finished only when it is there, so a Ctrl-C or a crash loses no finished cell.
+//! Cells run on many threads; one more thread puts finished ones on the disk. Other processes may run cells in the same
+//! folder: each is claimed before it is begun, and one that another process has finished meanwhile is not run.
 
 use crate::args::RunOptions;
 use crate::clock::Moment;
 use crate::failure::{Failure, Writing};
 use crate::interrupt;
-use crate::kept::{CELLS, has_requests, keep_requests};
+use crate::keeper::keep;
+use crate::kept::{CELLS, keep_requests, kept_requests, requests_folder};
+use crate::long_cell::LongCell;
 use crate::output::tell;
 use crate::progress::Progress;
 use crate::provenance;
+use crate::sharing::{PAUSE, Sharing, no_thread};
 use netkv_grid::{
-    Cell, CellRun, Experiment, Outcome, Plan, Reason, Record, Segment, SegmentHeader, Status, Store, Workloads,
+    Cell, CellRun, Experiment, Finished, Outcome, Plan, Reason, Record, SegmentHeader, Status, Store, Workloads,
     failure, run_cells,
 };
 use netkv_sim::RunOutput;
 use netkv_units::Digest;
 use std::cell::Cell as Slot;
 use std::collections::BTreeSet;
+use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+
+/// Cells that are run at once on each core at most. Chosen by us: more end no sooner, and each takes memory.
+const MAX_JOBS_PER_CORE: usize = 4;
 
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,14 +42,13 @@ pub struct Tally {
     pub n_cached: usize,
     /// Cells that have one now and had none before.
     pub n_run: usize,
+    /// Those of them that another process ran.
+    pub n_elsewhere: usize,
     /// Cells that failed.
     pub n_failed: usize,
     /// Cells that were not begun, since somebody stopped the run.
     pub n_left: usize,
 }
-
-/// A finished cell on its way to the disk.
-type Finished = (Digest, Status, f64);
 
 thread_local! {
     /// When this thread began the cell that it runs.
@@ -54,6 +61,7 @@ pub fn sweep(
     indices: &[usize],
     folder: &Path,
     options: &RunOptions,
+    sharing: &Sharing,
 ) -> Result<(Store, Tally), Failure> {
     let cells_folder = folder.join(CELLS);
     let store = Store::open(&cells_folder)?;
@@ -61,33 +69,48 @@ pub fn sweep(
     let plan = planned(experiment, &store, &asked, folder);
     warn_about(&store, &cells_folder);
     if plan.missing.is_empty() {
-        let tally = Tally { n_asked: asked.len(), n_cached: plan.n_cached, n_run: 0, n_failed: 0, n_left: 0 };
-        return Ok((store, tally));
+        let n_cached = plan.n_cached;
+        return Ok((store, Tally { n_asked: asked.len(), n_cached, n_run: 0, n_elsewhere: 0, n_failed: 0, n_left: 0 }));
     }
-    let header = SegmentHeader::new(provenance::collect());
-    let segment = Segment::create(&cells_folder, &header).writing(cells_folder.display())?;
-    run_missing(experiment, &plan, segment, folder, options)?;
-    let store = Store::open(&cells_folder)?;
+    let cells: Vec<Cell> = plan.missing.into_iter().map(|(cell, _)| cell).collect();
+    let shared = Shared {
+        sharing,
+        store: Mutex::new(store),
+        needs_requests: experiment.record() == Record::Requests,
+        begun: Mutex::default(),
+        ended: Mutex::default(),
+        failure: Mutex::default(),
+        stop: interrupt::stop(),
+    };
+    run_missing(experiment, &cells, &shared, folder, options)?;
+    let (mut store, begun) = (into_inner(shared.store), into_inner(shared.begun));
+    store.refresh()?;
     let status = |cell: &Cell| store.get(cell.key).map(|stored| &stored.status);
-    let n_left = asked.iter().filter(|cell| status(cell).is_none()).count();
-    let n_failed = asked.iter().filter(|cell| matches!(status(cell), Some(Status::Failed { .. }))).count();
+    let count = |is: &dyn Fn(&Cell) -> bool| asked.iter().filter(|cell| is(cell)).count();
+    let n_left = count(&|cell| status(cell).is_none());
+    let n_failed = count(&|cell| matches!(status(cell), Some(Status::Failed { .. })));
     let n_run = asked.len() - n_left - n_failed - plan.n_cached;
-    Ok((store, Tally { n_asked: asked.len(), n_cached: plan.n_cached, n_run, n_failed, n_left }))
+    let planned: BTreeSet<Digest> = cells.iter().map(|cell| cell.key).collect();
+    let is_elsewhere = |cell: &Cell| {
+        planned.contains(&cell.key) && !begun.contains(&cell.key) && matches!(status(cell), Some(Status::Done { .. }))
+    };
+    let n_elsewhere = count(&is_elsewhere);
+    Ok((store, Tally { n_asked: asked.len(), n_cached: plan.n_cached, n_run, n_elsewhere, n_failed, n_left }))
 }
 
 /// What is to be done of the cells that are asked for.
 pub fn planned(experiment: &Experiment, store: &Store, asked: &[Cell], folder: &Path) -> Plan {
     let mut plan = store.plan(asked.iter().cloned());
     if experiment.record() == Record::Requests {
-        run_again_for_requests(&mut plan, asked, folder);
+        run_again_for_requests(&mut plan, store, asked, folder);
     }
     plan
 }
 
 /// Cells that have a result but not the requests that are wanted now are run again.
-fn run_again_for_requests(plan: &mut Plan, asked: &[Cell], folder: &Path) {
+fn run_again_for_requests(plan: &mut Plan, store: &Store, asked: &[Cell], folder: &Path) {
     let mut planned: BTreeSet<Digest> = plan.missing.iter().map(|(cell, _)| cell.key).collect();
-    for cell in asked.iter().filter(|cell| !has_requests(folder, cell)) {
+    for cell in asked.iter().filter(|cell| kept_requests(folder, cell, store.get(cell.key)).is_none()) {
         if planned.insert(cell.key) {
             plan.n_cached -= 1;
             plan.missing.push((cell.clone(), Reason::RequestsNotKept));
@@ -99,7 +122,9 @@ fn warn_about(store: &Store, folder: &Path) {
     let folder = folder.display();
     if store.n_damaged_lines() > 0 {
         let count = store.n_damaged_lines();
-        tell(&format!("warning: {count} damaged lines in {folder} are ignored: a run was killed while it wrote"));
+        tell(&format!(
+            "warning: {count} damaged lines in {folder} are ignored: a run was killed while it wrote, or the file changed"
+        ));
     }
     if store.n_outdated_segments() > 0 {
         let count = store.n_outdated_segments();
@@ -107,43 +132,155 @@ fn warn_about(store: &Store, folder: &Path) {
     }
 }
 
+/// What the threads of a sweep know of each other and of other processes.
+struct Shared<'a> {
+    sharing: &'a Sharing,
+    store: Mutex<Store>,
+    /// Whether a cell without its requests is not enough.
+    needs_requests: bool,
+    /// Cells that this process took.
+    begun: Mutex<BTreeSet<Digest>>,
+    /// Keys of cells that came to an end since the sweep began, wherever.
+    ended: Mutex<BTreeSet<String>>,
+    /// Why no cell can be taken any more.
+    failure: Mutex<Option<Failure>>,
+    stop: &'a AtomicBool,
+}
+
+impl Shared<'_> {
+    /// Takes a cell, unless somebody else has it or has finished it. If it cannot be told, the sweep stops.
+    fn take(&self, cell: &Cell) -> bool {
+        let taken = self.try_take(cell);
+        taken.unwrap_or_else(|failure| {
+            self.stop.store(true, Ordering::Relaxed);
+            *lock(&self.failure) = Some(failure);
+            false
+        })
+    }
+
+    fn try_take(&self, cell: &Cell) -> Result<bool, Failure> {
+        let key = cell.key.to_string();
+        if self.is_over(cell) || !self.sharing.take(&key)? {
+            return Ok(false);
+        }
+        // Whoever gave the claim up stored the cell before.
+        self.refresh()?;
+        if self.is_over(cell) {
+            self.sharing.release(&key);
+            return Ok(false);
+        }
+        lock(&self.begun).insert(cell.key);
+        Ok(true)
+    }
+
+    /// Whether there is nothing to do of a cell any more.
+    fn is_over(&self, cell: &Cell) -> bool {
+        lock(&self.begun).contains(&cell.key) || lock(&self.ended).contains(&cell.key.to_string())
+    }
+
+    /// Reads what others stored.
+    fn refresh(&self) -> Result<(), Failure> {
+        let mut store = lock(&self.store);
+        let keys = store.refresh()?;
+        let is_enough = |key: &String| {
+            let stored = store.get_by_name(key);
+            let is_done = |stored: &netkv_grid::Stored| matches!(stored.status, Status::Done { .. });
+            stored.is_some_and(|stored| !self.needs_requests || !is_done(stored) || !stored.requests.is_empty())
+        };
+        lock(&self.ended).extend(keys.into_iter().filter(is_enough));
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn into_inner<T>(mutex: Mutex<T>) -> T {
+    mutex.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn run_missing(
     experiment: &Experiment,
-    plan: &Plan,
-    segment: Segment,
+    cells: &[Cell],
+    shared: &Shared<'_>,
     folder: &Path,
     options: &RunOptions,
 ) -> Result<(), Failure> {
-    let cells: Vec<Cell> = plan.missing.iter().map(|(cell, _)| cell.clone()).collect();
-    let stop = interrupt::stop();
+    let cells_folder = folder.join(CELLS);
+    let header = SegmentHeader::new(provenance::of(experiment));
+    if shared.needs_requests {
+        let requests = requests_folder(folder);
+        fs::create_dir_all(&requests).writing(requests.display())?;
+    }
     let progress = Progress::new(experiment.name(), cells.len(), options.quiet);
+    let jobs = jobs(options, cells.len());
     let (sender, receiver) = channel();
     thread::scope(|scope| {
-        let keeper = scope.spawn(|| keep(receiver, segment, progress, stop));
-        let kept = |cell: &Cell, output: &RunOutput| keep_requests(folder, cell, output);
-        let n_run = send_outcomes(experiment, &cells, jobs(options), stop, kept, sender);
+        let keeping = || keep(receiver, &cells_folder, &header, shared.sharing, progress, shared.stop);
+        let keeper =
+            thread::Builder::new().name("keeper".to_owned()).spawn_scoped(scope, keeping).map_err(no_thread)?;
+        let run = run_all(experiment, cells, (jobs, options), shared, folder, &sender);
+        drop(sender);
         keeper.join().expect("the thread that keeps outcomes does not panic")?;
-        assert!(n_run == cells.len() || interrupt::is_asked(), "every cell has an outcome");
-        Ok(())
-    })
+        run
+    })?;
+    into_failure(shared)
 }
 
-/// Runs cells and sends each to the keeper once `keep_output` has kept its output; returns how many there were.
+fn into_failure(shared: &Shared<'_>) -> Result<(), Failure> {
+    lock(&shared.failure).take().map_or(Ok(()), Err)
+}
+
+/// Runs cells until all came to an end, here or elsewhere, or somebody stopped it.
+fn run_all(
+    experiment: &Experiment,
+    cells: &[Cell],
+    (jobs, options): (NonZeroUsize, &RunOptions),
+    shared: &Shared<'_>,
+    folder: &Path,
+    sender: &Sender<Result<Finished, Failure>>,
+) -> Result<(), Failure> {
+    let workloads = Workloads::new();
+    let mut waits = false;
+    loop {
+        let left: Vec<Cell> = cells.iter().filter(|cell| !shared.is_over(cell)).cloned().collect();
+        if left.is_empty() || shared.stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let n_run = send_outcomes(experiment, &left, (jobs, options), shared, &workloads, folder, sender)?;
+        if n_run == 0 && !shared.stop.load(Ordering::Relaxed) {
+            if !waits {
+                tell(&format!(
+                    "{}: {} cells are run by other processes: waiting for them",
+                    experiment.name(),
+                    left.len()
+                ));
+                waits = true;
+            }
+            thread::sleep(PAUSE);
+            shared.refresh()?;
+        }
+    }
+}
+
+/// Runs the cells that can be taken and sends each to the keeper once its output is kept; returns how many there were.
 fn send_outcomes(
     experiment: &Experiment,
     cells: &[Cell],
-    jobs: NonZeroUsize,
-    stop: &AtomicBool,
-    keep_output: impl Fn(&Cell, &RunOutput) -> Result<(), Failure> + Sync,
-    sender: Sender<Result<Finished, Failure>>,
-) -> usize {
-    let workloads = Workloads::new();
+    (jobs, options): (NonZeroUsize, &RunOptions),
+    shared: &Shared<'_>,
+    workloads: &Workloads,
+    folder: &Path,
+    sender: &Sender<Result<Finished, Failure>>,
+) -> Result<usize, Failure> {
     let runner = |cell: &Cell| {
         BEGAN.set(Some(Moment::now()));
         let scenario = workloads.scenario(cell);
+        let mut long = LongCell::begin(cell, &scenario, options);
         match experiment.record() {
-            Record::Cells => CellRun::streamed(&scenario),
-            Record::Requests => netkv_sim::run(&scenario).into(),
+            Record::Cells => CellRun::streamed_seen(&scenario, &mut |arrival| long.seen(arrival)),
+            Record::Requests => CellRun::whole_seen(&scenario, &mut |arrival| long.seen(arrival)),
         }
     };
     let on_done = |cell: &Cell, outcome: &Outcome, output: Option<&RunOutput>| {
@@ -155,42 +292,24 @@ fn send_outcomes(
                 tell(&format!("cell {} failed: {text}", outcome.index));
             }
         }
-        let kept = output.map_or(Ok(()), |output| keep_output(cell, output));
+        let requests = output.map(|output| keep_requests(folder, cell, output)).transpose();
+        let (key, status) = (outcome.key, outcome.status.clone());
         // The keeper hangs up when the disk fails; its error is what is reported.
-        let _ = sender.send(kept.map(|()| (outcome.key, outcome.status.clone(), wall_s)));
+        let _ = sender.send(requests.map(|requests| Finished { key, status, wall_s, requests }));
     };
-    run_cells(cells, jobs, stop, runner, &on_done).len()
+    let outcomes = run_cells(cells, jobs, shared.stop, &|cell| shared.take(cell), runner, &on_done);
+    Ok(outcomes.map_err(no_thread)?.len())
 }
 
-/// Puts finished cells on the disk, all that wait at once, until there are no more. If the disk fails, no cell is
-/// begun any more.
-fn keep(
-    finished: Receiver<Result<Finished, Failure>>,
-    mut segment: Segment,
-    mut progress: Progress,
-    stop: &AtomicBool,
-) -> Result<(), Failure> {
-    let path = segment.path().to_owned();
-    let mut written = Ok(());
-    while let (Ok(()), Ok(first)) = (&written, finished.recv()) {
-        let waiting = std::iter::once(first).chain(finished.try_iter());
-        let (batch, failures): (Vec<_>, Vec<_>) = waiting.partition(Result::is_ok);
-        let batch: Vec<Finished> = batch.into_iter().flatten().collect();
-        let n_failed = batch.iter().filter(|(_, status, _)| matches!(status, Status::Failed { .. })).count();
-        written = segment.append(&batch).writing(path.display());
-        progress.add(batch.len() - n_failed, n_failed);
-        if let Some(failure) = failures.into_iter().find_map(Result::err) {
-            written = written.and(Err(failure));
-        }
+/// As many as asked for, or as there are cores; not more than there are cells, nor than make sense.
+pub fn jobs(options: &RunOptions, n_cells: usize) -> NonZeroUsize {
+    let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let Some(asked) = options.jobs else { return cores.min(NonZeroUsize::new(n_cells).unwrap_or(NonZeroUsize::MIN)) };
+    let most = cores.saturating_mul(NonZeroUsize::new(MAX_JOBS_PER_CORE).expect("it is not 0"));
+    if asked > most {
+        tell(&format!(
+            "note: --jobs {asked}: {most} cells are run at once, {MAX_JOBS_PER_CORE} on each core: more only take memory"
+        ));
     }
-    if written.is_err() {
-        stop.store(true, Ordering::Relaxed);
-    }
-    progress.finish();
-    written
-}
-
-/// As many as asked for, or as there are cores.
-pub fn jobs(options: &RunOptions) -> NonZeroUsize {
-    options.jobs.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    asked.min(most).min(NonZeroUsize::new(n_cells).unwrap_or(NonZeroUsize::MIN))
 }

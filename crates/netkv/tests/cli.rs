@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// Modification times of all files in a folder, but for the mark of the process that has it.
+/// Modification times of all files in a folder.
 fn stamps(folder: &Path) -> Vec<(PathBuf, std::time::Duration, u64)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("the folder is there") {
@@ -15,7 +15,7 @@ fn stamps(folder: &Path) -> Vec<(PathBuf, std::time::Duration, u64)> {
         let data = entry.metadata().expect("readable metadata");
         if data.is_dir() {
             found.extend(stamps(&entry.path()));
-        } else if entry.file_name() != "in-use" {
+        } else {
             let changed = data.modified().expect("a time").duration_since(std::time::UNIX_EPOCH);
             found.push((entry.path(), changed.expect("after 1970"), data.len()));
         }
@@ -44,9 +44,20 @@ fn every_command_explains_itself_with_an_example() {
         "claims",
         "fit",
         "completions",
+        "gather",
+        "status",
+        "verify",
     ];
-    let nested = [["trace", "inspect"], ["trace", "generate"], ["profile", "fit"], ["profile", "show"]]
-        .map(|names| names.to_vec());
+    let nested = [
+        ["trace", "inspect"],
+        ["trace", "generate"],
+        ["profile", "fit"],
+        ["profile", "show"],
+        ["emit", "slurm"],
+        ["emit", "parallel"],
+        ["emit", "k8s"],
+    ]
+    .map(|names| names.to_vec());
     for command in commands.map(|name| vec![name]).into_iter().chain(nested) {
         let arguments: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
         let help = check(here.path(), &arguments, 0).stdout;
@@ -206,16 +217,25 @@ fn a_killed_run_loses_no_finished_cell() {
     assert!(again.contains("7 cells done, 5 done before"), "{again}");
 }
 
+/// Stores an outcome of a cell of `x.toml` in a new segment.
+fn store(here: &Path, index: usize, change: impl Fn(netkv_grid::Status) -> netkv_grid::Status) {
+    let experiment = netkv_grid::Experiment::load(&here.join("x.toml"), &netkv_grid::LoadOptions::default());
+    let cell = experiment.expect("it is valid").cell(index).expect("there is a cell");
+    let run = netkv_grid::CellRun::streamed(&netkv_grid::Workloads::new().scenario(&cell));
+    let status = change(netkv_grid::Status::Done { digest: run.digest.to_string(), metrics: run.metrics });
+    let header = netkv_grid::SegmentHeader::new(std::collections::BTreeMap::new());
+    let finished = netkv_grid::Finished { key: cell.key, status, wall_s: 0.0, requests: None };
+    netkv_grid::Segment::create(&here.join("results/x/cells"), &header, &[finished]).expect("created");
+}
+
 #[test]
 fn two_different_results_of_one_cell_are_refused() {
     let here = folder("");
     check(here.path(), &["run", "x.toml", "--filter", "seed=1"], 0);
-    let experiment = netkv_grid::Experiment::load(&here.path().join("x.toml"), &netkv_grid::LoadOptions::default());
-    let cell = experiment.expect("it is valid").cell(0).expect("there is a cell");
-    let header = netkv_grid::SegmentHeader::new(std::collections::BTreeMap::new());
-    let mut other = netkv_grid::Segment::create(&here.path().join("results/x/cells"), &header).expect("created");
-    let status = netkv_grid::Status::Done { digest: "another".to_owned(), metrics: Vec::new() };
-    other.append(&[(cell.key, status, 0.0)]).expect("appended");
+    store(here.path(), 0, |status| match status {
+        netkv_grid::Status::Done { metrics, .. } => netkv_grid::Status::Done { digest: "0".repeat(32), metrics },
+        failed @ netkv_grid::Status::Failed { .. } => failed,
+    });
     let said = check(here.path(), &["run", "x.toml"], 70).stderr;
     assert!(said.contains("has two different results") && said.contains("segment-000002.jsonl:2"), "{said}");
 }
@@ -223,12 +243,7 @@ fn two_different_results_of_one_cell_are_refused() {
 #[test]
 fn failed_cells_are_listed_with_the_command_that_runs_them_again_and_are_run_again() {
     let here = folder("");
-    let experiment = netkv_grid::Experiment::load(&here.path().join("x.toml"), &netkv_grid::LoadOptions::default());
-    let cell = experiment.expect("it is valid").cell(7).expect("there is a cell");
-    let header = netkv_grid::SegmentHeader::new(std::collections::BTreeMap::new());
-    let mut segment = netkv_grid::Segment::create(&here.path().join("results/x/cells"), &header).expect("created");
-    let status = netkv_grid::Status::Failed { message: "free blocks = -1 (kv.rs:7)".to_owned() };
-    segment.append(&[(cell.key, status, 0.0)]).expect("appended");
+    store(here.path(), 7, |_| netkv_grid::Status::Failed { message: "free blocks = -1 (kv.rs:7)".to_owned() });
     let plan = check(here.path(), &["plan", "x.toml"], 0).stdout;
     assert!(plan.contains("to run: 12 (11 new, 1 failed before)"), "{plan}");
     let row = "cell 7 (regime=congested policy.name=round_robin seed=2) failed: free blocks = -1 (kv.rs:7); \

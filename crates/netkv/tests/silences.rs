@@ -1,4 +1,4 @@
-//! What must not happen without a word: work done twice, tables that are older than their file, recorded tables replaced by
+//! What must not happen without a word: tables that are older than their file, recorded tables replaced by
 //! generated ones, prices that run cells again.
 
 mod command;
@@ -6,8 +6,6 @@ mod command;
 use command::{check, folder, said, text};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Duration;
 
 fn read(path: &Path) -> String {
     fs::read_to_string(path).expect("the file is there")
@@ -33,46 +31,6 @@ fn a_key_beside_an_axis_that_sets_it_is_refused() {
         "[fabric]\nlatency_us = [1.0, 2.0, 3.0, 4.0]\n[[axis]]\nkey = 'fabric.latency_us.3'\nvalues = [4.0, 9.0]\n";
     fs::write(here.path().join("list.toml"), text(list)).expect("written");
     check(here.path(), &["plan", "list.toml"], 0);
-}
-
-#[test]
-fn a_second_run_in_a_folder_says_who_runs_there() {
-    let here = folder("");
-    check(here.path(), &["run", "x.toml", "--quiet"], 0);
-    let mark = here.path().join("results/x/cells/in-use");
-    assert!(read(&mark).starts_with("process "), "{}", read(&mark));
-    // The mark of a process that has ended blocks nobody.
-    fs::write(&mark, "process 1 on elsewhere\n").expect("written");
-    check(here.path(), &["run", "x.toml", "--quiet"], 0);
-    let held = fs::File::options().write(true).open(&mark).expect("the mark is there");
-    held.lock().expect("nobody holds it");
-    fs::write(&mark, "process 4711 on elsewhere\n").expect("written");
-    let busy = check(here.path(), &["run", "x.toml"], 75).stderr;
-    assert!(busy.contains("process 4711 on elsewhere runs in results/x now: wait until it has ended"), "{busy}");
-    assert!(busy.contains("--out DIR"), "{busy}");
-    check(here.path(), &["run", "x.toml", "--quiet", "--out", "other"], 0);
-    check(here.path(), &["plan", "x.toml"], 0);
-    drop(held);
-    check(here.path(), &["run", "x.toml", "--quiet"], 0);
-}
-
-#[cfg(unix)]
-#[test]
-fn the_mark_of_a_killed_run_blocks_nobody() {
-    let here = folder("seeds = 300\n");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_netkv"));
-    command.current_dir(here.path()).args(["run", "x.toml", "--quiet", "--jobs", "1"]);
-    let mut running = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    let mark = here.path().join("results/x/cells/in-use");
-    while !mark.is_file() || read(&mark).is_empty() {
-        assert!(running.try_wait().expect("it can be asked").is_none(), "it ended too early");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let busy = check(here.path(), &["run", "x.toml"], 75).stderr;
-    assert!(busy.contains(&format!("process {} on ", running.id())), "{busy}");
-    running.kill().expect("it is there");
-    running.wait().expect("it ends");
-    check(here.path(), &["run", "x.toml", "--quiet", "--filter", "seed=1"], 0);
 }
 
 #[test]

@@ -13,6 +13,9 @@ pub struct RunOptions {
     /// Show errors and the last line only
     #[arg(long)]
     pub quiet: bool,
+    /// Wall seconds that a cell may take; the command says it where it applies.
+    #[arg(skip)]
+    pub max_cell_s: Option<f64>,
 }
 
 /// Where results are, and whether they are of the reduced kind.

@@ -9,6 +9,7 @@ use crate::failure::{Ending, Failure};
 use crate::interrupt;
 use crate::output::{print, tell};
 use crate::progress::Progress;
+use crate::sharing::no_thread;
 use crate::sweep::jobs;
 use netkv_grid::{Cell, CellRun, Experiment, Workloads, for_each_cell};
 use netkv_sim::{Scenario, metric_index};
@@ -64,11 +65,12 @@ pub fn capacity(args: &CapacityArgs) -> Result<Ending, Failure> {
     let cells = one_load(&experiment, selected.into_iter().filter_map(|index| experiment.cell(index)).collect());
     tell(&format!("{}: {} bisections, of some {} runs each", experiment.path().display(), cells.len(), BISECTIONS + 4));
     let progress = Mutex::new(Progress::new(experiment.name(), cells.len(), args.options.quiet));
-    let rates = for_each_cell(&cells, jobs(&args.options), interrupt::stop(), |cell| {
+    let rates = for_each_cell(&cells, jobs(&args.options, cells.len()), interrupt::stop(), |cell| {
         let found = largest_rate(cell, &promise);
         progress.lock().unwrap_or_else(PoisonError::into_inner).add(1, 0);
         found
-    });
+    })
+    .map_err(no_thread)?;
     progress.lock().unwrap_or_else(PoisonError::into_inner).finish();
     if interrupt::is_asked() {
         return Ok(Ending::Interrupted);

@@ -11,6 +11,7 @@ use super::load;
 use crate::args::{Changes, FitArgs};
 use crate::failure::{Ending, Failure};
 use crate::output::{print, write_file};
+use crate::sharing::no_thread;
 use crate::sweep::jobs;
 use netkv_grid::{AxisValue, Cell, CellRun, Experiment, Outcome, Status, Workloads, run_cells};
 use netkv_sim::{GpuProfile, metric_index};
@@ -111,7 +112,9 @@ fn run(experiment: &Experiment, args: &FitArgs) -> Result<Means, Failure> {
     let cells: Vec<Cell> = experiment.cells().collect();
     let workloads = Workloads::new();
     let runner = |cell: &Cell| CellRun::streamed(&workloads.scenario(cell));
-    let outcomes = run_cells(&cells, jobs(&args.options), &AtomicBool::new(false), runner, &|_, _, _| {});
+    let outcomes =
+        run_cells(&cells, jobs(&args.options, cells.len()), &AtomicBool::new(false), &|_| true, runner, &|_, _, _| {})
+            .map_err(no_thread)?;
     let axes = experiment.axes().iter().map(|axis| axis.key.clone()).collect();
     let mut means = Means { axes, points: Vec::new() };
     let n_seeds = experiment.seeds().len();
