@@ -10,7 +10,6 @@ mod bars;
 mod canvas;
 mod catalog;
 mod cdf;
-mod checksums;
 mod classes;
 mod closed_form;
 mod colour;

@@ -54,11 +54,9 @@ fn transfers_are_written_flow_by_flow_and_end_when_their_requests_say() {
     let requests = read_links(here.path(), "r.parquet");
     let bytes: f64 = numbers(&table, "flow_bytes").iter().sum();
     assert_eq!(bytes, numbers(&requests, "transfer_bytes").iter().sum::<f64>(), "every byte is in a flow");
-    let ends = [numbers(&table, "entered_ns"), numbers(&table, "flow_end_ns"), numbers(&table, "transfer_end_ns")];
-    for row in 0..table.n_rows() {
-        let [entered, flow, transfer] = [ends[0][row], ends[1][row], ends[2][row]];
-        assert!(entered < flow && flow <= transfer, "row {row}: {entered} {flow} {transfer}");
-    }
+    let [entered, flow, transfer] = ["entered_ns", "flow_end_ns", "transfer_end_ns"].map(|name| numbers(&table, name));
+    assert!(entered.iter().zip(&flow).all(|(entered, end)| entered < end), "{entered:?} {flow:?}");
+    assert!(flow.iter().zip(&transfer).all(|(flow, transfer)| flow <= transfer), "{flow:?} {transfer:?}");
     cell(here.path(), &["11", "--transfers", "t.csv"], 0);
     let csv = fs::read_to_string(here.path().join("t.csv")).expect("a table");
     assert_eq!(csv.lines().count(), table.n_rows() + 1);
