@@ -227,7 +227,7 @@ impl Answer {
         Ok(Self { options, points })
     }
 
-    /// Axes of several values of which none changes anybody's TTFT on any seed, all other axes being equal.
+    /// Axes of several values of which none changes what is told of anybody, all other axes being equal.
     pub(crate) fn axes_without_effect(&self) -> Vec<&str> {
         let axes = self.points.first().map_or(0, |point| point.coordinates.len());
         let is_without = |&axis: &usize| {
@@ -255,11 +255,16 @@ impl Answer {
 }
 
 impl Point {
-    /// Whether the same policies have the same TTFT on the same seeds.
+    /// Whether the same policies have the same results, as far as they are told; not if there are none.
     fn is_equal(&self, other: &Self) -> bool {
-        let own =
-            |one: &Self| one.standings.iter().map(|of| (of.name.clone(), of.ttft_by_seed.clone())).collect::<Vec<_>>();
-        own(self) == own(other)
+        let same = |(one, other): (&Standing, &Standing)| {
+            let metrics = |of: &Standing| [of.ttft_s, of.ttft_p99_s, of.transfer_s, of.tbt_s, of.slo_ratio];
+            one.name == other.name
+                && !one.ttft_by_seed.is_empty()
+                && one.ttft_by_seed == other.ttft_by_seed
+                && metrics(one) == metrics(other)
+        };
+        self.standings.len() == other.standings.len() && self.standings.iter().zip(&other.standings).all(same)
     }
 
     fn compare(&mut self, options: &Options) {

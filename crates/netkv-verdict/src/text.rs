@@ -157,7 +157,7 @@ impl Answer {
         }
         self.others_with_best_slo(text, &findings);
         for axis in self.axes_without_effect() {
-            line(text, &format!("{axis} changes nothing here: at each of its values everybody's TTFT is the same."));
+            line(text, &format!("{axis} changes nothing here: everybody has the same numbers at each of its values."));
         }
         if findings.iter().any(|finding| !finding.overloaded.is_empty()) {
             overload_words().lines().for_each(|words| line(text, words));

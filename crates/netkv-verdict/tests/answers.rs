@@ -243,7 +243,10 @@ fn an_axis_that_changes_nothing_is_told_and_of_equal_points_the_first_is_named()
         ]
     };
     let text = Cells((1..=6).flat_map(rows).collect()).answer().text(false);
-    assert!(text.contains("load changes nothing here: at each of its values everybody's TTFT is the same."), "{text}");
+    assert!(
+        text.contains("load changes nothing here: everybody has the same numbers at each of its values."),
+        "{text}"
+    );
     assert!(text.contains("load = 1  (the best of 6 points for netkv)"), "{text}");
     assert!(text.contains("pays at 6 points: -55.0 % at each"), "{text}");
     assert!(!grid().answer().text(false).contains("changes nothing"));

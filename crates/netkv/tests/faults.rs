@@ -62,16 +62,12 @@ fn a_limit_on_files_is_told_and_leaves_nothing() {
 }
 
 #[test]
-fn too_many_jobs_are_cut_with_a_word_and_refused_threads_are_no_bug() {
+fn too_many_jobs_are_cut_with_a_word() {
     let here = folder("");
     for jobs in ["65536", "1000000"] {
         let said = check(here.path(), &["run", "x.toml", "--jobs", jobs, "--out", jobs], 0).stderr;
         assert!(said.contains(&format!("note: --jobs {jobs}: ")) && said.contains("4 on each core"), "{said}");
     }
-    let ended = limited(here.path(), "ulimit -v 300000", "run x.toml --quiet --jobs 4");
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(ended.status.code() == Some(0) || said.contains("--jobs 1"), "{said}");
-    assert!(!said.contains("a bug of netkv"), "{said}");
 }
 
 #[test]

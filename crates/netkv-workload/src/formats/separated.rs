@@ -59,6 +59,10 @@ pub(super) fn read(bytes: &[u8], wanted: &Wanted<'_>, rows: &mut Collector) {
         if record.len() == 1 && record[0].is_empty() {
             continue;
         }
+        if let Some(error) = misshapen(&record, line, header.len()) {
+            rows.error(error);
+            continue;
+        }
         let at_ns = arrival.map_or(Ok(0), |(column, clock)| cell(&record, line, column, |text| stamp_ns(text, clock)));
         let lengths = [input, output].map(|column| cell(&record, line, column, tokens));
         match (at_ns, lengths) {
@@ -70,6 +74,33 @@ pub(super) fn read(bytes: &[u8], wanted: &Wanted<'_>, rows: &mut Collector) {
             }
         }
     }
+}
+
+/// What is wrong with a row as a whole: more values than columns, or a value over several lines, as an unclosed quote makes it.
+fn misshapen(record: &ByteRecord, line: usize, n_columns: usize) -> Option<TraceError> {
+    if let Some(idx) = record.iter().position(|value| value.contains(&b'\n')) {
+        let problem = "a quoted value goes over several lines";
+        return Some(TraceError::column(
+            line,
+            idx + 1,
+            "row",
+            "",
+            problem,
+            "values on one line; is a quote not closed?",
+        ));
+    }
+    let last = record.len();
+    (last > n_columns).then(|| {
+        let problem = format!("the line has {last} values");
+        TraceError::column(
+            line,
+            last,
+            "row",
+            "",
+            &problem,
+            &format!("at most {n_columns}, as the first line has names"),
+        )
+    })
 }
 
 /// Numbers of lines. The reader of CSV counts the end of a line, where that is two bytes, to the line after it.
@@ -93,6 +124,9 @@ impl Lines<'_> {
 
 fn find<'a>(header: &[String], name: &'a str, rows: &mut Collector) -> Option<Column<'a>> {
     let idx = header.iter().position(|own| own == name);
+    if header.iter().filter(|own| *own == name).count() > 1 {
+        rows.error(TraceError::field(1, name, "", "several columns have this name", "one of each name that is read"));
+    }
     if idx.is_none() {
         let allowed = format!("one of the names of the line: {}", header.join(", "));
         rows.error(TraceError::field(1, name, "", "no column has this name", &allowed));

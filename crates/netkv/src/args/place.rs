@@ -1,5 +1,6 @@
 //! How and where experiments are run.
 
+use crate::kin::quoted;
 use clap::{Args, ValueHint};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -31,4 +32,13 @@ pub struct Place {
     /// Replace tables made from a recorded trace that is not found now, instead of writing beside them (DIR/stand-in)
     #[arg(long)]
     pub stand_in: bool,
+}
+
+impl Place {
+    /// What commands are to be told so that they mean the same results: " --quick --out DIR", or nothing.
+    pub fn arguments(&self) -> String {
+        let quick = if self.quick { " --quick" } else { "" };
+        let out = self.out.as_ref().map(|out| format!(" --out {}", quoted(&out.display().to_string())));
+        format!("{quick}{}", out.unwrap_or_default())
+    }
 }

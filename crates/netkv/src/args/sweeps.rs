@@ -42,11 +42,17 @@ pub struct Shard {
     pub of: usize,
 }
 
+/// Most shards. Chosen by us: a scheduler takes no more tasks, and a shard should take minutes.
+pub const MAX_SHARDS: usize = 100_000;
+
 /// `k/n`.
 pub fn parse_shard(text: &str) -> Result<Shard, String> {
     let how = "a shard is K/N, the K-th of N from 1, such as 3/8";
     let (number, of) = text.split_once('/').ok_or(how)?;
     let (Ok(number), Ok(of)) = (number.trim().parse(), of.trim().parse()) else { return Err(how.to_owned()) };
+    if of > MAX_SHARDS {
+        return Err(format!("{how}; N is at most {MAX_SHARDS}"));
+    }
     if (1..=of).contains(&number) {
         Ok(Shard { number, of })
     } else {

@@ -47,6 +47,8 @@ struct Found {
     name: String,
     /// The largest rate that holds; none where none does.
     rates: Vec<(u64, Option<f64>)>,
+    /// Seeds on which the largest rate that was looked at holds.
+    n_unbounded: usize,
     /// Where none does, what was kept at the lowest rate.
     lowest: Vec<Kept>,
 }
@@ -103,6 +105,13 @@ struct Kept {
     ttft_p99_s: f64,
 }
 
+/// The largest rate that was seen to hold, and whether a larger one was seen not to.
+#[derive(Clone, Copy, Debug)]
+struct Largest {
+    rps: f64,
+    is_bounded: bool,
+}
+
 /// What a run of this scenario keeps of the promise.
 fn kept(scenario: &Scenario, promise: &Promise) -> Kept {
     let run = CellRun::streamed(scenario);
@@ -120,13 +129,16 @@ fn kept(scenario: &Scenario, promise: &Promise) -> Kept {
 
 /// The largest rate that holds on the cell's seed, in requests a second; if none of those looked at does, what was kept at
 /// the lowest.
-fn largest_rate(cell: &Cell, promise: &Promise) -> Result<f64, Kept> {
+fn largest_rate(cell: &Cell, promise: &Promise) -> Result<Largest, Kept> {
     let at = |rate_rps: f64| kept(&Workloads::at_rate(cell, rate_rps), promise);
     let own = kept(&Workloads::new().scenario(cell), promise);
     let rates = |step: f64, n: u32| (1..=n).map(move |exponent| own.offered_rps * step_to(step, exponent));
     let mut low = if own.holds {
-        let doubled = rates(2.0, DOUBLINGS).take_while(|&rate| at(rate).holds);
-        doubled.last().unwrap_or(own.offered_rps)
+        let doubled: Vec<f64> = rates(2.0, DOUBLINGS).take_while(|&rate| at(rate).holds).collect();
+        if doubled.len() == DOUBLINGS as usize {
+            return Ok(Largest { rps: doubled[doubled.len() - 1], is_bounded: false });
+        }
+        doubled.last().copied().unwrap_or(own.offered_rps)
     } else {
         let mut lowest = own;
         let holding = rates(0.5, HALVINGS).find(|&rate| {
@@ -140,7 +152,7 @@ fn largest_rate(cell: &Cell, promise: &Promise) -> Result<f64, Kept> {
         let middle = (low * high).sqrt();
         if at(middle).holds { low = middle } else { high = middle }
     }
-    Ok(low)
+    Ok(Largest { rps: low, is_bounded: true })
 }
 
 /// `step` to the power of `n`, by multiplication: the same on every machine.
@@ -148,7 +160,7 @@ fn step_to(step: f64, n: u32) -> f64 {
     (0..n).fold(1.0, |power, _| power * step)
 }
 
-fn grouped(experiment: &Experiment, cells: &[Cell], rates: &[Option<Result<f64, Kept>>]) -> Vec<Found> {
+fn grouped(experiment: &Experiment, cells: &[Cell], rates: &[Option<Result<Largest, Kept>>]) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
     for (cell, rate) in cells.iter().zip(rates) {
         let values = experiment
@@ -161,10 +173,12 @@ fn grouped(experiment: &Experiment, cells: &[Cell], rates: &[Option<Result<f64, 
             .partition(|(key, _)| key == experiment.baseline_axis());
         let name = own.into_iter().next().map_or_else(|| "all".to_owned(), |(_, value)| value);
         let at = found.iter().position(|one| one.point == point && one.name == name).unwrap_or_else(|| {
-            found.push(Found { point, name, rates: Vec::new(), lowest: Vec::new() });
+            found.push(Found { point, name, rates: Vec::new(), n_unbounded: 0, lowest: Vec::new() });
             found.len() - 1
         });
-        found[at].rates.push((cell.seed, rate.and_then(Result::ok)));
+        let largest = rate.and_then(Result::ok);
+        found[at].rates.push((cell.seed, largest.map(|largest| largest.rps)));
+        found[at].n_unbounded += usize::from(largest.is_some_and(|largest| !largest.is_bounded));
         found[at].lowest.extend(rate.and_then(Result::err));
     }
     found
@@ -226,7 +240,11 @@ fn as_text(experiment: &Experiment, promise: &Promise, found: &[Found]) -> Strin
         let lost = one.rates.iter().filter(|(_, rate)| rate.is_none()).count();
         let lost =
             if lost == 0 { String::new() } else { format!("  (none holds on {lost} of {} seeds)", one.rates.len()) };
-        writeln!(text, "  {:<width$}  {rate}{ratio}{lost}", one.name).expect("a string takes any text");
+        let open = match one.n_unbounded {
+            0 => String::new(),
+            n => format!("  (AT LEAST: on {n} of {} seeds the largest rate looked at still holds)", one.rates.len()),
+        };
+        writeln!(text, "  {:<width$}  {rate}{ratio}{lost}{open}", one.name).expect("a string takes any text");
     }
     if found.iter().any(|one| !one.lowest.is_empty()) {
         text.push_str(
@@ -246,6 +264,7 @@ fn as_json(experiment: &Experiment, found: &[Found]) -> String {
             "point": point,
             "name": one.name,
             "capacity_rps": one.mean(),
+            "seeds_at_the_largest_rate_looked_at": one.n_unbounded,
             "by_seed": one.rates.iter().map(|(seed, rate)| json!({ "seed": seed, "rps": rate })).collect::<Vec<_>>(),
             "against_baseline": ratio.map(|ratio| json!({
                 "mean": ratio.mean,

@@ -52,6 +52,7 @@ pub fn gather(args: &GatherArgs) -> Result<Ending, Failure> {
         tell(&missing);
         return Ok(Ending::Incomplete);
     }
+    refuse_others(&experiment, &sources[1..])?;
     if !args.mixed {
         refuse_mixed(&experiment, &sources)?;
     }
@@ -100,6 +101,21 @@ impl Source {
         }
         others.into_iter().collect::<Vec<_>>().join("; ")
     }
+}
+
+/// Refuses folders that have nothing of the experiment: whoever named one expects its cells in the tables.
+fn refuse_others(experiment: &Experiment, sources: &[Source]) -> Result<(), Failure> {
+    for source in sources {
+        if !experiment.cells().any(|cell| source.get(experiment, &cell).is_some()) {
+            return Err(Failure::input(format_args!(
+                "{} has no cell of {}: {}",
+                source.folder.display(),
+                experiment.arguments(),
+                source.why_none(experiment)
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What is missing, in words; none if nothing is. Two different results of one cell are an error.

@@ -86,11 +86,13 @@ fn run_shard(
         n => format!("by what {n} cells took before"),
     };
     tell(&format!(
-        "shard {}/{} ({by}): {}; netkv gather {} writes the tables when all shards are done",
+        "shard {}/{} ({by}): {}; netkv gather {} --experiment {}{} writes the tables when all shards are done",
         shard.number,
         shard.of,
         summary(experiment, &tally, &folder, ""),
-        quoted(&folder.display().to_string())
+        quoted(&folder.display().to_string()),
+        experiment.arguments(),
+        place.arguments()
     ));
     Ok(tally)
 }

@@ -39,6 +39,9 @@ fn inspect(file: &Path, reading: &ReadingArgs, is_json: bool) -> Result<(), Fail
 }
 
 fn convert(file: &Path, out: &Path, reading: &ReadingArgs) -> Result<(), Failure> {
+    if file.canonicalize().ok().is_some_and(|file| out.canonicalize().is_ok_and(|out| out == file)) {
+        return Err(Failure::usage(format_args!("{} would be replaced by what is made of it", file.display())));
+    }
     let trace = read(file, reading)?.trace;
     write_file(out, &trace.to_jsonl())?;
     let blocks = match trace.has_prefixes() {
@@ -78,14 +81,17 @@ fn how(arguments: &ReadingArgs) -> Result<Reading, Failure> {
     }
     let [mut arrival, mut input, mut output] = [None, None, None];
     for column in &arguments.column {
-        match column.split_once('=') {
-            Some(("arrival", name)) => arrival = Some(name.to_owned()),
-            Some(("input", name)) => input = Some(name.to_owned()),
-            Some(("output", name)) => output = Some(name.to_owned()),
+        let (place, name) = match column.split_once('=') {
+            Some(("arrival", name)) => (&mut arrival, name),
+            Some(("input", name)) => (&mut input, name),
+            Some(("output", name)) => (&mut output, name),
             Some(_) | None => {
                 let message = format!("--column {column}: allowed: arrival=NAME, input=NAME, output=NAME");
                 return Err(Failure::usage(message));
             }
+        };
+        if place.replace(name.to_owned()).is_some() {
+            return Err(Failure::usage(format!("--column {column}: this was said before; once is allowed")));
         }
     }
     let (Some(input), Some(output)) = (input, output) else {
