@@ -80,7 +80,7 @@ pub struct FetchArgs {
     /// The folder to put it in [default: $NETKV_TRACE_DIR, else traces]
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub to: Option<PathBuf>,
-    /// Another server that has the same paths, such as https://mirror.example
+    /// Address of another server that has the same paths
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
     /// How often to try
