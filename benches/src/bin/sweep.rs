@@ -31,7 +31,8 @@ fn main() {
     let seconds = |jobs: NonZeroUsize| {
         let start = Instant::now();
         let runner = |cell: &Cell| CellRun::streamed(&workloads.scenario(cell));
-        let outcomes = run_cells(&cells, jobs, &AtomicBool::new(false), runner, &|_, _, _| {});
+        let outcomes = run_cells(&cells, jobs, &AtomicBool::new(false), &|_| true, runner, &|_, _, _| {});
+        let outcomes = outcomes.expect("the system starts threads");
         assert!(outcomes.iter().all(|outcome| matches!(outcome.status, Status::Done { .. })), "every cell ends");
         start.elapsed().as_secs_f64()
     };
