@@ -335,7 +335,9 @@ fn best(explained: &Explained<'_>) -> String {
     }
     let own = &explanation.outcomes[decision.chosen];
     if best == decision.chosen {
-        return format!("Hindsight would have chosen the same: no instance gives a lower TTFT than {instance}.\n");
+        return format!(
+            "Hindsight would have chosen the same: no instance gives a lower TTFT than instance {instance}.\n"
+        );
     }
     let saved = ms(own.record.ttft) - ms(explanation.outcomes[best].record.ttft);
     let never = decision.considered[best].foreseen.first_token == SimTime::NEVER;
