@@ -9,29 +9,27 @@ use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, SimTime, Stream,
 /// Bytes of KV cache for one token (Llama-3.1-70B).
 const BYTES_PER_TOKEN: u64 = 327_680;
 
-/// The figures of each tier, and by instance its distance from the request's prefill instance.
+/// Instances in a node, a rack and a pod, as in experiments/base.toml.
+const GROUPS: [u32; 3] = [2, 4, 8];
+
+/// The figures of each tier, and how far apart two instances are.
 pub struct Table {
-    tier: Vec<Tier>,
+    is_one_pod: bool,
     figures: [PathCost; 4],
 }
 
 impl Table {
-    /// `n` instances, half of them in other pods.
-    pub fn mixed(n: u32) -> Self {
-        Self::new(n, |instance| match instance % 16 {
-            0 => Tier::Node,
-            1 | 2 => Tier::Rack,
-            3..=7 => Tier::Pod,
-            _ => Tier::Core,
-        })
+    /// A fabric of pods of two racks of two nodes: instances at every distance, most of them in other pods.
+    pub fn mixed() -> Self {
+        Self::new(false)
     }
 
-    /// `n` instances in the same pod.
-    pub fn one_pod(n: u32) -> Self {
-        Self::new(n, |_| Tier::Pod)
+    /// All instances in the same pod, none in the same rack.
+    pub fn one_pod() -> Self {
+        Self::new(true)
     }
 
-    fn new(n: u32, tier_of: impl Fn(u32) -> Tier) -> Self {
+    fn new(is_one_pod: bool) -> Self {
         let figures = Tier::ALL.map(|tier| PathCost {
             tier,
             bandwidth_bytes_per_sec: [1.8e12, 37.5e9, 18.75e9, 9.375e9][tier.index()],
@@ -40,7 +38,15 @@ impl Table {
             counts_in_flight: false,
             age: SimDuration::from_nanos(500_000_000),
         });
-        Self { tier: (0..n).map(tier_of).collect(), figures }
+        Self { is_one_pod, figures }
+    }
+
+    fn tier_of(&self, one: InstanceId, other: InstanceId) -> Tier {
+        if self.is_one_pod {
+            return if one == other { Tier::Node } else { Tier::Pod };
+        }
+        let together = |&size: &u32| one.index() as u32 / size == other.index() as u32 / size;
+        Tier::ALL[GROUPS.iter().position(together).unwrap_or(GROUPS.len())]
     }
 }
 
@@ -49,8 +55,12 @@ impl CostOracle for Table {
         [37.5e9, 75e9, 150e9, 150e9][group.index()]
     }
 
-    fn path(&self, _: InstanceId, destination: InstanceId) -> PathCost {
-        self.figures[self.tier[destination.index()].index()]
+    fn alone(&self, over: Tier) -> f64 {
+        self.figures[over.index()].bandwidth_bytes_per_sec
+    }
+
+    fn path(&self, source: InstanceId, destination: InstanceId) -> PathCost {
+        self.figures[self.tier_of(source, destination).index()]
     }
 }
 

@@ -50,7 +50,7 @@ impl PrefillModel {
 
 impl IterationModel {
     /// Seconds of an iteration over `requests` requests with `tokens` tokens of context in all.
-    #[inline]
+    #[inline(always)]
     pub fn seconds(&self, requests: u32, tokens: u64) -> f64 {
         (self.requests.at(u64::from(requests)) + self.per_token_fs * tokens) as f64 * FEMTOSECOND_S
     }

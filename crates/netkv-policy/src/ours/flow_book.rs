@@ -8,9 +8,10 @@
 //! played of it is remembered for its pair of racks, and forgotten with time: so the book learns of links that others fill,
 //! that are degraded, or that hashes share out badly, of which a figure for each tier does not tell.
 
+use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
 use crate::policy::TransferEvent;
-use netkv_units::{InstanceId, SimTime, Tier};
+use netkv_units::{Bytes, InstanceId, SimTime, Tier};
 
 /// Ways that a transfer crosses at most: interface, rack and pod at either end.
 const MOST_WAYS: usize = 6;
@@ -83,8 +84,44 @@ pub(super) struct Leaving<'a> {
     inside: Way,
     rack: Way,
     pod: Way,
+    alone_s_per_byte: [f64; 4],
     /// By destination rack.
     learned: &'a [Learned],
+    /// Bytes of a whole prompt, which most candidates lack, and what it needs on these ways, by tier.
+    whole: (Bytes, [OutOf; 4]),
+}
+
+/// Seconds that a transfer needs on the ways out of a place, or to itself: interfaces, and switched ways.
+#[derive(Clone, Copy)]
+struct OutOf {
+    interface_s: f64,
+    switched_s: f64,
+}
+
+impl Leaving<'_> {
+    /// Seconds that the transfer to a candidate of that tier takes at least, whatever was learned; 0 if only a part of the prompt
+    /// is to be moved.
+    #[inline]
+    pub(super) fn at_least_s(&self, tier: Tier, candidate: &Candidate) -> f64 {
+        let (whole, out_of) = &self.whole;
+        let OutOf { interface_s, switched_s } = out_of[tier.index()];
+        if candidate.transfer_bytes == *whole { larger(interface_s, switched_s) / LEARNED.end() } else { 0.0 }
+    }
+
+    #[inline]
+    fn out_of(&self, tier: Tier, bytes: f64) -> OutOf {
+        let alone_s = bytes * self.alone_s_per_byte[tier.index()];
+        let up_s = |way: &Way| larger(alone_s, way.shared_s(bytes));
+        match tier {
+            Tier::Node => OutOf { interface_s: up_s(&self.inside), switched_s: 0.0 },
+            Tier::Rack => OutOf { interface_s: up_s(&self.out), switched_s: 0.0 },
+            Tier::Pod => OutOf { interface_s: self.out.shared_s(bytes), switched_s: up_s(&self.rack) },
+            Tier::Core => OutOf {
+                interface_s: self.out.shared_s(bytes),
+                switched_s: larger(up_s(&self.rack), self.pod.shared_s(bytes)),
+            },
+        }
+    }
 }
 
 /// A rack or a pod: an instance of it, and the first of its two ways: up, and down.
@@ -335,44 +372,46 @@ impl FlowBook {
         }
     }
 
-    /// The ways out of a place, for decisions at this moment.
-    pub(super) fn leaving(&self, from: Place) -> Leaving<'_> {
+    /// The ways out of a place, for decisions at this moment about a prompt of so many bytes.
+    pub(super) fn leaving(&self, from: Place, whole: Bytes) -> Leaving<'_> {
         let way = |way: u32| self.ways[way as usize];
-        Leaving {
+        let nothing = OutOf { interface_s: 0.0, switched_s: 0.0 };
+        let mut leaving = Leaving {
             out: way(from.first_way),
             inside: way(from.first_way + 2),
             rack: way(self.racks[from.rack as usize].first_way),
             pod: way(self.pods[from.pod as usize].first_way),
+            alone_s_per_byte: self.alone_s_per_byte,
             learned: &self.learned[from.rack as usize],
-        }
+            whole: (whole, [nothing; 4]),
+        };
+        leaving.whole.1 = Tier::ALL.map(|tier| leaving.out_of(tier, whole.get() as f64));
+        leaving
     }
 
     /// Seconds that a transfer of so many bytes takes that begins now, if others take `others` of the switched ways. On a way
     /// that is shared evenly it ends when its own bytes are moved and, of each transfer that it meets, as many or what is
     /// left of that one. Taken together, n of them hold it up by no more than n times its own bytes, and by no more than all
     /// that is left of them. The slowest way counts. What was learned makes switched ways slower, and any of them faster.
-    #[inline]
-    pub(super) fn moving_s(&self, leaving: &Leaving<'_>, to: Place, tier: Tier, bytes: f64, others: f64) -> f64 {
-        let way = |way: u32| self.ways[way as usize].shared_s(bytes);
-        let alone_s = bytes * self.alone_s_per_byte[tier.index()];
-        let (out, into) = match tier {
-            Tier::Node => (&leaving.inside, to.first_way + 3),
-            Tier::Rack | Tier::Pod | Tier::Core => (&leaving.out, to.first_way + 1),
-        };
-        let (mut interfaces_s, mut switched_s) = (larger(out.shared_s(bytes), way(into)), 0.0);
-        if tier >= Tier::Pod {
-            let down = way(self.racks[to.rack as usize].first_way + 1);
-            switched_s = larger(alone_s, larger(leaving.rack.shared_s(bytes), down));
-        } else {
-            interfaces_s = larger(interfaces_s, alone_s);
-        }
-        if tier == Tier::Core {
-            let down = way(self.pods[to.pod as usize].first_way + 1);
-            switched_s = larger(switched_s, larger(leaving.pod.shared_s(bytes), down));
-        }
+    #[inline(always)]
+    pub(super) fn moving_s(&self, leaving: &Leaving<'_>, to: Place, tier: Tier, bytes: Bytes, others: f64) -> f64 {
+        let (whole, ref out_of) = leaving.whole;
+        let is_whole = bytes == whole;
+        let bytes = bytes.get() as f64;
+        let down_s = |way: u32| self.ways[way as usize].shared_s(bytes);
+        let out_of = if is_whole { out_of[tier.index()] } else { leaving.out_of(tier, bytes) };
+        let into = to.first_way + if tier == Tier::Node { 3 } else { 1 };
+        let mut interfaces_s = larger(out_of.interface_s, down_s(into));
         let learned = self.remembered(leaving.learned[to.rack as usize]);
         if learned > 1.0 {
             interfaces_s /= learned;
+        }
+        if tier < Tier::Pod {
+            return interfaces_s;
+        }
+        let mut switched_s = larger(out_of.switched_s, down_s(self.racks[to.rack as usize].first_way + 1));
+        if tier == Tier::Core {
+            switched_s = larger(switched_s, down_s(self.pods[to.pod as usize].first_way + 1));
         }
         let left_ratio = larger(1.0 - others, 1.0 - MOST_OTHERS);
         larger(interfaces_s, switched_s / (left_ratio * learned))

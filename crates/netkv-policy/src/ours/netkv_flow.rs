@@ -34,7 +34,7 @@
 
 use super::both_ends::choose_prefill;
 use super::flow_book::{FlowBook, Learning, Leaving};
-use super::netkv_guarded::{Best, GuardedTerms, GuardedWeights, Load, NetKvGuarded, rated};
+use super::netkv_guarded::{BOUND_ERROR, Best, GuardedTerms, GuardedWeights, Load, NetKvGuarded, rated};
 use crate::baselines::{Load as LoadOf, LoadMeasure, Score};
 use crate::candidate::{Candidate, PrefillCandidate};
 use crate::estimates::{Estimates, IterationModel, PrefillModel};
@@ -42,7 +42,7 @@ use crate::oracle::{CostOracle, PathCost};
 use crate::policy::{Policy, StagedPolicy, TransferEvent};
 use crate::rating::{Rating, Term};
 use crate::request::{PromptView, RequestView};
-use netkv_units::{InstanceId, SimTime, Tier};
+use netkv_units::{InstanceId, SimTime};
 
 /// Parameters of the rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,15 +109,12 @@ pub(crate) struct NetKvFlow {
     pressure: f64,
     pressed: SimTime,
     near_equals: Score,
-    /// Of one decision: standing and cost of every candidate.
-    costs: Vec<(u8, f64)>,
+    /// Of one decision: position, standing and cost of the candidates that may be near equals of the best.
+    costs: Vec<(usize, u8, f64)>,
 }
 
 /// What a candidate costs, in seconds.
 struct Cost {
-    tier: Tier,
-    /// What others take of the switched links on that tier.
-    others_ratio: f64,
     latency_s: f64,
     moving_s: f64,
     wait_s: f64,
@@ -125,6 +122,14 @@ struct Cost {
     price_s: f64,
     lateness_s: f64,
     standing: u8,
+}
+
+/// What the oracle tells of the way to a candidate.
+struct Told<'a> {
+    candidate: &'a Candidate,
+    path: PathCost,
+    /// What others take of the switched links on that tier.
+    others_ratio: f64,
 }
 
 impl NetKvFlow {
@@ -152,11 +157,11 @@ impl NetKvFlow {
         decode: &[Candidate],
         oracle: &O,
     ) {
-        sources.clone().chain(decode.iter().map(|candidate| candidate.instance)).for_each(|instance| {
+        for instance in sources.clone().chain(decode.iter().map(|candidate| candidate.instance)) {
             if self.book.place(instance).is_none() {
                 self.book.see(instance, oracle);
             }
-        });
+        }
         self.book.advance(now);
         for source in sources.take(1) {
             let age = oracle.path(source, decode[0].instance).age;
@@ -167,7 +172,7 @@ impl NetKvFlow {
 
     /// The ways out of a request's prefill instance, if that was seen.
     fn leaving(&self, request: &RequestView) -> Option<Leaving<'_>> {
-        self.book.place(request.source).map(|from| self.book.leaving(from))
+        self.book.place(request.source).map(|from| self.book.leaving(from, request.prompt.kv_bytes))
     }
 
     /// The share of switched links that others take, by what the oracle tells.
@@ -202,57 +207,66 @@ impl NetKvFlow {
         self.pressure = pressure.clamp(1.0, MOST_PRESSURE);
     }
 
-    /// What a candidate costs a prompt whose first token is to come in `left_s` seconds; late already if that is not
-    /// positive.
     #[inline(always)]
-    fn cost<O: CostOracle + ?Sized>(
-        &self,
-        request: &RequestView,
-        leaving: Option<&Leaving<'_>>,
-        candidate: &Candidate,
-        left_s: f64,
-        oracle: &O,
-    ) -> Cost {
-        let path = oracle.path(request.source, candidate.instance);
-        let (bytes, others_ratio) = (candidate.transfer_bytes.get() as f64, self.others_ratio(&path));
-        let moving_s = match (leaving, self.book.place(candidate.instance)) {
-            (Some(leaving), Some(to)) => self.book.moving_s(leaving, to, path.tier, bytes, others_ratio),
-            _ => bytes / (path.bandwidth_bytes_per_sec * (1.0 - others_ratio)),
-        };
-        let load = self.guarded.load(request, candidate);
-        let (wait_s, Load { iteration_s, standing, .. }) = (self.guarded.wait_s(&load), load);
-        let latency_s = path.latency.as_secs_f64();
-        let is_late = left_s > 0.0 && latency_s + moving_s + wait_s + iteration_s > left_s;
-        Cost {
-            tier: path.tier,
-            others_ratio,
-            latency_s,
-            moving_s,
-            wait_s,
-            iteration_s,
-            price_s: self.config.price * self.pressure * (iteration_s - self.empty_s),
-            lateness_s: if is_late { self.config.lateness_s } else { 0.0 },
-            standing,
-        }
+    fn told<'a, O: CostOracle + ?Sized>(&self, source: InstanceId, candidate: &'a Candidate, oracle: &O) -> Told<'a> {
+        let path = oracle.path(source, candidate.instance);
+        Told { candidate, others_ratio: self.others_ratio(&path), path }
     }
 
-    /// The candidate with the least cost; `each` is told of every candidate's.
+    /// What a candidate with this load costs a prompt whose first token is to come in `left_s` seconds; late already if that is
+    /// not positive.
+    #[inline(always)]
+    fn cost(&self, leaving: Option<&Leaving<'_>>, told: &Told<'_>, load: &Load, left_s: f64) -> Cost {
+        let &Told { candidate, ref path, others_ratio } = told;
+        let bytes = candidate.transfer_bytes;
+        let moving_s = match (leaving, self.book.place(candidate.instance)) {
+            (Some(leaving), Some(to)) => self.book.moving_s(leaving, to, path.tier, bytes, others_ratio),
+            _ => bytes.get() as f64 / (path.bandwidth_bytes_per_sec * (1.0 - others_ratio)),
+        };
+        let (latency_s, wait_s) = (path.latency.as_secs_f64(), self.guarded.wait_s(load));
+        let &Load { iteration_s, standing, .. } = load;
+        let is_late = left_s > 0.0 && latency_s + moving_s + wait_s + iteration_s > left_s;
+        let lateness_s = if is_late { self.config.lateness_s } else { 0.0 };
+        let price_s = self.price_s(load);
+        Cost { latency_s, moving_s, wait_s, iteration_s, price_s, lateness_s, standing }
+    }
+
+    #[inline(always)]
+    fn price_s(&self, load: &Load) -> f64 {
+        self.config.price * self.pressure * (load.iteration_s - self.empty_s)
+    }
+
+    /// The candidate with the least cost; `each` is told of every candidate, with its standing and cost unless it is certainly no
+    /// near equal of the best.
     fn best<O: CostOracle + ?Sized>(
         &self,
         request: &RequestView,
         candidates: &[Candidate],
         left_s: f64,
         oracle: &O,
-        mut each: impl FnMut(&Cost, f64),
+        mut each: impl FnMut(&Told<'_>, Option<(u8, f64)>),
     ) -> Best {
-        let mut best = Best::NONE;
+        let (mut best, mut near_s) = (Best::NONE, f64::INFINITY);
         let leaving = self.leaving(request);
         for (index, candidate) in candidates.iter().enumerate() {
-            let cost = self.cost(request, leaving.as_ref(), candidate, left_s, oracle);
-            let cost_s = cost.total_s();
-            each(&cost, cost_s);
-            if cost.standing > best.standing || (cost.standing == best.standing && cost_s < best.cost_s) {
-                best = Best { index, standing: cost.standing, cost_s };
+            let told = self.told(request.source, candidate, oracle);
+            // A bound without the ways into the candidate tells most of them to be worse, many before their load is looked at.
+            let at_least_s = leaving.as_ref().map_or(0.0, |leaving| leaving.at_least_s(told.path.tier, candidate));
+            if best.is_unbeaten() && at_least_s > near_s {
+                each(&told, None);
+                continue;
+            }
+            let load = self.guarded.load(request, candidate);
+            let is_beyond = at_least_s + load.iteration_s + self.price_s(&load) > near_s;
+            if load.standing < best.standing || (load.standing == best.standing && is_beyond) {
+                each(&told, None);
+                continue;
+            }
+            let cost_s = self.cost(leaving.as_ref(), &told, &load, left_s).total_s();
+            each(&told, Some((load.standing, cost_s)));
+            if load.standing > best.standing || cost_s < best.cost_s {
+                best = Best { index, standing: load.standing, cost_s };
+                near_s = self.near_s(&best) * (1.0 + BOUND_ERROR);
             }
         }
         best
@@ -260,13 +274,20 @@ impl NetKvFlow {
 
     /// Of those that the forecast cannot tell from the best, the one that the cache- and load-aware rule takes; the first of
     /// equals.
-    fn of_near_equals(&self, request: &RequestView, candidates: &[Candidate], best: &Best) -> usize {
-        let most_loaded = self.near_equals.most_loaded(request, candidates);
-        let (mut chosen, mut least) = (best.index, f64::INFINITY);
-        for (index, (candidate, &cost)) in candidates.iter().zip(&self.costs).enumerate() {
-            if !self.is_near(best, cost) {
+    fn of_near_equals(
+        &self,
+        request: &RequestView,
+        candidates: &[Candidate],
+        best: &Best,
+        most_committed_tokens: u64,
+    ) -> usize {
+        let most_loaded = most_committed_tokens.max(1) as f64;
+        let (mut chosen, mut least, near_s) = (best.index, f64::INFINITY, self.near_s(best));
+        for &(index, standing, cost_s) in &self.costs {
+            if standing != best.standing || cost_s > near_s {
                 continue;
             }
+            let candidate = &candidates[index];
             let score = self.near_equals.cost(request, candidate, most_loaded);
             if score < least {
                 (chosen, least) = (index, score);
@@ -275,9 +296,9 @@ impl NetKvFlow {
         chosen
     }
 
-    /// Whether the forecast cannot tell a candidate of this standing and cost from the best.
-    fn is_near(&self, best: &Best, (standing, cost_s): (u8, f64)) -> bool {
-        standing == best.standing && cost_s <= best.cost_s * (1.0 + self.config.tolerance_ratio)
+    /// The largest cost that the forecast cannot tell from the best's.
+    fn near_s(&self, best: &Best) -> f64 {
+        best.cost_s * (1.0 + self.config.tolerance_ratio)
     }
 }
 
@@ -293,13 +314,17 @@ impl Policy for NetKvFlow {
         self.look(request.prompt.now, std::iter::once(request.source), candidates, oracle);
         let (mut costs, mut others_ratio) = (std::mem::take(&mut self.costs), self.book.others_ratio());
         costs.clear();
-        let best = self.best(request, candidates, request.prompt.ttft_left.as_secs_f64(), oracle, |cost, cost_s| {
-            costs.push((cost.standing, cost_s));
-            others_ratio[cost.tier.index()] = cost.others_ratio;
+        let (mut index, mut most_committed_tokens) = (0, 0);
+        let left_s = request.prompt.ttft_left.as_secs_f64();
+        let best = self.best(request, candidates, left_s, oracle, |told, cost| {
+            costs.extend(cost.map(|(standing, cost_s)| (index, standing, cost_s)));
+            index += 1;
+            others_ratio[told.path.tier.index()] = told.others_ratio;
+            most_committed_tokens = most_committed_tokens.max(told.candidate.committed_tokens());
         });
         self.book.hear(others_ratio);
         self.costs = costs;
-        self.of_near_equals(request, candidates, &best)
+        self.of_near_equals(request, candidates, &best, most_committed_tokens)
     }
 
     fn observe(&mut self, event: &TransferEvent) {
@@ -311,9 +336,11 @@ impl Policy for NetKvFlow {
         let best = self.best(request, candidates, left_s, oracle, |_, _| {});
         let leaving = self.leaving(request);
         let rating = |candidate: &Candidate| {
-            let cost = self.cost(request, leaving.as_ref(), candidate, left_s, oracle);
+            let told = self.told(request.source, candidate, oracle);
+            let cost = self.cost(leaving.as_ref(), &told, &self.guarded.load(request, candidate), left_s);
             let total_s = cost.total_s();
-            let set_aside_s = if self.is_near(&best, (cost.standing, total_s)) { best.cost_s - total_s } else { 0.0 };
+            let is_near = cost.standing == best.standing && total_s <= self.near_s(&best);
+            let set_aside_s = if is_near { best.cost_s - total_s } else { 0.0 };
             let terms = vec![
                 Term::new("latency", "s", cost.latency_s),
                 Term::new("transfer", "s", cost.moving_s),

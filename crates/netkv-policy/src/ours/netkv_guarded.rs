@@ -119,7 +119,7 @@ impl NetKvGuarded {
             let way = self.way(request, candidate, oracle);
             // A bound that needs one division tells most candidates to be worse, before anything else is looked at.
             let at_least_s = way.at_least_s();
-            if best.standing == BEST_STANDING && best.is_beyond(at_least_s) {
+            if best.is_unbeaten() && best.is_beyond(at_least_s) {
                 continue;
             }
             let load = self.load(request, candidate);
@@ -139,7 +139,7 @@ impl NetKvGuarded {
     }
 
     /// What a candidate's load means for the request.
-    #[inline]
+    #[inline(always)]
     pub(super) fn load(&self, request: &RequestView, candidate: &Candidate) -> Load {
         let iteration_s = self.iteration_s(request, candidate);
         let missing = candidate.missing_beside(self.lacking_tokens(request, candidate));
@@ -153,7 +153,7 @@ impl NetKvGuarded {
     }
 
     /// The candidate's predicted iteration with the request in its batch, in seconds.
-    #[inline]
+    #[inline(always)]
     pub(super) fn iteration_s(&self, request: &RequestView, candidate: &Candidate) -> f64 {
         let tokens = candidate.committed_tokens() + u64::from(request.prompt.input_tokens);
         self.iteration.seconds(candidate.in_flight() + 1, tokens)
@@ -213,11 +213,16 @@ pub(super) fn rated(standing: u8, terms: Vec<Term>) -> Rating {
 }
 
 /// How much more than the cost its bound may be, relatively: far more than rounding makes.
-const BOUND_ERROR: f64 = 1e-9;
+pub(super) const BOUND_ERROR: f64 = 1e-9;
 
 impl Best {
     /// Before any candidate is looked at.
     pub(super) const NONE: Self = Self { index: 0, standing: 0, cost_s: f64::INFINITY };
+
+    /// Whether nothing stands better.
+    pub(super) const fn is_unbeaten(&self) -> bool {
+        self.standing == BEST_STANDING
+    }
 
     /// Whether a candidate of the same standing and at least this cost is worse.
     fn is_beyond(&self, at_least_s: f64) -> bool {

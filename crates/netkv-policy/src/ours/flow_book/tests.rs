@@ -76,7 +76,7 @@ fn event(source: u32, destination: u32, bytes: u64, now: f64, is_over: bool) -> 
 fn seconds_of(book: &FlowBook, source: u32, destination: u32, bytes: f64, others: f64) -> f64 {
     let [from, to] = [source, destination].map(|instance| book.place(InstanceId::new(instance)).unwrap());
     let tier = Plan.path(InstanceId::new(source), InstanceId::new(destination)).tier;
-    book.moving_s(&book.leaving(from), to, tier, bytes, others)
+    book.moving_s(&book.leaving(from, Bytes::new(bytes as u64)), to, tier, Bytes::new(bytes as u64), others)
 }
 
 #[test]
