@@ -101,13 +101,17 @@ impl Catalog {
             Some(figures) => tables_of(figures).context("figure")?,
             None => defaults::figures(experiment, said),
         };
+        let change = change_of(experiment);
         for figure in figures {
-            self.figures.push(Figure::read(figure, experiment, section)?);
+            self.figures.push(Figure::read(figure, experiment, section)?.of_change(change));
         }
         let labels = Labels::of(said).context("words")?;
         for mut table in said.get("table").map_or_else(|| Ok(Vec::new()), tables_of).context("table")? {
             let (rank, view) = (taken_rank(&mut table)?, taken_view(&mut table)?);
             let kind = table.try_into().context("table")?;
+            if change.is_some() && !matches!(kind, TableKind::Report(_)) {
+                continue; // A page of its own is the experiment's, not a change's.
+            }
             let (experiment, labels) = (experiment.to_owned(), labels.clone());
             self.tables.push(TableSpec { experiment, labels, view, kind, rank });
         }
@@ -139,6 +143,11 @@ impl Catalog {
             TableKind::Report(_) | TableKind::PolicyPage(_) => None,
         })
     }
+}
+
+/// What `--set` or `--seeds` changed of an experiment, as the name of its folder says it after the first `+`.
+fn change_of(experiment: &str) -> Option<&str> {
+    experiment.split_once('+').map(|(_, change)| change)
 }
 
 fn tables_of(list: &Value) -> Result<Vec<Table>> {

@@ -78,6 +78,17 @@ impl Figure {
         read(table).with_context(|| format!("figure {name} of experiment {experiment}"))
     }
 
+    /// The same figure of a changed experiment: what was changed stands in its name and in its title.
+    pub(crate) fn of_change(mut self, change: Option<&str>) -> Self {
+        if let Some(change) = change {
+            if !self.name.contains('+') {
+                self.name = format!("{}+{change}", self.name);
+            }
+            self.title = format!("{} ({})", self.title, change.replace('+', ", "));
+        }
+        self
+    }
+
     /// The figure as SVG.
     pub(crate) fn svg(&self, loaded: &Loaded, sources: Sources<'_>) -> Result<String> {
         let results = Results::of(loaded, &self.view);

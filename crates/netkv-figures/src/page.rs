@@ -244,7 +244,16 @@ fn draw_scale(canvas: &mut Canvas, (left, y): Point, (low, high): (f64, f64)) {
     for change in [-50.0, -25.0, 0.0, 25.0, 50.0].into_iter().filter(|change| (low..=high).contains(change)) {
         let x = place(change);
         canvas.line(&[(x, bottom), (x, bottom + 4.0)], AXIS, 1.25);
-        canvas.text((x, bottom + 13.0), &crate::numbers::signed(change, 0), TICK, Align::Centre);
+        // Changes beyond the ends have their colours.
+        let beyond = if change == fields::FULL {
+            "≥ "
+        } else if change == -fields::FULL {
+            "≤ "
+        } else {
+            ""
+        };
+        let label = format!("{beyond}{}", crate::numbers::signed(change, 0));
+        canvas.text((x, bottom + 13.0), &label, TICK, Align::Centre);
     }
 }
 

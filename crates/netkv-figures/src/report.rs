@@ -157,12 +157,13 @@ fn contents(html: &mut String, catalog: &Catalog, chapters: &[Chapter<'_>], has_
     Ok(())
 }
 
-/// Notes an experiment that was not fed with the recorded trace; those that share a sentence share a paragraph.
+/// Notes an experiment that is reduced, or was not fed with the recorded trace; those that share a sentence share a paragraph.
 fn warned<'a>(fed: &mut Vec<(String, Vec<&'a str>)>, loaded: &Loaded, experiment: &'a str) {
-    let Some(sentence) = words::generated(&loaded.metadata) else { return };
-    match fed.iter_mut().find(|(other, _)| *other == sentence) {
-        Some((_, names)) => names.push(experiment),
-        None => fed.push((sentence, vec![experiment])),
+    for sentence in words::reduced(&loaded.metadata).into_iter().chain(words::generated(&loaded.metadata)) {
+        match fed.iter_mut().find(|(other, _)| *other == sentence) {
+            Some((_, names)) => names.push(experiment),
+            None => fed.push((sentence, vec![experiment])),
+        }
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn write(html: &mut String, answer: &Answer, labels: &Labels) -> Resu
     let priced = is_priced(answer).then_some(COST_HEAD);
     HEADS.iter().chain(&priced).try_for_each(|head| write!(html, "<th>{}</th>", explained(head)))?;
     write!(html, "<th>Ratio</th>")?;
-    let against = if asks { "<th>Against best blind</th>" } else { "" };
+    let against = if asks { "<th>Against the best that ignores the network</th>" } else { "" };
     writeln!(html, "{against}<th></th></tr></thead>\n<tbody>")?;
     for point in &answer.points {
         for (index, standing) in point.standings.iter().enumerate() {

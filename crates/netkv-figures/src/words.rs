@@ -40,6 +40,12 @@ pub(crate) fn generated(metadata: &Metadata) -> Option<String> {
     says.then(|| "The requests are generated, not recorded.".to_owned())
 }
 
+/// That the tables are those of a reduced version, and what it lacks.
+pub(crate) fn reduced(metadata: &Metadata) -> Option<String> {
+    let lacks = metadata.get("reduced")?;
+    Some(format!("A reduced version ({lacks}): a first look that decides nothing, nor tells who is overloaded."))
+}
+
 /// "Trace: x.", and what else there is to say about it.
 pub(crate) fn trace(metadata: &Metadata) -> String {
     let fallback = metadata.get("trace_fallback").is_some_and(|value| value == "true");
@@ -53,7 +59,8 @@ pub(crate) fn trace(metadata: &Metadata) -> String {
 
 /// "Trace: x. 5 seeds (1, 2, 3, 4, 5)." and so on; `intervals` names what shows the intervals.
 pub(crate) fn provenance(results: &Results, intervals: Option<&str>) -> String {
-    let mut sentences = vec![trace(&results.metadata)];
+    let mut sentences: Vec<String> = reduced(&results.metadata).into_iter().collect();
+    sentences.push(trace(&results.metadata));
     let n = results.n_seeds();
     let listed = results.metadata.get("seeds").map_or_else(String::new, |seeds| format!(" ({seeds})"));
     sentences.push(format!("Simulated with n = {n} {}{listed}.", if n == 1 { "seed" } else { "seeds" }));

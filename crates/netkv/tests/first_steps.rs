@@ -42,14 +42,14 @@ fn a_new_file_is_valid_as_it_is_and_runs_anywhere() {
     assert!(refused.contains("is there already: give another name, or --force to replace it"), "{refused}");
     check(here.path(), &["new", "My-Cluster 2.toml", "--force"], 0);
     let plan = check(here.path(), &["plan", "My-Cluster 2.toml"], 0).stdout;
-    assert!(plan.contains("90 cells (3 workload.prefill_utilisation_ratio x 6 policy.name x 5 seeds)"), "{plan}");
+    assert!(plan.contains("105 cells (3 workload.prefill_utilisation_ratio x 7 policy.name x 5 seeds)"), "{plan}");
     let reduced = "2 of 5 seeds, at most 1200 requests, workload.prefill_utilisation_ratio without 0.6";
     let plan = check(here.path(), &["plan", "My-Cluster 2.toml", "--quick"], 0).stderr;
     assert_eq!(plan.matches(&format!("reduced version: {reduced}\n")).count(), 1, "{plan}");
     let both = check(here.path(), &["run", "My-Cluster 2.toml", "--quick"], 0);
     assert_eq!(both.stderr.matches(&format!("reduced version: {reduced}\n")).count(), 1, "{}", both.stderr);
     let ran = both.stdout;
-    assert!(ran.starts_with("my-cluster_2: 2 points x 6 values of policy.name, 2 seeds\n"), "{ran}");
+    assert!(ran.starts_with("my-cluster_2: 2 points x 7 values of policy.name, 2 seeds\n"), "{ran}");
     assert!(ran.contains("\n  fixed: 8 prefill and 8 decode instances, NIC 100 Gb/s, oversubscription"), "{ran}");
     let last = format!(
         "reduced version ({reduced}): a first look, do not decide on it; `netkv run My-Cluster 2.toml` runs all"
@@ -155,5 +155,34 @@ fn a_capacity_is_the_largest_rate_that_keeps_the_promise() {
         none.contains(" % are within it, p99 TTFT ") && none.contains("ask for less (--attained, --ttft-p99)"),
         "{none}"
     );
+    assert!(
+        text.contains("the geometric mean of the seeds' ratios, each to the baseline on the same arrivals"),
+        "{text}"
+    );
     check(here.path(), &["capacity", "mine.toml", "--attained", "95"], 64);
+    write("loads", "load = 'rate'\n[[axis]]\nkey = 'workload.rate_rps'\nvalues = [1.0, 2.0]\n");
+    let dropped = check(here.path(), &["capacity", "loads.toml", "--attained", "0.8"], 0).stderr;
+    assert!(dropped.contains("note: axis workload.rate_rps says how much arrives"), "{dropped}");
+}
+
+/// A what-if beside the experiment itself: both are drawn, each under a name of its own, and reduced ones say that they are.
+#[test]
+fn figures_of_a_changed_and_of_a_reduced_experiment_say_what_they_are() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let smoke = experiments().join("smoke.toml");
+    let figure = "[[figure]]\nname = 'ttft'\nkind = 'bars'\nmetrics = ['ttft_mean_ns']\npanels = 'regime'\nrows = 'policy.name'\ntitle = 'Mean TTFT'\n";
+    let text = format!("extends = '{}'\nname = 'mine'\nseeds = [1, 2, 3]\n{figure}", smoke.display());
+    fs::write(here.path().join("mine.toml"), text).expect("the experiment is written");
+    check(here.path(), &["run", "mine.toml", "--quiet"], 0);
+    check(here.path(), &["run", "mine.toml", "--quiet", "--set", "decode.max_batch=64", "--seeds", "2"], 0);
+    check(here.path(), &["figures"], 0);
+    let svg = |path: &str| fs::read_to_string(here.path().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    assert!(svg("figures/ttft.svg").contains(">Mean TTFT<"));
+    assert!(svg("figures/ttft+decode.max_batch=64+seeds=2.svg").contains("Mean TTFT (decode.max_batch=64, seeds=2)"));
+    assert!(!svg("figures/report.html").contains("A reduced version"));
+    check(here.path(), &["run", "mine.toml", "--quiet", "--quick"], 0);
+    check(here.path(), &["figures", "--quick"], 0);
+    let words = "a first look that decides nothing";
+    assert!(svg("figures/quick/report.html").contains(words));
+    assert!(svg("figures/quick/ttft.svg").replace("</text>", "").contains("A reduced version"));
 }

@@ -65,6 +65,14 @@ pub fn capacity(args: &CapacityArgs) -> Result<Ending, Failure> {
     let promise = Promise { attained_ratio: args.attained, ttft_p99_s: args.ttft_p99 };
     let selected = experiment.select(&args.filter).map_err(Failure::usage)?;
     let cells = one_load(&experiment, selected.into_iter().filter_map(|index| experiment.cell(index)).collect());
+    let is_load = |key: &&str| LOAD_KEYS.contains(key);
+    let dropped: Vec<&str> = experiment.axes().iter().map(|axis| axis.key.as_str()).filter(is_load).collect();
+    if !dropped.is_empty() {
+        tell(&format!(
+            "note: axis {} says how much arrives, which is what is looked for: it is left out",
+            dropped.join(", ")
+        ));
+    }
     tell(&format!("{}: {} bisections, of some {} runs each", experiment.path().display(), cells.len(), BISECTIONS + 4));
     let progress = Mutex::new(Progress::new(experiment.name(), cells.len(), args.options.quiet));
     let rates = for_each_cell(&cells, jobs(&args.options, cells.len()), interrupt::stop(), |cell| {
@@ -245,6 +253,11 @@ fn as_text(experiment: &Experiment, promise: &Promise, found: &[Found]) -> Strin
             n => format!("  (AT LEAST: on {n} of {} seeds the largest rate looked at still holds)", one.rates.len()),
         };
         writeln!(text, "  {:<width$}  {rate}{ratio}{lost}{open}", one.name).expect("a string takes any text");
+    }
+    if found.iter().any(|one| one.against(found, experiment).is_some()) {
+        text.push_str(
+            "\nx: the geometric mean of the seeds' ratios, each to the baseline on the same arrivals; not the ratio of the means.\n",
+        );
     }
     if found.iter().any(|one| !one.lowest.is_empty()) {
         text.push_str(

@@ -6,7 +6,7 @@ use crate::cells::{coordinates, find_cell, json_coordinates};
 use crate::clock::cpu_timed;
 use crate::failure::{Ending, Failure};
 use crate::kept::CELLS;
-use crate::output::print;
+use crate::output::{print, tell};
 use crate::requests;
 use crate::watch;
 use crate::watched::Watched;
@@ -39,6 +39,11 @@ pub fn cell(args: &CellArgs) -> Result<Ending, Failure> {
     };
     if let (Some(path), Some(output)) = (&args.requests, &run.output) {
         requests::write(path, &experiment, &cell, &scenario, output)?;
+    }
+    let watch = &args.watch;
+    for path in [&args.requests, &watch.timeline, &watch.links, &watch.heatmap, &watch.transfers].into_iter().flatten()
+    {
+        tell(&format!("wrote {}", path.display()));
     }
     let digest = run.digest.to_string();
     let store = Store::open(&results_folder(&args.place, &experiment).join(CELLS))?;
