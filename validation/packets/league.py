@@ -148,7 +148,7 @@ def record(arguments):
     engines.build_driver()
     with ThreadPoolExecutor(arguments.jobs) as pool:
         by_cell = list(pool.map(lambda cell: measure(cell, arguments.netkv), cells()))
-    version = f"ns-3 3.37 (Debian 3.37-2), DCTCP; times of cells that are {LEAGUE['shorter']} times shorter"
+    version = f"ns-3 3.37, DCTCP; cells that are {LEAGUE['shorter']} times shorter"
     recorded.write(recorded.LEAGUE, version, itertools.chain.from_iterable(by_cell))
 
 

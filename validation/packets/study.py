@@ -39,7 +39,7 @@ PARTS = ["packets", "workload", "tcp"]
 # What is committed as a regression case: small, and of every family.
 RECORDED = ["tier1_30MB", "tier2_30MB", "tier3_30MB", "incast2_apart", "incast8_together", "incast8_apart",
             "incast32_together", "incast32_apart", "uplink_0", "uplink_1", "uplink_2", "ecmp_0", "ecmp_1", "ecmp_2",
-            "background_0", "shallow32_together"]  # fmt: skip
+            "background_0", "background_1", "shallow32_together"]  # fmt: skip
 # Bytes and rates in the namespaces are divided by these: a transfer takes 25 times as long.
 TCP_BYTES, TCP_RATE = 40, 1000
 TCP_CASES = ["tier1_300MB", "tier2_300MB", "tier3_300MB", "incast2_together", "incast2_apart", "incast4_together",
@@ -238,7 +238,7 @@ def tcp_part(arguments):
             for transfer, seconds in enumerate(result.there):
                 taken.append([case["name"], repeat, transfer, f"{seconds:.6f}"])
     rows, is_outside = family_rows(by_family, MARGINS["tcp"], [])
-    kernel = f"Linux {answer.get('kernel', '')}, {arguments.congestion_control}"
+    kernel = f"Linux {answer.get('kernel', '').split('-')[0]}, {arguments.congestion_control}"
     print_table(f"The kernel's TCP ({kernel}) against the fluid model", rows, [])
     if arguments.record and set(arguments.families) == set(families.FAMILIES):
         recorded.write(recorded.TCP, f"{kernel}; cases with bytes over {TCP_BYTES} and rates over {TCP_RATE}", taken)
