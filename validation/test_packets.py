@@ -79,6 +79,43 @@ class Judgement(unittest.TestCase):
         self.assertEqual(sorted(named), sorted([*families.FAMILIES, "workload"]))
 
 
+class LeagueOfPolicies(unittest.TestCase):
+    def made(self, rows):
+        """A league of two policies and seeds from (seed, policy, rest, fluid, packets), one counted request each."""
+        plan = {"seeds": [1, 2], "policies": ["a", "b"], "shorter": 10}
+        patch = mock.patch.dict(league.LEAGUE, plan)
+        patch.start()
+        self.addCleanup(patch.stop)
+        columns = recorded.COLUMNS[recorded.LEAGUE]
+        rows = [[seed, policy, 0, "true", rest, fluid, there] for seed, policy, rest, fluid, there in rows]
+        # Who does not count changes nothing.
+        rows += [[seed, policy, 1, "false", 9, 9, 9] for seed in (1, 2) for policy in "ab"]
+        table = [dict(zip(columns, map(str, row))) for row in rows]
+        with mock.patch.object(recorded, "read", return_value=("ns-3", table)):
+            return league.League()
+
+    def test_means_gains_and_intervals_on_paper(self):
+        # TTFT of a: 1 + 10 x 0.3 = 4 and 4; of b: 5 and 8 in the fluid model. In packets a takes 10 x 0.35 + 1 = 4.5 once.
+        made = self.made([(1, "a", 1, 0.3, 0.35), (1, "b", 1, 0.4, 0.4), (2, "a", 1, 0.3, 0.3), (2, "b", 1, 0.7, 0.7)])
+        self.assertAlmostEqual(made.ttft_s("a", "fluid_s"), 4)
+        self.assertAlmostEqual(made.error("a", "fluid_s"), 6.25)
+        gain, half = made.gain("a", "b", "fluid_s")
+        self.assertAlmostEqual(gain, (20 + 50) / 2)
+        self.assertAlmostEqual(half, 12.706 * 15)
+        self.assertEqual(made.ranking("seconds"), ["a", "b"])
+        self.assertEqual(league.verdict(made, "a", "b"), "open")
+
+    def test_a_pair_that_changes_places_beyond_chance_is_seen(self):
+        made = self.made([(1, "a", 0, 0.4, 0.5), (1, "b", 0, 0.5, 0.4), (2, "a", 0, 0.8, 1.0), (2, "b", 0, 1.0, 0.8)])
+        self.assertEqual(league.verdict(made, "a", "b"), "REVERSED")
+
+    def test_the_recorded_ranking_survives(self):
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            self.assertEqual(league.main([]), 0)
+        self.assertEqual((said.getvalue().count("stands"), said.getvalue().count("open")), (8, 2))
+
+
 class WhatIsMissing(unittest.TestCase):
     """Each thing that can be missing: a sentence with the command that helps, exit 69, nothing left behind."""
 
@@ -154,11 +191,19 @@ class WhatIsMissing(unittest.TestCase):
 
     def test_no_shaper(self):
         refusal = subprocess.CompletedProcess([], 2, "", "Error: Specified qdisc kind is unknown.")
-        with self.refused("nothing", 0), mock.patch("subprocess.run", return_value=refusal):
+        done = subprocess.CompletedProcess([], 0, "", "")
+        for program, module in (("ip", "modprobe veth"), ("tc", "modprobe sch_tbf")):
+            answer = lambda command, lacking=program, **_: refusal if command[0] == lacking else done  # noqa: E731
             before = len(os.listdir("/proc/self/fd")) - (kernel_tcp.Namespace.home is not None)
-            with self.assertRaisesRegex(engines.Unavailable, "modprobe sch_tbf"), mock.patch("shutil.which"):
+            with (
+                self.refused("nothing", 0),
+                mock.patch("subprocess.run", side_effect=answer),
+                mock.patch.object(kernel_tcp.Network, "forward"),
+                mock.patch("shutil.which"),
+                self.assertRaisesRegex(engines.Unavailable, module),
+            ):
                 kernel_tcp.Network(next(families.tier()))
-        self.assertEqual(len(os.listdir("/proc/self/fd")) - 1, before)
+            self.assertEqual(len(os.listdir("/proc/self/fd")) - 1, before)
 
     def test_a_driver_that_does_not_build_leaves_nothing(self):
         with tempfile.TemporaryDirectory() as folder:

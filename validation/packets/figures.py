@@ -2,7 +2,7 @@
 """Draws the figures of the packet study for docs/validation.md: what packets and the kernel's TCP took is read from
 recorded/, what our transports take is computed. Needs netkv and matplotlib (requirements.txt).
 
-  python3 validation/packets/figures.py    writes docs/validation/packets_*.svg and .png"""
+  python3 validation/packets/figures.py    writes docs/validation/packets_*.svg"""
 
 import argparse
 import itertools
@@ -70,7 +70,6 @@ def style(plt):
 def save(figure, name):
     FOLDER.mkdir(exist_ok=True)
     figure.savefig(FOLDER / f"{name}.svg", metadata={"Date": None})
-    figure.savefig(FOLDER / f"{name}.png", dpi=140, metadata={"Software": None})
     print(FOLDER / f"{name}.svg")
 
 
@@ -92,7 +91,7 @@ def draw_transfers(plt, found):
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_xscale("symlog", linthresh=10, linscale=1.2)
     ticks = [-50, -20, -10, -5, 0, 5, 10, 20, 50, 100, 500]
-    axes.set_xticks(ticks, [f"{tick:+d}" if tick < 100 else str(tick) for tick in ticks])
+    axes.set_xticks(ticks, map(str, ticks))
     axes.minorticks_off()
     axes.set_xlim(-85, 600)
     axes.set_yticks(range(len(rows)), rows)

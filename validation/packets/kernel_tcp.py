@@ -32,7 +32,8 @@ PORT = 5000
 MAC = "02:00:00:00:00:01"
 CHUNK = 1 << 17
 NO_ROOT = "the real network needs root, for its namespaces (sudo python3 validation/packets/study.py --parts tcp)"
-REFUSED = " (a container allows it with: docker run --privileged; a kernel lacks the shaper until: modprobe sch_tbf)"
+REFUSED = " (a container allows it with: docker run --privileged)"
+MODULES = {"ip": " (modprobe veth)", "tc": " (modprobe sch_tbf)"}
 
 
 def libc_call(name, *arguments):
@@ -68,7 +69,7 @@ class Namespace:
             preexec_fn=enter, timeout=60, check=False,
         )  # fmt: skip
         if done.returncode != 0:
-            raise Unavailable(f"{program} refuses: {done.stderr.strip()[:300]}{REFUSED}")
+            raise Unavailable(f"{program} refuses: {done.stderr.strip()[:300]}{MODULES[program]}")
 
     def socket(self):
         """A TCP socket that lives inside."""

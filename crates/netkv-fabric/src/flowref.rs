@@ -284,7 +284,10 @@ mod tests {
         assert_eq!(finish_s, [1.6, 3.2]);
         // Without the wait they share the link from 1.5 s, when the first is just done.
         assert_eq!(run(&Case::from_json(&text).expect("a valid case")), [1.5, 2.5]);
-        check_refused(&calibrated(&transport.replace("0.3", "-1")), "transport: share_round_trips is -1; allowed: 0 to");
+        check_refused(
+            &calibrated(&transport.replace("0.3", "-1")),
+            "transport: share_round_trips is -1; allowed: 0 to",
+        );
     }
 
     #[test]

@@ -102,7 +102,9 @@ fn transfers_end_when_packets_say_within_the_margins_or_as_far_beyond_as_is_know
         let (low, high) = (number(&margin["median"][0]), number(&margin["median"][1]));
         match known("median") {
             None => assert!((low..=high).contains(&median), "{family}: median {median}"),
-            Some(known) => assert!(!(low..=high).contains(&median) && median.abs() <= known, "{family}: median {median}"),
+            Some(known) => {
+                assert!(!(low..=high).contains(&median) && median.abs() <= known, "{family}: median {median}")
+            }
         }
         for (what, size) in [("p95", p95), ("worst", worst)] {
             let limit = number(&margin[what]);
@@ -138,8 +140,7 @@ fn calibrated_means_are_within_the_margin_on_families_that_were_not_fitted() {
     let (_, plan) = read(&folder().join("calibration.json"));
     let limit = number(&plan["margins"]["mean_percent"]);
     let sizes = |families: &BTreeMap<String, Vec<(f64, f64)>>, family: &str| {
-        let (packets, model) =
-            families[family].iter().fold((0.0, 0.0), |sum, time| (sum.0 + time.0, sum.1 + time.1));
+        let (packets, model) = families[family].iter().fold((0.0, 0.0), |sum, time| (sum.0 + time.0, sum.1 + time.1));
         100.0 * (packets / model - 1.0)
     };
     let (fluid, calibrated) = (by_family(&Value::Null), by_family(&calibrated()));

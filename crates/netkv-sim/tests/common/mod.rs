@@ -5,8 +5,8 @@
 pub mod random;
 
 use netkv_fabric::{
-    BackgroundConfig, FabricConfig, FabricShape, FlowBackground, ModulatedBackground, RouteChoice, SizeTable, Transport,
-    Uplinks, Wiring,
+    BackgroundConfig, FabricConfig, FabricShape, FlowBackground, ModulatedBackground, RouteChoice, SizeTable,
+    Transport, Uplinks, Wiring,
 };
 use netkv_policy::{
     AibrixConfig, Dep9118Config, DynamoConfig, FlowConfig, GuardedWeights, JointConfig, LlmdConfig, LoadMeasure,
