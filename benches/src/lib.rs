@@ -3,7 +3,7 @@
 mod decisions;
 
 pub use decisions::{Table, candidates, flow, guarded, netkv, request};
-use netkv_fabric::{FabricConfig, FabricShape, FatTree, FlowNetwork, Path, RouteChoice, Uplinks, Wiring, ecmp_hash};
+use netkv_fabric::{FabricConfig, FabricShape, FatTree, FlowNetwork, Path, RouteChoice, Transport, Uplinks, Wiring, ecmp_hash};
 use netkv_units::{Bytes, BytesPerSec, GpuId, LinkId, SimDuration, SimTime, Stream};
 
 /// GPUs of an instance: a transfer is as many flows, rank to rank.
@@ -31,6 +31,7 @@ pub fn tree(gpus: u32) -> FatTree {
         cores,
         route: RouteChoice::Ecmp,
         latency: [SimDuration::ZERO; 4],
+        transport: Transport::Fluid,
     })
 }
 

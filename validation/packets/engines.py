@@ -10,11 +10,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DRIVER = ROOT / "target/ns3_flows"
 SOURCE = Path(__file__).with_name("ns3_flows.cpp")
+HEADER = Path("/usr/include/ns3/core-module.h")
 LIBRARIES = ["core", "network", "internet", "point-to-point", "traffic-control"]
 
 
 class Unavailable(Exception):
-    """A program or a library is missing on this machine."""
+    """A program, a library or a right is missing on this machine; says the command that helps."""
 
 
 class Failed(Exception):
@@ -23,6 +24,9 @@ class Failed(Exception):
 
 def run(command, text=None):
     """What a program prints."""
+    if not Path(command[0]).exists() and shutil.which(command[0]) is None:
+        help_text = " (cargo build --release -p netkv)" if Path(command[0]).name == "netkv" else ""
+        raise Unavailable(f"{command[0]} is not here{help_text}")
     try:
         done = subprocess.run([str(word) for word in command], input=text, capture_output=True, text=True, check=False)
     except OSError as error:
@@ -34,13 +38,17 @@ def run(command, text=None):
 
 def build_driver():
     """Builds the driver of ns-3 if it is older than its source."""
-    if shutil.which("g++") is None or not Path("/usr/include/ns3/core-module.h").exists():
+    if shutil.which("g++") is None or not HEADER.exists():
         raise Unavailable("ns-3 or g++ is not here (Debian: apt-get install g++ libns3-dev)")
     if DRIVER.exists() and DRIVER.stat().st_mtime >= SOURCE.stat().st_mtime:
         return
     DRIVER.parent.mkdir(exist_ok=True)
     libraries = [f"-lns3-{name}" for name in LIBRARIES]
-    run(["g++", "-O2", "-std=c++17", "-o", DRIVER, SOURCE, *libraries])
+    with tempfile.TemporaryDirectory(dir=DRIVER.parent) as folder:
+        # So that a build that was broken off leaves no driver.
+        built = Path(folder) / DRIVER.name
+        run(["g++", "-O2", "-std=c++17", "-o", built, SOURCE, *libraries])
+        built.replace(DRIVER)
 
 
 def driver_text(case):
@@ -59,10 +67,10 @@ def packets(case):
     return json.loads(run([DRIVER], driver_text(case)))
 
 
-def fluid(case, netkv):
-    """When the flows end in the model, in seconds."""
+def fluid(case, netkv, transport=None):
+    """When the flows end in the model, in seconds; with the coefficients of a calibrated transport, in that."""
     with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
-        json.dump(case, file)
+        json.dump({**case, "transport": transport}, file)
         file.flush()
         return json.loads(run([netkv, "flows", file.name]))["finish_s"]
 

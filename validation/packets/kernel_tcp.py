@@ -18,6 +18,8 @@ import socket
 import subprocess
 import time
 
+from engines import Unavailable
+
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
 MOST_PLACES, MOST_LINKS, MOST_FLOWS = 96, 256, 320
@@ -29,10 +31,9 @@ LEAST_BURST, LEAST_QUEUE = 15_000, 30_000
 PORT = 5000
 MAC = "02:00:00:00:00:01"
 CHUNK = 1 << 17
-
-
-class Unavailable(Exception):
-    """There are no namespaces, no shaper or no rights here."""
+NO_ROOT = "the real network needs root, for its namespaces (sudo python3 validation/packets/study.py --parts tcp)"
+REFUSED = " (a container allows it with: docker run --privileged)"
+MODULES = {"ip": " (modprobe veth)", "tc": " (modprobe sch_tbf)"}
 
 
 def libc_call(name, *arguments):
@@ -53,7 +54,7 @@ class Namespace:
         try:
             libc_call("unshare", CLONE_NEWNET)
         except OSError as error:
-            raise Unavailable(f"no network namespaces here: unshare: {error.strerror}; it takes root") from error
+            raise Unavailable(f"no network namespaces here: unshare: {error.strerror}{REFUSED}") from error
         self.handle = os.open("/proc/self/ns/net", os.O_RDONLY)
         libc_call("setns", Namespace.home, CLONE_NEWNET)
 
@@ -68,7 +69,7 @@ class Namespace:
             preexec_fn=enter, timeout=60, check=False,
         )  # fmt: skip
         if done.returncode != 0:
-            raise Unavailable(f"{program} refuses: {done.stderr.strip()[:300]}")
+            raise Unavailable(f"{program} refuses: {done.stderr.strip()[:300]}{MODULES[program]}")
 
     def socket(self):
         """A TCP socket that lives inside."""
@@ -183,7 +184,7 @@ class Network:
             finally:
                 os._exit(code)
         if os.waitpid(child, 0)[1] != 0:
-            raise Unavailable("the kernel's switches for forwarding cannot be set in a namespace")
+            raise Unavailable(f"the kernel's switches for forwarding cannot be set in a namespace{REFUSED}")
 
     def close(self):
         for place in self.places:

@@ -20,7 +20,9 @@ from pathlib import Path
 import engines
 import families
 import kernel_tcp
+import recorded
 import workload
+from tables import summary, table
 
 EXAMPLES = """examples:
   python3 validation/packets/study.py
@@ -37,7 +39,7 @@ PARTS = ["packets", "workload", "tcp"]
 # What is committed as a regression case: small, and of every family.
 RECORDED = ["tier1_30MB", "tier2_30MB", "tier3_30MB", "incast2_apart", "incast8_together", "incast8_apart",
             "incast32_together", "incast32_apart", "uplink_0", "uplink_1", "uplink_2", "ecmp_0", "ecmp_1", "ecmp_2",
-            "background_0", "shallow32_together"]  # fmt: skip
+            "background_0", "background_1", "shallow32_together"]  # fmt: skip
 # Bytes and rates in the namespaces are divided by these: a transfer takes 25 times as long.
 TCP_BYTES, TCP_RATE = 40, 1000
 TCP_CASES = ["tier1_300MB", "tier2_300MB", "tier3_300MB", "incast2_together", "incast2_apart", "incast4_together",
@@ -45,18 +47,6 @@ TCP_CASES = ["tier1_300MB", "tier2_300MB", "tier3_300MB", "incast2_together", "i
              "background_0"]  # fmt: skip
 # The same piece at two lengths: transfers that enter first, and what they are divided by.
 PIECE, LENGTHS = 24, (64, 16)
-
-
-def table(rows):
-    """A table that reads well on a terminal and is Markdown too."""
-    widths = [max(len(line[column]) for line in rows) for column in range(len(rows[0]))]
-
-    def line(cells):
-        padded = [cells[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:]))]
-        return "| " + " | ".join(padded) + " |"
-
-    rulers = ["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])]
-    return "\n".join([line(rows[0]), "|" + "|".join(rulers) + "|", *map(line, rows[1:])])
 
 
 def outside(found, margin):
@@ -79,14 +69,6 @@ class Result:
         self.here = engines.transfer_times(case, fluid_s)
         self.errors = [100 * (there / here - 1) for there, here in zip(self.there, self.here)]
         print(f"{case['name']}: {', '.join(summary(self.errors))} %", file=sys.stderr, flush=True)
-
-
-def summary(found):
-    """Median with its sign, the 95th percentile and the largest of the sizes."""
-    sizes = [abs(error) for error in found]
-    worst = max(sizes)
-    shown = [engines.median(found), engines.quantile(sizes, 0.95), worst]
-    return [f"{shown[0]:+.2f}", *("never" if math.isinf(value) else f"{value:.2f}" for value in shown[1:])]
 
 
 def family_rows(by_family, margins, extra):
@@ -136,6 +118,13 @@ def record(case, answer):
     (CASES / f"{case['name']}.json").write_text("{" + ",\n".join(lines) + "}\n", encoding="utf-8")
 
 
+def transfer_rows(cases, results):
+    """The rows of a recorded table: what each transfer took."""
+    for case, result in zip(cases, results, strict=True):
+        for transfer, seconds in enumerate(result.there):
+            yield [case["name"], transfer, f"{seconds:.9f}"]
+
+
 def packets_part(arguments):
     engines.build_driver()
     cases = all_cases(arguments.families)
@@ -144,6 +133,9 @@ def packets_part(arguments):
         by_family.setdefault(case["family"], []).append(result)
         if arguments.record and case["name"] in RECORDED:
             record(case, result.answer)
+    if arguments.record and set(arguments.families) == set(families.FAMILIES):
+        every = [result for results in by_family.values() for result in results]
+        recorded.write(recorded.FAMILIES, f"ns-3 {every[0].answer['ns3']}, DCTCP", transfer_rows(cases, every))
     extra = ["packets", "drops", "timeouts"]
     rows, is_outside = family_rows(by_family, MARGINS["packets"], extra)
     print_table("Packets (ns-3, DCTCP) against the fluid model", rows, extra)
@@ -232,19 +224,24 @@ def workload_part(arguments):
 
 def tcp_part(arguments):
     if os.geteuid() != 0:
-        raise engines.Unavailable("the real network needs root, for its namespaces")
-    by_family, answer = {}, {}
+        raise engines.Unavailable(kernel_tcp.NO_ROOT)
+    by_family, answer, taken = {}, {}, []
     for case in all_cases(arguments.families):
         if case["name"] not in TCP_CASES:
             continue
         case = families.scaled(case, TCP_BYTES, TCP_RATE)
         fluid = engines.fluid(case, arguments.netkv)
-        for _ in range(arguments.repeats):
+        for repeat in range(arguments.repeats):
             answer = kernel_tcp.run(case, arguments.congestion_control)
-            by_family.setdefault(case["family"], []).append(Result(case, answer, fluid))
+            result = Result(case, answer, fluid)
+            by_family.setdefault(case["family"], []).append(result)
+            for transfer, seconds in enumerate(result.there):
+                taken.append([case["name"], repeat, transfer, f"{seconds:.6f}"])
     rows, is_outside = family_rows(by_family, MARGINS["tcp"], [])
-    kernel = f"Linux {answer.get('kernel', '')}, {arguments.congestion_control}"
+    kernel = f"Linux {answer.get('kernel', '').split('-')[0]}, {arguments.congestion_control}"
     print_table(f"The kernel's TCP ({kernel}) against the fluid model", rows, [])
+    if arguments.record and set(arguments.families) == set(families.FAMILIES):
+        recorded.write(recorded.TCP, f"{kernel}; cases with bytes over {TCP_BYTES} and rates over {TCP_RATE}", taken)
     return is_outside
 
 
@@ -261,7 +258,7 @@ def read_arguments(words):
     add("--no-scales", action="store_true", help="without the same piece at several scales")
     add("--repeats", type=int, default=1, metavar="N", help="of each case in the real network (default: %(default)s)")
     add("--congestion-control", default="cubic", help="of the kernel (default: %(default)s)")
-    add("--record", action="store_true", help="write the regression cases anew")
+    add("--record", action="store_true", help="write the regression cases and recorded tables anew")
     return parser.parse_args(words)
 
 
@@ -272,7 +269,7 @@ def main(words=None):
     for part in arguments.parts:
         try:
             is_outside |= parts[part](arguments)
-        except (engines.Unavailable, kernel_tcp.Unavailable) as error:
+        except engines.Unavailable as error:
             print(f"study.py: {part} is left out: {error}", file=sys.stderr)
             missing = True
         except engines.Failed as error:

@@ -18,12 +18,12 @@ POLICIES = ["round_robin", "cache_load_aware", "netkv"]
 EXPERIMENT = engines.ROOT / "experiments/paper/load.toml"
 
 
-def read_cell(netkv, policy, seed=1):
+def read_cell(netkv, policy, seed=1, experiment=EXPERIMENT):
     """The flows and the requests of a cell, and where its requests came from."""
     which = f"application=rag,workload.capacity_ratio=1.0,policy.name={policy},seed={seed}"
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / "transfers.csv", Path(folder) / "requests.csv"]
-        command = [netkv, "cell", EXPERIMENT, which, "--json", "--out", folder]
+        command = [netkv, "cell", experiment, which, "--json", "--out", folder]
         shown = json.loads(engines.run([*command, "--transfers", files[0], "--requests", files[1]]))
         tables = [list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8")))) for file in files]
     return tables[0], tables[1], shown["trace"]

@@ -142,6 +142,7 @@ impl Background {
 mod tests {
     use super::*;
     use crate::fat_tree::{FabricConfig, FabricShape, RouteChoice, Uplinks, Wiring};
+    use crate::transport::Transport;
     use netkv_units::BytesPerSec;
 
     #[test]
@@ -163,6 +164,7 @@ mod tests {
             cores: 2,
             route: RouteChoice::Ecmp,
             latency: [SimDuration::ZERO; 4],
+            transport: Transport::Fluid,
         });
         let config = ModulatedBackground {
             quiet_ratio: (0.05, 0.25),

@@ -186,6 +186,7 @@ impl CompetingFlows {
 mod tests {
     use super::*;
     use crate::fat_tree::{FabricConfig, FabricShape, RouteChoice, Uplinks, Wiring};
+    use crate::transport::Transport;
     use netkv_units::BytesPerSec;
 
     fn tree(pods: u32, racks_per_pod: u32) -> FatTree {
@@ -200,6 +201,7 @@ mod tests {
             cores: 3,
             route: RouteChoice::Ecmp,
             latency: [SimDuration::ZERO; 4],
+            transport: Transport::Fluid,
         })
     }
 

@@ -10,6 +10,7 @@
 //! to the NIC of another rail.
 
 use crate::network::FlowNetwork;
+use crate::transport::Transport;
 use netkv_units::{BytesPerSec, GpuId, LinkId, SimDuration, Tier};
 
 /// How NICs are wired to leaf switches.
@@ -80,6 +81,8 @@ pub struct FabricConfig {
     pub route: RouteChoice,
     /// Latency of a way, by tier.
     pub latency: [SimDuration; 4],
+    /// How soon a transfer has its share of the links.
+    pub transport: Transport,
 }
 
 /// What a directed link connects.
@@ -385,6 +388,7 @@ pub(crate) mod tests {
             cores: 8,
             route: RouteChoice::Ecmp,
             latency: [SimDuration::ZERO; 4],
+            transport: Transport::Fluid,
         })
     }
 

@@ -3,11 +3,15 @@
 //! One object: `format` ("flowref/1"), `links` (`id` = position, `bandwidth_Bps`, `latency_s`; each is one
 //! direction), `flows` (`id` = position, `start_s`, `size_bytes`, `path` of link ids, `rate_cap_Bps` or null). A flow
 //! enters at its start plus the latencies of its links, shares max-min fairly, and is finished when its bytes have
-//! moved; one of no bytes is finished when it enters.
+//! moved; one of no bytes is finished when it enters. With `transport` (`ramp_round_trips`, `share_round_trips`,
+//! `queue_us`) it waits before that, by what is there at its start: see [`Transport`].
 
 use crate::network::FlowNetwork;
-use netkv_units::{Bytes, BytesPerSec, LinkId, SimTime};
+use crate::transport::{Calibration, Transport};
+use netkv_units::{Bytes, BytesPerSec, LinkId, SimDuration, SimTime};
 use serde::Deserialize;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::fmt;
 use std::ops::Range;
 
@@ -17,8 +21,9 @@ pub const FORMAT: &str = "flowref/1";
 /// A case that can be run.
 #[derive(Clone, Debug)]
 pub struct Case {
+    transport: Transport,
     capacities: Vec<BytesPerSec>,
-    /// In order of the time at which they enter, then id.
+    /// In order of the time at which they start, then id.
     flows: Vec<CaseFlow>,
     /// The links of all flows' paths.
     hops: Vec<LinkId>,
@@ -26,6 +31,8 @@ pub struct Case {
 
 #[derive(Clone, Debug)]
 struct CaseFlow {
+    starts: SimTime,
+    /// If it waits for nothing.
     enters: SimTime,
     id: usize,
     size: Bytes,
@@ -51,8 +58,16 @@ impl std::error::Error for CaseErrors {}
 #[derive(Deserialize)]
 struct RawCase {
     format: String,
+    transport: Option<RawTransport>,
     links: Vec<RawLink>,
     flows: Vec<RawFlow>,
+}
+
+#[derive(Deserialize)]
+struct RawTransport {
+    ramp_round_trips: f64,
+    share_round_trips: f64,
+    queue_us: f64,
 }
 
 #[derive(Deserialize)]
@@ -75,6 +90,8 @@ struct RawFlow {
 
 /// Longest simulated time that a case may start at, in seconds: a bound, so that time cannot overflow.
 const MAX_START_S: f64 = 1e9;
+/// Most round trips of a transport, and microseconds of its queue.
+const MAX_TRANSPORT: f64 = 1e6;
 /// Largest flow, in bytes.
 const MAX_SIZE_BYTES: i128 = 1 << 60;
 /// Longest path, in links.
@@ -94,6 +111,9 @@ impl Case {
         if raw.format != FORMAT {
             errors.push(format!("format is {:?}; allowed: {FORMAT:?}", raw.format));
         }
+        if let Some(transport) = &raw.transport {
+            transport.check(&mut errors);
+        }
         for (position, link) in raw.links.iter().enumerate() {
             check_link(position, link, &mut errors);
         }
@@ -104,9 +124,10 @@ impl Case {
             return Err(CaseErrors(errors));
         }
         let capacities = raw.links.iter().map(|link| BytesPerSec::new(link.bandwidth_Bps as u64)).collect();
-        let mut case = Self { capacities, flows: Vec::new(), hops: Vec::new() };
+        let transport = raw.transport.as_ref().map_or(Transport::Fluid, RawTransport::transport);
+        let mut case = Self { transport, capacities, flows: Vec::new(), hops: Vec::new() };
         raw.flows.iter().for_each(|flow| case.enter(flow, &raw.links));
-        case.flows.sort_unstable_by_key(|flow| (flow.enters, flow.id));
+        case.flows.sort_unstable_by_key(|flow| (flow.starts, flow.id));
         Ok(case)
     }
 
@@ -115,12 +136,34 @@ impl Case {
         let start = self.hops.len();
         self.hops.extend(flow.path.iter().map(|&link| LinkId::new(link as u32)));
         self.flows.push(CaseFlow {
+            starts: SimTime::from_secs_f64(flow.start_s),
             enters: SimTime::from_secs_f64(flow.start_s + latency_s),
             id: flow.id as usize,
             size: Bytes::new(flow.size_bytes as u64),
             cap: flow.rate_cap_Bps.map(|cap| BytesPerSec::new(cap as u64)),
             path: start..self.hops.len(),
         });
+    }
+}
+
+impl RawTransport {
+    fn check(&self, errors: &mut Vec<String>) {
+        let named = [
+            ("ramp_round_trips", self.ramp_round_trips),
+            ("share_round_trips", self.share_round_trips),
+            ("queue_us", self.queue_us),
+        ];
+        for (name, value) in named.into_iter().filter(|(_, value)| !(0.0..=MAX_TRANSPORT).contains(value)) {
+            errors.push(format!("transport: {name} is {value}; allowed: 0 to {MAX_TRANSPORT}"));
+        }
+    }
+
+    fn transport(&self) -> Transport {
+        Transport::Calibrated(Calibration {
+            ramp_round_trips: self.ramp_round_trips,
+            share_round_trips: self.share_round_trips,
+            queue: SimDuration::from_secs_f64(self.queue_us * 1e-6),
+        })
     }
 }
 
@@ -168,24 +211,33 @@ pub fn run(case: &Case) -> Vec<f64> {
     let mut finish_s = vec![f64::INFINITY; case.flows.len()];
     let mut owner: Vec<usize> = Vec::new();
     let mut ended = Vec::new();
-    let mut entered = 0;
+    let mut starting = case.flows.iter().enumerate().peekable();
+    // Those that have started and not entered, by when they will, then id; with their positions.
+    let mut entering: BinaryHeap<Reverse<(SimTime, usize, usize)>> = BinaryHeap::new();
     loop {
-        let next_entry = case.flows.get(entered).map(|flow| flow.enters);
-        let Some(now) = [next_entry, network.next_completion()].into_iter().flatten().min() else { break };
+        let next_start = starting.peek().map(|(_, flow)| flow.starts);
+        let next_entry = entering.peek().map(|Reverse((enters, ..))| *enters);
+        let Some(now) = [next_start, next_entry, network.next_completion()].into_iter().flatten().min() else { break };
         ended.clear();
         network.take_completed(now, &mut ended);
         for flow in &ended {
             finish_s[owner[flow.index()]] = now.as_secs_f64();
         }
-        while let Some(flow) = case.flows.get(entered).filter(|flow| flow.enters == now) {
-            entered += 1;
+        while let Some((position, flow)) = starting.next_if(|(_, flow)| flow.starts == now) {
+            let latency = flow.enters.since(flow.starts);
+            let wait = case.transport.wait(&network, &case.hops[flow.path.clone()], latency, flow.size);
+            entering.push(Reverse((flow.enters + wait, flow.id, position)));
+        }
+        while entering.peek().is_some_and(|Reverse((enters, ..))| *enters == now) {
+            let Some(Reverse((_, id, position))) = entering.pop() else { break };
+            let flow = &case.flows[position];
             if flow.size == Bytes::ZERO {
-                finish_s[flow.id] = now.as_secs_f64();
+                finish_s[id] = now.as_secs_f64();
                 continue;
             }
-            let id = network.start_flow(now, &case.hops[flow.path.clone()], flow.size, flow.cap);
-            owner.resize(owner.len().max(id.index() + 1), 0);
-            owner[id.index()] = flow.id;
+            let flow = network.start_flow(now, &case.hops[flow.path.clone()], flow.size, flow.cap);
+            owner.resize(owner.len().max(flow.index() + 1), 0);
+            owner[flow.index()] = id;
         }
         network.resolve();
     }
@@ -216,6 +268,26 @@ mod tests {
     fn one_flow_takes_latency_plus_size_over_rate() {
         let case = Case::from_json(&case(LINK, &flow("[0]", "3000000000"))).expect("a valid case");
         assert_eq!(run(&case), [4.5]);
+    }
+
+    /// Two flows of 1 GB over a link of 1 GB/s and 0.5 s. The first waits 0.1 x 1 s, is alone from 0.6 s on and done at 1.6 s.
+    /// The second starts while it is there, at 1 s, and waits 0.3 x (1 s + 1 s) more: it enters at 1.0 + 0.5 + 0.1 + 0.6.
+    #[test]
+    fn a_calibrated_flow_waits_for_its_window_and_for_its_share() {
+        let (one, other) = (flow("[0]", "1000000000"), flow("[0]", "1000000000"));
+        let one = one.replace("1.0", "0.0");
+        let other = other.replace(r#""id":0"#, r#""id":1"#);
+        let transport = r#","transport":{"ramp_round_trips":0.1,"share_round_trips":0.3,"queue_us":1e6}}"#;
+        let text = case(LINK, &format!("{one},{other}"));
+        let calibrated = |transport: &str| text.strip_suffix('}').expect("an object").to_owned() + transport;
+        let finish_s = run(&Case::from_json(&calibrated(transport)).expect("a valid case"));
+        assert_eq!(finish_s, [1.6, 3.2]);
+        // Without the wait they share the link from 1.5 s, when the first is just done.
+        assert_eq!(run(&Case::from_json(&text).expect("a valid case")), [1.5, 2.5]);
+        check_refused(
+            &calibrated(&transport.replace("0.3", "-1")),
+            "transport: share_round_trips is -1; allowed: 0 to",
+        );
     }
 
     #[test]

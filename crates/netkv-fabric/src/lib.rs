@@ -2,7 +2,7 @@
 //!
 //! A fluid model: flows have rates, not packets. [`FlowNetwork`] is a state machine that knows nothing of GPUs or
 //! requests; [`FatTree`] numbers the links and finds ways; [`Background`] takes capacity away and [`CompetingFlows`]
-//! says which flows of others come when; [`flowref`] runs reference cases.
+//! says which flows of others come when; [`Transport`] how soon a flow has its share; [`flowref`] runs reference cases.
 
 mod allocation;
 mod background;
@@ -18,6 +18,7 @@ mod pod_factors;
 mod reached;
 mod size_table;
 mod steps;
+mod transport;
 
 pub use background::{Background, BackgroundChange, BackgroundConfig, ModulatedBackground};
 pub use competing::{CompetingFlow, CompetingFlows, FlowBackground};
@@ -28,3 +29,4 @@ pub use fat_tree::{
 pub use network::FlowNetwork;
 pub use place::{Direction, LinkPlace};
 pub use size_table::{SizePoint, SizeTable};
+pub use transport::{Calibration, Transport};

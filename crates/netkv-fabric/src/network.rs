@@ -128,6 +128,11 @@ impl FlowNetwork {
         self.allocation.capacity(link.index()).get() / (n + 1)
     }
 
+    /// Whether no flow crosses a link.
+    pub fn is_idle(&self, link: LinkId) -> bool {
+        self.allocation.n_members(link.index()) == 0
+    }
+
     /// Ends every flow that is done at `now` and adds it to `ended`, in order of time, then id.
     pub fn take_completed(&mut self, now: SimTime, ended: &mut Vec<FlowId>) {
         self.allocation.advance_to(now);

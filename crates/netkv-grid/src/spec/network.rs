@@ -3,7 +3,9 @@
 use super::cluster::read_shape;
 use super::seconds::SECONDS;
 use crate::reader::{Range, Reader};
-use netkv_fabric::{FabricConfig, FabricShape, FatTree, LinkKind, RouteChoice, Uplinks, Wiring};
+use netkv_fabric::{
+    Calibration, FabricConfig, FabricShape, FatTree, LinkKind, RouteChoice, Transport, Uplinks, Wiring,
+};
 use netkv_sim::{OracleBandwidth, OracleGranularity, OwnTraffic, TelemetryConfig};
 use netkv_units::{BytesPerSec, SimDuration};
 
@@ -12,6 +14,12 @@ const BANDWIDTH: Range = Range::above(0.0, 1e6);
 
 /// Oversubscriptions: below 1, a level has more capacity than the level under it.
 const OVERSUBSCRIPTION: Range = Range::above(0.0, 1e6);
+
+/// Round trips until a flow has its share. Chosen by us: beyond this a transfer is not slowed but lost.
+const ROUND_TRIPS: Range = Range::closed(0.0, 10_000.0);
+
+/// What a queue adds to a round trip, in microseconds. Chosen by us: a second.
+const QUEUE_US: Range = Range::closed(0.0, 1e6);
 
 /// Least bytes per second of an idle link: less is a slip of the unit. Chosen by us.
 const MIN_LINK_BYTES_PER_SEC: u64 = 1_000;
@@ -37,6 +45,7 @@ pub(super) fn read_fabric(reader: &mut Reader<'_>) -> Option<FabricConfig> {
     let spines_per_pod = reader.count("fabric.spines_per_pod", 1, 65_536);
     let cores = reader.count("fabric.cores", 1, 65_536);
     let latency_us = reader.floats::<4>("fabric.latency_us", SECONDS);
+    let transport = read_transport(reader);
     let [pods, racks_per_pod, nodes_per_rack, gpus_per_node] = shape?;
     let config = FabricConfig {
         shape: FabricShape { pods, racks_per_pod, nodes_per_rack, gpus_per_node, wiring: wiring? },
@@ -49,8 +58,23 @@ pub(super) fn read_fabric(reader: &mut Reader<'_>) -> Option<FabricConfig> {
         cores: cores?,
         route: route?,
         latency: latency_us?.map(|micros| SimDuration::from_secs_f64(micros * 1e-6)),
+        transport: transport?,
     };
     check_links(reader, config)
+}
+
+/// How soon a transfer has its share. The coefficients are checked whichever it is.
+fn read_transport(reader: &mut Reader<'_>) -> Option<Transport> {
+    let is_calibrated = reader.choice("fabric.transport", &[("fluid", false), ("calibrated", true)]);
+    let ramp_round_trips = reader.float("fabric.ramp_round_trips", ROUND_TRIPS);
+    let share_round_trips = reader.float("fabric.share_round_trips", ROUND_TRIPS);
+    let queue_us = reader.float("fabric.queue_us", QUEUE_US);
+    let calibration = Calibration {
+        ramp_round_trips: ramp_round_trips?,
+        share_round_trips: share_round_trips?,
+        queue: SimDuration::from_secs_f64(queue_us? * 1e-6),
+    };
+    Some(if is_calibrated? { Transport::Calibrated(calibration) } else { Transport::Fluid })
 }
 
 /// How NICs are wired. The number of rails is checked whatever the wiring is.

@@ -3,7 +3,7 @@
 use super::cluster::Cluster;
 use super::topology::Topology;
 use crate::scenario::{ClusterConfig, Placement, TelemetryConfig};
-use netkv_fabric::{FabricConfig, FabricShape, FatTree, RouteChoice, Uplinks, Wiring};
+use netkv_fabric::{FabricConfig, FabricShape, FatTree, RouteChoice, Transport, Uplinks, Wiring};
 use netkv_units::{BytesPerSec, SimDuration, SimTime};
 
 /// 2 pods x 2 racks x 2 nodes x 2 GPUs; rack links carry 5 MB/s, pod links 2.5 MB/s. One GPU an instance.
@@ -19,6 +19,7 @@ pub(crate) fn topology() -> Topology {
         cores: 4,
         route: RouteChoice::Ecmp,
         latency: [SimDuration::ZERO; 4],
+        transport: Transport::Fluid,
     });
     let config = ClusterConfig { tp: 1, prefill_instances: 1, placement: Placement::PerPod };
     Topology::of(Cluster::new(&config, tree.config().shape, config.tp, 1), tree, 1)

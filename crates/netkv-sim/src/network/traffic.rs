@@ -9,7 +9,7 @@ use super::flow_log::{FlowLog, FlowRecord};
 use super::layerwise::{Progress, even_rate};
 use super::topology::Topology;
 use netkv_fabric::{FlowNetwork, Path};
-use netkv_units::{Bytes, BytesPerSec, FlowId, GpuId, LinkId, RequestId, SimDuration, SimTime};
+use netkv_units::{Bytes, BytesPerSec, FlowId, GpuId, LinkId, RequestId, SimDuration, SimTime, Tier};
 
 /// A transfer in flight; its number is used again after it has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +116,8 @@ impl Traffic {
         self.transfers[transfer.index()].order
     }
 
-    /// Begins to set a transfer up, which takes `setup` and the latency of its way; says when its flows enter.
+    /// Begins to set a transfer up, which takes `setup`, the latency of its way, and what the transport waits; says when its
+    /// flows enter.
     pub(crate) fn begin(
         &mut self,
         topology: &Topology,
@@ -126,7 +127,7 @@ impl Traffic {
     ) -> (TransferId, SimTime) {
         let tier = topology.tier(order.prefill, order.decode);
         let latency = if order.bytes == 0 { SimDuration::ZERO } else { topology.latency(tier) };
-        let enters = now + setup + latency;
+        let enters = now + setup + latency + self.wait(topology, tier, &order);
         let fresh = |paced| Transfer { order, begun: now, enters, is_set_up: false, flows_left: 0, paced };
         let transfer = match self.spare.pop() {
             Some(transfer) => {
@@ -143,6 +144,22 @@ impl Traffic {
         };
         self.entering.push(transfer);
         (transfer, enters)
+    }
+
+    /// How long a transfer over a tier waits for its share, by what is on the links now: as its flow of the narrowest way
+    /// does. NVLink is no network of packets, nobody waits there.
+    fn wait(&self, topology: &Topology, tier: Tier, order: &Order) -> SimDuration {
+        let transport = topology.tree().config().transport;
+        if !transport.waits() || order.bytes == 0 || tier == Tier::Node {
+            return SimDuration::ZERO;
+        }
+        let latency = topology.latency(tier);
+        let of_rank = |rank| {
+            let (source, destination) = topology.ends(order.prefill, order.decode, rank);
+            let path = topology.tree().route(source, destination, topology.hash(order.request, rank), &self.links);
+            transport.wait(&self.links, path.links(), latency, topology.share(order.bytes, rank))
+        };
+        (0..topology.cluster().flows()).map(of_rank).max().unwrap_or_default()
     }
 
     /// The transfer that enters next, and when; the one that began first of those at once.

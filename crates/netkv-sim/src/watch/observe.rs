@@ -48,7 +48,7 @@ pub struct TransferRecord {
     pub request: RequestId,
     /// When the decode instance had memory for it, and its set-up began.
     pub start: SimTime,
-    /// Set-up and latency: its first byte takes bandwidth only after that.
+    /// Set-up and latency: its first byte takes bandwidth only after that, and with a calibrated transport after a wait more.
     pub setup: SimDuration,
     /// When its last byte was there.
     pub end: SimTime,

@@ -5,8 +5,8 @@
 pub mod random;
 
 use netkv_fabric::{
-    BackgroundConfig, FabricConfig, FabricShape, FlowBackground, ModulatedBackground, RouteChoice, SizeTable, Uplinks,
-    Wiring,
+    BackgroundConfig, FabricConfig, FabricShape, FlowBackground, ModulatedBackground, RouteChoice, SizeTable,
+    Transport, Uplinks, Wiring,
 };
 use netkv_policy::{
     AibrixConfig, Dep9118Config, DynamoConfig, FlowConfig, GuardedWeights, JointConfig, LlmdConfig, LoadMeasure,
@@ -138,6 +138,7 @@ pub fn scenario(workload: Workload) -> Scenario {
             cores: 2,
             route: RouteChoice::Ecmp,
             latency: [SimDuration::ZERO; 4],
+            transport: Transport::Fluid,
         },
         degraded: Vec::new(),
         background: BackgroundConfig::None,
