@@ -47,7 +47,8 @@ impl Present<'_> {
         self.prefill.check_empty();
         self.decode.check_empty();
         self.network.check_empty();
-        let last_arrival = self.requests.last_arrival();
+        // In a loop that waits for answers the load is whole until then.
+        let last_arrival = self.scenario.last_arrival().unwrap_or_else(|| self.requests.last_counted());
         let (link_utilisation_ratio, background_ratio) = self.network.mean_use(self.now);
         RunTotals {
             gpus: self.scenario.fabric.shape.gpus(),

@@ -206,8 +206,8 @@ pub(crate) struct Requests {
     /// Number of the first one.
     first: usize,
     states: VecDeque<RequestState>,
-    /// When the last of all has arrived.
-    last_arrival: SimTime,
+    /// When the last one that counts has arrived.
+    last_counted: SimTime,
     /// Memory for prefixes, of requests that have left.
     spare: Vec<Vec<BlockId>>,
 }
@@ -215,7 +215,7 @@ pub(crate) struct Requests {
 impl Requests {
     /// A request arrives; `blocks` are those of its prompt.
     pub(crate) fn push(&mut self, own: Request, blocks: &[BlockId], counts: bool) -> RequestId {
-        self.last_arrival = own.arrival;
+        self.last_counted = if counts { own.arrival } else { self.last_counted };
         let mut prefix = self.spare.pop().unwrap_or_default();
         prefix.clear();
         prefix.extend_from_slice(&blocks[..(own.input_tokens / BLOCK_TOKENS) as usize]);
@@ -240,9 +240,9 @@ impl Requests {
         RequestId::from_index(self.first + self.states.len() - 1)
     }
 
-    /// When the last one has arrived; time 0 if none has.
-    pub(crate) const fn last_arrival(&self) -> SimTime {
-        self.last_arrival
+    /// When the last one that counts has arrived; time 0 if none has.
+    pub(crate) const fn last_counted(&self) -> SimTime {
+        self.last_counted
     }
 
     /// Every request in the window.

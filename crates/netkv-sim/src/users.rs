@@ -39,7 +39,8 @@ pub(crate) struct Users<'a> {
     /// The first session that has not been given a time to begin.
     next: usize,
     n_begun: usize,
-    /// No session is left for somebody whose own has ended.
+    /// The load is no longer whole: no session is left for somebody whose own has ended; or, where each begins by itself,
+    /// none is to begin.
     is_ebbing: bool,
     totals: LoopTotals,
 }
@@ -132,7 +133,7 @@ impl<'a> Users<'a> {
             self.next += 1;
             self.think(self.next - 1, now);
         } else {
-            self.is_ebbing = true;
+            self.is_ebbing |= !self.source.begins_by_itself();
         }
     }
 

@@ -111,6 +111,18 @@ fn what_counts_is_what_arrives_while_the_load_is_whole() {
     assert_eq!(counted, [true, true, true, true, true, true, false]);
 }
 
+/// Where sessions begin by themselves, one that ends is replaced by none: what counts arrives until the last has begun.
+#[test]
+fn what_counts_of_a_partly_open_loop_arrives_as_long_as_sessions_begin() {
+    let of = |n: usize| vec![turn(millis(9), n..n + 1), turn(millis(1000), n + 1..n + 2)];
+    let starts = [0, 5_000, 9_000].map(|ms| SimTime::ZERO + millis(ms));
+    let scenario = by_hand(&[(100, 1); 6], [0, 2, 4].map(of).to_vec(), starts.to_vec());
+    let output = run_checked(&scenario);
+    let counted: Vec<bool> = output.requests.iter().map(|one| one.counted).collect();
+    assert_eq!(counted, [true, true, true, true, true, false]);
+    assert_eq!((output.totals.turns.sessions, output.totals.turns.turns, output.totals.turns.thinks), (3, 5, 2));
+}
+
 #[test]
 fn who_is_refused_thinks_and_goes_on() {
     let turns = vec![turn(millis(1), 0..2), turn(millis(300), 2..3)];
