@@ -59,8 +59,14 @@ fn a_loop_and_a_load_that_do_not_go_together_are_refused() {
         "workload.load = \"prefill_utilisation\" is a rate, and with workload.loop = \"closed\" requests come as fast as they are \
          answered; allowed with it: \"sessions\"",
     );
-    check("[workload]\nload = 'sessions'\n", "workload.load = \"sessions\" is a number at once, and with workload.loop = \"open\"");
-    check("[workload]\nagent_ratio = 0.5\n", "workload.agent_ratio is of sessions, and workload.loop = \"open\" has none");
+    check(
+        "[workload]\nload = 'sessions'\n",
+        "workload.load = \"sessions\" is a number at once, and with workload.loop = \"open\"",
+    );
+    check(
+        "[workload]\nagent_ratio = 0.5\n",
+        "workload.agent_ratio is of sessions, and workload.loop = \"open\" has none",
+    );
     check(&format!("{CLOSED}fan_out_ratio = 0.5\n"), "with workload.agent_ratio = 0 there are none");
     check(&format!("{CLOSED}sessions = 1000000\n"), "workload.sessions = 1000000 at once are more than the");
     check(&format!("{CLOSED}trace = 'endless:conversation:1'\n"), "requests without end are never all there");

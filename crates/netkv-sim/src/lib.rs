@@ -23,8 +23,8 @@ mod watch;
 pub use explain::{Explanation, Outcome, Unexplained, explain};
 pub use gpu::{Grant, Holding, KvMemory, PrefixCache, PrefixMatch, Slot, tbt_histogram};
 pub use measure::{
-    LoopTotals, METRICS, Metric, OutputDigest, RankingCounts, RequestRecord, RunEnd, RunOutput, RunTotals, Tally, TtftParts, Value,
-    metric_index, metrics,
+    LoopTotals, METRICS, Metric, OutputDigest, RankingCounts, RequestRecord, RunEnd, RunOutput, RunTotals, Tally,
+    TtftParts, Value, metric_index, metrics,
 };
 pub use network::FlowRecord;
 pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};

@@ -5,7 +5,9 @@ mod common;
 use common::random::{in_sessions, random_local, random_scenario};
 use common::{millis, scenario};
 use netkv_policy::PolicyConfig;
-use netkv_sim::{LoopTotals, METRICS, RequestRecord, Scenario, Value, metric_index, metrics, run, run_checked, run_with};
+use netkv_sim::{
+    LoopTotals, METRICS, RequestRecord, Scenario, Value, metric_index, metrics, run, run_checked, run_with,
+};
 use netkv_sim::{Placement, RunOutput};
 use netkv_units::{BlockId, RequestId, SimDuration, SimTime, Stream};
 use netkv_workload::{SessionWorkload, Turn, Workload};
@@ -199,7 +201,8 @@ fn both_loops_agree_to_the_nanosecond_where_think_times_are_huge() {
         }
     }
     let workload = Workload::from_parts(parts);
-    let turns = |session| (0..n_turns).map(move |n| (session + n_sessions * n) as usize).map(|at| turn(think, at..at + 1));
+    let turns =
+        |session| (0..n_turns).map(move |n| (session + n_sessions * n) as usize).map(|at| turn(think, at..at + 1));
     let sessions = (0..n_sessions).map(|session| turns(session).collect()).collect();
     let mut open = scenario(workload.clone());
     open.policy = PolicyConfig::NetKvGuarded(common::WEIGHTS);
@@ -214,7 +217,8 @@ fn both_loops_agree_to_the_nanosecond_where_think_times_are_huge() {
         let shift = closed.arrival.since(open.arrival);
         assert_eq!(closed.finish, open.finish + shift);
         let moved = open.transfer_start.map(|start| start + shift);
-        let same = RequestRecord { arrival: closed.arrival, finish: closed.finish, transfer_start: moved, ..open.clone() };
+        let same =
+            RequestRecord { arrival: closed.arrival, finish: closed.finish, transfer_start: moved, ..open.clone() };
         assert_eq!(RequestRecord { counted: true, ..closed.clone() }, same, "request {position}");
     }
 }

@@ -146,7 +146,8 @@ fn bailian_names_chats_of_which_one_goes_on_with_another() {
             "{{\"chat_id\": {id}, \"parent_chat_id\": {parent}, \"timestamp\": {id}, \"input_length\": 4, \"output_length\": 1}}\n"
         )
     };
-    let file: String = [(1, 77), (2, -1), (3, 77), (4, 1), (5, 3), (6, 2)].map(|(id, parent)| line(id, parent)).concat();
+    let file: String =
+        [(1, 77), (2, -1), (3, 77), (4, 1), (5, 3), (6, 2)].map(|(id, parent)| line(id, parent)).concat();
     let read = detected(&file);
     assert_eq!(read.trace.chats(), Some(&[0, 1, 0, 0, 0, 1][..]));
     assert_eq!(detected(&file.replace("\"chat_id\"", "\"other\"")).trace.chats(), None);
@@ -156,7 +157,8 @@ fn bailian_names_chats_of_which_one_goes_on_with_another() {
 /// Without ids they were taken for Mooncake's, whose stamps are in ms.
 #[test]
 fn bailian_without_ids_is_in_seconds_all_the_same() {
-    let file: String = BAILIAN.lines().map(|line| format!("{}}}\n", line.split(", \"hash_ids\"").next().unwrap())).collect();
+    let file: String =
+        BAILIAN.lines().map(|line| format!("{}}}\n", line.split(", \"hash_ids\"").next().unwrap())).collect();
     check(&file, "bailian_lengths", &[(61_114, 40, 132), (61_200, 50, 5), (70_000, 32, 6)]);
     assert!(!detected(&file).trace.has_prefixes());
 }

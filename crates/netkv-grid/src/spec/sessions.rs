@@ -10,7 +10,8 @@ const MAX_FAN_OUT: u32 = 1 << 10;
 
 /// The loop, with the parameters of every kind: they are checked, used or not. None for an open loop.
 pub(super) fn read_sessions(reader: &mut Reader<'_>) -> Option<Option<SessionSpec>> {
-    let kind = reader.choice("workload.loop", &[("open", "open"), ("closed", "closed"), ("partly_open", "partly_open")]);
+    let kind =
+        reader.choice("workload.loop", &[("open", "open"), ("closed", "closed"), ("partly_open", "partly_open")]);
     let users = reader.count("workload.sessions", 1, u32::MAX);
     let turns = reader.choice("workload.turns", &[("trace", Turns::Trace), ("single", Turns::Single)]);
     let think = read_think(reader);

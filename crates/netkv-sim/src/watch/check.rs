@@ -106,7 +106,10 @@ impl<'a> Check<'a> {
         let found: BTreeSet<_> = late.iter().chain(&self.queued).chain(&self.computed).copied().collect();
         assert_eq!(found, unended, "whoever has not ended is somewhere");
         let twice = late.iter().filter(|request| self.queued.contains(request) || self.computed.contains(request));
-        assert!(twice.count() == 0 || self.present.scenario.overlaps(), "only overlapping transfers leave during prefill");
+        assert!(
+            twice.count() == 0 || self.present.scenario.overlaps(),
+            "only overlapping transfers leave during prefill"
+        );
     }
 
     /// What an instance was given, and the tokens of its members.

@@ -48,8 +48,7 @@ impl<'a> Thinker<'a> {
             Think::Lognormal { mean_s, variation } => {
                 let variance = libm::log(1.0 + variation * variation);
                 // Box and Muller's normal variate.
-                let normal =
-                    (-2.0 * libm::log(1.0 - one)).sqrt() * libm::cos(std::f64::consts::TAU * other);
+                let normal = (-2.0 * libm::log(1.0 - one)).sqrt() * libm::cos(std::f64::consts::TAU * other);
                 mean_s * libm::exp(variance.sqrt() * normal - variance / 2.0)
             }
         };
