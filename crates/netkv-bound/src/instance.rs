@@ -49,6 +49,8 @@ pub enum Unbounded {
     Overlap,
     /// Decode instances compute prompts themselves.
     LocalPrefill,
+    /// Requests wait for answers.
+    Sessions,
     /// Prefill memory could run short, so that prompts are computed when transfers let them: `Freedom::Decode` is not apart
     /// from what prefill does.
     PrefillMemory,
@@ -61,6 +63,7 @@ impl fmt::Display for Unbounded {
             Self::FirstTokenFromPrefill => "transfer.first_token is \"prefill\": TTFT does not wait for the transfer",
             Self::Overlap => "transfer.overlap is \"layerwise\": transfers begin before prefill ends",
             Self::LocalPrefill => "local_prefill.rule is not \"never\": some prompts are not moved at all",
+            Self::Sessions => "workload.loop is not \"open\": when requests arrive follows from the choices",
             Self::PrefillMemory => "prefill memory could run short: fewer requests are needed",
         })
     }
@@ -120,6 +123,9 @@ impl<'a> Instance<'a> {
         }
         if scenario.local_prefill.rule != LocalRule::Never {
             return Err(Unbounded::LocalPrefill);
+        }
+        if scenario.workload.sessions().is_some() {
+            return Err(Unbounded::Sessions);
         }
         let plain = Scenario { policy: PolicyConfig::RoundRobin, ..scenario.clone() };
         let reference = run(&plain);

@@ -11,6 +11,7 @@ mod local_prefill;
 mod network;
 mod policy;
 mod seconds;
+mod sessions;
 mod workload;
 
 #[cfg(test)]
@@ -32,7 +33,7 @@ use netkv_sim::{
     TelemetryConfig, TransferConfig, TransferGranularity,
 };
 use netkv_units::SimDuration;
-use netkv_workload::RequestSource;
+use netkv_workload::{Begin, RequestSource};
 use seconds::SECONDS;
 use std::sync::Arc;
 
@@ -75,9 +76,13 @@ enum Warmup {
 impl CellSpec {
     /// The scenario of this point with a seed and the requests of its recipe for that seed.
     pub(crate) fn scenario(&self, seed: u64, workload: Arc<dyn RequestSource>) -> Scenario {
-        let warmup = match self.warmup {
-            Warmup::Time(time) => time,
-            Warmup::Share(ratio) => SimDuration::from_secs_f64(workload.span().as_secs_f64() * ratio),
+        // Where requests wait for answers, nobody knows yet how long they will come for: the share is of their number.
+        let (warmup, warmup_requests) = match self.warmup {
+            Warmup::Time(time) => (time, 0),
+            Warmup::Share(ratio) if workload.sessions().is_some() => {
+                (SimDuration::ZERO, (workload.len() as f64 * ratio) as usize)
+            }
+            Warmup::Share(ratio) => (SimDuration::from_secs_f64(workload.span().as_secs_f64() * ratio), 0),
         };
         Scenario {
             seed,
@@ -101,13 +106,18 @@ impl CellSpec {
             first_token: self.first_token,
             slo: self.slo,
             policy: self.policy,
-            measure: MeasureConfig { warmup, rankings: self.rankings },
+            measure: MeasureConfig { warmup, warmup_requests, rankings: self.rankings },
         }
     }
 
     /// The decode policy.
     pub const fn policy(&self) -> &PolicyConfig {
         &self.policy
+    }
+
+    /// Whether a number of sessions is at once, and requests come as fast as they are answered.
+    pub fn is_closed(&self) -> bool {
+        self.recipe.sessions().is_some_and(|sessions| matches!(sessions.begin, Begin::Users(_)))
     }
 
     /// What its requests are made from.
@@ -189,7 +199,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &Library) -> Option<CellSpec>
     let kv = engine::read_kv(reader, profile.as_deref(), cluster.as_ref());
     let prefill = engine::read_prefill(reader, kv.as_ref());
     let decode = engine::read_decode(reader, kv.as_ref());
-    let local_prefill = local_prefill::read_local_prefill(reader, prefill.as_ref());
+    let local_prefill = local_prefill::read_local_prefill(reader, prefill.as_ref(), kv.as_ref());
     let transfer = engine::read_transfer(reader, profile.as_deref());
     let scheduler = engine::read_scheduler(reader);
     let selection = engine::read_selection(reader, transfer.as_ref());

@@ -44,3 +44,16 @@ fn what_has_no_queue_is_not_deflected_from() {
     assert!(text.contains(expect), "{text}");
     assert!(load("[prefill]\nengine = 'delay'\n[local_prefill]\nrule = 'session'\n").is_ok());
 }
+
+/// Both rules did nothing then, and nobody was told.
+#[test]
+fn rules_that_look_at_caches_need_them() {
+    for rule in ["short", "session"] {
+        let refused = load(&format!("[kv]\nprefix_caching = false\n[local_prefill]\nrule = '{rule}'\n"));
+        let text = refused.expect_err("nothing is cached").to_string();
+        let expect =
+            format!("local_prefill.rule = \"{rule}\" keeps prompts of which a decode instance holds a part, and with");
+        assert!(text.contains(&expect), "{text}");
+    }
+    assert!(load("[kv]\nprefix_caching = false\n[local_prefill]\nrule = 'deflect'\n").is_ok());
+}

@@ -15,14 +15,16 @@ mod requests;
 mod run;
 mod scenario;
 mod scheduler;
+mod scratch;
 mod simulation;
+mod users;
 mod watch;
 
 pub use explain::{Explanation, Outcome, Unexplained, explain};
 pub use gpu::{Grant, Holding, KvMemory, PrefixCache, PrefixMatch, Slot, tbt_histogram};
 pub use measure::{
-    METRICS, Metric, OutputDigest, RankingCounts, RequestRecord, RunEnd, RunOutput, RunTotals, Tally, TtftParts, Value,
-    metric_index, metrics,
+    LoopTotals, METRICS, Metric, OutputDigest, RankingCounts, RequestRecord, RunEnd, RunOutput, RunTotals, Tally,
+    TtftParts, Value, metric_index, metrics,
 };
 pub use network::FlowRecord;
 pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};

@@ -4,10 +4,12 @@ mod metrics;
 mod promise;
 mod record;
 mod tally;
+mod turns;
 mod value;
 
 pub use metrics::{METRICS, Metric, metric_index, metrics};
-pub(crate) use promise::{is_counted, ttft_limit};
+pub(crate) use promise::{Counting, ttft_limit};
 pub use record::{OutputDigest, RankingCounts, RequestRecord, RunEnd, RunOutput, RunTotals, TtftParts};
 pub use tally::Tally;
+pub use turns::LoopTotals;
 pub use value::Value;

@@ -23,6 +23,21 @@ pub(crate) struct Present<'a> {
     pub network: &'a Network,
 }
 
+/// The rooms of a simulation as they are now, for a scheduler that is borrowed apart from it.
+macro_rules! present {
+    ($simulation:ident) => {
+        $crate::present::Present {
+            scenario: $simulation.scenario,
+            now: $simulation.now,
+            requests: &$simulation.requests,
+            prefill: &$simulation.prefill,
+            decode: &$simulation.decode,
+            network: &$simulation.network,
+        }
+    };
+}
+pub(crate) use present;
+
 impl Present<'_> {
     /// The totals of a run that is done, what was counted on the way given.
     ///
@@ -32,7 +47,8 @@ impl Present<'_> {
         self.prefill.check_empty();
         self.decode.check_empty();
         self.network.check_empty();
-        let last_arrival = self.scenario.workload.last_arrival();
+        // In a loop that waits for answers the load is whole until then.
+        let last_arrival = self.scenario.last_arrival().unwrap_or_else(|| self.requests.last_counted());
         let (link_utilisation_ratio, background_ratio) = self.network.mean_use(self.now);
         RunTotals {
             gpus: self.scenario.fabric.shape.gpus(),

@@ -5,7 +5,7 @@
 //! has arrived; what ends inside waits for those before it, so that records leave in order of their numbers.
 
 use crate::gpu::{Grant, Member, Prompt};
-use crate::measure::{RequestRecord, TtftParts, is_counted, ttft_limit};
+use crate::measure::{RequestRecord, TtftParts, ttft_limit};
 use crate::network::{Order, Topology, TransferId};
 use crate::scenario::{FirstToken, Scenario};
 use netkv_units::{BlockId, RequestId, SimTime};
@@ -17,6 +17,8 @@ use std::ops::Index;
 #[derive(Clone, Debug)]
 pub(crate) struct RequestState {
     own: Request,
+    /// Whether it counts in the metrics.
+    counts: bool,
     /// The whole blocks of its prompt: those that prefix caches may keep.
     prefix: Vec<BlockId>,
     /// Positions of its instances in their pools.
@@ -51,6 +53,11 @@ impl RequestState {
     /// What it asks for.
     pub(crate) const fn own(&self) -> &Request {
         &self.own
+    }
+
+    /// Whether it counts in the metrics.
+    pub(crate) const fn counts(&self) -> bool {
+        self.counts
     }
 
     /// Its prompt.
@@ -112,15 +119,13 @@ impl RequestState {
             FirstToken::Decode => (0, None),
             FirstToken::Prefill => (1, Some(self.prefill_end)),
         };
-        let counted = is_counted(scenario, self.own.arrival);
-        Member::new(request, self.own.input_tokens, self.own.output_tokens - made, first, counted)
+        Member::new(request, self.own.input_tokens, self.own.output_tokens - made, first, self.counts)
     }
 
     /// The same of one whose prompt is computed there, once it is: its last chunk makes the first token, whichever side
     /// does so elsewhere. None if it is computed elsewhere.
-    pub(crate) fn local_member(&self, request: RequestId, scenario: &Scenario) -> Option<Member> {
-        let counted = is_counted(scenario, self.own.arrival);
-        let member = Member::new(request, self.own.input_tokens, self.own.output_tokens - 1, None, counted);
+    pub(crate) fn local_member(&self, request: RequestId) -> Option<Member> {
+        let member = Member::new(request, self.own.input_tokens, self.own.output_tokens - 1, None, self.counts);
         self.is_local.then_some(member)
     }
 
@@ -190,7 +195,7 @@ impl RequestState {
             ttft_limit,
             preemptions: self.preemptions,
             slo_attained: ttft <= ttft_limit && tbt_attained,
-            counted: is_counted(scenario, own.arrival),
+            counted: self.counts,
         }
     }
 }
@@ -201,18 +206,22 @@ pub(crate) struct Requests {
     /// Number of the first one.
     first: usize,
     states: VecDeque<RequestState>,
+    /// When the last one that counts has arrived.
+    last_counted: SimTime,
     /// Memory for prefixes, of requests that have left.
     spare: Vec<Vec<BlockId>>,
 }
 
 impl Requests {
     /// A request arrives; `blocks` are those of its prompt.
-    pub(crate) fn push(&mut self, own: Request, blocks: &[BlockId]) -> RequestId {
+    pub(crate) fn push(&mut self, own: Request, blocks: &[BlockId], counts: bool) -> RequestId {
+        self.last_counted = if counts { own.arrival } else { self.last_counted };
         let mut prefix = self.spare.pop().unwrap_or_default();
         prefix.clear();
         prefix.extend_from_slice(&blocks[..(own.input_tokens / BLOCK_TOKENS) as usize]);
         self.states.push_back(RequestState {
             own,
+            counts,
             prefix,
             prefill: 0,
             decode: None,
@@ -229,6 +238,11 @@ impl Requests {
             end: End::None,
         });
         RequestId::from_index(self.first + self.states.len() - 1)
+    }
+
+    /// When the last one that counts has arrived; time 0 if none has.
+    pub(crate) const fn last_counted(&self) -> SimTime {
+        self.last_counted
     }
 
     /// Every request in the window.

@@ -95,6 +95,9 @@ pub fn run_checked(scenario: &Scenario) -> RunOutput {
         });
         let present = simulation.present();
         check(present, retired, simulation.next_time() != Some(present.now));
+        if let Some(users) = simulation.arrivals().users() {
+            users.check(present.requests.unended().count());
+        }
     }
     simulation.into_end().with_requests(requests)
 }

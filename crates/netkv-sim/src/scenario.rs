@@ -4,7 +4,7 @@
 use crate::profile::GpuProfile;
 use netkv_fabric::{BackgroundConfig, Degradation, FabricConfig};
 use netkv_policy::PolicyConfig;
-use netkv_units::SimDuration;
+use netkv_units::{SimDuration, SimTime};
 use netkv_workload::{Request, RequestSource};
 use std::sync::Arc;
 
@@ -61,6 +61,16 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// When the last request arrives, if that is known before the run: in a loop that waits for answers it is not.
+    pub(crate) fn last_arrival(&self) -> Option<SimTime> {
+        self.workload.sessions().is_none().then(|| self.workload.last_arrival())
+    }
+
+    /// Whether transfers go on beside prefill.
+    pub(crate) const fn overlaps(&self) -> bool {
+        self.transfer.overlap.is_beside_prefill()
+    }
+
     /// Whether prompt and output of a request fit the memory of an instance.
     pub(crate) fn can_ever_fit(&self, own: &Request) -> bool {
         let blocks = |tokens: u64| tokens.div_ceil(u64::from(self.kv.block_tokens));
@@ -401,6 +411,8 @@ pub enum TtftLimit {
 pub struct MeasureConfig {
     /// Requests that arrive earlier warm the caches and are left out of every metric.
     pub warmup: SimDuration,
+    /// So do the first so many requests.
+    pub warmup_requests: usize,
     /// Whether each decision is compared with what it would be if the oracle showed the present. No request's outcome
     /// depends on it.
     pub rankings: bool,

@@ -17,7 +17,7 @@ pub use lookahead::Foreseen;
 pub(crate) use question::Question;
 pub use question::{Considered, Decision};
 
-use crate::measure::{RankingCounts, is_counted};
+use crate::measure::RankingCounts;
 use crate::network::Order;
 use crate::present::Present;
 use crate::scenario::{OracleGranularity, Scenario, SelectionMoment};
@@ -248,8 +248,7 @@ impl Scheduler {
         };
         let chosen = policy.place(&view, candidates, &oracle);
         if let Some(rankings) = &mut self.rankings {
-            let counts = is_counted(present.scenario, present.requests[request].own().arrival);
-            rankings.compare(&view, candidates, &oracle, chosen, counts);
+            rankings.compare(&view, candidates, &oracle, chosen, present.requests[request].counts());
         }
         assert!(chosen.is_none_or(|at| at < candidates.len()), "the policy chose {chosen:?} of {}", candidates.len());
         (chosen, reasons)

@@ -5,13 +5,14 @@
 
 use crate::arrivals::Arrivals;
 use crate::event::{Event, EventQueue};
-use crate::gpu::{Admitted, DecodePool, Grant, Member, PrefillPool, StretchEnd};
-use crate::measure::{RequestRecord, RunEnd, RunTotals, is_counted};
+use crate::gpu::{DecodePool, Grant, Member, PrefillPool};
+use crate::measure::{RequestRecord, RunEnd, RunTotals};
 use crate::network::{Network, TransferId};
-use crate::present::{Present, progress};
+use crate::present::{Present, present, progress};
 use crate::requests::Requests;
 use crate::scenario::{LocalRule, PrefillMode, Scenario, SelectionMoment};
 use crate::scheduler::{Scheduler, keeps};
+use crate::scratch::Scratch;
 use netkv_units::{RequestId, SimTime};
 
 /// A run in progress.
@@ -29,30 +30,6 @@ pub(crate) struct Simulation<'a> {
     /// Requests that have not left the window.
     n_left: usize,
     scratch: Scratch,
-}
-
-/// Everything as it is, for a scheduler that is borrowed apart from it.
-macro_rules! present {
-    ($simulation:ident) => {
-        Present {
-            scenario: $simulation.scenario,
-            now: $simulation.now,
-            requests: &$simulation.requests,
-            prefill: &$simulation.prefill,
-            decode: &$simulation.decode,
-            network: &$simulation.network,
-        }
-    };
-}
-
-/// Memory that handlers use again and again.
-#[derive(Default)]
-struct Scratch {
-    computed: Vec<RequestId>,
-    begun: Vec<(RequestId, Grant)>,
-    admitted: Admitted,
-    arrived: Vec<TransferId>,
-    stretch_end: StretchEnd,
 }
 
 impl<'a> Simulation<'a> {
@@ -86,8 +63,15 @@ impl<'a> Simulation<'a> {
         self.push(self.network.next_sample(self.now), Event::Telemetry);
         self.push(self.scheduler.next_poll(self.now), Event::Poll);
         self.push(self.scheduler.next_gossip(self.now), Event::Gossip);
-        self.push(self.arrivals.next_arrival(), Event::Arrival);
+        self.push_arrivals();
         self.settle_network();
+    }
+
+    /// Puts the arrivals into the queue that are known by now.
+    fn push_arrivals(&mut self) {
+        while let Some(time) = self.arrivals.tell() {
+            self.queue.push(time, Event::Arrival);
+        }
     }
 
     fn push(&mut self, time: Option<SimTime>, event: Event) {
@@ -109,6 +93,11 @@ impl<'a> Simulation<'a> {
     /// Everything as it is.
     pub(crate) const fn present(&self) -> Present<'_> {
         present!(self)
+    }
+
+    /// What is to come.
+    pub(crate) const fn arrivals(&self) -> &Arrivals<'a> {
+        &self.arrivals
     }
 
     /// What decides: to be asked about a decision, or to be given another policy before the first event.
@@ -179,8 +168,8 @@ impl<'a> Simulation<'a> {
 
     /// The next request of the workload arrives.
     fn arrive(&mut self) {
-        let request = self.arrivals.take(|own, blocks| self.requests.push(own, blocks));
-        self.push(self.arrivals.next_arrival(), Event::Arrival);
+        let request = self.arrivals.take(|own, blocks, counts| self.requests.push(own, blocks, counts));
+        self.push_arrivals();
         if self.scenario.can_ever_fit(self.requests[request].own()) {
             match self.choose_local(request) {
                 Some(decode) => self.keep_local(request, decode),
@@ -188,7 +177,7 @@ impl<'a> Simulation<'a> {
             }
         } else {
             self.totals.rejected += 1;
-            self.requests.refuse(request);
+            self.turn_away(request);
         }
     }
 
@@ -309,7 +298,7 @@ impl<'a> Simulation<'a> {
 
     /// Sends off what need not wait for the end of a batch that has begun, and holds what is on its way to it.
     fn send_early(&mut self, prefill: usize, begun: &[(RequestId, Grant)]) {
-        let overlaps = self.overlaps();
+        let overlaps = self.scenario.overlaps();
         let chooses = self.scheduler.selects_at(SelectionMoment::PrefillStart);
         for &(request, _) in begun {
             if self.scenario.selection != SelectionMoment::PrefillDone && self.needs_decode(request) {
@@ -330,11 +319,6 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// Whether transfers go on beside prefill.
-    const fn overlaps(&self) -> bool {
-        self.scenario.transfer.overlap.is_beside_prefill()
-    }
-
     /// A prompt that was computed without regard to others is done.
     fn end_alone(&mut self, request: RequestId) {
         self.prefill.finish_alone(self.requests[request].prefill(), request);
@@ -351,7 +335,7 @@ impl<'a> Simulation<'a> {
             member.first_iteration = Some(self.now);
             self.release_prefill(request);
             self.finish_request(&member);
-        } else if self.overlaps() {
+        } else if self.scenario.overlaps() {
             if let Some(transfer) = state.transfer()
                 && self.network.release(self.now, transfer)
             {
@@ -369,8 +353,19 @@ impl<'a> Simulation<'a> {
     fn refuse(&mut self, request: RequestId) {
         self.release_prefill(request);
         self.totals.refused += 1;
-        self.totals.refused_counted += u64::from(is_counted(self.scenario, self.requests[request].own().arrival));
+        self.totals.refused_counted += u64::from(self.requests[request].counts());
+        self.turn_away(request);
+    }
+
+    fn turn_away(&mut self, request: RequestId) {
         self.requests.refuse(request);
+        self.answer(request);
+    }
+
+    /// A request has ended: whoever waited for it goes on.
+    fn answer(&mut self, request: RequestId) {
+        self.arrivals.end(request, self.now);
+        self.push_arrivals();
     }
 
     /// Gives back the memory that a request held where it was prefilled.
@@ -384,7 +379,7 @@ impl<'a> Simulation<'a> {
     /// A request waits for memory on its decode instance from now on, and is moved, or computed there, when it has it.
     fn hand_over(&mut self, request: RequestId) {
         let state = &self.requests[request];
-        let (decode, to_compute) = (state.assigned(), state.local_member(request, self.scenario));
+        let (decode, to_compute) = (state.assigned(), state.local_member(request));
         self.decode.hand_over(self.now, decode, (request, state.own().input_tokens), to_compute);
         self.admit_waiting(decode);
         self.wake_decode(decode);
@@ -414,7 +409,7 @@ impl<'a> Simulation<'a> {
     fn enter_transfer(&mut self, transfer: TransferId) {
         let request = self.network.traffic().order(transfer).request;
         let state = &self.requests[request];
-        let computing = (self.overlaps() && !state.is_computed()).then(|| {
+        let computing = (self.scenario.overlaps() && !state.is_computed()).then(|| {
             let running = self.prefill.running(state.prefill(), request);
             progress(&self.prefill, state.prefill(), &running)
         });
@@ -486,12 +481,13 @@ impl<'a> Simulation<'a> {
             self.decode.finish(decode, in_blocks);
             self.scheduler.finished(member.request, decode, in_blocks, self.now);
         }
+        self.answer(member.request);
     }
 
     /// What the run leaves, once it is done. Nothing of any request is left anywhere then.
     pub(crate) fn into_end(self) -> RunEnd {
         let totals = self.present().totals(self.totals.clone());
-        let totals = RunTotals { rankings: self.scheduler.into_counts(), ..totals };
+        let totals = RunTotals { rankings: self.scheduler.into_counts(), turns: self.arrivals.totals(), ..totals };
         RunEnd { tbt_histogram: self.decode.into_gaps(), totals }
     }
 }

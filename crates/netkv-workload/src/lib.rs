@@ -11,10 +11,12 @@ mod formats;
 mod inspect;
 mod kv_size;
 mod prefix;
+mod sessions;
 mod shape;
 mod source;
 mod synthetic;
 mod trace;
+mod turns;
 mod workload;
 
 pub use formats::{CLOCKS, Clock, Columns, FORMATS, Format, Layout, ReadTrace, Reading, Zero, read_trace};
@@ -23,8 +25,10 @@ pub use inspect::{
     TraceStatistics,
 };
 pub use kv_size::KvLayout;
+pub use sessions::{Agents, Begin, SessionSpec, SessionSurvey, Think, Told, Turns, survey};
 pub use shape::{Arrivals, Context, InputRange, Lengths, Prefixes, WorkloadSpec};
 pub use source::{RequestSource, RequestStream};
 pub use synthetic::{EndlessConversations, SyntheticKind, generate, generate_scaled};
 pub use trace::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS, Trace, TraceError, TraceErrors, TraceRow};
+pub use turns::{SessionWorkload, Turn};
 pub use workload::{Request, Workload};

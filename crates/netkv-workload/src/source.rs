@@ -1,6 +1,7 @@
 //! Requests one after the other, so that a run need not hold all of them: what the simulation draws from.
 
 use crate::trace::n_blocks_of;
+use crate::turns::SessionWorkload;
 use crate::workload::{Request, Workload};
 use netkv_units::{BlockId, RequestId, SimDuration, SimTime};
 use std::fmt::Debug;
@@ -15,7 +16,7 @@ pub trait RequestSource: Debug + Send + Sync {
         self.len() == 0
     }
 
-    /// When the last one arrives; time 0 if there is none.
+    /// When the last one arrives in an open loop; time 0 if there is none.
     fn last_arrival(&self) -> SimTime;
 
     /// How long requests arrive for; their mean rate is their number over this.
@@ -23,6 +24,12 @@ pub trait RequestSource: Debug + Send + Sync {
 
     /// All of them, from the first on.
     fn draw(&self) -> Box<dyn RequestStream + '_>;
+
+    /// Their sessions, if they wait for answers: then each request of the drawing arrives once, but when and in which
+    /// order follows from the answers.
+    fn sessions(&self) -> Option<&SessionWorkload> {
+        None
+    }
 }
 
 /// Requests in order of arrival.
@@ -46,6 +53,28 @@ impl RequestSource for Workload {
 
     fn draw(&self) -> Box<dyn RequestStream + '_> {
         Box::new(Listed { workload: self, next: 0 })
+    }
+}
+
+impl RequestSource for SessionWorkload {
+    fn len(&self) -> usize {
+        self.workload().len()
+    }
+
+    fn last_arrival(&self) -> SimTime {
+        RequestSource::last_arrival(self.workload())
+    }
+
+    fn span(&self) -> SimDuration {
+        self.workload().span()
+    }
+
+    fn draw(&self) -> Box<dyn RequestStream + '_> {
+        self.workload().draw()
+    }
+
+    fn sessions(&self) -> Option<&SessionWorkload> {
+        Some(self)
     }
 }
 

@@ -138,6 +138,48 @@ fn bailian_has_blocks_of_sixteen_tokens_chained_here() {
 }
 
 #[test]
+fn bailian_names_chats_of_which_one_goes_on_with_another() {
+    assert_eq!(detected(BAILIAN).trace.chats(), Some(&[0, 0, 1][..]));
+    // Two answers to what is not in the file, and one to each of them.
+    let line = |id: i32, parent: i32| {
+        format!(
+            "{{\"chat_id\": {id}, \"parent_chat_id\": {parent}, \"timestamp\": {id}, \"input_length\": 4, \"output_length\": 1}}\n"
+        )
+    };
+    let file: String =
+        [(1, 77), (2, -1), (3, 77), (4, 1), (5, 3), (6, 2)].map(|(id, parent)| line(id, parent)).concat();
+    let read = detected(&file);
+    assert_eq!(read.trace.chats(), Some(&[0, 1, 0, 0, 0, 1][..]));
+    assert_eq!(detected(&file.replace("\"chat_id\"", "\"other\"")).trace.chats(), None);
+    assert!(errors_of(&file.replace("\"chat_id\": 3", "\"chat_id\": \"x\"")).contains("line 3"), "no number");
+}
+
+/// Without ids they were taken for Mooncake's, whose stamps are in ms.
+#[test]
+fn bailian_without_ids_is_in_seconds_all_the_same() {
+    let file: String =
+        BAILIAN.lines().map(|line| format!("{}}}\n", line.split(", \"hash_ids\"").next().unwrap())).collect();
+    check(&file, "bailian_lengths", &[(61_114, 40, 132), (61_200, 50, 5), (70_000, 32, 6)]);
+    assert!(!detected(&file).trace.has_prefixes());
+}
+
+/// The ids of all other rows were dropped without a word.
+#[test]
+fn ids_on_some_lines_alone_are_an_error_that_names_them() {
+    let with = "{\"timestamp\": 5, \"input_length\": 40, \"output_length\": 2, \"hash_ids\": [0]}\n";
+    let without = "{\"timestamp\": 5, \"input_length\": 40, \"output_length\": 2}\n";
+    let found = errors_of(&format!("{without}{without}{with}"));
+    let expect = "recorded in a file that is read as one without; allowed: hash_ids on every line, or on none, and line 1 has none";
+    assert!(found.contains("line 3") && found.contains(expect), "{found}");
+    let found = errors_of(&format!("{with}{without}"));
+    assert!(found.contains("line 2") && found.contains("hash_ids"), "{found}");
+    let chats: Vec<&str> = BAILIAN.lines().collect();
+    let bare = chats[0].replace(", \"hash_ids\": [7, 8, 9]", "");
+    let found = errors_of(&format!("{bare}\n{}\n", chats[1]));
+    assert!(found.contains("line 2") && found.contains("and line 1 has none"), "{found}");
+}
+
+#[test]
 fn ids_that_are_too_few_or_too_many_are_told() {
     let file = BAILIAN.replace("[7, 8, 9]", "[7, 8]").replace("[8, 7]", "[7, 8, 9]");
     let read = detected(&file);

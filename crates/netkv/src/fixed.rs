@@ -46,8 +46,10 @@ fn parts(settings: &BTreeMap<String, String>) -> Vec<String> {
                 said("workload.capacity_ratio")?,
                 said("workload.capacity_rps")?
             )),
+            "sessions" => Some(format!("{} sessions at once", said("workload.sessions")?)),
             _ => Some("load as in the trace".to_owned()),
         }),
+        waiting(&said),
         pools(&number),
         said("fabric.nic_gbps").map(|nic| format!("NIC {nic} Gb/s")),
         (!oversubscription.is_empty()).then(|| format!("oversubscription {}", oversubscription.join(" and "))),
@@ -61,6 +63,17 @@ fn parts(settings: &BTreeMap<String, String>) -> Vec<String> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// "closed loop, think times exponential, 30 s"; nothing of an open one.
+fn waiting(said: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let kind = said("workload.loop").filter(|kind| kind != "open")?.replace('_', " ");
+    let think = said("workload.think")?;
+    if think == "trace" {
+        return Some(format!("{kind} loop, think times of the trace"));
+    }
+    let mean_s = said("workload.think_s").map_or_else(String::new, |mean_s| format!(", {mean_s} s"));
+    Some(format!("{kind} loop, think times {think}{mean_s}"))
 }
 
 /// "8 prefill and 8 decode instances".
@@ -82,6 +95,7 @@ mod tests {
         let all = [
             ("workload.load", "\"prefill_utilisation\""),
             ("workload.prefill_utilisation_ratio", "0.6"),
+            ("workload.loop", "\"open\""),
             ("workload.context", "\"native\""),
             ("cluster.pods", "2"),
             ("cluster.racks_per_pod", "2"),
@@ -105,5 +119,22 @@ mod tests {
         let swept =
             ["workload.prefill_utilisation_ratio", "fabric.nic_gbps", "fabric.pod_oversubscription", "cluster.pods"];
         assert_eq!(said(&swept), "oversubscription 2 of racks, background modulated, context native");
+    }
+
+    #[test]
+    fn a_loop_that_waits_is_said_with_its_think_times() {
+        let of = |pairs: &[(&str, &str)]| {
+            parts(&pairs.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()).join(", ")
+        };
+        let closed = [
+            ("workload.load", "\"sessions\""),
+            ("workload.sessions", "64"),
+            ("workload.loop", "\"closed\""),
+            ("workload.think", "\"exponential\""),
+            ("workload.think_s", "30.0"),
+        ];
+        assert_eq!(of(&closed), "64 sessions at once, closed loop, think times exponential, 30 s");
+        let partly = [("workload.loop", "\"partly_open\""), ("workload.think", "\"trace\"")];
+        assert_eq!(of(&partly), "partly open loop, think times of the trace");
     }
 }

@@ -13,7 +13,8 @@ const INTERVAL_S: f64 = 10.0;
 /// A cell that is being run.
 pub struct LongCell {
     index: usize,
-    last_arrival: SimTime,
+    /// None if it follows from answers.
+    last_arrival: Option<SimTime>,
     began: Moment,
     next_word_s: f64,
     max_s: Option<f64>,
@@ -25,7 +26,7 @@ impl LongCell {
     pub fn begin(cell: &Cell, scenario: &Scenario, options: &RunOptions) -> Self {
         Self {
             index: cell.index,
-            last_arrival: scenario.workload.last_arrival(),
+            last_arrival: scenario.workload.sessions().is_none().then(|| scenario.workload.last_arrival()),
             began: Moment::now(),
             next_word_s: INTERVAL_S,
             max_s: options.max_cell_s,
@@ -40,8 +41,8 @@ impl LongCell {
     pub fn seen(&mut self, arrival: SimTime) {
         let so_far_s = self.began.elapsed_s();
         let far = || {
-            let (here_s, end_s) = (arrival.as_secs_f64(), self.last_arrival.as_secs_f64());
-            format!("{here_s:.0} of {end_s:.0} s of arrivals simulated")
+            let of_all = self.last_arrival.map_or_else(String::new, |last| format!(" of {:.0}", last.as_secs_f64()));
+            format!("{:.0}{of_all} s of arrivals simulated", arrival.as_secs_f64())
         };
         if let Some(max_s) = self.max_s {
             assert!(so_far_s <= max_s, "stopped after {max_s} s (--max-cell-s), {}", far());

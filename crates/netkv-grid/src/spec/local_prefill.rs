@@ -2,7 +2,7 @@
 
 use super::seconds::POSITIVE_SECONDS;
 use crate::reader::{Range, Reader};
-use netkv_sim::{LocalPrefillConfig, LocalRule, MixedPass, PrefillConfig, PrefillMode};
+use netkv_sim::{KvConfig, LocalPrefillConfig, LocalRule, MixedPass, PrefillConfig, PrefillMode};
 use netkv_units::SimDuration;
 
 /// Most tokens of a chunk or of what a prompt may lack. Chosen by us.
@@ -12,6 +12,7 @@ const MAX_TOKENS: u32 = 1 << 20;
 pub(super) fn read_local_prefill(
     reader: &mut Reader<'_>,
     prefill: Option<&PrefillConfig>,
+    kv: Option<&KvConfig>,
 ) -> Option<LocalPrefillConfig> {
     const KEY: &str = "local_prefill.rule";
     let rule =
@@ -33,6 +34,13 @@ pub(super) fn read_local_prefill(
             "local_prefill.rule = \"deflect\" shortens the wait for prefill, and there is none with prefill.engine = \
              \"delay\"; allowed with prefill.engine = \"batched\"",
         );
+    }
+    if ["short", "session"].contains(&rule) && kv.is_some_and(|kv| !kv.prefix_caching) {
+        let message = format!(
+            "local_prefill.rule = \"{rule}\" keeps prompts of which a decode instance holds a part, and with \
+             kv.prefix_caching = false none ever does; allowed with it: \"never\", \"deflect\""
+        );
+        reader.fail(KEY, &message);
     }
     let rule = match rule {
         "short" => LocalRule::Short { max_tokens, max_ratio },

@@ -1,6 +1,7 @@
 //! The recipe of a cell's requests: window, then context, then arrivals within their ticks, then the scaling of time.
 
 use super::seconds::{MAX_SECONDS, SECONDS};
+use super::sessions::{check_load, check_sessions, read_sessions, told_by};
 use crate::library::Library;
 use crate::reader::{Range, Reader};
 use crate::trace_source::{LoadedRequests, LoadedTrace, TraceOrigin};
@@ -8,7 +9,7 @@ use netkv_sim::{ClusterConfig, PrefillConfig, PrefillLatency};
 use netkv_units::{SimDuration, SimTime};
 use netkv_workload::{
     Arrivals, BLOCK_TOKENS, CLOCKS, Columns, Context, EndlessConversations, FORMATS, InputRange, Lengths, MAX_TOKENS,
-    Prefixes, Reading, RequestSource, StampGaps, Trace, Workload, WorkloadSpec,
+    Prefixes, Reading, RequestSource, SessionSpec, SessionWorkload, StampGaps, Trace, Workload, WorkloadSpec,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ const NANOS_PER_MS: u64 = 1_000_000;
 pub(crate) struct WorkloadRecipe {
     source: Arc<LoadedTrace>,
     spec: WorkloadSpec,
+    /// How requests wait for answers, if they do.
+    sessions: Option<SessionSpec>,
     load: Load,
     lengths: Lengths,
     /// Where the requests come from, with what is assumed of prefixes, if the trace records none.
@@ -38,6 +41,8 @@ pub(crate) struct WorkloadRecipe {
 pub(crate) enum Load {
     /// As in the trace.
     Native,
+    /// As fast as a number of sessions are answered.
+    Sessions,
     /// At this many requests a second, on average.
     Rate(f64),
     /// At the rate that keeps the prefill instances this busy with cold caches.
@@ -53,11 +58,22 @@ pub(crate) enum Load {
     },
 }
 
+impl Load {
+    /// Whether time is scaled.
+    fn is_scaled(self) -> bool {
+        !matches!(self, Self::Native | Self::Sessions)
+    }
+}
+
 impl WorkloadRecipe {
     /// The requests for `seed`.
     pub(crate) fn build(&self, seed: u64) -> Arc<dyn RequestSource> {
         match &self.source.requests {
             LoadedRequests::Trace { trace, .. } => {
+                if let Some(sessions) = &self.sessions {
+                    let rate = |open: &Workload| self.rate_rps(open);
+                    return Arc::new(SessionWorkload::build(trace, &self.spec, sessions, rate, seed));
+                }
                 let workload = Workload::build(trace, &self.spec, seed);
                 match self.rate_rps(&workload) {
                     None => Arc::new(workload),
@@ -84,12 +100,17 @@ impl WorkloadRecipe {
     /// The rate that time is to be scaled to, if it is.
     fn rate_rps(&self, requests: &dyn RequestSource) -> Option<f64> {
         match self.load {
-            Load::Native => None,
+            Load::Native | Load::Sessions => None,
             Load::Rate(rate_rps) => Some(rate_rps),
             Load::PrefillUtilisation { ratio, prefill_instances, latency, chunk_tokens } => {
                 Some(ratio * f64::from(prefill_instances) / mean_cold_prefill_s(requests, &latency, chunk_tokens))
             }
         }
+    }
+
+    /// How requests wait for answers, if they do.
+    pub(crate) const fn sessions(&self) -> Option<&SessionSpec> {
+        self.sessions.as_ref()
     }
 
     /// How long the requests are, whatever the seed.
@@ -107,7 +128,7 @@ impl WorkloadRecipe {
 impl fmt::Debug for WorkloadRecipe {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let read_by = self.source.read_by.as_deref().unwrap_or_default();
-        write!(formatter, "{}{read_by} {:?} {:?}", self.source.origin.sha256, self.spec, self.load)
+        write!(formatter, "{}{read_by} {:?} {:?} {:?}", self.source.origin.sha256, self.spec, self.load, self.sessions)
     }
 }
 
@@ -142,23 +163,28 @@ pub(super) fn read_recipe(
     let prefixes = read_prefixes(reader);
     let stand_in_scale = reader.float("workload.stand_in_context_scale", Range::closed(1e-6, 1e6));
     let load = read_load(reader, latency, prefill, cluster);
+    let sessions = read_sessions(reader);
     let limit = Some(max_requests?).filter(|&limit| limit > 0).map(|limit| limit as usize);
     let (source, mut context, factor) = (source?, context?, stand_in_scale?);
     if source.origin.fallback && context == Context::Native && (factor - 1.0).abs() > f64::EPSILON {
         context = Context::Scaled { factor, max_tokens: MAX_TOKENS };
     }
-    let (window, arrivals, load) = (Some(window?), arrivals?, load?);
+    let (window, arrivals, load, sessions) = (Some(window?), arrivals?, load?, sessions?);
+    check_load(reader, sessions.as_ref(), load == Load::Sessions)?;
     let spec = WorkloadSpec { window, inputs: inputs?, context, arrivals, prefixes: prefixes?, limit };
-    let lengths = match library.checked(&source, &spec, load != Load::Native) {
+    let lengths = match library.checked(&source, &spec, load.is_scaled()) {
         Some(lengths) => lengths,
         None => {
             let lengths = check(reader, &source.requests, &spec, load)?;
-            library.remember(&source, spec, load != Load::Native, lengths);
+            library.remember(&source, spec, load.is_scaled(), lengths);
             lengths
         }
     };
-    let assumed = assumed_origin(&source, spec.prefixes);
-    Some(WorkloadRecipe { source, spec, load, lengths, assumed })
+    if let Some(sessions) = &sessions {
+        check_sessions(reader, &source.requests, &spec, sessions)?;
+    }
+    let assumed = assumed_origin(&source, spec.prefixes, sessions.as_ref());
+    Some(WorkloadRecipe { source, spec, sessions, load, lengths, assumed })
 }
 
 /// The lengths of the requests, if there is nothing wrong with what is made of them.
@@ -176,19 +202,25 @@ fn check(reader: &mut Reader<'_>, requests: &LoadedRequests, spec: &WorkloadSpec
     }
 }
 
-/// The origin of requests whose trace records no prefixes: its label says what is assumed of them.
-fn assumed_origin(source: &LoadedTrace, prefixes: Prefixes) -> Option<Arc<TraceOrigin>> {
+/// The origin of requests whose trace records no prefixes, or that come in sessions: its label says what is assumed.
+fn assumed_origin(
+    source: &LoadedTrace,
+    prefixes: Prefixes,
+    sessions: Option<&SessionSpec>,
+) -> Option<Arc<TraceOrigin>> {
     let LoadedRequests::Trace { trace, .. } = &source.requests else { return None };
-    if trace.has_prefixes() {
+    let of_prefixes = (!trace.has_prefixes()).then(|| match prefixes {
+        Prefixes::Trace | Prefixes::None => ": nobody is assumed to share one".to_owned(),
+        Prefixes::Shared { share_ratio, groups, prefix_tokens } => {
+            format!(": a share of {share_ratio} drawn to have one of {groups} of {prefix_tokens} tokens")
+        }
+    });
+    let of_sessions = sessions.map(|sessions| format!(", {}", told_by(&source.requests, sessions)));
+    if of_prefixes.is_none() && of_sessions.is_none() {
         return None;
     }
-    let assumed = match prefixes {
-        Prefixes::Trace | Prefixes::None => "nobody is assumed to share one".to_owned(),
-        Prefixes::Shared { share_ratio, groups, prefix_tokens } => {
-            format!("a share of {share_ratio} drawn to have one of {groups} of {prefix_tokens} tokens")
-        }
-    };
-    let label = format!("{}: {assumed}", source.origin.label);
+    let assumed: String = of_prefixes.into_iter().chain(of_sessions).collect();
+    let label = format!("{}{assumed}", source.origin.label);
     Some(Arc::new(TraceOrigin { label, ..source.origin.clone() }))
 }
 
@@ -229,7 +261,7 @@ fn read_load(
     prefill: Option<&PrefillConfig>,
     cluster: Option<&ClusterConfig>,
 ) -> Option<Load> {
-    let kinds = [("native", 0), ("rate", 1), ("prefill_utilisation", 2), ("capacity", 3)];
+    let kinds = [("native", 0), ("rate", 1), ("prefill_utilisation", 2), ("capacity", 3), ("sessions", 4)];
     let kind = reader.choice("workload.load", &kinds);
     let rate_rps = reader.float("workload.rate_rps", Range::closed(1e-6, 1e9));
     let ratio = reader.float("workload.prefill_utilisation_ratio", Range::closed(1e-6, 100.0));
@@ -246,7 +278,8 @@ fn read_load(
             latency: latency?,
             chunk_tokens: prefill?.chunk_tokens(),
         },
-        _ => Load::Rate(share_of_capacity_rps),
+        3 => Load::Rate(share_of_capacity_rps),
+        _ => Load::Sessions,
     })
 }
 
@@ -401,7 +434,7 @@ fn check_requests(reader: &mut Reader<'_>, trace: &Trace, spec: &WorkloadSpec, l
         return None;
     };
     let at_once = wanted.next().is_some() && stamp(last_kept.timestamp_ms) == start;
-    if at_once && spec.arrivals == Arrivals::RawTicks && load != Load::Native {
+    if at_once && spec.arrivals == Arrivals::RawTicks && load.is_scaled() {
         let message = "workload.max_requests keeps requests of a single instant, which have no rate to scale";
         reader.fail("workload.max_requests", message);
         return None;

@@ -30,7 +30,7 @@ pub(crate) struct DecodePool {
 impl DecodePool {
     /// `n` idle instances that take at most `max_stretch` iterations at once.
     pub(crate) fn new(scenario: &Scenario, n: usize, max_stretch: u32) -> Self {
-        let clock = || Clock { wake: None, generation: 0, busy: BusyTime::new(scenario.workload.last_arrival()) };
+        let clock = || Clock { wake: None, generation: 0, busy: BusyTime::new(scenario.last_arrival()) };
         Self {
             instances: (0..n).map(|_| DecodeInstance::new(scenario, max_stretch)).collect(),
             clocks: (0..n).map(|_| clock()).collect(),
@@ -119,7 +119,7 @@ impl DecodePool {
 
     /// Mean share of time that instances had a batch or computed a prompt, up to the last arrival.
     pub(crate) fn utilisation_ratio(&self, last_arrival: SimTime) -> f64 {
-        mean_share(self.clocks.iter().map(|clock| clock.busy.total()), last_arrival)
+        mean_share(self.clocks.iter().map(|clock| &clock.busy), last_arrival)
     }
 
     /// # Panics

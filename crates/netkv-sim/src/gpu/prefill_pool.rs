@@ -31,7 +31,7 @@ impl PrefillInstance {
                 .with_host_tier(config.host_tier_blocks),
             woken: false,
             batch_end: SimTime::ZERO,
-            busy: BusyTime::new(scenario.workload.last_arrival()),
+            busy: BusyTime::new(scenario.last_arrival()),
         }
     }
 
@@ -189,7 +189,7 @@ impl PrefillPool {
 
     /// Mean share of time that instances computed, up to the last arrival.
     pub(crate) fn utilisation_ratio(&self, last_arrival: SimTime) -> f64 {
-        mean_share(self.instances.iter().map(|instance| instance.busy.total()), last_arrival)
+        mean_share(self.instances.iter().map(|instance| &instance.busy), last_arrival)
     }
 
     /// # Panics

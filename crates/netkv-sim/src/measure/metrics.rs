@@ -94,6 +94,11 @@ impl Whole<'_> {
         if decisions == 0 { Value::Missing } else { Value::Float(sum / decisions as f64) }
     }
 
+    /// A figure of turns; none in an open loop.
+    fn of_turns(&self, value: Value) -> Value {
+        if self.totals.turns.turns == 0 { Value::Missing } else { value }
+    }
+
     fn tbt_quantile(&self, q: f64) -> Value {
         let histogram = self.tbt_histogram;
         if histogram.is_empty() { Value::Missing } else { Value::Integer(histogram.value_at_quantile(q)) }
@@ -256,6 +261,17 @@ metrics_table! {
         |s| s.of_decisions(s.totals.rankings.lost);
     "choice_change_ratio", "1", float, "share of decisions that would be others if the oracle showed the present",
         |s| s.of_decisions(s.totals.rankings.changed as f64);
+    "turns", "turns", int,
+        "turns of sessions that count and ended (workload.loop); a turn's requests are sent at once, and all must end",
+        |s| s.of_turns(Value::Integer(s.totals.turns.turns));
+    "turn_mean_ns", "ns", int, "from a turn's arrival to the end of the last of its requests, mean over turns",
+        |s| mean(s.totals.turns.turn_ns, s.totals.turns.turns);
+    "think_mean_ns", "ns", int, "time between an answer and the turn that follows it, mean over turns",
+        |s| mean(s.totals.turns.think_ns, s.totals.turns.thinks);
+    "sessions", "sessions", int, "sessions that began in the time that counts and ended",
+        |s| s.of_turns(Value::Integer(s.totals.turns.sessions));
+    "session_mean_ns", "ns", int, "from a session's first arrival to its last answer, think times included, mean over sessions",
+        |s| mean(s.totals.turns.session_ns, s.totals.turns.sessions);
     "duration_ns", "ns", int, "simulated time until the last request finished",
         |s| Value::Integer(s.totals.end.as_nanos());
     "events", "events", int, "events that the simulation handled", |s| Value::Integer(s.totals.events);

@@ -3,9 +3,23 @@
 use crate::scenario::{FirstToken, Scenario, TtftLimit};
 use netkv_units::{Bytes, BytesPerSec, SimDuration, SimTime, Tier};
 
-/// Whether a request that arrived at `arrival` counts in the metrics.
-pub(crate) fn is_counted(scenario: &Scenario, arrival: SimTime) -> bool {
-    arrival.since(SimTime::ZERO) >= scenario.measure.warmup
+/// Which requests count in the metrics: those after the warm-up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counting {
+    warmup: SimDuration,
+    warmup_requests: usize,
+}
+
+impl Counting {
+    /// Those of a scenario.
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        Self { warmup: scenario.measure.warmup, warmup_requests: scenario.measure.warmup_requests }
+    }
+
+    /// Whether a request counts that arrived at `arrival`, after `n_before` others.
+    pub(crate) fn counts(self, arrival: SimTime, n_before: usize) -> bool {
+        arrival.since(SimTime::ZERO) >= self.warmup && n_before >= self.warmup_requests
+    }
 }
 
 /// The TTFT that a request with a prompt of `input_tokens` is promised.

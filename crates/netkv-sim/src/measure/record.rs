@@ -1,5 +1,6 @@
 //! What a run leaves: one record per request, and the figures of the run as a whole.
 
+use super::turns::LoopTotals;
 use hdrhistogram::Histogram;
 use netkv_units::{Digest, Digester, InstanceId, RequestId, SimDuration, SimTime, Tier};
 
@@ -145,6 +146,8 @@ pub struct RunTotals {
     pub refused: u64,
     /// Of these, the ones that arrived after the warm-up: promises that were not kept.
     pub refused_counted: u64,
+    /// Of a loop that waits for answers.
+    pub turns: LoopTotals,
 }
 
 /// What old telemetry did to the ranking of the ways: sums over the decisions on requests that count.
@@ -219,6 +222,12 @@ impl OutputDigest {
         // None under most policies.
         if totals.refused > 0 {
             digester.u64(totals.refused).u64(totals.refused_counted);
+        }
+        // None in an open loop.
+        if totals.turns.turns > 0 {
+            let LoopTotals { turns, turn_ns, thinks, think_ns, sessions, session_ns } = totals.turns;
+            digester.u64(turns).u64(thinks).u64(sessions);
+            digester.u64(turn_ns as u64).u64(think_ns as u64).u64(session_ns as u64);
         }
         digester.f64(totals.prefill_utilisation_ratio).f64(totals.decode_utilisation_ratio);
         for ratio in totals.link_utilisation_ratio.iter().chain(&totals.background_ratio) {

@@ -79,7 +79,7 @@ impl<'a> Check<'a> {
         let decoding: BTreeSet<_> = decode.iter().flat_map(members).map(|member| member.request).collect();
         let handed_over = |request: &RequestId| {
             let in_prefill = check.queued.contains(request) || check.computed.contains(request);
-            let leaves_early = check.overlaps() && check.state(*request).decode().is_some();
+            let leaves_early = present.scenario.overlaps() && check.state(*request).decode().is_some();
             !in_prefill || (check.computed.contains(request) && leaves_early)
         };
         let elsewhere = [&check.waiting, &check.local, &decoding];
@@ -91,10 +91,6 @@ impl<'a> Check<'a> {
 
     fn state(&self, request: RequestId) -> &'a RequestState {
         &self.present.requests[request]
-    }
-
-    const fn overlaps(&self) -> bool {
-        self.present.scenario.transfer.overlap.is_beside_prefill()
     }
 
     fn everybody_is_somewhere(&self) {
@@ -110,7 +106,10 @@ impl<'a> Check<'a> {
         let found: BTreeSet<_> = late.iter().chain(&self.queued).chain(&self.computed).copied().collect();
         assert_eq!(found, unended, "whoever has not ended is somewhere");
         let twice = late.iter().filter(|request| self.queued.contains(request) || self.computed.contains(request));
-        assert!(twice.count() == 0 || self.overlaps(), "only overlapping transfers leave during prefill");
+        assert!(
+            twice.count() == 0 || self.present.scenario.overlaps(),
+            "only overlapping transfers leave during prefill"
+        );
     }
 
     /// What an instance was given, and the tokens of its members.

@@ -184,7 +184,7 @@ pub fn scenario(workload: Workload) -> Scenario {
         first_token: FirstToken::Decode,
         slo: SloConfig { ttft: TtftLimit::Slowdown(1.25), tbt: millis(50) },
         policy: PolicyConfig::RoundRobin,
-        measure: MeasureConfig { warmup: SimDuration::ZERO, rankings: false },
+        measure: MeasureConfig { warmup: SimDuration::ZERO, warmup_requests: 0, rankings: false },
     }
 }
 

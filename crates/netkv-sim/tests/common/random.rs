@@ -5,8 +5,9 @@ use netkv_sim::{
     FirstToken, LocalPrefillConfig, LocalRule, MixedPass, OracleGranularity, Overlap, PrefillQueue, Scenario,
     SelectionMoment,
 };
-use netkv_units::{BlockId, LatencyCurve, SimTime, Stream};
-use netkv_workload::Workload;
+use netkv_units::{BlockId, LatencyCurve, RequestId, SimTime, Stream};
+use netkv_workload::{SessionWorkload, Turn, Workload};
+use std::sync::Arc;
 
 /// Sessions whose prompts grow, interleaved; arrivals on a coarse grid so that many events fall on one instant.
 fn workload(stream: &mut Stream) -> Workload {
@@ -121,4 +122,31 @@ pub fn random_local(seed: u64) -> Scenario {
     let pass = [MixedPass::Separate, MixedPass::Joint][stream.below(2) as usize];
     scenario.local_prefill = LocalPrefillConfig { rule, chunk_tokens, pass };
     scenario
+}
+
+/// The same with its requests in sessions of random turns, some of several requests, some without a think time.
+pub fn in_sessions(open: &Scenario, seed: u64) -> Scenario {
+    let mut stream = Stream::new(seed, "sessions");
+    let (mut drawn, mut parts, mut blocks) = (open.workload.draw(), Vec::new(), Vec::new());
+    while let Some(own) = drawn.next(&mut blocks) {
+        parts.push((own.arrival, own.input_tokens, own.output_tokens, blocks.clone()));
+    }
+    drop(drawn);
+    let workload = Workload::from_parts(parts);
+    let mut sessions: Vec<Vec<Turn>> = Vec::new();
+    let mut ids = (0..workload.len()).map(RequestId::from_index).peekable();
+    while ids.peek().is_some() {
+        let burst = [1, 1, 1, 4][stream.below(4) as usize];
+        let think = millis([0, 10, 500, 3_000][stream.below(4) as usize]);
+        let turn = Turn { think, requests: ids.by_ref().take(burst).collect() };
+        if sessions.len() < 12 {
+            sessions.push(vec![turn]);
+        } else {
+            let session = stream.below(12) as usize;
+            sessions[session].push(turn);
+        }
+    }
+    let n_starts = 1 + stream.below(sessions.len() as u64);
+    let starts = (0..n_starts).map(|_| SimTime::from_nanos(stream.below(5) * 1_000_000_000)).collect();
+    Scenario { workload: Arc::new(SessionWorkload::new(workload, sessions, starts)), ..open.clone() }
 }

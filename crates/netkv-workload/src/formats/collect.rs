@@ -5,6 +5,7 @@ use super::stamp::Wrong;
 use super::table::Zero;
 use crate::trace::{MAX_TIMESTAMP_MS, MAX_TOKENS, Trace, TraceError, TraceErrors, TraceRow, n_blocks_of};
 use netkv_units::Stream;
+use std::collections::BTreeMap;
 
 const NANOS_PER_MS: i64 = 1_000_000;
 
@@ -23,6 +24,32 @@ struct Draft {
     /// Where its ids are.
     first_id: u32,
     n_ids: u32,
+    chat: Option<Chat>,
+}
+
+/// A chat, and the one that it goes on with.
+#[derive(Clone, Copy)]
+pub(super) struct Chat {
+    pub id: i64,
+    pub parent: Option<i64>,
+}
+
+/// By row, in order of time: the conversation that it is of, numbered in order of first appearance. A row is of its
+/// parent's; rows whose parent is not in the file are of one if it is the same. None if not every row names a chat.
+fn conversations(drafts: &[Draft]) -> Option<Vec<u32>> {
+    let mut numbers: BTreeMap<i64, u32> = BTreeMap::new();
+    let mut n_numbers = 0;
+    let of_row = |draft: &Draft| {
+        let Chat { id, parent } = draft.chat?;
+        let known = parent.and_then(|parent| numbers.get(&parent)).or_else(|| numbers.get(&id)).copied();
+        let number = known.unwrap_or(n_numbers);
+        n_numbers += u32::from(known.is_none());
+        for name in parent.into_iter().chain([id]) {
+            numbers.entry(name).or_insert(number);
+        }
+        Some(number)
+    };
+    drafts.iter().map(of_row).collect()
 }
 
 /// Rows of a kind, the first of them by its line.
@@ -85,7 +112,19 @@ impl Collector {
     }
 
     /// Adds a row: its arrival, the tokens of prompt and answer, and its ids.
-    pub(super) fn add(&mut self, line: usize, at_ns: i64, [input, output]: [u64; 2], ids: &[u64]) {
+    pub(super) fn add(&mut self, line: usize, at_ns: i64, lengths: [u64; 2], ids: &[u64]) {
+        self.add_of_chat(line, at_ns, lengths, ids, None);
+    }
+
+    /// The same of a row of a chat.
+    pub(super) fn add_of_chat(
+        &mut self,
+        line: usize,
+        at_ns: i64,
+        [input, output]: [u64; 2],
+        ids: &[u64],
+        chat: Option<Chat>,
+    ) {
         if input == 0 || output == 0 {
             return self.empty.add(line);
         }
@@ -109,7 +148,7 @@ impl Collector {
         let ids = &ids[..ids.len().min(self.n_expected(line, input_tokens, ids.len()))];
         self.ids.extend_from_slice(ids);
         let n_ids = ids.len() as u32;
-        self.drafts.push(Draft { at_ns, input_tokens, output_tokens, line: line_number, first_id, n_ids });
+        self.drafts.push(Draft { at_ns, input_tokens, output_tokens, line: line_number, first_id, n_ids, chat });
     }
 
     /// How many ids the prompt has room for; a number of ids that is not as expected is counted.
@@ -204,7 +243,12 @@ impl Collector {
             TraceRow::with_blocks(at_ms, draft.input_tokens, draft.output_tokens, first_block, n_blocks)
         });
         let rows = rows.collect();
-        Trace::in_blocks(self.block_tokens.unwrap_or(crate::trace::BLOCK_TOKENS), rows, blocks, Some(sha256))
+        let block_tokens = self.block_tokens.unwrap_or(crate::trace::BLOCK_TOKENS);
+        let trace = Trace::in_blocks(block_tokens, rows, blocks, Some(sha256));
+        match conversations(&self.drafts) {
+            Some(chats) => trace.with_chats(chats),
+            None => trace,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rows of one JSON object a line, of which some fields are read and the others passed over.
 
-use super::collect::{Collector, tokens};
+use super::collect::{Chat, Collector, tokens};
 use super::stamp::{Wrong, stamp_ns};
 use super::table::{Clock, Format};
 use crate::trace::TraceError;
@@ -9,6 +9,9 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
+
+/// What stands for no parent of a chat.
+const NO_PARENT: i64 = -1;
 
 /// The lines of a file that hold something, with their numbers.
 pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
@@ -40,6 +43,9 @@ struct Found {
     input: Option<Value>,
     output: Option<Value>,
     ids: Option<Vec<u64>>,
+    chat: Option<Value>,
+    parent: Option<Value>,
+    has_lacking: bool,
 }
 
 /// What to look for in a line.
@@ -49,6 +55,8 @@ struct Wanted<'a> {
     input: &'a str,
     output: &'a str,
     ids: Option<&'a str>,
+    chats: Option<(&'a str, &'a str)>,
+    lacks: Option<&'a str>,
 }
 
 /// Reads all rows of a format.
@@ -58,18 +66,26 @@ pub(super) fn read(bytes: &[u8], format: &Format, rows: &mut Collector) {
         input: format.input,
         output: format.output,
         ids: format.blocks.map(|(name, _)| name),
+        chats: format.chats,
+        lacks: format.lacks,
     };
+    let mut first_without = None;
     for (line, text) in lines(bytes) {
         let mut deserializer = serde_json::Deserializer::from_slice(text);
         let found = wanted.deserialize(&mut deserializer).and_then(|found| deserializer.end().map(|()| found));
         match found {
-            Ok(found) => read_row(line, &wanted, &found, rows),
+            Ok(found) => {
+                if !found.has_lacking {
+                    first_without.get_or_insert(line);
+                }
+                read_row(line, &wanted, &found, first_without, rows);
+            }
             Err(error) => rows.error(malformed(line, text, &error)),
         }
     }
 }
 
-fn read_row(line: usize, wanted: &Wanted<'_>, found: &Found, rows: &mut Collector) {
+fn read_row(line: usize, wanted: &Wanted<'_>, found: &Found, first_without: Option<usize>, rows: &mut Collector) {
     let at_ns = wanted
         .arrival
         .map_or(Ok(0), |(name, clock)| field(line, name, found.arrival.as_ref(), |text| stamp_ns(text, clock)));
@@ -80,13 +96,38 @@ fn read_row(line: usize, wanted: &Wanted<'_>, found: &Found, rows: &mut Collecto
         (Some(_), Some(ids)) => Ok(ids.as_slice()),
         (None, _) => Ok(&[][..]),
     };
-    match (at_ns, input, output, ids) {
-        (Ok(at_ns), Ok(input), Ok(output), Ok(ids)) => rows.add(line, at_ns, [input, output], ids),
-        (at_ns, input, output, ids) => {
-            let errors = [at_ns.err(), input.err(), output.err(), ids.err()];
+    let chat = read_chat(line, wanted, found);
+    let lacking = wanted.lacks.filter(|_| found.has_lacking).map(|name| lacking(line, name, first_without));
+    match (at_ns, input, output, ids, chat, lacking) {
+        (Ok(at_ns), Ok(input), Ok(output), Ok(ids), Ok(chat), None) => {
+            rows.add_of_chat(line, at_ns, [input, output], ids, chat);
+        }
+        (at_ns, input, output, ids, chat, lacking) => {
+            let errors = [at_ns.err(), input.err(), output.err(), ids.err(), chat.err(), lacking];
             errors.into_iter().flatten().for_each(|error| rows.error(error));
         }
     }
+}
+
+/// The chat of a row and the one that it goes on with, where the file names chats.
+fn read_chat(line: usize, wanted: &Wanted<'_>, found: &Found) -> Result<Option<Chat>, TraceError> {
+    let Some((chat, parent)) = wanted.chats else { return Ok(None) };
+    let number = |text: &str| {
+        text.parse::<i64>().map_err(|_| ("not a whole number", "the number of a chat, -1 for none".to_owned()))
+    };
+    let id = field(line, chat, found.chat.as_ref(), number)?;
+    let parent = match &found.parent {
+        None | Some(Value::Null) => NO_PARENT,
+        Some(value) => field(line, parent, Some(value), number)?,
+    };
+    Ok(Some(Chat { id, parent: (parent != NO_PARENT).then_some(parent) }))
+}
+
+/// A row has a field that the format lacks: what it says would be lost.
+fn lacking(line: usize, name: &str, first_without: Option<usize>) -> TraceError {
+    let without = first_without.map_or_else(String::new, |first| format!(", and line {first} has none"));
+    let allowed = format!("{name} on every line, or on none{without}");
+    TraceError::field(line, name, "[..]", "recorded in a file that is read as one without", &allowed)
 }
 
 /// What `read` makes of the text of a field.
@@ -131,7 +172,12 @@ impl<'de> Visitor<'de> for Wanted<'_> {
                 found.output = Some(map.next_value()?);
             } else if self.ids == Some(&name) {
                 found.ids = Some(map.next_value()?);
+            } else if self.chats.is_some_and(|(chat, _)| chat == name) {
+                found.chat = Some(map.next_value()?);
+            } else if self.chats.is_some_and(|(_, parent)| parent == name) {
+                found.parent = Some(map.next_value()?);
             } else {
+                found.has_lacking |= self.lacks == Some(&name);
                 map.next_value::<IgnoredAny>()?;
             }
         }

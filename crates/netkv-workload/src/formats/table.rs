@@ -54,6 +54,10 @@ pub struct Format {
     pub output: &'static str,
     /// The field of the block ids, and how many tokens a block is.
     pub blocks: Option<(&'static str, u32)>,
+    /// The fields of the chat and of the one that it goes on with, -1 for none, if the file names chats.
+    pub chats: Option<(&'static str, &'static str)>,
+    /// A field that no row has: one that does is an error, since what it says would be lost.
+    pub lacks: Option<&'static str>,
     /// A file is of this format if its first line has all of these names; the first such format counts.
     pub told_by: &'static [&'static str],
     /// Where the format was found.
@@ -65,6 +69,9 @@ pub(super) const MILLISECOND: Clock = Clock::Units(1_000_000);
 pub(super) const MICROSECOND: Clock = Clock::Units(1_000);
 pub(super) const NANOSECOND: Clock = Clock::Units(1);
 
+/// The fields of Bailian's chats.
+const BAILIAN_CHATS: Option<(&str, &str)> = Some(("chat_id", "parent_chat_id"));
+
 /// What a format has that says nothing more.
 const NOTHING: Format = Format {
     name: "",
@@ -74,12 +81,14 @@ const NOTHING: Format = Format {
     input: "",
     output: "",
     blocks: None,
+    chats: None,
+    lacks: None,
     told_by: &[],
     source: "",
 };
 
 /// The formats, in the order in which a file is held against them.
-pub const FORMATS: [Format; 13] = [
+pub const FORMATS: [Format; 14] = [
     Format {
         name: "mooncake",
         title: "Mooncake JSON lines",
@@ -98,8 +107,23 @@ pub const FORMATS: [Format; 13] = [
         input: "input_length",
         output: "output_length",
         blocks: Some(("hash_ids", 16)),
+        chats: BAILIAN_CHATS,
         told_by: &["chat_id", "timestamp", "input_length", "output_length", "hash_ids"],
         source: "alibaba-edu/qwen-bailian-usagetraces-anon, README.md, commit 03a51e3",
+        ..NOTHING
+    },
+    Format {
+        name: "bailian_lengths",
+        title: "Alibaba Bailian JSON lines without hash_ids",
+        layout: Layout::JsonLines,
+        arrival: Some(("timestamp", SECOND, Zero::File)),
+        input: "input_length",
+        output: "output_length",
+        chats: BAILIAN_CHATS,
+        lacks: Some("hash_ids"),
+        told_by: &["chat_id", "timestamp", "input_length", "output_length"],
+        source: "Bailian's, less one field",
+        ..NOTHING
     },
     Format {
         name: "mooncake_lengths",
@@ -108,6 +132,7 @@ pub const FORMATS: [Format; 13] = [
         arrival: Some(("timestamp", MILLISECOND, Zero::File)),
         input: "input_length",
         output: "output_length",
+        lacks: Some("hash_ids"),
         told_by: &["timestamp", "input_length", "output_length"],
         source: "Mooncake's, less one field",
         ..NOTHING

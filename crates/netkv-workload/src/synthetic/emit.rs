@@ -2,6 +2,7 @@
 
 use crate::trace::{Trace, TraceRow, n_blocks_of};
 use netkv_units::BlockId;
+use std::collections::BTreeMap;
 
 /// A request of a session.
 pub(super) struct Event {
@@ -48,16 +49,31 @@ pub(super) fn emit(events: &mut [Event], tick_ms: u64, root_blocks: &[u32]) -> T
     let key = |event: &Event| (event.session, event.turn);
     events.sort_unstable_by(|one, other| one.at_s.total_cmp(&other.at_s).then_with(|| key(one).cmp(&key(other))));
     let mut blocks = BlockWriter::new(events, root_blocks);
-    let mut rows = Vec::with_capacity(events.len());
+    let (mut rows, mut chats) = (Vec::with_capacity(events.len()), Chats::default());
     for event in events.iter() {
         let first_block = blocks.write(event);
         if event.at_s >= 0.0 {
             let timestamp_ms = (event.at_s * 1000.0) as u64;
             let timestamp_ms = timestamp_ms - timestamp_ms % tick_ms.max(1);
             rows.push(TraceRow::new(timestamp_ms, event.input_tokens, event.output_tokens, first_block));
+            chats.push(event.session);
         }
     }
-    renumber(rows, blocks.flat, blocks.next_id as usize)
+    renumber(rows, blocks.flat, blocks.next_id as usize).with_chats(chats.of_rows)
+}
+
+/// The sessions of the rows, numbered in order of first appearance.
+#[derive(Default)]
+struct Chats {
+    of_rows: Vec<u32>,
+    numbers: BTreeMap<Session, u32>,
+}
+
+impl Chats {
+    fn push(&mut self, session: Session) {
+        let next = self.numbers.len() as u32;
+        self.of_rows.push(*self.numbers.entry(session).or_insert(next));
+    }
 }
 
 /// Hands out block ids to requests in order of arrival.

@@ -7,13 +7,16 @@ use sha2::{Digest as _, Sha256};
 /// A checked trace. It has at least one row.
 ///
 /// Block ids are dense: they are numbered in order of first appearance, whatever numbers the file used (the published
-/// traces use these already). Two traces are equal if their rows and blocks are, whatever their files looked like.
+/// traces use these already). Two traces are equal if their rows and blocks are, whatever their files looked like
+/// and whatever they name chats.
 #[derive(Clone, Debug)]
 pub struct Trace {
     rows: Vec<TraceRow>,
     blocks: Vec<BlockId>,
     n_blocks_distinct: usize,
     block_tokens: u32,
+    /// By row: the chat that it is of, numbered in order of first appearance; none if the file names no chats.
+    chats: Option<Vec<u32>>,
     /// Digest of the file, for a trace that was read; a generated one is hashed as it would be written.
     file_sha256: Option<[u8; 32]>,
 }
@@ -79,7 +82,19 @@ impl Trace {
         assert!(!rows.is_empty(), "a trace has at least one row");
         assert_eq!(rows.iter().map(TraceRow::n_blocks).sum::<usize>(), blocks.len(), "every block belongs to a row");
         let n_blocks_distinct = blocks.iter().map(|block| block.index() + 1).max().unwrap_or(0);
-        Self { rows, blocks, n_blocks_distinct, block_tokens, file_sha256 }
+        Self { rows, blocks, n_blocks_distinct, block_tokens, chats: None, file_sha256 }
+    }
+
+    /// The same trace with the chat of each row, numbered in order of first appearance.
+    pub(crate) fn with_chats(self, chats: Vec<u32>) -> Self {
+        assert_eq!(chats.len(), self.rows.len(), "every row is of a chat");
+        Self { chats: Some(chats), ..self }
+    }
+
+    /// By row: the chat that it is of, numbered in order of first appearance; none if the file names no chats, and no
+    /// generator knows them.
+    pub fn chats(&self) -> Option<&[u32]> {
+        self.chats.as_deref()
     }
 
     /// Whether it says which prompts have a prefix in common. Where it does not, its rows have no blocks.
@@ -126,7 +141,7 @@ impl Trace {
             let TraceRow { timestamp_ms, input_tokens, output_tokens, .. } = *row;
             rows.push(TraceRow::with_blocks(timestamp_ms, input_tokens, output_tokens, first_block, n_new));
         }
-        Some(Self::in_blocks(new, rows, blocks, self.file_sha256))
+        Some(Self { chats: self.chats.clone(), ..Self::in_blocks(new, rows, blocks, self.file_sha256) })
     }
 
     /// How many rows it has.

@@ -62,6 +62,13 @@ pub fn capacity(args: &CapacityArgs) -> Result<Ending, Failure> {
             args.attained
         )));
     }
+    if (0..experiment.n_cells()).filter_map(|index| experiment.cell(index)).any(|cell| cell.spec().is_closed()) {
+        return Err(Failure::usage(
+            "capacity looks for a rate, and with workload.loop = \"closed\" requests come as fast as they are answered: an \
+             axis over workload.sessions shows where the objective is lost (`netkv run`); or look for it with \
+             workload.loop = \"partly_open\"",
+        ));
+    }
     let promise = Promise { attained_ratio: args.attained, ttft_p99_s: args.ttft_p99 };
     let selected = experiment.select(&args.filter).map_err(Failure::usage)?;
     let cells = one_load(&experiment, selected.into_iter().filter_map(|index| experiment.cell(index)).collect());
