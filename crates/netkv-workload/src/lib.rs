@@ -17,7 +17,7 @@ mod synthetic;
 mod trace;
 mod workload;
 
-pub use formats::{CLOCKS, Clock, Columns, FORMATS, Format, Layout, ReadTrace, Reading, Zero, read_trace};
+pub use formats::{CLOCKS, Clock, Columns, FORMATS, Format, Layout, Packed, ReadTrace, Reading, Zero, read_trace};
 pub use inspect::{
     ArrivalStatistics, ContinuationStatistics, Distribution, LruPoint, PrefixStatistics, SessionCount, StampGaps,
     TraceStatistics,
