@@ -55,6 +55,10 @@ faults:
     cargo build --release -q -p netkv
     scripts/faults.sh target/release/netkv
 
+# Give any bytes to what reads files, SECONDS for each target: `just fuzz 60 trace`; fuzz/README.md.
+fuzz *args:
+    fuzz/run.sh {{args}}
+
 # Benchmarks of the fabric: `just bench half_loaded`.
 bench *args:
     cargo bench --manifest-path benches/Cargo.toml --target-dir target/benches -- {{args}}

@@ -1,12 +1,23 @@
 #!/bin/bash
 # Breaks a small sweep in every way that docs/sweeps.md tells of. All must end in one sum of cells.parquet, and leave no file
-# behind. Usage: scripts/faults.sh NETKV; in a folder of its own, some minutes.
+# behind. What this machine lacks (GNU parallel; Slurm and root; root for a disk that fills) is not tried, and is said at the end.
+# Usage: scripts/faults.sh NETKV; in a folder of its own, some minutes.
 set -eu
 netkv=$(realpath "$1")
-smoke=$(realpath "$(dirname "$0")/../experiments/smoke.toml")
+scripts=$(realpath "$(dirname "$0")")
+smoke=$(realpath "$scripts/../experiments/smoke.toml")
 here=$(mktemp -d)
-trap 'rm -rf "$here"' EXIT
+not_tried=""
+clean_up() {
+    [ ! -d "$here/slurm-daemons" ] || "$scripts/slurm.sh" down "$here/slurm-daemons"
+    ! mountpoint --quiet "$here/disk" || umount "$here/disk"
+    rm -rf "$here"
+}
+trap clean_up EXIT
 cd "$here"
+mkdir bin
+ln -s "$netkv" bin/netkv
+export PATH="$here/bin:$PATH"
 printf "extends = '%s'\nname = 'x'\nseeds = 10\nrecord = 'requests'\n[workload]\nmax_requests = 800\n" "$smoke" > x.toml
 
 run() { "$netkv" run x.toml --quiet "$@" > /dev/null 2>> log; }
@@ -28,6 +39,23 @@ expect "a single run" single
 for shard in 1 2 3 4 5 6 7 8; do run --out "node$shard" --shard "$shard/8"; done
 "$netkv" gather node*/x --experiment x.toml --out gathered > /dev/null 2>> log
 expect "eight shards, gathered" gathered
+
+if command -v parallel > /dev/null; then
+    netkv emit parallel x.toml --shards 8 --out parallel 2>> log | sh > /dev/null 2>> log
+    expect "eight shards by GNU parallel" parallel
+else
+    not_tried="$not_tried; GNU parallel"
+fi
+
+if command -v sbatch slurmctld slurmd munged > /dev/null && [ "$(id -u)" = 0 ] && "$scripts/slurm.sh" up slurm-daemons 2>> log; then
+    export SLURM_CONF="$here/slurm-daemons/slurm.conf"
+    netkv emit slurm x.toml --shards 8 --out slurm > array.sbatch 2>> log
+    sbatch --wait array.sbatch >> log 2>&1
+    netkv gather slurm/x --experiment x.toml --out slurm > /dev/null 2>> log
+    expect "a Slurm array of eight" slurm
+else
+    not_tried="$not_tried; a Slurm array"
+fi
 
 for moment in $(seq 20); do
     "$netkv" run x.toml --quiet --out killed > /dev/null 2>> log &
@@ -67,8 +95,32 @@ grep -q "is not the table that" refused
 run --out single
 expect "changed tables" single
 
+run --out stopped & stopped=$!
+sleep 0.3
+kill -STOP $stopped
+find stopped/x/cells/claims -name 'run-*' -exec touch -d '3 minutes ago' {} + 2>> log || true
+run --out stopped
+kill -CONT $stopped
+wait $stopped
+expect "stopped for minutes while another took over" stopped
+
+mkdir disk
+if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=600k netkv disk 2>> log; then
+    code=0
+    run --out disk || code=$?
+    [ "$code" = 75 ] || { echo "FAILED: a full disk ended with $code, not 75"; tail -5 log; exit 1; }
+    [ "$(cat disk/x/cells/segment-*.jsonl | grep -c '"digest"')" -gt 0 ] || { echo "FAILED: nothing fitted the disk"; exit 1; }
+    mount -o remount,size=100m disk
+    run --out disk
+    expect "a disk that was full and then enlarged" disk
+    umount disk
+else
+    not_tried="$not_tried; a disk that fills"
+fi
+
 (ulimit -f 16; ! run --out limited)
 run --out limited
 expect "a limit on the size of files" limited
 
 "$netkv" verify x.toml --out single --sample 10 --quiet
+[ -z "$not_tried" ] || echo "NOT TRIED on this machine: ${not_tried#; }"

@@ -86,6 +86,9 @@ pub(crate) fn write(html: &mut String, answer: &Answer, labels: &Labels) -> Resu
         html.push_str("</ul>\n</article>\n");
     }
     html.push_str("</div>\n");
+    for words in answer.holm_words().into_iter().chain(answer.warmup_words()) {
+        writeln!(html, "<p class=\"quiet\">{}</p>", explained(&words))?;
+    }
     if findings.iter().any(|finding| !finding.overloaded.is_empty()) {
         writeln!(html, "<p class=\"quiet\">{}</p>", explained(&overload_words().replace('\n', " ")))?;
     }

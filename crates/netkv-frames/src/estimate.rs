@@ -22,6 +22,11 @@ impl Estimate {
         Some(Self { mean, sd, half: sd.map(|sd| quantile * sd / n.sqrt()) })
     }
 
+    /// Half the width of the interval over the mean, without sign: 0 if there is no width, infinite for a mean of 0.
+    pub fn rel_half_width(&self) -> Option<f64> {
+        self.half.map(|half| if half == 0.0 { 0.0 } else { half / self.mean.abs() })
+    }
+
     /// The ends of the interval.
     pub fn interval(&self) -> Option<(f64, f64)> {
         self.half.map(|half| (self.mean - half, self.mean + half))

@@ -31,7 +31,7 @@ pub use parquet::{Metadata, merge_tables, read_columns, read_table, table_of, wr
 pub use place::CellPlace;
 pub use requests::{request_columns, requests_table};
 pub use schema::{ColumnDoc, TableKind, schema};
-pub use student::student_t_quantile;
+pub use student::{student_t_quantile, two_sided_p};
 pub use summary::{SummaryOptions, summary_table};
 pub use table::{Column, ColumnData, Table};
 pub use transfers::transfers_table;

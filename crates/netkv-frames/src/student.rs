@@ -46,6 +46,16 @@ fn distribution(t: f64, degrees: f64) -> f64 {
     1.0 - incomplete_beta(degrees / 2.0, 0.5, degrees / (degrees + t * t)) / 2.0
 }
 
+/// Probability that the mean of `n` values is so many standard errors from the truth or more, to either side; 1 if it is none.
+pub fn two_sided_p(errors: f64, n: usize) -> f64 {
+    if errors > 0.0 && n > 1 { incomplete_beta_of(errors, (n - 1) as f64) } else { 1.0 }
+}
+
+/// 1 - F(t) to either side, without the loss of digits that a difference to 1 has.
+fn incomplete_beta_of(t: f64, degrees: f64) -> f64 {
+    incomplete_beta(degrees / 2.0, 0.5, degrees / (degrees + t * t))
+}
+
 /// The value that a Student t variable with `degrees` degrees of freedom is below with probability `probability`.
 ///
 /// # Panics
@@ -87,5 +97,6 @@ mod tests {
             assert!((got / expected - 1.0).abs() < 1e-8, "t({probability}, {degrees}) = {got}, not {expected}");
         }
         assert!(student_t_quantile(0.5, 3.0).abs() < 1e-12);
+        assert!((two_sided_p(2.776_445_105, 5) - 0.05).abs() < 1e-9 && two_sided_p(-1.0, 5) == 1.0);
     }
 }

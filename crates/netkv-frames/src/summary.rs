@@ -161,8 +161,8 @@ fn summarise(points: &[Point<'_>], point: usize, baseline: Option<usize>, metric
     let pairs: Vec<(f64, f64)> = own
         .iter()
         .filter_map(|&(seed, value)| {
-            let pair = theirs.iter().find(|&&(other, _)| other == seed)?;
-            Some((value, pair.1))
+            let at = theirs.binary_search_by_key(&seed, |&(other, _)| other).ok()?;
+            Some((value, theirs[at].1))
         })
         .collect();
     let values: Vec<f64> = own.iter().map(|&(_, value)| value).collect();

@@ -73,7 +73,9 @@ impl Grid {
             return Err(issues);
         }
         misspelt(tree, &axes, &mut issues);
-        if !issues.is_empty() {
+        let is_misspelt = !issues.is_empty();
+        read::check_values(&axes, &mut issues);
+        if is_misspelt {
             return Err(issues);
         }
         sample::apply(tree, &axes, &mut factors, file, &mut issues);
@@ -85,7 +87,7 @@ impl Grid {
         if issues.is_empty() { Ok(grid) } else { Err(issues) }
     }
 
-    /// A grid with an axis of an unknown key, so that what is wrong with the values of the others is told as well: these axes,
+    /// A grid with an axis of an unknown key or with a value twice, so that what is wrong with the values of the others is told as well: these axes,
     /// each value at one point at least. None of them if more is wrong with them, or if points are to be left out, since which
     /// ones cannot be told.
     pub(crate) fn each_value_once(tree: &Table) -> Self {

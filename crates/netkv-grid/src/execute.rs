@@ -5,7 +5,10 @@
 //! command that shows it again behind its message.
 
 use crate::experiment::Cell;
-use netkv_sim::{METRICS, OutputDigest, RunOutput, Scenario, Tally, Value, metric_index, metrics, run_streamed};
+use netkv_sim::{
+    METRICS, OutputDigest, RunEnd, RunOutput, Scenario, Tally, Value, metric_index, metrics, run_streamed,
+    run_streamed_told,
+};
 use netkv_units::{Digest, SimTime};
 use rayon::iter::{IntoParallelRefIterator, ParallelBridge, ParallelIterator};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -37,11 +40,30 @@ pub enum Status {
         /// Its metrics, in the order of [`netkv_sim::METRICS`].
         metrics: Vec<Value>,
     },
-    /// It panicked, or measured nothing.
+    /// It panicked, measured nothing, or came to a limit.
     Failed {
-        /// What the panic said and where; or why nothing was measured.
+        /// What the panic said and where; why nothing was measured; or which limit that was.
         message: String,
     },
+}
+
+impl Status {
+    /// The same, but failed if the run had more events than this.
+    pub fn within(self, max_events: Option<u64>) -> Self {
+        let Some(max_events) = max_events else { return self };
+        let events = metric_index("events").expect("there is such a metric");
+        match &self {
+            Self::Done { metrics, .. } if matches!(metrics[events], Value::Integer(n) if n > max_events) => {
+                Self::Failed { message: too_many_events(max_events) }
+            }
+            Self::Done { .. } | Self::Failed { .. } => self,
+        }
+    }
+}
+
+/// What the row of a cell says that has more events than it may.
+pub fn too_many_events(max_events: u64) -> String {
+    format!("it has more than {max_events} events (run.max_events)")
 }
 
 /// What a run of a cell gave.
@@ -57,31 +79,46 @@ pub struct CellRun {
 impl CellRun {
     /// Runs a scenario and keeps none of its requests.
     pub fn streamed(scenario: &Scenario) -> Self {
-        Self::streamed_seen(scenario, &mut |_| {})
-    }
-
-    /// The same; `seen` is told how far the run is: when each request arrived, once it and all before it have ended.
-    pub fn streamed_seen(scenario: &Scenario, seen: &mut dyn FnMut(SimTime)) -> Self {
         let (mut digest, mut tally) = (OutputDigest::default(), Tally::default());
         let end = run_streamed(scenario, &mut |record| {
             digest.add(&record);
             tally.add(&record);
-            seen(record.arrival);
         });
-        let digest = digest.finish(&end.tbt_histogram, &end.totals);
-        Self { digest, metrics: tally.metrics(&end), output: None }
+        Self::of_stream(digest, &tally, &end)
     }
 
-    /// Runs a scenario and keeps its requests; `seen` is told how far it is, as in [`streamed_seen`](Self::streamed_seen).
-    pub fn whole_seen(scenario: &Scenario, seen: &mut dyn FnMut(SimTime)) -> Self {
+    /// The same; `told` hears now and then how many events there were and what time it is in the run, and may end it.
+    ///
+    /// # Errors
+    /// What `told` ended it with.
+    pub fn streamed_told<E>(scenario: &Scenario, told: &mut Told<'_, E>) -> Result<Self, E> {
+        let (mut digest, mut tally) = (OutputDigest::default(), Tally::default());
+        let mut sink = |record| {
+            digest.add(&record);
+            tally.add(&record);
+        };
+        let end = run_streamed_told(scenario, &mut sink, told)?;
+        Ok(Self::of_stream(digest, &tally, &end))
+    }
+
+    /// Runs a scenario and keeps its requests; `told` is as in [`streamed_told`](Self::streamed_told).
+    ///
+    /// # Errors
+    /// What `told` ended it with.
+    pub fn whole_told<E>(scenario: &Scenario, told: &mut Told<'_, E>) -> Result<Self, E> {
         let mut requests = Vec::with_capacity(scenario.workload.len());
-        let end = run_streamed(scenario, &mut |record| {
-            seen(record.arrival);
-            requests.push(record);
-        });
-        RunOutput { requests, tbt_histogram: end.tbt_histogram, totals: end.totals }.into()
+        let end = run_streamed_told(scenario, &mut |record| requests.push(record), told)?;
+        Ok(RunOutput { requests, tbt_histogram: end.tbt_histogram, totals: end.totals }.into())
+    }
+
+    fn of_stream(digest: OutputDigest, tally: &Tally, end: &RunEnd) -> Self {
+        let metrics = tally.metrics(end);
+        Self { digest: digest.finish(&end.tbt_histogram, &end.totals), metrics, output: None }
     }
 }
+
+/// Hears how many events of a run there were and what time it is in it, and may end it.
+pub type Told<'a, E> = dyn FnMut(u64, SimTime) -> Result<(), E> + 'a;
 
 impl From<RunOutput> for CellRun {
     fn from(output: RunOutput) -> Self {
@@ -94,7 +131,7 @@ pub type OnDone<'a> = dyn Fn(&Cell, &Outcome, Option<&RunOutput>) + Sync + 'a;
 
 /// Runs cells, in their order, on `jobs` threads; outcomes come back in the same order. `take` is asked before each is
 /// begun, from one thread at a time, and leaves out those that it does not take. When `stop` is set, cells that have not
-/// started are left out.
+/// started are left out. A runner that gives up on a cell says why.
 ///
 /// # Errors
 /// If the system starts no thread; one job needs none.
@@ -106,7 +143,7 @@ pub fn run_cells(
     jobs: NonZeroUsize,
     stop: &AtomicBool,
     take: &(dyn Fn(&Cell) -> bool + Sync),
-    runner: impl Fn(&Cell) -> CellRun + Sync,
+    runner: impl Fn(&Cell) -> Result<CellRun, String> + Sync,
     on_done: &OnDone<'_>,
 ) -> io::Result<Vec<Outcome>> {
     install_hook();
@@ -162,8 +199,8 @@ pub fn start_threads() -> io::Result<()> {
 }
 
 /// Runs one cell; a panic of the runner becomes a failed outcome.
-fn run_cell(cell: &Cell, runner: &(impl Fn(&Cell) -> CellRun + Sync)) -> (Outcome, Option<RunOutput>) {
-    let (status, output) = match catch(|| runner(cell)) {
+fn run_cell(cell: &Cell, runner: &(impl Fn(&Cell) -> Result<CellRun, String> + Sync)) -> (Outcome, Option<RunOutput>) {
+    let (status, output) = match catch(|| runner(cell)).flatten() {
         Ok(run) => match measured_nothing(&run.metrics).or_else(|| no_number(&run.metrics)) {
             Some(message) => (Status::Failed { message }, None),
             None => (Status::Done { digest: run.digest.to_string(), metrics: run.metrics }, run.output),

@@ -1,13 +1,15 @@
 //! An experiment: a file with all that it extends, read, checked and unfolded into cells.
 
 use crate::axes::{Axis, AxisValue, Factor, Grid};
-use crate::header::{self, Header, POLICY_AXIS, Record, WORD};
+use crate::files;
+use crate::header::{self, Header, Limits, POLICY_AXIS, Record, WORD};
 use crate::issue::{InputErrors, Issue, Origin, nearest, with_suggestion};
 use crate::library::Library;
 use crate::missing;
 use crate::overrides::Overrides;
 use crate::points::{OnRead, Point, UsedProfile, read_points, used_profiles};
 use crate::reduced::{Reduced, Reduction, reduce, thinned};
+use crate::replications::Replications;
 use crate::shown;
 use crate::source;
 use crate::spec::CellSpec;
@@ -68,11 +70,14 @@ pub struct Experiment {
     path: PathBuf,
     overrides: Overrides,
     header: Header,
+    /// How many of the header's seeds its cells have now.
+    n_seeds: usize,
     base: Table,
     grid: Grid,
     traces: Vec<Arc<LoadedTrace>>,
     points: Vec<Arc<Point>>,
     profiles: Vec<UsedProfile>,
+    files: Vec<PathBuf>,
     notices: Vec<String>,
     reduced: Option<Reduced>,
 }
@@ -99,6 +104,8 @@ impl Experiment {
         options.overrides.apply(&mut base)?;
         header::name_by_file(&mut base, path);
         header::spread_seeds(&mut base);
+        let is_fixed = options.reduction.is_some() || options.overrides.seeds.is_some();
+        let has_more = is_fixed && header::fix_seeds(&mut base);
         let header = Header::read(&base, &file);
         let n_seeds = header.as_ref().map_or(1, |header| header.seeds.len());
         let mut grid = Grid::read(&base, &layers, &file).and_then(|grid| check_size(grid, n_seeds, &file));
@@ -127,15 +134,23 @@ impl Experiment {
         };
         header.name.push_str(&options.overrides.label());
         if let Some(reduction) = options.reduction {
-            header.seeds.truncate(reduction.max_seeds);
+            header.keep_seeds(reduction.max_seeds);
         }
         let profiles = used_profiles(&points);
         let path = path.to_owned();
         let overrides = options.overrides.clone();
+        let files = files::named(&base, &layers, library.profile_files());
         let traces = library.into_traces();
+        let n_seeds = header.replications.looks()[0];
         let notices = Vec::new();
-        let mut experiment = Self { path, overrides, header, base, grid, traces, points, profiles, notices, reduced };
+        let mut experiment =
+            Self { path, overrides, header, n_seeds, base, grid, traces, points, profiles, files, notices, reduced };
         experiment.notices = experiment.find_notices();
+        if has_more {
+            let path = experiment.path.display();
+            let message = format!("replications of {path} are left out: the number of seeds was given, {n_seeds}");
+            experiment.notices.push(message);
+        }
         Ok(experiment)
     }
 
@@ -194,9 +209,28 @@ impl Experiment {
         &self.header.name
     }
 
-    /// Its seeds.
+    /// The seeds of its cells: those of the first look until [`use_seeds`](Self::use_seeds) says otherwise.
     pub fn seeds(&self) -> &[u64] {
-        &self.header.seeds
+        &self.header.seeds[..self.n_seeds]
+    }
+
+    /// When its results are looked at, and what for.
+    pub const fn replications(&self) -> &Replications {
+        &self.header.replications
+    }
+
+    /// Gives its points the first so many seeds of all that may be run. No cell has another number or key for it.
+    ///
+    /// # Panics
+    /// If it has no so many, or none are asked for.
+    pub fn use_seeds(&mut self, n: usize) {
+        assert!((1..=self.header.seeds.len()).contains(&n), "{n} of {} seeds", self.header.seeds.len());
+        self.n_seeds = n;
+    }
+
+    /// What a cell may take.
+    pub const fn limits(&self) -> Limits {
+        self.header.limits
     }
 
     /// What is kept of each run.
@@ -214,8 +248,14 @@ impl Experiment {
         &self.header.baseline
     }
 
-    /// Confidence of the intervals in the summary.
-    pub const fn confidence_ratio(&self) -> f64 {
+    /// Coverage of each interval. If results are looked at several times it is more than the file asks for, so that the interval
+    /// at which seeds are enough has that; see [`Replications`].
+    pub fn confidence_ratio(&self) -> f64 {
+        self.header.replications.of_each(self.header.confidence_ratio)
+    }
+
+    /// The coverage that the file asks for.
+    pub const fn asked_confidence_ratio(&self) -> f64 {
         self.header.confidence_ratio
     }
 
@@ -236,15 +276,31 @@ impl Experiment {
 
     /// Number of the cells that its file leaves out.
     pub fn n_excluded_cells(&self) -> usize {
-        self.grid.n_excluded() * self.header.seeds.len()
+        self.grid.n_excluded() * self.n_seeds
     }
 
     /// Number of its cells.
     pub fn n_cells(&self) -> usize {
-        self.points.len() * self.header.seeds.len()
+        self.points.len() * self.n_seeds
     }
 
-    /// The cell at a position.
+    /// The positions of its cells, ascending. There are gaps where more seeds may be run.
+    pub fn indices(&self) -> impl Iterator<Item = usize> + use<> {
+        let (n_points, stride, n_seeds) = (self.points.len(), self.header.seeds.len(), self.n_seeds);
+        (0..n_points).flat_map(move |point| (0..n_seeds).map(move |seed| point * stride + seed))
+    }
+
+    /// The position of a cell's seed among all that may be run.
+    pub fn seed_of(&self, index: usize) -> usize {
+        index % self.header.seeds.len()
+    }
+
+    /// The position of a cell's point: its cells differ in their seed alone.
+    pub fn point_of(&self, index: usize) -> usize {
+        index / self.header.seeds.len()
+    }
+
+    /// The cell at a position, its seed one of all that may be run.
     pub fn cell(&self, index: usize) -> Option<Cell> {
         let n_seeds = self.header.seeds.len();
         let point = self.points.get(index / n_seeds)?.clone();
@@ -254,7 +310,7 @@ impl Experiment {
 
     /// Every cell, in order.
     pub fn cells(&self) -> impl Iterator<Item = Cell> {
-        (0..self.n_cells()).map(|index| self.cell(index).expect("the index is below the number of cells"))
+        self.indices().map(|index| self.cell(index).expect("there is a cell at each of its positions"))
     }
 
     /// Where the requests of its cells come from, each origin once.
@@ -263,6 +319,11 @@ impl Experiment {
         origins.sort_by_key(|origin| (&origin.label, &origin.sha256));
         origins.dedup();
         origins
+    }
+
+    /// The files that it is made of: its own, those that it extends, those of axes and profiles.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(PathBuf::as_path)
     }
 
     /// The profiles of its cells, by name.

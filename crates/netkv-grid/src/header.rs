@@ -2,12 +2,13 @@
 
 use crate::issue::{Issue, Origin};
 use crate::reader::{Range, Reader, list};
-use crate::tree::{Content, Node, Table};
+use crate::replications::{self, Replications};
+use crate::tree::{self, Content, Node, Table};
 use netkv_policy::PolicyConfig;
 use std::path::Path;
 
 /// Keys of the experiment as a whole: no axis may set them, and no cell's key depends on them.
-pub(crate) const OWN_KEYS: [&str; 14] = [
+pub(crate) const OWN_KEYS: [&str; 19] = [
     "name",
     "seeds",
     "record",
@@ -22,7 +23,15 @@ pub(crate) const OWN_KEYS: [&str; 14] = [
     "measure.baseline",
     "measure.confidence_ratio",
     "cost.per_gpu_hour",
+    "run.max_cell_s",
+    "run.max_events",
+    "replications.max",
+    "replications.until.metric",
+    "replications.until.rel_half_width",
 ];
+
+/// Sections of such keys alone: no cell's key has any of them.
+pub(crate) const OWN_SECTIONS: [&str; 3] = ["cost", "run", "replications"];
 
 /// What figures call the value of an axis whose file has it: nothing of a cell depends on it.
 pub(crate) const WORD: &str = "word";
@@ -50,11 +59,23 @@ pub enum Record {
     Requests,
 }
 
+/// What a cell may take: one that comes to a limit is a failed row. No cell that ends has another result for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// Wall seconds; a matter of the machine.
+    pub max_cell_s: Option<f64>,
+    /// Events of the simulation: the same on every machine.
+    pub max_events: Option<u64>,
+}
+
 /// What an experiment file says about the experiment as a whole.
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
     pub name: String,
+    /// All that may be run.
     pub seeds: Vec<u64>,
+    pub replications: Replications,
+    pub limits: Limits,
     pub record: Record,
     pub baseline_axis: String,
     pub baseline: String,
@@ -63,6 +84,12 @@ pub(crate) struct Header {
 }
 
 impl Header {
+    /// Keeps the first so many seeds.
+    pub(crate) fn keep_seeds(&mut self, n: usize) {
+        self.seeds.truncate(n);
+        self.replications = Replications::fixed(self.seeds.len());
+    }
+
     /// Reads the keys of the experiment as a whole; the others are left to the cells.
     pub(crate) fn read(tree: &Table, file: &Origin) -> Result<Self, Vec<Issue>> {
         let mut reader = Reader::new(tree, file, NO_DEFAULTS);
@@ -75,6 +102,7 @@ impl Header {
     pub(crate) fn read_keys(reader: &mut Reader<'_>) -> Option<Self> {
         let name = read_name(reader);
         let seeds = read_seeds(reader);
+        let replicated = replications::read(reader, seeds.as_deref());
         let record = reader.choice("record", &[("cells", Record::Cells), ("requests", Record::Requests)]);
         let baseline_axis = reader.text("measure.baseline_axis");
         let baseline = if baseline_axis.is_none_or(|axis| axis == POLICY_AXIS) {
@@ -82,11 +110,15 @@ impl Header {
         } else {
             reader.text("measure.baseline")
         };
+        let limits = read_limits(reader);
         let confidence_ratio = reader.float("measure.confidence_ratio", Range::between(0.0, 1.0));
         let cost_per_gpu_hour = reader.float("cost.per_gpu_hour", Range::closed(0.0, 1e6));
+        let (seeds, replications) = replicated?;
         Some(Self {
             name: name?,
-            seeds: seeds?,
+            seeds,
+            replications,
+            limits: limits?,
             record: record?,
             baseline_axis: baseline_axis?.to_owned(),
             baseline: baseline?.to_owned(),
@@ -114,6 +146,24 @@ pub(crate) fn spread_seeds(tree: &mut Table) {
     let Content::Integer(n @ 1..=MAX_SEEDS) = node.content else { return };
     let seed = |seed| Node { content: Content::Integer(seed), ..node.clone() };
     node.content = Content::List((1..=n).map(seed).collect());
+}
+
+/// 0 is no limit.
+fn read_limits(reader: &mut Reader<'_>) -> Option<Limits> {
+    let max_cell_s = reader.float("run.max_cell_s", Range::closed(0.0, 1e9));
+    let max_events = reader.integer("run.max_events", 0, i64::MAX as u64);
+    let (max_cell_s, max_events) = (max_cell_s?, max_events?);
+    Some(Limits { max_cell_s: Some(max_cell_s).filter(|&s| s > 0.0), max_events: Some(max_events).filter(|&n| n > 0) })
+}
+
+/// Leaves out that more seeds may be run than were given; false if that was not so.
+pub(crate) fn fix_seeds(tree: &mut Table) -> bool {
+    const MAX: &str = "replications.max";
+    let Some(node) = tree::get(tree, MAX).filter(|node| !matches!(node.content, Content::Integer(0))).cloned() else {
+        return false;
+    };
+    tree::set(tree, MAX, Node { content: Content::Integer(0), ..node });
+    true
 }
 
 fn read_seeds(reader: &mut Reader<'_>) -> Option<Vec<u64>> {

@@ -8,6 +8,7 @@ mod axes;
 mod builtin;
 mod execute;
 mod experiment;
+mod files;
 mod fit;
 mod header;
 mod issue;
@@ -19,6 +20,7 @@ mod points;
 mod profile;
 mod reader;
 mod reduced;
+mod replications;
 mod shown;
 mod source;
 mod span;
@@ -29,16 +31,19 @@ mod tree;
 mod workloads;
 
 pub use axes::{Axis, AxisValue, Factor, RESERVED_COLUMNS};
-pub use execute::{CellRun, OnDone, Outcome, Status, failure, for_each_cell, run_cells, start_threads};
+pub use execute::{
+    CellRun, OnDone, Outcome, Status, Told, failure, for_each_cell, run_cells, start_threads, too_many_events,
+};
 pub use experiment::{Cell, Experiment, LoadOptions};
 pub use fit::{Coefficient, Errors, Fit, FitErrors, FitOptions, FittedPoint, Phase, PhaseFit, fit};
-pub use header::Record;
+pub use header::{Limits, Record};
 pub use issue::{InputErrors, Issue, Origin, nearest};
 pub use keys::{KeyDoc, SectionDoc, keys};
 pub use overrides::Overrides;
 pub use points::{OnRead, Point, UsedProfile};
 pub use profile::{FittedProfile, LatencyRange, Profile, ProfileOrigin, ProfiledModel};
 pub use reduced::{Reduced, Reduction};
+pub use replications::{Replications, Until};
 pub use span::Span;
 pub use spec::CellSpec;
 pub use store::{Finished, Plan, Reason, Segment, SegmentHeader, Store, StoreError, Stored};

@@ -89,6 +89,11 @@ impl Library {
         read.checked.push_back((source.clone(), spec, is_scaled, lengths));
     }
 
+    /// The files of profiles that were loaded.
+    pub(crate) fn profile_files(&self) -> Vec<PathBuf> {
+        self.read().profiles.keys().cloned().collect()
+    }
+
     /// Every trace that was loaded.
     pub(crate) fn into_traces(self) -> Vec<Arc<LoadedTrace>> {
         let read = self.read.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -14,8 +14,18 @@ use std::path::Path;
 const MAX_LABEL: usize = 120;
 
 /// Keys that can be set although they belong to the experiment as a whole: they say what is kept and compared.
-const ALLOWED: [&str; 5] =
-    ["record", "measure.baseline_axis", "measure.baseline", "measure.confidence_ratio", "cost.per_gpu_hour"];
+const ALLOWED: [&str; 10] = [
+    "record",
+    "measure.baseline_axis",
+    "measure.baseline",
+    "measure.confidence_ratio",
+    "cost.per_gpu_hour",
+    "run.max_cell_s",
+    "run.max_events",
+    "replications.max",
+    "replications.until.metric",
+    "replications.until.rel_half_width",
+];
 
 /// What is changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

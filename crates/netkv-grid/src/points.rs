@@ -1,7 +1,7 @@
 //! The points of a grid, each read and checked, with the key that its results are stored by.
 
 use crate::axes::{AxisValue, Grid};
-use crate::header::{OWN_KEYS, WORD};
+use crate::header::{OWN_KEYS, OWN_SECTIONS, WORD};
 use crate::issue::{InputErrors, Issue, IssueTally, Origin};
 use crate::library::Library;
 use crate::profile::{LatencyRange, Profile};
@@ -12,9 +12,6 @@ use netkv_units::{Digest, Digester};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// The section of the price, which no cell depends on.
-const COST: &str = "cost";
 
 /// Section and key of what names files that cells depend on: their content counts.
 const FILE_NAMES: [(&str, &str); 2] = [("workload", "trace"), ("model", "profile")];
@@ -146,7 +143,8 @@ impl<'a> Trees<'a> {
         }
         self.grid.set_values(&mut self.tree, &coordinates);
         if is_other {
-            let keys: Vec<String> = self.tree.keys().filter(|key| *key != COST).cloned().collect();
+            let keys: Vec<String> =
+                self.tree.keys().filter(|key| !OWN_SECTIONS.contains(&key.as_str())).cloned().collect();
             self.texts = keys.into_iter().map(|key| (key, String::new())).collect();
             let keys: Vec<String> = self.texts.keys().cloned().collect();
             keys.iter().for_each(|key| self.write(key));
@@ -242,7 +240,7 @@ mod tests {
         let mut trees = Trees::new(&stripped, &grid, &sections);
         let anew = |point: usize| {
             let mut tree = grid.apply(&base, point);
-            for key in OWN_KEYS.iter().chain(&[WORD, COST, "workload.trace", "model.profile"]) {
+            for key in OWN_KEYS.iter().chain(&OWN_SECTIONS).chain(&[WORD, "workload.trace", "model.profile"]) {
                 tree::remove(&mut tree, key);
             }
             Content::Table(tree).canonical()

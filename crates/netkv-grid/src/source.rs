@@ -18,6 +18,11 @@ impl Layers {
         place(file).is_some_and(|own| place(other).is_some_and(|other| own < other))
     }
 
+    /// The files.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        self.0.iter().map(|layer| layer.to_path_buf()).collect()
+    }
+
     /// How many files there are.
     pub(crate) const fn len(&self) -> usize {
         self.0.len()

@@ -78,6 +78,7 @@ pub enum StoreError {
 #[derive(Debug, Default)]
 pub struct Store {
     folder: PathBuf,
+    max_events: Option<u64>,
     stored: BTreeMap<String, Stored>,
     segments: BTreeMap<PathBuf, Known>,
 }
@@ -103,7 +104,15 @@ impl Store {
     /// # Errors
     /// If a file cannot be read, or two results of a cell differ.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let mut store = Self { folder: folder.to_owned(), ..Self::default() };
+        Self::open_within(folder, None)
+    }
+
+    /// The same; a cell that took more events than this has failed, as if it had been stopped there.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_within(folder: &Path, max_events: Option<u64>) -> Result<Self, StoreError> {
+        let mut store = Self { folder: folder.to_owned(), max_events, ..Self::default() };
         store.refresh()?;
         Ok(store)
     }
@@ -152,7 +161,9 @@ impl Store {
             if known.is_unusable || line.is_empty() {
                 continue;
             }
-            let Some((status, line)) = read_line::<Line>(line).and_then(|line| Some((line.status()?, line))) else {
+            let within = |status| Status::within(status, self.max_events);
+            let Some((status, line)) = read_line::<Line>(line).and_then(|line| Some((within(line.status()?), line)))
+            else {
                 known.n_damaged_lines += 1;
                 continue;
             };

@@ -378,3 +378,14 @@ fn what_is_wrong_with_other_axes_is_told_beside_a_mistyped_one() {
         ],
     );
 }
+
+#[test]
+fn a_value_twice_hides_no_other_error() {
+    let body = "[fabric]\ncores = -1\n[[axis]]\nkey = 'decode.max_batch'\nvalues = [16, 0, 16]\n\
+                [[axis]]\nkey = 'policy.name'\nvalues = ['netkv', 'netvk']\n";
+    let errors = load(body).unwrap_err().to_string();
+    for words in ["axis decode.max_batch has the value 16 twice", "decode.max_batch = 0", "netvk", "fabric.cores = -1"]
+    {
+        assert!(errors.contains(words), "{words} is not in\n{errors}");
+    }
+}

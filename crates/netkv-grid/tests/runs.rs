@@ -39,7 +39,7 @@ fn counted(output: RunOutput) -> CellRun {
 }
 
 fn run(cells: &[Cell], jobs: usize, runner: impl Fn(&Cell) -> RunOutput + Sync) -> Vec<Outcome> {
-    let runner = |cell: &Cell| counted(runner(cell));
+    let runner = |cell: &Cell| Ok(counted(runner(cell)));
     run_cells(cells, NonZeroUsize::new(jobs).unwrap(), &AtomicBool::new(false), &|_| true, runner, &|_, _, _| {})
         .unwrap()
 }
@@ -88,7 +88,7 @@ fn a_cell_that_panics_fails_alone_and_says_what_and_where() {
     };
     let runner = |cell: &Cell| {
         assert_ne!(cell.index, 3, "free blocks = {}", -1);
-        counted(fake_output(cell))
+        Ok(counted(fake_output(cell)))
     };
     let outcomes =
         run_cells(&cells, NonZeroUsize::new(2).unwrap(), &AtomicBool::new(false), &|_| true, runner, &note).unwrap();
@@ -114,9 +114,15 @@ fn cells_that_have_not_started_are_left_out_after_a_stop() {
             stop.store(true, Ordering::Relaxed);
         }
     };
-    let outcomes =
-        run_cells(&cells, NonZeroUsize::new(1).unwrap(), &stop, &|_| true, |cell| counted(fake_output(cell)), &note)
-            .unwrap();
+    let outcomes = run_cells(
+        &cells,
+        NonZeroUsize::new(1).unwrap(),
+        &stop,
+        &|_| true,
+        |cell| Ok(counted(fake_output(cell))),
+        &note,
+    )
+    .unwrap();
     assert_eq!(outcomes.last().unwrap().index, 2);
 }
 
@@ -251,13 +257,27 @@ fn a_record_that_no_run_can_have_left_is_damaged_whatever_its_checksum_says() {
 }
 
 #[test]
+fn a_cell_with_more_events_than_it_may_have_is_seen_as_failed() {
+    let (folder, cells) = (tempfile::tempdir().unwrap(), cells());
+    store(folder.path(), &[(&cells[0], done("d"))]);
+    let events = METRICS.iter().position(|metric| metric.name == "events").unwrap();
+    let Status::Done { metrics, .. } = done("d") else { unreachable!() };
+    let Value::Integer(events) = metrics[events] else { panic!("events are counted: {:?}", metrics[events]) };
+    let seen = |most| Store::open_within(folder.path(), most).unwrap().get(cells[0].key).unwrap().status.clone();
+    assert_eq!(seen(None), done("d"));
+    assert_eq!(seen(Some(events)), done("d"));
+    let message = format!("it has more than {} events (run.max_events)", events - 1);
+    assert_eq!(seen(Some(events - 1)), Status::Failed { message });
+}
+
+#[test]
 fn a_metric_that_is_no_number_fails_its_cell() {
     let cells = cells();
     let at = METRICS.iter().position(|metric| !metric.integer).unwrap();
     let runner = |cell: &Cell| {
         let mut run = counted(fake_output(cell));
         run.metrics[at] = Value::Float(f64::NAN);
-        run
+        Ok(run)
     };
     let never = AtomicBool::new(false);
     let one = NonZeroUsize::MIN;

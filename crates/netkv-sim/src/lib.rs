@@ -28,7 +28,7 @@ pub use measure::{
 };
 pub use network::FlowRecord;
 pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};
-pub use run::{run, run_by, run_checked, run_observed, run_streamed, run_with};
+pub use run::{run, run_by, run_checked, run_observed, run_streamed, run_streamed_told, run_with};
 pub use scenario::{
     ClusterConfig, DecodeConfig, FirstToken, KvConfig, LocalPrefillConfig, LocalRule, MeasureConfig, MixedPass,
     OracleBandwidth, OracleGranularity, Overlap, OwnTraffic, Placement, PrefillConfig, PrefillMode, PrefillPolicy,

@@ -5,6 +5,11 @@ use crate::scenario::Scenario;
 use crate::simulation::Simulation;
 use crate::watch::{Observations, ObserveConfig, Retired, Watcher, check};
 use netkv_policy::Selector;
+use netkv_units::SimTime;
+use std::convert::Infallible;
+
+/// Events between two words of a run that tells how far it is. Chosen by us: a millisecond or less, and a word costs nothing.
+const TOLD_EVENTS: u64 = 4096;
 
 /// Runs a scenario to its end.
 ///
@@ -34,6 +39,22 @@ pub fn run_streamed(scenario: &Scenario, sink: &mut dyn FnMut(RequestRecord)) ->
     run_stretched(scenario, u32::MAX, sink)
 }
 
+/// The same; with the first event and every few thousand `told` hears how many there were and what time it is in the run, and
+/// may end it.
+///
+/// # Errors
+/// What `told` ended it with.
+///
+/// # Panics
+/// As [`run`].
+pub fn run_streamed_told<E>(
+    scenario: &Scenario,
+    sink: &mut dyn FnMut(RequestRecord),
+    told: &mut dyn FnMut(u64, SimTime) -> Result<(), E>,
+) -> Result<RunEnd, E> {
+    to_its_end(Simulation::new(scenario, u32::MAX), sink, told)
+}
+
 /// Runs a scenario to its end with `policy` in place of the scenario's own: a rule that no experiment file names, or a
 /// list of choices to be followed. It sees reports of the decode instances as old as the scenario's own policy would.
 ///
@@ -50,11 +71,24 @@ pub fn run_by(scenario: &Scenario, policy: Selector) -> RunOutput {
 }
 
 fn run_stretched(scenario: &Scenario, max_stretch: u32, sink: &mut dyn FnMut(RequestRecord)) -> RunEnd {
-    let mut simulation = Simulation::new(scenario, max_stretch);
+    let Ok(end) = to_its_end::<Infallible>(Simulation::new(scenario, max_stretch), sink, &mut |_, _| Ok(()));
+    end
+}
+
+fn to_its_end<E>(
+    mut simulation: Simulation<'_>,
+    sink: &mut dyn FnMut(RequestRecord),
+    told: &mut dyn FnMut(u64, SimTime) -> Result<(), E>,
+) -> Result<RunEnd, E> {
+    let mut n_events = 0;
     while !simulation.is_done() {
         simulation.step(sink);
+        n_events += 1;
+        if n_events % TOLD_EVENTS == 1 {
+            told(n_events, simulation.present().now)?;
+        }
     }
-    simulation.into_end()
+    Ok(simulation.into_end())
 }
 
 /// Runs a scenario to its end and watches it; the output is that of [`run`].

@@ -1,6 +1,6 @@
 //! What a ratio of two means, measured on the same seeds, says.
 
-use netkv_frames::{Estimate, log_ratios, two_sided_quantile};
+use netkv_frames::{Estimate, log_ratios, two_sided_p, two_sided_quantile};
 
 /// Ratios that are nearer to 1 than this make no difference that matters: the margin of the project's figures.
 pub const INDIFFERENCE: f64 = 0.02;
@@ -39,6 +39,8 @@ pub struct Ratio {
     /// Standard deviation of the logarithms.
     sd: f64,
     confidence: f64,
+    /// Of what it says, after Holm's correction for the number of comparisons; none of what the conclusion is not about.
+    pub p_holm: Option<f64>,
 }
 
 impl Ratio {
@@ -48,7 +50,28 @@ impl Ratio {
         let estimate = Estimate::of(&logs, two_sided_quantile(confidence, logs.len()))?;
         let interval = estimate.interval().map(|(low, high)| (libm::exp(low), libm::exp(high)));
         let sd = estimate.sd.unwrap_or(f64::NAN);
-        Some(Self { n: logs.len(), mean: libm::exp(estimate.mean), interval, sd, confidence })
+        Some(Self { n: logs.len(), mean: libm::exp(estimate.mean), interval, sd, confidence, p_holm: None })
+    }
+
+    /// How often seeds would say what it says, pays, harms or makes no difference, were it on the margin's other side: below one
+    /// minus the coverage if and only if its [`effect`](Self::effect) is not open. None of a single seed.
+    pub fn p(&self) -> Option<f64> {
+        if self.n < 2 || !self.sd.is_finite() {
+            return None;
+        }
+        let (low, high) = (libm::log(1.0 - INDIFFERENCE), libm::log(1.0 + INDIFFERENCE));
+        let mean = libm::log(self.mean);
+        let pays_or_harms = (low - mean).max(mean - high);
+        let same = (mean - low).min(high - mean);
+        let distance = pays_or_harms.max(same);
+        let error = self.sd / (self.n as f64).sqrt();
+        Some(if error == 0.0 { f64::from(u8::from(distance <= 0.0)) } else { two_sided_p(distance / error, self.n) })
+    }
+
+    /// What it says after the correction; open if the conclusion is not about it.
+    pub fn effect_after_holm(&self) -> Effect {
+        let stays = self.p_holm.is_some_and(|p_holm| p_holm < 1.0 - self.confidence);
+        if stays { self.effect() } else { Effect::Open }
     }
 
     /// `0.910 [0.880, 0.950]`; `0.910 [too wide]` if the interval is too wide to say anything.
@@ -104,6 +127,21 @@ mod tests {
         assert_eq!(seeds([0.8, 1.1, 0.9, 1.0]), Effect::Open);
         assert_eq!(ratio(&[(0.5, 1.0)]).effect(), Effect::Open, "one seed says nothing");
         assert_eq!(Ratio::of(&[(0.0, 1.0)], 0.95), None);
+    }
+
+    #[test]
+    fn a_p_value_is_below_the_error_where_the_effect_is_not_open() {
+        for ratios in
+            [[0.90, 0.91, 0.92, 0.90], [1.10, 1.11, 1.12, 1.10], [1.0, 1.001, 0.999, 1.0], [0.8, 1.1, 0.9, 1.0]]
+        {
+            for confidence in [0.5, 0.9, 0.95, 0.99, 0.999, 0.99999] {
+                let ratio = Ratio::of(&ratios.map(|ratio| (ratio, 1.0)), confidence).expect("positive numbers");
+                let p = ratio.p().expect("several seeds");
+                assert_eq!(p < 1.0 - confidence, ratio.effect() != Effect::Open, "{ratios:?} at {confidence}: {p}");
+            }
+        }
+        assert_eq!(ratio(&[(0.5, 1.0)]).p(), None);
+        assert_eq!(ratio(&[(0.5, 1.0), (0.5, 1.0)]).p(), Some(0.0), "no spread at all");
     }
 
     /// Two seeds: 12.7 standard errors either way.

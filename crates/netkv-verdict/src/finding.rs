@@ -3,7 +3,6 @@
 use crate::effect::{Effect, INDIFFERENCE, Ratio};
 use crate::points::{Answer, OVERLOAD_WAIT_RATIO, Point};
 use crate::words::{change, counted, percent};
-use netkv_policy::NetworkView;
 
 /// Points that a sentence names.
 const NAMED: usize = 3;
@@ -61,9 +60,7 @@ impl Answer {
         let asks = self.asks_for_network();
         let mut names: Vec<&str> = Vec::new();
         for standing in self.points.iter().flat_map(|point| &point.standings) {
-            let in_question =
-                if asks { standing.view() == Some(NetworkView::Aware) } else { standing.name != self.options.baseline };
-            if in_question && !names.contains(&standing.name.as_str()) {
+            if self.is_in_question(standing, asks) && !names.contains(&standing.name.as_str()) {
                 names.push(&standing.name);
             }
         }
@@ -111,12 +108,7 @@ impl Answer {
         };
         for point in &self.points {
             let Some(own) = point.standings.iter().find(|one| one.name == name) else { continue };
-            let other = if asks {
-                point.best_blind.map(|index| &point.standings[index])
-            } else {
-                point.standings.iter().find(|one| one.name == self.options.baseline)
-            };
-            let Some(other) = other else { continue };
+            let Some(other) = self.compared_with(point, asks) else { continue };
             let ratio = if asks { own.against_blind } else { own.against_baseline };
             if own.is_overloaded() || other.is_overloaded() {
                 finding.overloaded.push(point);

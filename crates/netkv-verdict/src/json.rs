@@ -17,6 +17,8 @@ impl Answer {
             "facts": options.facts,
             "reduced": options.reduced.is_some(),
             "left_out": options.reduced.as_ref().map(|reduced| &reduced.lacks),
+            "many_comparisons": self.holm_words(),
+            "warm_up": self.warmup_words(),
             "points": self.points.iter().map(point).collect::<Vec<_>>(),
         })
     }
@@ -56,6 +58,10 @@ fn standing(one: &Standing) -> Value {
         "gpu_s_per_mtoken": one.gpu_s_per_mtoken,
         "cost_per_mtoken": one.cost_per_mtoken,
         "ttft_drift_ratio": one.drift,
+        "ttft_drift_low": one.drift_by_seed.interval.map(|(low, _)| low),
+        "ttft_drift_high": one.drift_by_seed.interval.map(|(_, high)| high),
+        // Null: it cannot be told.
+        "steady": one.is_steady(),
         "wait_mean_s": one.wait_s,
         "arrivals_span_s": one.span_s,
         "ttft_against_baseline": one.against_baseline.as_ref().map(ratio),
@@ -63,19 +69,27 @@ fn standing(one: &Standing) -> Value {
     })
 }
 
-fn ratio(ratio: &Ratio) -> Value {
-    let effect = match ratio.effect() {
+const fn word(effect: Effect) -> &'static str {
+    match effect {
         Effect::Pays => "pays",
         Effect::Same => "same",
         Effect::Harms => "harms",
         Effect::Open => "open",
-    };
+    }
+}
+
+fn ratio(ratio: &Ratio) -> Value {
+    let effect = word(ratio.effect());
     json!({
         "mean": ratio.mean,
         "low": ratio.interval.map(|(low, _)| low),
         "high": ratio.interval.map(|(_, high)| high),
         "seeds": ratio.n,
         "effect": effect,
+        "p": ratio.p(),
+        // Null of what the conclusion is not about.
+        "p_holm": ratio.p_holm,
+        "effect_after_holm": ratio.p_holm.map(|_| word(ratio.effect_after_holm())),
         "seeds_to_settle": if effect == "open" { ratio.seeds_to_settle() } else { None },
     })
 }

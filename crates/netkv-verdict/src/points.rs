@@ -1,5 +1,6 @@
 //! From the table of cells to what is known of each policy at each point of the grid.
 
+use crate::drift::Drift;
 use crate::effect::Ratio;
 use crate::words::counted;
 use anyhow::{Context as _, Result};
@@ -125,6 +126,8 @@ pub struct Standing {
     pub against_baseline: Option<Ratio>,
     /// Mean TTFT against the best that ignores the network.
     pub against_blind: Option<Ratio>,
+    /// The same over seeds.
+    pub drift_by_seed: Drift,
     /// By seed.
     ttft_by_seed: BTreeMap<String, f64>,
 }
@@ -218,13 +221,15 @@ impl Answer {
         }
         for (index, point) in points.iter_mut().enumerate() {
             for standing in &mut point.standings {
-                columns.fill(standing, &rows[&(index, standing.name.clone())]);
+                columns.fill(standing, &rows[&(index, standing.name.clone())], options.confidence_ratio);
                 standing.is_short = options.reduced.is_some();
             }
             point.compare(&options);
             point.find_best_slo();
         }
-        Ok(Self { options, points })
+        let mut answer = Self { options, points };
+        answer.correct();
+        Ok(answer)
     }
 
     /// Axes of several values of which none changes what is told of anybody, all other axes being equal.
@@ -358,7 +363,7 @@ impl Columns {
         })
     }
 
-    fn fill(&self, standing: &mut Standing, rows: &[usize]) {
+    fn fill(&self, standing: &mut Standing, rows: &[usize], confidence: f64) {
         let done: Vec<usize> = rows.iter().copied().filter(|&row| !self.failed[row]).collect();
         let values = |name: &str| done.iter().filter_map(|&row| self.metrics[name][row]).collect::<Vec<f64>>();
         let mean = |name: &str| {
@@ -379,6 +384,7 @@ impl Columns {
         standing.cost_per_mtoken = self.metrics.contains_key(COST).then(|| mean(COST)).flatten();
         standing.refused = values("refused_requests").iter().sum();
         standing.drift = mean("ttft_drift_ratio");
+        standing.drift_by_seed = Drift::of(&values("ttft_drift_ratio"), confidence);
         let computing_s = seconds("ttft_prefill_compute_ns");
         standing.wait_s = standing.ttft_s.zip(computing_s).map(|(ttft_s, computing_s)| ttft_s - computing_s);
         standing.span_s = mean("requests").zip(mean("offered_rps")).map(|(requests, rps)| requests / rps);

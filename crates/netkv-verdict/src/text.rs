@@ -159,6 +159,9 @@ impl Answer {
         for axis in self.axes_without_effect() {
             line(text, &format!("{axis} changes nothing here: everybody has the same numbers at each of its values."));
         }
+        for words in self.holm_words().into_iter().chain(self.warmup_words()) {
+            line(text, &words);
+        }
         if findings.iter().any(|finding| !finding.overloaded.is_empty()) {
             overload_words().lines().for_each(|words| line(text, words));
         }

@@ -99,6 +99,49 @@ fn every_point_has_its_effect_against_the_best_that_ignores_the_network() {
     assert_eq!((answer.points[4].standings[2].n, answer.points[4].standings[2].n_failed), (2, 1));
 }
 
+/// Five comparisons that are not overloaded, one of them open: the one that barely pays counts twice.
+#[test]
+fn comparisons_are_corrected_for_their_number() {
+    let mut cells = grid();
+    cells.0[11] = (4, "netkv", seeds([900.0, 1000.0, 1125.0]), 1.0);
+    cells.0.push((6, "round_robin", seeds([1000.0, 1100.0, 1200.0]), 1.0));
+    cells.0.push((6, "netkv", seeds([900.0, 1200.0, 1150.0]), 1.0));
+    let answer = cells.answer();
+    let ratio = |point: usize| answer.points[point].standings[2].against_blind.expect("there are pairs of seeds");
+    assert_eq!(ratio(3).effect(), Effect::Pays, "alone");
+    assert_eq!(ratio(3).effect_after_holm(), Effect::Open, "one of five: {:?}", ratio(3).p_holm);
+    for (point, effect) in [Effect::Pays, Effect::Same, Effect::Harms].into_iter().enumerate() {
+        assert_eq!(ratio(point).effect_after_holm(), effect, "{:?}", ratio(point));
+    }
+    assert_eq!(ratio(4).p_holm, None, "what is overloaded is not compared");
+    let text = answer.text(false);
+    let words = "Many comparisons: Holm's correction over 5 comparisons, 5 % for all together: 3 of 4 stay settled; open after \
+                 it: netkv where load = 4.";
+    assert!(text.contains(words), "{text}");
+    let json = answer.json();
+    let of_four = &json["points"][3]["standings"][2]["ttft_against_best_blind"];
+    assert!(of_four["effect"] == "pays" && of_four["effect_after_holm"] == "open", "{of_four}");
+    assert!(of_four["p_holm"].as_f64() > of_four["p"].as_f64(), "{of_four}");
+    assert!(json["points"][0]["standings"][1]["ttft_against_baseline"]["p_holm"].is_null());
+}
+
+#[test]
+fn a_drift_over_the_counted_requests_is_an_alarm_of_the_warm_up() {
+    let drifting = |drift: f64| {
+        let cells = vec![
+            (1, "round_robin", seeds([1000.0, 1100.0, 1200.0]), 1.0),
+            (1, "netkv", seeds([900.0, 990.0, 1080.0]), drift),
+        ];
+        Cells(cells).answer()
+    };
+    let words = drifting(1.2).warmup_words().expect("an alarm");
+    assert!(words.starts_with("Warm-up: TTFT drifts over the counted requests in 1 of 2 rows"), "{words}");
+    assert!(words.contains("netkv where load = 1: 1.20"), "{words}");
+    assert_eq!(drifting(1.2).json()["points"][0]["standings"][1]["steady"], false);
+    assert_eq!(drifting(1.01).warmup_words(), None);
+    assert_eq!(drifting(1.9).warmup_words(), None, "that is overload, and is said to be");
+}
+
 #[test]
 fn the_answer_says_where_it_pays_where_it_harms_what_is_open_and_what_is_no_answer() {
     let text = grid().answer().text(false);

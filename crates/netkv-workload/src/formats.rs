@@ -17,6 +17,7 @@ mod detect;
 mod json_lines;
 mod mooncake;
 mod otel;
+mod pack;
 mod separated;
 mod sharegpt;
 mod stamp;
@@ -26,6 +27,7 @@ mod vllm_log;
 
 use crate::trace::{Trace, TraceErrors};
 use collect::Collector;
+pub use pack::Packed;
 use separated::Wanted;
 use sha2::{Digest as _, Sha256};
 pub use table::{CLOCKS, Clock, Columns, FORMATS, Format, Layout, Zero};

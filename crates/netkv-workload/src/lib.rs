@@ -19,7 +19,7 @@ mod trace;
 mod turns;
 mod workload;
 
-pub use formats::{CLOCKS, Clock, Columns, FORMATS, Format, Layout, ReadTrace, Reading, Zero, read_trace};
+pub use formats::{CLOCKS, Clock, Columns, FORMATS, Format, Layout, Packed, ReadTrace, Reading, Zero, read_trace};
 pub use inspect::{
     ArrivalStatistics, ContinuationStatistics, Distribution, LruPoint, PrefixStatistics, SessionCount, StampGaps,
     TraceStatistics,

@@ -2,6 +2,7 @@
 
 use crate::failure::{Blame, Failure};
 use crate::fixed;
+use crate::replications;
 use crate::tables::{axis_names, outcomes, row};
 use netkv_frames::{CellRow, cells_table, priced_cells};
 use netkv_grid::{Experiment, Store};
@@ -24,7 +25,7 @@ pub fn answer(experiment: &Experiment, store: &Store, indices: &[usize]) -> Resu
         compared: experiment.baseline_axis().to_owned(),
         baseline: experiment.baseline().to_owned(),
         confidence_ratio: experiment.confidence_ratio(),
-        facts: facts(experiment),
+        facts: facts(experiment, store),
         axes: axes.clone(),
         reduced: reduced(experiment),
     };
@@ -35,7 +36,7 @@ pub fn answer(experiment: &Experiment, store: &Store, indices: &[usize]) -> Resu
 }
 
 /// What else there is to know before a number is read.
-fn facts(experiment: &Experiment) -> Vec<String> {
+fn facts(experiment: &Experiment, store: &Store) -> Vec<String> {
     let mut facts: Vec<String> = experiment
         .trace_origins()
         .iter()
@@ -49,6 +50,8 @@ fn facts(experiment: &Experiment) -> Vec<String> {
         .collect();
     facts.extend(fixed::words(experiment));
     facts.push(objectives(experiment));
+    let standing = replications::standing(experiment, |cell| store.get(cell.key).map(|one| &one.status));
+    facts.extend(standing.map(|standing| format!("replications: {}", standing.words())));
     facts
 }
 

@@ -13,7 +13,7 @@ pub use changes::Changes;
 pub use figures::{CLAIMS, FiguresArgs, ReportArgs};
 pub use place::{Place, RunOptions};
 pub use profile::{ProfileCommand, ProfileFitArgs};
-pub use sweeps::{EmitArgs, EmitCommand, GatherArgs, Shard, StatusArgs, VerifyArgs};
+pub use sweeps::{EmitArgs, EmitCommand, GatherArgs, PackArgs, Shard, StatusArgs, VerifyArgs};
 pub use trace::{FetchArgs, ReadingArgs, TraceCommand};
 
 use crate::cells::{Which, parse_which};
@@ -24,7 +24,7 @@ use std::path::PathBuf;
 /// What every help text ends with.
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 some cells failed; 3 cells are missing (gather); 4 a cell came out otherwise (verify); 64 usage;
-65 bad input; 70 a bug of netkv; 75 temporary, such as a full disk; 130 interrupted.
+65 bad input; 70 a bug of netkv; 73 no place to write to; 75 temporary, such as a full disk; 130 interrupted.
 The Mooncake trace is looked for in traces/, then in $NETKV_TRACE_DIR; without it a generated trace is used, and said so.";
 
 /// Deterministic parameter sweeps of network-aware decode selection in disaggregated LLM inference.
@@ -62,6 +62,9 @@ cells; a shard writes no tables, netkv gather does.")]
     /// Put the finished cells of shards together and write their tables
     #[command(after_help = sweeps::GATHER_HELP)]
     Gather(GatherArgs),
+    /// Pack results with all that makes them again into one archive
+    #[command(after_help = sweeps::PACK_HELP)]
+    Pack(PackArgs),
     /// Show how far an experiment is, whoever runs it
     #[command(after_help = sweeps::STATUS_HELP)]
     Status(StatusArgs),

@@ -30,7 +30,7 @@ pub fn parse_which(text: &str) -> Result<Which, String> {
 /// # Errors
 /// In words, if there is none, or if cells that differ in more than their seed are meant.
 pub fn find_cell(experiment: &Experiment, which: &Which) -> Result<Cell, Failure> {
-    let last = experiment.n_cells() - 1;
+    let last = experiment.indices().last().unwrap_or_default();
     let path = experiment.path().display();
     let pairs = match which {
         Which::Number(index) => {

@@ -8,7 +8,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// Keys and sections that no cell depends on.
-const NO_CELL: [&str; 13] = [
+const NO_CELL: [&str; 15] = [
     "name",
     "record",
     "measure.baseline_axis",
@@ -22,18 +22,24 @@ const NO_CELL: [&str; 13] = [
     "words",
     "word",
     "cost",
+    "run",
+    "replications",
 ];
 
-/// A key that manifests of older tables lack.
-const LATER: &str = "cost.per_gpu_hour";
+/// Keys that manifests of older tables lack, with the values that do nothing.
+const LATER: [(&str, &str); 3] = [("cost.per_gpu_hour", "0"), ("run.max_cell_s", "0"), ("run.max_events", "0")];
 
 /// Every key in which what a manifest says of an experiment and what its file says now differ, figures and words included. A
-/// key that came later with the value 0, which does nothing, is no difference.
+/// key that came later with the value that does nothing is no difference.
 pub fn differing(old: &Table, new: &Table) -> Vec<String> {
     let flat = |table: &Table| {
         let mut found = BTreeMap::new();
         collect(table, "", &mut found);
-        found.retain(|key, value| !(key == LATER && value == "0"));
+        let is_off = found.get("replications.max").is_none_or(|value| value == "0");
+        found.retain(|key, value| {
+            let does_nothing = LATER.iter().any(|(later, nothing)| key == later && value == nothing);
+            !(does_nothing || is_off && key.starts_with("replications."))
+        });
         found
     };
     let (old, new) = (flat(old), flat(new));

@@ -6,7 +6,7 @@ use cpu_time::ThreadTime;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// A moment of wall time.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,12 @@ pub fn cpu_timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
     let start = ThreadTime::now();
     let result = work();
     (result, start.elapsed().as_secs_f64())
+}
+
+/// Seconds since a file was changed, by this machine's clock.
+pub fn local_age_s(file: &File) -> io::Result<f64> {
+    let age = SystemTime::now().duration_since(file.metadata()?.modified()?);
+    Ok(age.map_or(0.0, |age| age.as_secs_f64()))
 }
 
 /// Seconds since a file was changed, by the clock of the file system it is on, which need not be this machine's.

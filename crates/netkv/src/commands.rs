@@ -13,6 +13,7 @@ pub mod flows;
 pub mod gather;
 pub mod keys;
 pub mod new;
+pub mod pack;
 pub mod plan;
 pub mod profile;
 pub mod report;

@@ -39,12 +39,11 @@ impl Costs {
 
     /// Seconds of each cell: its own; else the mean of its point's other seeds; else that of all; else one second.
     pub fn of(&self, experiment: &Experiment, cells: &[Cell]) -> Vec<f64> {
-        let n_seeds = experiment.seeds().len();
         let mut points: BTreeMap<usize, (f64, usize)> = BTreeMap::new();
         let mut all = (0.0, 0_usize);
         for cell in experiment.cells() {
             if let Some(&wall_s) = self.known.get(&cell.key.to_string()) {
-                let point = points.entry(cell.index / n_seeds).or_default();
+                let point = points.entry(experiment.point_of(cell.index)).or_default();
                 *point = (point.0 + wall_s, point.1 + 1);
                 all = (all.0 + wall_s, all.1 + 1);
             }
@@ -52,17 +51,16 @@ impl Costs {
         let mean = |(sum, n): (f64, usize)| if n == 0 { 1.0 } else { sum / n as f64 };
         let cost = |cell: &Cell| {
             let own = self.known.get(&cell.key.to_string()).copied();
-            own.unwrap_or_else(|| mean(points.get(&(cell.index / n_seeds)).copied().unwrap_or(all)))
+            own.unwrap_or_else(|| mean(points.get(&experiment.point_of(cell.index)).copied().unwrap_or(all)))
         };
         cells.iter().map(cost).collect()
     }
 }
 
-/// The cells of a shard among all of an experiment: the longest first, each goes to the shard that has least to do so far.
+/// The cells of a shard among these: the longest first, each goes to the shard that has least to do so far.
 /// Cells that cost the same go in the order of their keys, which has nothing to do with that of the grid.
-pub fn cells_of_shard(experiment: &Experiment, costs: &Costs, shard: Shard) -> BTreeSet<Digest> {
-    let cells: Vec<Cell> = experiment.cells().collect();
-    let micros = costs.of(experiment, &cells).into_iter().map(|cost_s| (cost_s * 1e6).round().max(1.0) as u64);
+pub fn cells_of_shard(experiment: &Experiment, cells: &[Cell], costs: &Costs, shard: Shard) -> BTreeSet<Digest> {
+    let micros = costs.of(experiment, cells).into_iter().map(|cost_s| (cost_s * 1e6).round().max(1.0) as u64);
     let by_key: BTreeMap<Digest, u64> = cells.iter().map(|cell| cell.key).zip(micros).collect();
     share(&by_key, shard)
 }

@@ -4,7 +4,7 @@
 use crate::kept::CELLS;
 use crate::tables::row_of;
 use netkv_frames::{CellRow, CellStatus, RESULTS_FORMAT, cell_statuses, read_table};
-use netkv_grid::{Experiment, Store};
+use netkv_grid::{Cell, Experiment, Status, Store, failure};
 use netkv_sim::SIM_EPOCH;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -41,8 +41,13 @@ impl Earlier {
         };
         let mut rows = BTreeMap::new();
         for cell in experiment.cells() {
-            let Some(status) = statuses.remove(&cell.key.to_string()) else { continue };
-            if store.get(cell.key).is_none() && matches!(status, CellStatus::Done { .. }) {
+            let Some(status) = statuses.remove(&cell.key.to_string()).map(|status| within(status, experiment, &cell))
+            else {
+                continue;
+            };
+            if store.get(cell.key).is_none()
+                && let Some(status) = status
+            {
                 rows.insert(cell.index, row_of(&cell, status));
             }
         }
@@ -65,6 +70,17 @@ impl Earlier {
         self.rows.extend(own.into_iter().map(|row| (row.cell as usize, row)));
         self.rows.into_values().collect()
     }
+}
+
+/// A row that is kept, as the experiment's limits let it be seen; none of a cell that had failed.
+fn within(status: CellStatus, experiment: &Experiment, cell: &Cell) -> Option<CellStatus> {
+    let CellStatus::Done { digest, metrics } = status else { return None };
+    Some(match (Status::Done { digest, metrics }).within(experiment.limits().max_events) {
+        Status::Done { digest, metrics } => CellStatus::Done { digest, metrics },
+        Status::Failed { message } => {
+            CellStatus::Failed { message: failure(&message, &experiment.arguments(), cell.index) }
+        }
+    })
 }
 
 /// Where the runs of a folder are kept one by one, if they are.

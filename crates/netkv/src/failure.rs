@@ -3,10 +3,22 @@
 use anyhow::Error;
 use netkv_grid::{InputErrors, StoreError};
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 /// Exit code of a command that was interrupted, as shells have it: 128 and the number of SIGINT.
 pub const INTERRUPTED: u8 = 130;
+
+/// What does not go by itself: to try again is useless.
+const LASTING: [ErrorKind; 7] = [
+    ErrorKind::PermissionDenied,
+    ErrorKind::ReadOnlyFilesystem,
+    ErrorKind::NotADirectory,
+    ErrorKind::IsADirectory,
+    ErrorKind::AlreadyExists,
+    ErrorKind::InvalidFilename,
+    ErrorKind::InvalidInput,
+];
 
 /// How a command that did what it was asked for ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +44,7 @@ pub enum Blame {
     Input,
     /// A bug.
     Bug,
-    /// The machine: disk full, no permission. To try again may help.
+    /// The machine. To try again may help if a disk was full, and does not if there is no permission.
     Machine,
 }
 
@@ -65,8 +77,15 @@ impl Failure {
             Blame::Usage => 64,
             Blame::Input => 65,
             Blame::Bug => 70,
+            Blame::Machine if self.is_lasting() => 73,
             Blame::Machine => 75,
         })
+    }
+
+    /// Whether the system refused what it will refuse again, whenever it is asked: no permission, a file where a folder must be.
+    fn is_lasting(&self) -> bool {
+        let kinds = self.error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+        kinds.into_iter().any(|kind| LASTING.contains(&kind))
     }
 }
 

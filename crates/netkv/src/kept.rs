@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::output::Prepared;
 use netkv_frames::{Metadata, RESULTS_FORMAT, TableKind, request_columns, write_table};
-use netkv_grid::{Cell, Stored};
+use netkv_grid::{Cell, Experiment, Store, StoreError, Stored};
 use netkv_sim::RunOutput;
 use netkv_units::sha256_hex;
 use std::fs;
@@ -11,6 +11,11 @@ use std::path::{Path, PathBuf};
 
 /// Folder of the store inside an experiment's results.
 pub const CELLS: &str = "cells";
+
+/// The store of an experiment, as its limits let it be seen.
+pub fn open_store(experiment: &Experiment, folder: &Path) -> Result<Store, StoreError> {
+    Store::open_within(&folder.join(CELLS), experiment.limits().max_events)
+}
 
 /// The folder of the tables of requests, beside the store.
 pub fn requests_folder(folder: &Path) -> PathBuf {

@@ -5,7 +5,7 @@
 //! which goes with the process however that ends; of a file that another machine made, and that may be on a file system
 //! without locks, also by its age.
 
-use crate::clock::file_age_s;
+use crate::clock::{file_age_s, local_age_s};
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -104,6 +104,13 @@ pub fn held(make: impl Fn() -> io::Result<NamedTempFile>) -> io::Result<NamedTem
             return Ok(file);
         }
     }
+}
+
+/// Whether a file that is held was not touched for so long that its process must have been stopped.
+pub fn is_stopped(path: &Path) -> io::Result<bool> {
+    let file = File::open(path)?;
+    // A look at this machine's clock is cheap, and mostly enough.
+    Ok(local_age_s(&file)? > STALE_S && file_age_s(&file, path)? > STALE_S)
 }
 
 /// A file whose process no longer runs, held so that nobody else removes it at the same time; none if it runs.

@@ -3,7 +3,7 @@
 use crate::args::RunOptions;
 use crate::clock::Moment;
 use crate::output::tell;
-use netkv_grid::Cell;
+use netkv_grid::{Cell, Limits, too_many_events};
 use netkv_sim::Scenario;
 use netkv_units::SimTime;
 
@@ -17,35 +17,42 @@ pub struct LongCell {
     last_arrival: Option<SimTime>,
     began: Moment,
     next_word_s: f64,
-    max_s: Option<f64>,
+    /// Seconds, and who says so.
+    max_s: Option<(f64, &'static str)>,
+    max_events: Option<u64>,
     is_quiet: bool,
 }
 
 impl LongCell {
-    /// Begins to count.
-    pub fn begin(cell: &Cell, scenario: &Scenario, options: &RunOptions) -> Self {
+    /// Begins to count. What the command line says of seconds overrules what the experiment does.
+    pub fn begin(cell: &Cell, scenario: &Scenario, limits: Limits, options: &RunOptions) -> Self {
+        let given = options.max_cell_s.map(|max_s| (max_s, "--max-cell-s"));
         Self {
             index: cell.index,
             last_arrival: scenario.workload.sessions().is_none().then(|| scenario.workload.last_arrival()),
             began: Moment::now(),
             next_word_s: INTERVAL_S,
-            max_s: options.max_cell_s,
+            max_s: given.or(limits.max_cell_s.map(|max_s| (max_s, "run.max_cell_s"))),
+            max_events: limits.max_events,
             is_quiet: options.quiet,
         }
     }
 
-    /// Hears that all requests have ended that arrived until then.
+    /// Hears how many events there were and what time it is in the run.
     ///
-    /// # Panics
-    /// If the cell has taken longer than it may: it is a failed cell then.
-    pub fn seen(&mut self, arrival: SimTime) {
+    /// # Errors
+    /// If the cell has taken more than it may: what its row says then.
+    pub fn told(&mut self, n_events: u64, now: SimTime) -> Result<(), String> {
+        if let Some(max_events) = self.max_events.filter(|&most| n_events > most) {
+            return Err(too_many_events(max_events));
+        }
         let so_far_s = self.began.elapsed_s();
         let far = || {
-            let of_all = self.last_arrival.map_or_else(String::new, |last| format!(" of {:.0}", last.as_secs_f64()));
-            format!("{:.0}{of_all} s of arrivals simulated", arrival.as_secs_f64())
+            let last = self.last_arrival.map(|last| format!(", the last request arrives at {:.0} s", last.as_secs_f64()));
+            format!("{:.0} s simulated{}", now.as_secs_f64(), last.unwrap_or_default())
         };
-        if let Some(max_s) = self.max_s {
-            assert!(so_far_s <= max_s, "stopped after {max_s} s (--max-cell-s), {}", far());
+        if let Some((max_s, who)) = self.max_s.filter(|&(max_s, _)| so_far_s > max_s) {
+            return Err(format!("stopped after {max_s} s ({who}): {}", far()));
         }
         if so_far_s >= self.next_word_s {
             self.next_word_s = so_far_s + INTERVAL_S;
@@ -53,5 +60,6 @@ impl LongCell {
                 tell(&format!("cell {} has run for {so_far_s:.0} s: {}", self.index, far()));
             }
         }
+        Ok(())
     }
 }

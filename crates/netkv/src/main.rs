@@ -25,6 +25,7 @@ mod picture;
 mod progress;
 mod provenance;
 mod recorded;
+mod replications;
 mod requests;
 mod results;
 mod sharing;
@@ -71,6 +72,7 @@ fn run() -> Result<Ending, Failure> {
         Command::New(args) => commands::new::new(&args),
         Command::Run(args) => commands::run::run(&args),
         Command::Gather(args) => commands::gather::gather(&args),
+        Command::Pack(args) => commands::pack::pack(&args),
         Command::Status(args) => commands::status::status(&args),
         Command::Verify(args) => commands::verify::verify(&args),
         Command::Emit(command) => commands::emit::emit(&command),

@@ -7,6 +7,7 @@ use crate::earlier::Earlier;
 use crate::failure::{Blame, Failure, Writing};
 use crate::kept::{kept_requests, requests_path};
 use crate::output::{Prepared, tell, write_file};
+use crate::replications::{self, Standing};
 use crate::tables::{axis_names, metadata, outcomes, place, provenance_table, row};
 use anyhow::Context;
 use netkv_frames::{
@@ -27,7 +28,9 @@ pub fn write(experiment: &Experiment, store: &Store, folder: &Path) -> Result<()
     if outcomes.is_empty() {
         return Ok(());
     }
-    let (axes, metadata) = (axis_names(experiment), metadata(experiment));
+    let (axes, mut metadata) = (axis_names(experiment), metadata(experiment));
+    let standing = replications::standing(experiment, |cell| store.get(cell.key).map(|one| &one.status));
+    metadata.extend(standing.as_ref().map(|standing| ("replications".to_owned(), standing.words())));
     let earlier = Earlier::read(experiment, store, folder);
     if let Some(says) = &earlier.says {
         tell(says);
@@ -49,7 +52,7 @@ pub fn write(experiment: &Experiment, store: &Store, folder: &Path) -> Result<()
     if experiment.record() == Record::Requests {
         tables.extend(requests(experiment, store, &outcomes, folder, &metadata)?.map(|all| ("requests.parquet", all)));
     }
-    let manifest = manifest(experiment, &rows, &tables)?;
+    let manifest = manifest(experiment, &rows, standing.as_ref(), &tables)?;
     let provenance = prepare(folder, TableKind::Provenance, &provenance_table(&outcomes), &Metadata::new())?;
     tables.push(("provenance.parquet", provenance));
     commit(folder, tables, &manifest)
@@ -106,13 +109,19 @@ fn requests(
 }
 
 /// What the results are results of, and the checksums of their files.
-fn manifest(experiment: &Experiment, rows: &[CellRow], tables: &[(&str, Prepared)]) -> Result<String, Failure> {
+fn manifest(
+    experiment: &Experiment,
+    rows: &[CellRow],
+    standing: Option<&Standing>,
+    tables: &[(&str, Prepared)],
+) -> Result<String, Failure> {
     let n_failed = rows.iter().filter(|row| matches!(row.status, netkv_frames::CellStatus::Failed { .. })).count();
     let mut manifest = Toml::new();
     manifest.insert("format".to_owned(), Value::from(format!("netkv-results/{RESULTS_FORMAT}")));
     manifest.insert("sim_epoch".to_owned(), Value::from(i64::from(SIM_EPOCH)));
     let counts = [("all", experiment.n_cells()), ("done", rows.len() - n_failed), ("failed", n_failed)];
     manifest.insert("cells".to_owned(), table(counts.map(|(name, count)| (name, Value::from(count as i64)))));
+    manifest.extend(standing.map(|standing| ("replications".to_owned(), Value::Table(standing.toml()))));
     let traces = experiment.trace_origins().into_iter().map(|origin| {
         table([
             ("label", Value::from(origin.label.as_str())),

@@ -3,7 +3,8 @@
 //! Every process has a lease, a file that it holds by a lock of the system and touches now and then. To take a cell it
 //! links its lease to the cell's key: that succeeds for one process alone, on network file systems too, and whoever finds
 //! the name taken finds in it who took it and whether that one still runs ([`leftovers`]). What a process that no longer
-//! runs took is free again: at once on its machine, after [`STALE_S`](leftovers::STALE_S) seconds from another.
+//! runs took is free again: at once on its machine, after [`STALE_S`](leftovers::STALE_S) seconds from another. So is, after
+//! that time, what a process took that was stopped (SIGSTOP, a machine that sleeps); it keeps its lease for when it goes on.
 //!
 //! Claims save work, and nothing else: if two processes ran one cell after all, both would store the same bits.
 
@@ -44,6 +45,11 @@ struct Holder {
 }
 
 impl Holder {
+    /// Of a claim.
+    fn of(claim: &Path) -> io::Result<Self> {
+        Self::read(&File::open(claim)?)
+    }
+
     fn read(mut file: &File) -> io::Result<Self> {
         let mut text = String::new();
         file.rewind()?;
@@ -136,52 +142,71 @@ impl Sharing {
 
     /// Gives back what [`take`](Self::take) gave.
     pub fn release(&self, name: &str) {
+        self.give_back(name);
+    }
+
+    /// The same; false if another process took it meanwhile, since this one had been stopped.
+    fn give_back(&self, name: &str) -> bool {
         let claim = self.folder.join(name);
         leftovers::forget(&claim);
-        if self.taken().remove(&claim) {
+        if !self.taken().remove(&claim) {
+            return true;
+        }
+        let is_own = Holder::of(&claim).is_ok_and(|holder| holder.lease == self.name);
+        if is_own {
             // If it stays, the next who wants it finds that nobody holds it.
             let _ = fs::remove_file(claim);
         }
+        is_own
     }
 
     fn taken(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs `work` while no other process does so in this folder.
-    pub fn alone<T>(&self, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-        while !self.take(TABLES)? {
-            thread::sleep(PAUSE);
+    /// Runs `work` while no other process does so in this folder; again if one did, since this one had been stopped.
+    pub fn alone<T>(&self, mut work: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+        loop {
+            while !self.take(TABLES)? {
+                thread::sleep(PAUSE);
+            }
+            let done = work();
+            let was_alone = self.give_back(TABLES) || !self.links.load(Ordering::Relaxed);
+            if was_alone || done.is_err() {
+                return done;
+            }
         }
-        let done = work();
-        self.release(TABLES);
-        done
     }
 
     /// Whether a claim is free now, after what its holder left was cleared away.
     fn is_free(&self, claim: &Path) -> io::Result<bool> {
-        let own = || Holder::read(&File::open(claim)?);
+        let own = || Holder::of(claim);
         // A link can be made although the system says otherwise, if the answer of a network file system was lost.
         if own()?.lease == self.name {
             return Ok(false);
         }
         let Some(file) = left_over(claim, |file| Holder::read(file).ok().map(|holder| holder.machine))? else {
-            return Ok(false);
+            let is_stopped = leftovers::is_stopped(claim)?;
+            if is_stopped {
+                self.clear_of(&own()?, None);
+            }
+            return Ok(is_stopped);
         };
         let holder = Holder::read(&file)?;
         // INVARIANT: who holds the lock of a lease clears it away alone, so what is read now stays.
         if own()? == holder {
-            self.clear_of(&holder, claim);
+            self.clear_of(&holder, Some(claim));
         }
         Ok(true)
     }
 
-    /// Removes all claims of a holder that no longer runs, and its lease last.
-    fn clear_of(&self, holder: &Holder, claim: &Path) {
-        let is_theirs =
-            |path: &PathBuf| File::open(path).and_then(|file| Holder::read(&file)).is_ok_and(|own| own == *holder);
-        let claims = self.entries().filter(|path| *path != self.folder.join(&holder.lease)).filter(is_theirs);
-        for path in claims.chain([claim.to_owned(), self.folder.join(&holder.lease)]) {
+    /// Removes all claims of a holder; if one is named that it no longer runs for, that one too, and its lease last.
+    fn clear_of(&self, holder: &Holder, claim: Option<&Path>) {
+        let is_theirs = |path: &PathBuf| Holder::of(path).is_ok_and(|own| own == *holder);
+        let lease = self.folder.join(&holder.lease);
+        let claims = self.entries().filter(|path| *path != lease).filter(is_theirs);
+        let last = claim.into_iter().flat_map(|claim| [claim.to_owned(), lease.clone()]);
+        for path in claims.chain(last) {
             // Somebody may have been quicker; then it is gone as well.
             let _ = fs::remove_file(path);
         }
@@ -227,7 +252,8 @@ pub fn taken(cells: &Path) -> Vec<(String, String)> {
             continue;
         }
         let runs = left_over(&path, |file| Holder::read(file).ok().map(|holder| holder.machine));
-        if let (Ok(None), Ok(holder)) = (runs, File::open(&path).and_then(|file| Holder::read(&file))) {
+        let is_stopped = leftovers::is_stopped(&path).unwrap_or(false);
+        if let (Ok(None), Ok(holder), false) = (runs, Holder::of(&path), is_stopped) {
             found.push((name, holder.process));
         }
     }

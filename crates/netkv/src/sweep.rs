@@ -8,7 +8,7 @@ use crate::clock::Moment;
 use crate::failure::{Failure, Writing};
 use crate::interrupt;
 use crate::keeper::keep;
-use crate::kept::{CELLS, keep_requests, kept_requests, requests_folder};
+use crate::kept::{CELLS, keep_requests, kept_requests, open_store, requests_folder};
 use crate::long_cell::LongCell;
 use crate::output::tell;
 use crate::progress::Progress;
@@ -34,7 +34,7 @@ use std::thread;
 const MAX_JOBS_PER_CORE: usize = 4;
 
 /// What a sweep did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Cells that were asked for.
     pub n_asked: usize,
@@ -48,6 +48,18 @@ pub struct Tally {
     pub n_failed: usize,
     /// Cells that were not begun, since somebody stopped the run.
     pub n_left: usize,
+}
+
+impl Tally {
+    /// Adds what was done of other cells.
+    pub const fn add(&mut self, other: Self) {
+        self.n_asked += other.n_asked;
+        self.n_cached += other.n_cached;
+        self.n_run += other.n_run;
+        self.n_elsewhere += other.n_elsewhere;
+        self.n_failed += other.n_failed;
+        self.n_left += other.n_left;
+    }
 }
 
 thread_local! {
@@ -64,7 +76,7 @@ pub fn sweep(
     sharing: &Sharing,
 ) -> Result<(Store, Tally), Failure> {
     let cells_folder = folder.join(CELLS);
-    let store = Store::open(&cells_folder)?;
+    let store = open_store(experiment, folder)?;
     let asked: Vec<Cell> = indices.iter().filter_map(|&index| experiment.cell(index)).collect();
     let plan = planned(experiment, &store, &asked, folder);
     warn_about(&store, &cells_folder);
@@ -277,10 +289,11 @@ fn send_outcomes(
     let runner = |cell: &Cell| {
         BEGAN.set(Some(Moment::now()));
         let scenario = workloads.scenario(cell);
-        let mut long = LongCell::begin(cell, &scenario, options);
+        let mut long = LongCell::begin(cell, &scenario, experiment.limits(), options);
+        let mut told = |n_events, now| long.told(n_events, now);
         match experiment.record() {
-            Record::Cells => CellRun::streamed_seen(&scenario, &mut |arrival| long.seen(arrival)),
-            Record::Requests => CellRun::whole_seen(&scenario, &mut |arrival| long.seen(arrival)),
+            Record::Cells => CellRun::streamed_told(&scenario, &mut told),
+            Record::Requests => CellRun::whole_told(&scenario, &mut told),
         }
     };
     let on_done = |cell: &Cell, outcome: &Outcome, output: Option<&RunOutput>| {

@@ -74,8 +74,8 @@ fn too_many_jobs_are_cut_with_a_word() {
 fn a_cell_that_takes_too_long_is_a_failed_row_and_is_run_again() {
     let here = folder("");
     let said = check(here.path(), &["run", "x.toml", "--max-cell-s", "1e-9"], 1).stderr;
-    assert!(said.contains("cell 0 failed: stopped after 0.000000001 s (--max-cell-s), "), "{said}");
-    assert!(said.contains("s of arrivals simulated") && said.contains("12 FAILED"), "{said}");
+    assert!(said.contains("cell 0 failed: stopped after 0.000000001 s (--max-cell-s): "), "{said}");
+    assert!(said.contains("s simulated, the last request arrives at ") && said.contains("12 FAILED"), "{said}");
     assert!(check(here.path(), &["run", "x.toml", "--max-cell-s", "600"], 0).stderr.contains("12 cells done"));
     for seconds in ["0", "-1", "NaN", "soon"] {
         let said = check(here.path(), &["run", "x.toml", &format!("--max-cell-s={seconds}")], 64).stderr;
@@ -195,4 +195,75 @@ fn killed_and_stopped_runs_end_in_the_same_table_and_leave_no_file() {
     }
     check(here.path(), &["run", "x.toml", "--quiet"], 0);
     assert_eq!(sum("results"), sum("whole"));
+}
+
+/// The same rows whether cells were stopped by the limit or had ended before it was set; the key of a cell has none of it.
+#[test]
+fn limits_of_the_file_make_failed_rows_and_change_no_other() {
+    let here = folder("record = 'requests'\n");
+    let body = fs::read_to_string(here.path().join("x.toml")).expect("the experiment");
+    let with =
+        |limits: &str| fs::write(here.path().join("x.toml"), format!("{body}[run]\n{limits}\n")).expect("written");
+    let tables = |out: &str| {
+        ["cells.parquet", "summary.parquet", "requests.parquet"]
+            .map(|name| fs::read(here.path().join(out).join("x").join(name)).expect("it is there"))
+    };
+    check(here.path(), &["run", "x.toml", "--quiet"], 0);
+    let free = tables("results");
+    with("max_events = 3000");
+    let said = check(here.path(), &["run", "x.toml"], 1).stderr;
+    assert!(said.contains("it has more than 3000 events (run.max_events); again: netkv cell x.toml "), "{said}");
+    assert!(said.contains("0 cells done, 3 done before, 9 FAILED"), "{said}");
+    check(here.path(), &["run", "x.toml", "--quiet", "--out", "fresh"], 1);
+    assert!(tables("results") == tables("fresh"), "what was stored before makes no difference");
+    with("max_events = 1000000");
+    check(here.path(), &["run", "x.toml", "--quiet"], 0);
+    assert!(tables("results") == free, "a limit that nobody comes to changes nothing");
+    with("max_cell_s = 1e-9");
+    let said = check(here.path(), &["run", "x.toml", "--out", "slow"], 1).stderr;
+    assert!(said.contains("stopped after 0.000000001 s (run.max_cell_s): ") && said.contains("12 FAILED"), "{said}");
+    check(here.path(), &["run", "x.toml", "--quiet", "--out", "slow", "--max-cell-s", "600"], 0);
+    assert!(tables("slow") == free);
+    assert!(check(here.path(), &["run", "x.toml"], 0).stderr.contains("nothing to do"), "what is done stays done");
+    for (wrong, words) in [
+        ("max_cell_s = -1", "run.max_cell_s = -1 is not allowed; allowed: at least 0 and at most 1000000000"),
+        ("max_events = 0.5", "run.max_events = 0.5 is not allowed; allowed: an integer, 0 to "),
+        ("max_event = 5", "run.max_event is not a known key; did you mean run.max_events?"),
+    ] {
+        with(wrong);
+        let said = check(here.path(), &["run", "x.toml"], 65).stderr;
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+/// 75 would have schedulers try for ever.
+#[test]
+fn what_the_system_will_refuse_again_ends_with_73() {
+    let here = folder("");
+    fs::write(here.path().join("file"), "").expect("written");
+    for out in ["file", "file/below", "/proc/netkv"] {
+        let ended = netkv(here.path(), &["run", "x.toml", "--quiet", "--out", out]);
+        let lasting = out.starts_with("file");
+        assert!(
+            ended.code == Some(73) || !lasting && ended.code == Some(75),
+            "{out}: {:?} {}",
+            ended.code,
+            ended.stderr
+        );
+        assert!(ended.stderr.contains("error: cannot write "), "{}", ended.stderr);
+    }
+    // As somebody who may not: root may do everything.
+    let locked = here.path().join("locked");
+    fs::create_dir(&locked).expect("a folder");
+    let line = "chmod 555 locked; touch locked/try 2> /dev/null && exec setpriv --reuid=65534 --clear-groups \"$0\" run x.toml --out locked; \
+                exec \"$0\" run x.toml --out locked";
+    let mut command = Command::new("bash");
+    let ended = command.args(["-c", line, env!("CARGO_BIN_EXE_netkv")]).current_dir(here.path()).output();
+    let ended = ended.expect("bash runs");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    if said.contains("Permission denied") && said.contains("cannot write") {
+        assert_eq!(ended.status.code(), Some(73), "{said}");
+    } else {
+        println!("not tried: nobody else could be run as here: {said}");
+    }
 }

@@ -113,3 +113,16 @@ fn plan_and_cell_speak_json() {
     assert!(settings.iter().any(|row| row["key"] == "fabric.nic_gbps" && row["line"].is_u64()), "{one}");
     check(here.path(), &["cell", "x.toml", "3", "--json", "--timing"], 64);
 }
+
+#[test]
+fn two_outputs_of_a_cell_do_not_share_a_file() {
+    let here = folder("");
+    for other in ["one.csv", "./one.csv"] {
+        let said =
+            check(here.path(), &["cell", "x.toml", "0", "--requests", "one.csv", "--transfers", other], 64).stderr;
+        assert!(said.contains("--requests and --transfers both name "), "{said}");
+    }
+    assert!(!here.path().join("one.csv").exists());
+    check(here.path(), &["cell", "x.toml", "0", "--requests", "one.csv", "--transfers", "two.csv"], 0);
+    check(here.path(), &["trace", "fetch", "azure_2023_code", "--attempts", "0"], 64);
+}

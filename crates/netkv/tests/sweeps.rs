@@ -282,3 +282,67 @@ fn the_claim_of_another_machine_holds_until_its_lease_is_stale() {
     assert!(ran.contains("6 cells done, 6 done before"), "{ran}");
     assert!(!claims.exists(), "nothing is left of it");
 }
+
+/// Stopped, not killed: it holds its lock for ever, and touches its lease no more.
+#[cfg(unix)]
+#[test]
+fn the_claims_of_a_stopped_process_run_out_and_it_ends_well_when_it_goes_on() {
+    let here = many();
+    let mut stopped = start(here.path(), &[]);
+    wait_for_a_cell(here.path());
+    let signal = |name: &str| {
+        let sent = Command::new("kill").args([name, &stopped.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+    };
+    signal("-STOP");
+    let claims = here.path().join("results/x/cells/claims");
+    let leases = fs::read_dir(&claims).expect("its claims").flatten().map(|entry| entry.path());
+    let lease = leases.into_iter().find(|path| path.to_string_lossy().contains("/run-")).expect("its lease");
+    let status = || {
+        let (json, _) = said(here.path(), &["status", "x.toml", "--json"], 0);
+        serde_json::from_str::<serde_json::Value>(&json).expect("JSON")
+    };
+    assert_eq!(status()["running"], 1);
+    let aged = Command::new("touch").args(["-d", "3 minutes ago"]).arg(&lease).status();
+    assert!(aged.expect("touch runs").success());
+    assert_eq!(status()["running"], 0, "nobody runs it");
+    check(here.path(), &["run", "x.toml", "--quiet"], 0);
+    assert_eq!(n_stored(&here.path().join("results/x/cells")), 240);
+    signal("-CONT");
+    let ended = stopped.wait().expect("it ends");
+    assert_eq!(ended.code(), Some(0));
+    assert!(!claims.exists(), "nobody is there any more");
+    check(here.path(), &["run", "x.toml", "--quiet", "--out", "whole"], 0);
+    assert!(table(&here.path().join("results")) == table(&here.path().join("whole")));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_read_is_not_one_without_cells() {
+    let here = folder("");
+    check(here.path(), &["run", "x.toml", "--shard", "1/1", "--out", "one", "--quiet"], 0);
+    // A link to itself may be read by nobody, not by root either.
+    std::os::unix::fs::symlink("loop", here.path().join("loop")).expect("a link");
+    let refused = check(here.path(), &["gather", "one/x", "loop", "--experiment", "x.toml"], 65).stderr;
+    assert!(refused.contains("cannot read loop/cells: "), "{refused}");
+}
+
+#[test]
+fn failed_cells_do_not_count_as_remaining() {
+    let here = folder("[run]\nmax_events = 3000\n");
+    check(here.path(), &["run", "x.toml", "--quiet"], 1);
+    let (text, _) = said(here.path(), &["status", "x.toml"], 0);
+    assert!(text.contains("done: 3\n") && text.contains("failed: 9 (netkv run runs them again)\n"), "{text}");
+    assert!(text.contains("remaining: 0\n"), "{text}");
+}
+
+#[test]
+fn shards_have_a_largest_number_and_more_than_cells_are_told() {
+    let here = folder("");
+    for shards in ["0", "100001", "many"] {
+        let refused = check(here.path(), &["emit", "slurm", "x.toml", "--shards", shards], 64).stderr;
+        assert!(refused.contains("a number of shards is 1 to 100000"), "{refused}");
+    }
+    let told = check(here.path(), &["emit", "slurm", "x.toml", "--shards", "20"], 0).stderr;
+    assert!(told.contains("12 cells in 20 shards: 8 of them have nothing to do"), "{told}");
+}

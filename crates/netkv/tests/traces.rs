@@ -165,3 +165,27 @@ fn a_trace_is_fetched_from_a_mirror_and_said_to_be_unverified() {
     let unknown = check(here.path(), &["trace", "fetch", "azure"], 64).stderr;
     assert!(unknown.contains("azure is not a known trace; allowed: azure_2023_code, "), "{unknown}");
 }
+
+#[test]
+fn a_trace_is_written_packed_where_its_name_says_so() {
+    let here = tempfile::tempdir().expect("a folder");
+    let generate = |name: &str| {
+        check(here.path(), &["trace", "generate", "toolagent_approx", "--out", name], 0);
+        fs::read(here.path().join(name)).expect("it is there")
+    };
+    let plain = generate("t.jsonl");
+    assert_eq!(plain[0], b'{');
+    for (name, magic) in [("t.jsonl.gz", &[0x1f_u8, 0x8b][..]), ("t.jsonl.zst", &[0x28, 0xb5, 0x2f, 0xfd][..])] {
+        let packed = generate(name);
+        assert!(packed.starts_with(magic) && packed.len() < plain.len(), "{name}");
+        assert!(packed == generate(name), "{name}: the same bytes each time");
+        check(here.path(), &["trace", "convert", name, "back.jsonl"], 0);
+        assert!(fs::read(here.path().join("back.jsonl")).expect("it is there") == plain, "{name}");
+        let again = format!("again-{name}");
+        check(here.path(), &["trace", "convert", "t.jsonl", &again], 0);
+        assert!(fs::read(here.path().join(again)).expect("it is there") == packed, "{name}");
+    }
+    let refused = check(here.path(), &["trace", "convert", "t.jsonl", "t.jsonl.xz"], 64).stderr;
+    assert!(refused.contains("t.jsonl.xz: .xz is not written; allowed: .gz and .zst"), "{refused}");
+    assert!(!here.path().join("t.jsonl.xz").exists());
+}

@@ -224,9 +224,9 @@ fn options_that_make_no_sense_are_refused_before_the_run() {
         (&["0", "--links", "l.parquet", "--every", "soon"], 64, "a window takes"),
         (&["0", "--links", "l.parquet", "--every", "0.000001"], 64, "--every 0.000"),
         (&["0", "--links", "l.parquet", "--timing"], 64, "cannot be used with"),
-        (&["0", "--timeline", "file/t.json"], 75, "cannot write file/t.json"),
-        (&["0", "--links", "file/l.parquet"], 75, "cannot write file/l.parquet"),
-        (&["0", "--heatmap", "file/h.png"], 75, "cannot write file/h.png"),
+        (&["0", "--timeline", "file/t.json"], 73, "cannot write file/t.json"),
+        (&["0", "--links", "file/l.parquet"], 73, "cannot write file/l.parquet"),
+        (&["0", "--heatmap", "file/h.png"], 73, "cannot write file/h.png"),
     ] {
         let (_, stderr) = cell(here.path(), arguments, code);
         assert!(stderr.contains(said), "{stderr}");

@@ -76,12 +76,17 @@ fn read_axis(node: &Node, tree: &Table, issues: &mut Vec<Issue>) -> Option<Axis>
     }
     let (values, settings): (Vec<_>, Vec<_>) = settings.into_iter().unzip();
     let values = same_kind(values);
-    let mut seen = BTreeSet::new();
-    if let Some(value) = values.iter().find(|value| !seen.insert(value.to_string())) {
-        issues.push(Issue::new(&key_origin, format!("axis {key} has the value {value} twice")));
-        return None;
-    }
     Some(Axis { key, values, key_origin, zip, settings })
+}
+
+/// Reports axes that have a value twice. Nothing else depends on it, so that it hides no other error.
+pub(super) fn check_values(axes: &[Axis], issues: &mut Vec<Issue>) {
+    for axis in axes {
+        let mut seen = BTreeSet::new();
+        if let Some(value) = axis.values.iter().find(|value| !seen.insert(value.to_string())) {
+            issues.push(Issue::new(&axis.key_origin, format!("axis {} has the value {value} twice", axis.key)));
+        }
+    }
 }
 
 /// Why no axis of this kind can have this key.

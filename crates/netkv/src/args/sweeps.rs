@@ -13,6 +13,13 @@ Puts the finished cells of all folders together, in the folder of the experiment
 nothing, and says which, while cells are missing or were run by another netkv, model or trace. Exit code 3 while cells are
 missing.";
 
+pub const PACK_HELP: &str = "\
+Examples:
+  netkv pack experiments/load.toml -o load.tar.zst
+  netkv pack experiments/load.toml experiments/scale.toml -o paper.tar.gz
+Tables, manifests, experiment files, checksums, and a README with the commands that make all of it again. Tables must be
+complete and of the files as they are. The same results give the same bytes.";
+
 pub const STATUS_HELP: &str = "\
 Examples:
   netkv status experiments/load.toml
@@ -60,6 +67,12 @@ pub fn parse_shard(text: &str) -> Result<Shard, String> {
     }
 }
 
+/// A number of shards.
+fn parse_shards(text: &str) -> Result<NonZeroUsize, String> {
+    let shards = text.parse().ok().filter(|n: &NonZeroUsize| n.get() <= MAX_SHARDS);
+    shards.ok_or_else(|| format!("a number of shards is 1 to {MAX_SHARDS}"))
+}
+
 /// A time above nothing, in seconds.
 pub fn parse_seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0);
@@ -78,6 +91,23 @@ pub struct GatherArgs {
     /// Take cells of several versions, commits, compilers or targets; let `netkv verify` run some of them again then
     #[arg(long)]
     pub mixed: bool,
+    /// What is changed.
+    #[command(flatten)]
+    pub changes: Changes,
+    /// Where.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `netkv pack`.
+#[derive(Debug, Args)]
+pub struct PackArgs {
+    /// Experiment files
+    #[arg(required = true, value_name = "EXPERIMENT.toml", value_hint = ValueHint::FilePath)]
+    pub experiments: Vec<PathBuf>,
+    /// The archive to write
+    #[arg(long, short, value_name = "FILE.tar.zst|FILE.tar.gz|FILE.tar", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
     /// What is changed.
     #[command(flatten)]
     pub changes: Changes,
@@ -144,7 +174,7 @@ pub struct EmitArgs {
     #[arg(value_name = "EXPERIMENT.toml", value_hint = ValueHint::FilePath)]
     pub experiment: PathBuf,
     /// Parts that the cells are run in
-    #[arg(long, value_name = "N", default_value = "8")]
+    #[arg(long, value_name = "N", default_value = "8", value_parser = parse_shards)]
     pub shards: NonZeroUsize,
     /// Cells that each part runs at once
     #[arg(long, value_name = "N", default_value = "1")]

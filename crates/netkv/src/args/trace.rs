@@ -84,7 +84,7 @@ pub struct FetchArgs {
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
     /// How often to try
-    #[arg(long, default_value_t = 5, value_name = "N")]
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub attempts: u32,
     /// How long the server may say nothing, in seconds
     #[arg(long, default_value_t = 30.0, value_name = "SECONDS", value_parser = parse_timeout)]

@@ -1,23 +1,25 @@
 //! `netkv cell`: one cell again, bit for bit.
 
 use super::{load, results_folder};
-use crate::args::CellArgs;
+use crate::args::{CellArgs, WatchArgs};
 use crate::cells::{coordinates, find_cell, json_coordinates};
 use crate::clock::cpu_timed;
 use crate::failure::{Ending, Failure};
-use crate::kept::CELLS;
+use crate::kept::open_store;
 use crate::output::{print, tell};
 use crate::requests;
 use crate::watch;
 use crate::watched::Watched;
-use netkv_grid::{Cell, CellRun, Experiment, Status, Store, Workloads};
+use netkv_grid::{Cell, CellRun, Experiment, Status, Workloads};
 use netkv_sim::{METRICS, Scenario, Value};
 use serde_json::{Map, Value as Json};
+use std::path::{Path, PathBuf};
 
 /// Runs the cell and prints its metrics, or its timing.
 pub fn cell(args: &CellArgs) -> Result<Ending, Failure> {
     watch::check(&args.watch)?;
     requests::check(args.requests.as_deref())?;
+    check_apart(args)?;
     let experiment = load(&args.experiment, args.place.quick, &args.changes)?;
     let cell = find_cell(&experiment, &args.cell)?;
     let scenario = Workloads::new().scenario(&cell);
@@ -46,7 +48,7 @@ pub fn cell(args: &CellArgs) -> Result<Ending, Failure> {
         tell(&format!("wrote {}", path.display()));
     }
     let digest = run.digest.to_string();
-    let store = Store::open(&results_folder(&args.place, &experiment).join(CELLS))?;
+    let store = open_store(&experiment, &results_folder(&args.place, &experiment))?;
     let (word, compared) = match store.get(cell.key).map(|stored| &stored.status) {
         Some(Status::Done { digest: stored, .. }) if *stored == digest => ("same", "the same as stored"),
         Some(Status::Done { .. }) => {
@@ -66,6 +68,37 @@ pub fn cell(args: &CellArgs) -> Result<Ending, Failure> {
     }
     print(&text)?;
     Ok(Ending::Done)
+}
+
+/// Refuses two outputs in one file, of which the last would be all that is left.
+fn check_apart(args: &CellArgs) -> Result<(), Failure> {
+    let WatchArgs { timeline, links, transfers, heatmap, .. } = &args.watch;
+    let named = [
+        ("--requests", &args.requests),
+        ("--timeline", timeline),
+        ("--links", links),
+        ("--transfers", transfers),
+        ("--heatmap", heatmap),
+    ];
+    let files: Vec<(&str, &PathBuf)> =
+        named.into_iter().filter_map(|(option, path)| Some((option, path.as_ref()?))).collect();
+    for (at, (option, path)) in files.iter().enumerate() {
+        if let Some((other, _)) = files[..at].iter().find(|(_, other)| is_same_file(other, path)) {
+            let path = path.display();
+            return Err(Failure::usage(format_args!("{other} and {option} both name {path}: give each its own file")));
+        }
+    }
+    Ok(())
+}
+
+/// Whether two paths name one file, which need not be there.
+fn is_same_file(one: &Path, two: &Path) -> bool {
+    let whole = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder.canonicalize().ok()?;
+        path.canonicalize().ok().or_else(|| Some(folder.join(path.file_name()?)))
+    };
+    one == two || whole(one).is_some_and(|one| whole(two) == Some(one))
 }
 
 /// The run for machines: what it measured, by the names of the columns; `stored` tells what the store has of it.

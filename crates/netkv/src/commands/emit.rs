@@ -5,7 +5,7 @@ use super::load;
 use crate::args::{EmitArgs, EmitCommand};
 use crate::failure::{Ending, Failure};
 use crate::kin::quoted;
-use crate::output::print;
+use crate::output::{print, tell};
 use netkv_grid::Experiment;
 
 /// Prints them.
@@ -16,6 +16,15 @@ pub fn emit(command: &EmitCommand) -> Result<Ending, Failure> {
         EmitCommand::K8s(args) => (args, k8s),
     };
     let experiment = load(&args.experiment, args.place.quick, &args.changes)?;
+    let (n_cells, shards) = (experiment.n_cells(), args.shards.get());
+    if shards > n_cells {
+        tell(&format!("note: {n_cells} cells in {shards} shards: {} of them have nothing to do", shards - n_cells));
+    }
+    if let [first, .., most] = experiment.replications().looks() {
+        tell(&format!(
+            "note: replications of {first} to {most} seeds: when gather ends with 3 and says so, submit the same again"
+        ));
+    }
     print(&write(&Job::new(&experiment, args)))?;
     Ok(Ending::Done)
 }

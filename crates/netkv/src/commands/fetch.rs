@@ -94,8 +94,7 @@ fn download(url: &str, path: &Path, source: &Source, arguments: &FetchArgs) -> R
         sha256: Some(source.sha256.as_str()).filter(|sum| !sum.is_empty()),
         bytes: Some(source.bytes).filter(|&bytes| bytes > 0),
     };
-    let patience =
-        Patience { attempts: arguments.attempts.max(1), timeout: Duration::from_secs_f64(arguments.timeout_s) };
+    let patience = Patience { attempts: arguments.attempts, timeout: Duration::from_secs_f64(arguments.timeout_s) };
     let bar = ProgressBar::new(0).with_message(source.file.clone());
     bar.set_style(ProgressStyle::with_template(BAR).expect("the template is right"));
     let progress = |n_bytes: u64, total: Option<u64>| {

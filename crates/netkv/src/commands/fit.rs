@@ -111,7 +111,7 @@ fn read_targets(path: &Path) -> Result<Targets, Failure> {
 fn run(experiment: &Experiment, args: &FitArgs) -> Result<Means, Failure> {
     let cells: Vec<Cell> = experiment.cells().collect();
     let workloads = Workloads::new();
-    let runner = |cell: &Cell| CellRun::streamed(&workloads.scenario(cell));
+    let runner = |cell: &Cell| Ok(CellRun::streamed(&workloads.scenario(cell)));
     let outcomes =
         run_cells(&cells, jobs(&args.options, cells.len()), &AtomicBool::new(false), &|_| true, runner, &|_, _, _| {})
             .map_err(no_thread)?;

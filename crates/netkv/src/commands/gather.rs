@@ -6,15 +6,17 @@ use crate::answer::answer;
 use crate::args::GatherArgs;
 use crate::cells::coordinates;
 use crate::failure::{Blame, Ending, Failure, Writing};
-use crate::kept::{CELLS, kept_requests, requests_path};
+use crate::kept::{CELLS, kept_requests, open_store, requests_path};
 use crate::output::{print, tell, write_file};
 use crate::owner;
 use crate::provenance::traces;
+use crate::replications::settle;
 use crate::results;
 use netkv_grid::{Cell, Experiment, Record, Segment, Status, Store, Stored};
 use netkv_sim::SIM_EPOCH;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Missing cells that are named. Chosen by us: what fits a terminal.
@@ -35,20 +37,27 @@ pub fn gather(args: &GatherArgs) -> Result<Ending, Failure> {
             "{folder} names no experiment file that is there: say which with --experiment FILE"
         ))
     })?;
-    let experiment = load(&file, args.place.quick, &args.changes)?;
+    let mut experiment = load(&file, args.place.quick, &args.changes)?;
     let target = results_folder(&args.place, &experiment);
     owner::check(&experiment, &target)?;
-    let mut sources = vec![Source::open(&target)?];
+    let mut sources = vec![Source::open(&experiment, &target)?];
     for folder in &args.folders {
-        if !folder.join(CELLS).is_dir() {
-            let folder = folder.display();
-            return Err(Failure::input(format_args!("{folder} is no folder of results: there is no {folder}/{CELLS}")));
-        }
+        check_readable(folder)?;
         if folder.canonicalize().ok() != target.canonicalize().ok() {
-            sources.push(Source::open(folder)?);
+            sources.push(Source::open(&experiment, folder)?);
         }
     }
+    let first = experiment.seeds().len();
+    let standing = settle(&mut experiment, |cell| Some(&any(&sources, cell)?.status));
     if let Some(missing) = missing(&experiment, &sources)? {
+        let is_later = experiment.seeds().len() > first;
+        if let Some(standing) = standing.filter(|_| is_later) {
+            copy_all(&experiment, &target, &sources[1..])?;
+            let (standing, target) = (standing.words(), target.display());
+            tell(&format!(
+                "{standing}\nthe cells of the looks before are in {target}: have shards run there, or copies of it"
+            ));
+        }
         tell(&missing);
         return Ok(Ending::Incomplete);
     }
@@ -57,7 +66,7 @@ pub fn gather(args: &GatherArgs) -> Result<Ending, Failure> {
         refuse_mixed(&experiment, &sources)?;
     }
     let (n_failed, store) = put_together(&experiment, &target, &sources[1..])?;
-    let all: Vec<usize> = (0..experiment.n_cells()).collect();
+    let all: Vec<usize> = experiment.indices().collect();
     if let Some(answer) = answer(&experiment, &store, &all)? {
         print(&answer.text(false))?;
     }
@@ -71,9 +80,28 @@ pub fn gather(args: &GatherArgs) -> Result<Ending, Failure> {
     Ok(if n_failed == 0 { Ending::Done } else { Ending::SomeCellsFailed })
 }
 
+/// Refuses what is no folder of results, or may not be read.
+fn check_readable(folder: &Path) -> Result<(), Failure> {
+    let shown = folder.display();
+    match fs::read_dir(folder.join(CELLS)) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(Failure::input(format_args!("{shown} is no folder of results: there is no {shown}/{CELLS}")))
+        }
+        Err(error) => Err(Failure::input(format_args!("cannot read {shown}/{CELLS}: {error}"))),
+    }
+}
+
+/// What any of them has of a cell.
+fn any<'a>(sources: &'a [Source], cell: &Cell) -> Option<&'a Stored> {
+    let is_done = |stored: &&Stored| matches!(stored.status, Status::Done { .. });
+    let all = || sources.iter().filter_map(|source| source.store.get(cell.key));
+    all().find(is_done).or_else(|| all().next())
+}
+
 impl Source {
-    fn open(folder: &Path) -> Result<Self, Failure> {
-        Ok(Self { folder: folder.to_owned(), store: Store::open(&folder.join(CELLS))? })
+    fn open(experiment: &Experiment, folder: &Path) -> Result<Self, Failure> {
+        Ok(Self { folder: folder.to_owned(), store: open_store(experiment, folder)? })
     }
 
     /// What it has of a cell, as far as that is enough.
@@ -156,7 +184,7 @@ fn missing(experiment: &Experiment, sources: &[Source]) -> Result<Option<String>
         lines.push(format!("{} has {n} of them all{why}", source.folder.display()));
     }
     lines.push(format!(
-        "nothing is written; netkv run {} runs what is missing in its own folder",
+        "no table is written; netkv run {} runs what is missing in its own folder",
         experiment.arguments()
     ));
     Ok(Some(lines.join("\n  ")))
@@ -203,27 +231,37 @@ fn refuse_mixed(experiment: &Experiment, sources: &[Source]) -> Result<(), Failu
     )))
 }
 
+/// Copies what the sources have into the folder.
+fn copy_all(experiment: &Experiment, target: &Path, sources: &[Source]) -> Result<(), Failure> {
+    join(experiment, target)?.alone(|| copy(experiment, target, sources))
+}
+
+fn copy(experiment: &Experiment, target: &Path, sources: &[Source]) -> Result<(), Failure> {
+    let cells_folder = target.join(CELLS);
+    let read = |path: &Path| fs::read(path).ok();
+    let mut own: BTreeSet<Vec<u8>> =
+        Store::open(&cells_folder)?.segments().filter_map(|(path, _)| read(path)).collect();
+    for source in sources {
+        for (path, _) in source.store.segments().filter(|(_, header)| header.is_current()) {
+            let Some(bytes) = read(path).filter(|bytes| own.insert(bytes.clone())) else { continue };
+            Segment::copy(&cells_folder, &bytes).writing(cells_folder.display())?;
+        }
+        for cell in experiment.cells() {
+            let to = requests_path(target, &cell);
+            if let Some(bytes) = kept_requests(&source.folder, &cell, source.store.get(cell.key)) {
+                write_file(&to, &bytes)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Copies what the sources have into the folder, and writes its tables; says how many cells failed.
 fn put_together(experiment: &Experiment, target: &Path, sources: &[Source]) -> Result<(usize, Store), Failure> {
     let sharing = join(experiment, target)?;
-    let cells_folder = target.join(CELLS);
     sharing.alone(|| {
-        let read = |path: &Path| fs::read(path).ok();
-        let mut own: BTreeSet<Vec<u8>> =
-            Store::open(&cells_folder)?.segments().filter_map(|(path, _)| read(path)).collect();
-        for source in sources {
-            for (path, _) in source.store.segments().filter(|(_, header)| header.is_current()) {
-                let Some(bytes) = read(path).filter(|bytes| own.insert(bytes.clone())) else { continue };
-                Segment::copy(&cells_folder, &bytes).writing(cells_folder.display())?;
-            }
-            for cell in experiment.cells() {
-                let to = requests_path(target, &cell);
-                if let Some(bytes) = kept_requests(&source.folder, &cell, source.store.get(cell.key)) {
-                    write_file(&to, &bytes)?;
-                }
-            }
-        }
-        let store = Store::open(&cells_folder)?;
+        copy(experiment, target, sources)?;
+        let store = open_store(experiment, target)?;
         results::write(experiment, &store, target)?;
         let is_failed = |cell: &Cell| matches!(store.get(cell.key).map(|one| &one.status), Some(Status::Failed { .. }));
         Ok((experiment.cells().filter(is_failed).count(), store))

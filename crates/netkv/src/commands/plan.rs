@@ -7,8 +7,9 @@ use crate::args::PlanArgs;
 use crate::cells::{coordinates, find_cell, json_coordinates, json_value};
 use crate::changed::since;
 use crate::failure::{Ending, Failure};
-use crate::kept::CELLS;
-use crate::output::print;
+use crate::kept::open_store;
+use crate::output::{print, tell};
+use crate::replications::settle;
 use crate::sweep::planned;
 use netkv_grid::{Axis, Cell, Experiment, Factor, Origin, Plan, Reason, Status, Store, TraceOrigin, failure};
 use serde_json::{Value, json};
@@ -20,11 +21,15 @@ const MAX_SHOWN: usize = 10;
 
 /// Prints the plan, or all about one cell.
 pub fn plan(args: &PlanArgs) -> Result<Ending, Failure> {
-    let experiment = load(&args.experiment, args.place.quick, &args.changes)?;
+    let mut experiment = load(&args.experiment, args.place.quick, &args.changes)?;
     let folder = results_folder(&args.place, &experiment);
     tell_if_beside(&experiment, &folder);
     tell_reduced(&experiment);
-    let store = Store::open(&folder.join(CELLS))?;
+    let store = open_store(&experiment, &folder)?;
+    let standing = settle(&mut experiment, |cell| store.get(cell.key).map(|stored| &stored.status));
+    if let Some(standing) = standing {
+        tell(&format!("{}: {}", experiment.path().display(), standing.words()));
+    }
     if args.list {
         print(&listing::of(&experiment, &store, &args.filter, args.json)?)?;
         return Ok(Ending::Done);

@@ -51,7 +51,7 @@ pub fn reproduce(args: &ReproduceArgs) -> Result<Ending, Failure> {
     let entries: Vec<Entry> =
         read_list(&folder.join(LIST))?.into_iter().filter(|one| one.quick || !args.quick).collect();
     let paths: Vec<PathBuf> = entries.iter().map(|entry| folder.join(entry.file.get_ref())).collect();
-    let experiments = load_all(&paths, args.quick, &Changes::default())?;
+    let mut experiments = load_all(&paths, args.quick, &Changes::default())?;
     let (results, out) = folders(&experiments, args);
     let place = Place { out: Some(results.clone()), quick: args.quick, stand_in: args.stand_in };
     let before = checksums(&experiments, &results);
@@ -60,12 +60,11 @@ pub fn reproduce(args: &ReproduceArgs) -> Result<Ending, Failure> {
     }
     let n_steps = experiments.len() + 1;
     let mut n_failed = 0;
-    for (step, (experiment, entry)) in experiments.iter().zip(&entries).enumerate() {
+    for (step, (experiment, entry)) in experiments.iter_mut().zip(&entries).enumerate() {
         let head = format!("step {} of {n_steps}{}", step + 1, left(&start, &entries, step));
         let path = experiment.path().display();
         tell(&format!("{head}: {path}, {} cells: {}", experiment.n_cells(), entry.why));
-        let all: Vec<usize> = (0..experiment.n_cells()).collect();
-        n_failed += run_experiment(experiment, &all, &place, &args.options)?.1.n_failed;
+        n_failed += run_experiment(experiment, &[], &place, &args.options)?.1.n_failed;
         if interrupt::is_asked() {
             return Ok(Ending::Interrupted);
         }

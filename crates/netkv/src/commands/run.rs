@@ -6,24 +6,26 @@ use crate::args::{Place, RunArgs, RunOptions, Shard};
 use crate::costs::{Costs, cells_of_shard};
 use crate::failure::{Ending, Failure, Writing};
 use crate::interrupt;
-use crate::kept::{CELLS, requests_folder};
+use crate::kept::{CELLS, open_store, requests_folder};
 use crate::kin::quoted;
 use crate::leftovers;
 use crate::output::{print, tell};
 use crate::owner;
+use crate::replications::{settle, standing};
 use crate::results;
 use crate::sharing::Sharing;
 use crate::sweep::{Tally, sweep};
-use netkv_grid::{Experiment, Store};
+use netkv_grid::{Cell, Experiment, Store};
 use std::fs;
 use std::path::Path;
 
 /// Runs each experiment in turn. All are read first: an error in the last one shows before the first has run.
 /// Two that share a name would share a folder, and each would hide the other's tables.
 pub fn run(args: &RunArgs) -> Result<Ending, Failure> {
-    let experiments = load_all(&args.experiments, args.place.quick, &args.changes)?;
-    let selected: Vec<Vec<usize>> =
-        experiments.iter().map(|one| one.select(&args.filter).map_err(Failure::usage)).collect::<Result<_, _>>()?;
+    let mut experiments = load_all(&args.experiments, args.place.quick, &args.changes)?;
+    for one in &experiments {
+        one.select(&args.filter).map_err(Failure::usage)?;
+    }
     for (index, experiment) in experiments.iter().enumerate() {
         if let Some(other) = experiments[..index].iter().find(|other| other.name() == experiment.name()) {
             let (one, two) = (other.path().display(), experiment.path().display());
@@ -38,18 +40,19 @@ pub fn run(args: &RunArgs) -> Result<Ending, Failure> {
     }
     let options = RunOptions { max_cell_s: args.max_cell_s, ..args.options.clone() };
     let mut ending = Ending::Done;
-    for (experiment, indices) in experiments.iter().zip(&selected) {
+    for experiment in &mut experiments {
         tell_reduced(experiment);
         if let Some(shard) = args.shard {
-            ending = ending_of(run_shard(experiment, indices, shard, &args.place, &options)?, ending);
+            ending = ending_of(run_shard(experiment, &args.filter, shard, &args.place, &options)?, ending);
             if interrupt::is_asked() {
                 return Ok(Ending::Interrupted);
             }
             continue;
         }
-        let (store, tally) = run_experiment(experiment, indices, &args.place, &options)?;
+        let (store, tally) = run_experiment(experiment, &args.filter, &args.place, &options)?;
+        let indices = experiment.select(&args.filter).map_err(Failure::usage)?;
         super::report::tell_older_of(&results_folder(&args.place, experiment));
-        if let Some(answer) = answer(experiment, &store, indices)? {
+        if let Some(answer) = answer(experiment, &store, &indices)? {
             let text = if args.json { format!("{}\n", answer.json()) } else { answer.text(args.all_points) };
             print(&text)?;
         }
@@ -68,18 +71,22 @@ const fn ending_of(tally: Tally, so_far: Ending) -> Ending {
 
 /// Runs the cells of a shard among these, and says in one line what was done. Tables are for all shards together.
 fn run_shard(
-    experiment: &Experiment,
-    indices: &[usize],
+    experiment: &mut Experiment,
+    filter: &[(String, String)],
     shard: Shard,
     place: &Place,
     options: &RunOptions,
 ) -> Result<Tally, Failure> {
     let folder = results_folder(place, experiment);
     let sharing = join(experiment, &folder)?;
+    let n_before = settle_seeds(experiment, &folder)?;
     let costs = Costs::of_tables(&folder);
-    let own = cells_of_shard(experiment, &costs, shard);
+    // Seeds of earlier looks were dealt out then.
+    let newest: Vec<Cell> = experiment.cells().filter(|cell| experiment.seed_of(cell.index) >= n_before).collect();
+    let own = cells_of_shard(experiment, &newest, &costs, shard);
     let is_own = |index: &usize| experiment.cell(*index).is_some_and(|cell| own.contains(&cell.key));
-    let indices: Vec<usize> = indices.iter().copied().filter(is_own).collect();
+    let indices = experiment.select(filter).map_err(Failure::usage)?;
+    let indices: Vec<usize> = indices.into_iter().filter(is_own).collect();
     let (_, tally) = sweep(experiment, &indices, &folder, options, &sharing)?;
     let by = match costs.n_known() {
         0 => "as many cells as every other".to_owned(),
@@ -97,17 +104,30 @@ fn run_shard(
     Ok(tally)
 }
 
-/// Runs an experiment, writes its tables, and says in one line what was done.
+/// Gives an experiment the seeds that its stored results ask for, and says how many earlier looks had.
+fn settle_seeds(experiment: &mut Experiment, folder: &Path) -> Result<usize, Failure> {
+    if experiment.replications().until().is_none() {
+        return Ok(0);
+    }
+    let store = open_store(experiment, folder)?;
+    settle(experiment, |cell| store.get(cell.key).map(|stored| &stored.status));
+    let n_seeds = experiment.seeds().len();
+    let earlier = experiment.replications().looks().iter().copied().filter(|&n| n < n_seeds);
+    Ok(earlier.max().unwrap_or(0))
+}
+
+/// Runs an experiment with as many seeds as it asks for, of its cells those that pass the filter; writes its tables, and says in
+/// one line what was done.
 pub fn run_experiment(
-    experiment: &Experiment,
-    indices: &[usize],
+    experiment: &mut Experiment,
+    filter: &[(String, String)],
     place: &Place,
     options: &RunOptions,
 ) -> Result<(Store, Tally), Failure> {
     let folder = results_folder(place, experiment);
     owner::check(experiment, &folder)?;
     let sharing = join(experiment, &folder)?;
-    let (mut store, tally) = sweep(experiment, indices, &folder, options, &sharing)?;
+    let (mut store, tally) = sweep_until_enough(experiment, filter, &folder, options, &sharing)?;
     // Whatever others finished meanwhile is in the tables too.
     sharing.alone(|| {
         store.refresh()?;
@@ -115,6 +135,36 @@ pub fn run_experiment(
     })?;
     tell(&summary(experiment, &tally, &folder, "; the tables hold what is kept"));
     Ok((store, tally))
+}
+
+/// Runs the cells of a look, looks, and goes on with the cells of the next one.
+fn sweep_until_enough(
+    experiment: &mut Experiment,
+    filter: &[(String, String)],
+    folder: &Path,
+    options: &RunOptions,
+    sharing: &Sharing,
+) -> Result<(Store, Tally), Failure> {
+    settle_seeds(experiment, folder)?;
+    let mut sum = Tally::default();
+    let mut n_swept = 0;
+    loop {
+        let is_new = |index: &usize| experiment.seed_of(*index) >= n_swept;
+        let indices = experiment.select(filter).map_err(Failure::usage)?.into_iter().filter(is_new);
+        let (store, tally) = sweep(experiment, &indices.collect::<Vec<_>>(), folder, options, sharing)?;
+        sum.add(tally);
+        n_swept = experiment.seeds().len();
+        let status = |cell: &Cell| store.get(cell.key).map(|stored| &stored.status);
+        let here = standing(experiment, status);
+        settle(experiment, status);
+        let n_seeds = experiment.seeds().len();
+        if n_seeds <= n_swept || interrupt::is_asked() {
+            return Ok((store, sum));
+        }
+        if let Some(here) = here.filter(|_| !options.quiet) {
+            tell(&format!("{}: {}; going on to {n_seeds} seeds", experiment.path().display(), here.words()));
+        }
+    }
 }
 
 /// Begins to work in a folder of results, beside others that do.

@@ -4,19 +4,23 @@ use super::{load, results_folder};
 use crate::args::StatusArgs;
 use crate::costs::Costs;
 use crate::failure::{Ending, Failure};
-use crate::kept::CELLS;
+use crate::kept::{CELLS, open_store};
 use crate::output::print;
+use crate::replications::settle;
 use crate::sharing::taken;
 use crate::sweep::planned;
-use netkv_grid::{Cell, Experiment, Reason, Store};
+use netkv_grid::{Cell, Experiment, Reason};
+use netkv_units::Digest;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// How far an experiment is.
 struct Status {
     n_done: usize,
     n_failed: usize,
     n_remaining: usize,
+    /// Of how many seeds these are the cells, and whether they are enough; none if their number is fixed.
+    replications: Option<String>,
     /// Cells that each process runs now.
     running: BTreeMap<String, usize>,
     /// Seconds of one core, and the finished cells that this was told from; none if nothing is left, or nothing is known.
@@ -25,27 +29,35 @@ struct Status {
 
 /// Prints it.
 pub fn status(args: &StatusArgs) -> Result<Ending, Failure> {
-    let experiment = load(&args.experiment, args.place.quick, &args.changes)?;
-    let cells_folder = results_folder(&args.place, &experiment).join(CELLS);
-    let store = Store::open(&cells_folder)?;
-    let cells: Vec<Cell> = experiment.cells().collect();
+    let mut experiment = load(&args.experiment, args.place.quick, &args.changes)?;
     let folder = results_folder(&args.place, &experiment);
+    let store = open_store(&experiment, &folder)?;
+    let replications = settle(&mut experiment, |cell| store.get(cell.key).map(|stored| &stored.status));
+    let cells: Vec<Cell> = experiment.cells().collect();
     let missing = planned(&experiment, &store, &cells, &folder).missing;
-    let keys: BTreeSet<String> = cells.iter().map(|cell| cell.key.to_string()).collect();
+    let is_failed: BTreeMap<Digest, bool> =
+        missing.iter().map(|(cell, reason)| (cell.key, matches!(reason, Reason::Failed { .. }))).collect();
+    let taken: BTreeMap<String, String> = taken(&folder.join(CELLS)).into_iter().collect();
     let mut running: BTreeMap<String, usize> = BTreeMap::new();
-    for (_, process) in taken(&cells_folder).into_iter().filter(|(key, _)| keys.contains(key)) {
-        *running.entry(process).or_default() += 1;
+    let (mut n_done, mut n_failed, mut n_remaining) = (0, 0, 0);
+    // Every cell is one of these; those that are equal in everything are together.
+    for cell in &cells {
+        match (is_failed.get(&cell.key), taken.get(&cell.key.to_string())) {
+            (None, _) => n_done += 1,
+            (Some(_), Some(process)) => *running.entry(process.clone()).or_default() += 1,
+            (Some(true), None) => n_failed += 1,
+            (Some(false), None) => n_remaining += 1,
+        }
     }
-    let n_running: usize = running.values().sum();
-    let n_failed = missing.iter().filter(|(_, reason)| matches!(reason, Reason::Failed { .. })).count();
     let missing: Vec<Cell> = missing.into_iter().map(|(cell, _)| cell).collect();
     let costs = Costs::of_store(&experiment, &store);
     let left_s: f64 = costs.of(&experiment, &missing).iter().sum();
     let status = Status {
-        n_done: store.plan(cells.iter().cloned()).n_cached,
+        n_done,
         n_failed,
-        n_remaining: missing.len().saturating_sub(n_running),
+        n_remaining,
         running,
+        replications: replications.map(|standing| standing.words()),
         left: (costs.n_known() > 0 && !missing.is_empty()).then_some((left_s, costs.n_known())),
     };
     print(&if args.json { format!("{:#}\n", status.json(&experiment)) } else { status.text(&experiment) })?;
@@ -63,8 +75,10 @@ impl Status {
         let who: Vec<String> = self.running.iter().map(|(process, n)| format!("{process}: {n}")).collect();
         let who = if who.is_empty() { String::new() } else { format!(" ({})", who.join("; ")) };
         lines.push(format!("running: {}{who}", self.n_running()));
-        lines.push(format!("failed: {}", self.n_failed));
+        let again = if self.n_failed == 0 { "" } else { " (netkv run runs them again)" };
+        lines.push(format!("failed: {}{again}", self.n_failed));
         lines.push(format!("remaining: {}", self.n_remaining));
+        lines.extend(self.replications.clone());
         if let Some((left_s, n_known)) = self.left {
             let at_once = self.n_running().max(1);
             let cores =
@@ -83,6 +97,7 @@ impl Status {
             "processes": self.running,
             "failed": self.n_failed,
             "remaining": self.n_remaining,
+            "replications": self.replications,
             "core_seconds_left": self.left.map(|(left_s, _)| left_s),
         })
     }

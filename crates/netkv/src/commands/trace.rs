@@ -5,7 +5,8 @@ use crate::args::{ReadingArgs, TraceCommand};
 use crate::failure::{Ending, Failure};
 use crate::output::{print, tell, write_file};
 use netkv_workload::{
-    BLOCK_TOKENS, CLOCKS, Columns, FORMATS, ReadTrace, Reading, SyntheticKind, TraceStatistics, generate, read_trace,
+    BLOCK_TOKENS, CLOCKS, Columns, FORMATS, Packed, ReadTrace, Reading, SyntheticKind, TraceStatistics, generate,
+    read_trace,
 };
 use std::fs;
 use std::path::Path;
@@ -42,8 +43,9 @@ fn convert(file: &Path, out: &Path, reading: &ReadingArgs) -> Result<(), Failure
     if file.canonicalize().ok().is_some_and(|file| out.canonicalize().is_ok_and(|out| out == file)) {
         return Err(Failure::usage(format_args!("{} would be replaced by what is made of it", file.display())));
     }
+    let packed = Packed::of(out).map_err(Failure::usage)?;
     let trace = read(file, reading)?.trace;
-    write_file(out, &trace.to_jsonl())?;
+    write_file(out, &packed.pack(trace.to_jsonl()))?;
     let blocks = match trace.has_prefixes() {
         true => format!("blocks of {} tokens", trace.block_tokens()),
         false => "no prefixes recorded, so no hash_ids".to_owned(),
@@ -109,10 +111,11 @@ fn generate_to(kind: &str, seed: u64, out: Option<&Path>) -> Result<(), Failure>
         "toolagent_approx" => SyntheticKind::ToolagentApprox,
         other => unreachable!("the command line has no kind {other}"),
     };
+    let packed = out.map_or(Ok(Packed::Plain), Packed::of).map_err(Failure::usage)?;
     let trace = generate(kind, seed);
     let bytes = trace.to_jsonl();
     let Some(path) = out else { return print(&String::from_utf8_lossy(&bytes)) };
-    write_file(path, &bytes)?;
+    write_file(path, &packed.pack(bytes))?;
     tell(&format!("{}: {} requests, sha256 {}", path.display(), trace.len(), trace.sha256()));
     Ok(())
 }

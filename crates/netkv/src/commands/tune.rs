@@ -14,16 +14,15 @@ use std::collections::BTreeMap;
 /// Runs the experiment and prints the best values as TOML.
 pub fn tune(args: &TuneArgs) -> Result<Ending, Failure> {
     let metric = metric_position(&args.metric)?;
-    let experiment = load(&args.experiment, args.place.quick, &args.changes)?;
+    let mut experiment = load(&args.experiment, args.place.quick, &args.changes)?;
     let parameters: Vec<usize> = (0..experiment.axes().len()).filter(|&axis| is_parameter(&experiment, axis)).collect();
     if parameters.is_empty() {
         let path = experiment.path().display();
         let message = "has no axis to tune: it needs one such as policy.cache_weight";
         return Err(Failure::input(format_args!("{path} {message}")));
     }
-    let all: Vec<usize> = (0..experiment.n_cells()).collect();
     tell_if_beside(&experiment, &results_folder(&args.place, &experiment));
-    let (store, tally) = run_experiment(&experiment, &all, &args.place, &args.options)?;
+    let (store, tally) = run_experiment(&mut experiment, &[], &args.place, &args.options)?;
     if interrupt::is_asked() {
         return Ok(Ending::Interrupted);
     }
@@ -68,7 +67,7 @@ fn best(experiment: &Experiment, parameters: &[usize], store: &Store, metric: us
             points.push((conditions, BTreeMap::new()));
             points.len() - 1
         });
-        let entry = points[position].1.entry(cell.index / n_seeds);
+        let entry = points[position].1.entry(experiment.point_of(cell.index));
         entry.or_insert_with(|| (split(&cell, true), Vec::new())).1.push(value);
     }
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;

@@ -5,7 +5,7 @@ use crate::args::VerifyArgs;
 use crate::cells::coordinates;
 use crate::failure::{Ending, Failure};
 use crate::interrupt;
-use crate::kept::CELLS;
+use crate::kept::{CELLS, open_store};
 use crate::output::{print, tell};
 use crate::progress::Progress;
 use crate::sharing::no_thread;
@@ -15,9 +15,13 @@ use std::sync::{Mutex, PoisonError};
 
 /// Runs them and tells of each that came out otherwise.
 pub fn verify(args: &VerifyArgs) -> Result<Ending, Failure> {
-    let experiment = load(&args.experiment, args.place.quick, &args.changes)?;
-    let folder = results_folder(&args.place, &experiment).join(CELLS);
-    let store = Store::open(&folder)?;
+    let mut experiment = load(&args.experiment, args.place.quick, &args.changes)?;
+    // Whatever is stored, of as many seeds as may be run.
+    let most = experiment.replications().looks().last().copied();
+    experiment.use_seeds(most.expect("there is a look"));
+    let folder = results_folder(&args.place, &experiment);
+    let store = open_store(&experiment, &folder)?;
+    let folder = folder.join(CELLS);
     let is_done = |cell: &Cell| store.get(cell.key).is_some_and(|one| matches!(one.status, Status::Done { .. }));
     let mut cells: Vec<Cell> = experiment.cells().filter(is_done).collect();
     let n_stored = cells.len();
@@ -33,7 +37,7 @@ pub fn verify(args: &VerifyArgs) -> Result<Ending, Failure> {
     cells.sort_by_key(|cell| cell.index);
     let progress = Mutex::new(Progress::new(experiment.name(), cells.len(), args.options.quiet));
     let workloads = Workloads::new();
-    let runner = |cell: &Cell| CellRun::streamed(&workloads.scenario(cell));
+    let runner = |cell: &Cell| Ok(CellRun::streamed(&workloads.scenario(cell)));
     let on_done = |_: &Cell, _: &Outcome, _: Option<&_>| {
         progress.lock().unwrap_or_else(PoisonError::into_inner).add(1, 0);
     };

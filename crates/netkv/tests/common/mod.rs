@@ -16,7 +16,7 @@ pub fn smoke() -> Experiment {
 pub fn run(cells: &[Cell], jobs: usize) -> Vec<Outcome> {
     let workloads = Workloads::new();
     let jobs = NonZeroUsize::new(jobs).expect("at least one job");
-    let runner = |cell: &Cell| CellRun::streamed(&workloads.scenario(cell));
+    let runner = |cell: &Cell| Ok(CellRun::streamed(&workloads.scenario(cell)));
     run_cells(cells, jobs, &AtomicBool::new(false), &|_| true, runner, &|_, _, _| {}).expect("threads are started")
 }
 
