@@ -49,6 +49,8 @@ pub enum Unbounded {
     Overlap,
     /// Decode instances compute prompts themselves.
     LocalPrefill,
+    /// Pools, nodes or racks are not alike, or GPUs share a NIC.
+    Mixed,
     /// Prefill memory could run short, so that prompts are computed when transfers let them: `Freedom::Decode` is not apart
     /// from what prefill does.
     PrefillMemory,
@@ -60,6 +62,7 @@ impl fmt::Display for Unbounded {
             Self::NoRequests => "no request counts",
             Self::FirstTokenFromPrefill => "transfer.first_token is \"prefill\": TTFT does not wait for the transfer",
             Self::Overlap => "transfer.overlap is \"layerwise\": transfers begin before prefill ends",
+            Self::Mixed => "the cluster is a mixed one: pools, nodes or racks are not alike, or GPUs share a NIC",
             Self::LocalPrefill => "local_prefill.rule is not \"never\": some prompts are not moved at all",
             Self::PrefillMemory => "prefill memory could run short: fewer requests are needed",
         })
@@ -120,6 +123,11 @@ impl<'a> Instance<'a> {
         }
         if scenario.local_prefill.rule != LocalRule::Never {
             return Err(Unbounded::LocalPrefill);
+        }
+        let (cluster, shape) = (&scenario.cluster, scenario.fabric.shape);
+        let is_whole = cluster.is_uniform() && cluster.decode_instances.is_none() && scenario.layout.is_none();
+        if !is_whole || shape.nics_per_node != shape.gpus_per_node {
+            return Err(Unbounded::Mixed);
         }
         let plain = Scenario { policy: PolicyConfig::RoundRobin, ..scenario.clone() };
         let reference = run(&plain);

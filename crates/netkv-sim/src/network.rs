@@ -10,16 +10,19 @@ mod flow_log;
 mod layerwise;
 mod ledger;
 mod others;
+mod reshard;
 mod telemetry;
 mod topology;
 mod traffic;
 mod zones;
 
+pub(crate) use cluster::Cluster;
 pub use flow_log::FlowRecord;
 pub(crate) use layerwise::Progress;
 pub(crate) use ledger::Ledger;
 pub(crate) use telemetry::LinkMonitor;
 pub(crate) use topology::Topology;
+pub use topology::{InstancePlace, place};
 pub(crate) use traffic::{Order, Traffic, TransferId};
 pub(crate) use zones::ZoneUse;
 
@@ -62,10 +65,9 @@ impl Network {
     pub(crate) fn new(scenario: &Scenario) -> Self {
         let topology = Topology::new(scenario);
         let (others, initial) = Others::new(scenario, topology.tree());
-        let cluster = topology.cluster();
         let mut network = Self {
             traffic: Traffic::new(topology.idle_links()),
-            ledger: Ledger::new(cluster.prefill().len(), cluster.decode().len()),
+            ledger: Ledger::new(topology.cluster()),
             monitor: LinkMonitor::new(scenario.telemetry, scenario.own_traffic, topology.tree(), scenario.seed),
             others,
             transfer: scenario.transfer,

@@ -35,7 +35,8 @@ impl Present<'_> {
         let last_arrival = self.scenario.workload.last_arrival();
         let (link_utilisation_ratio, background_ratio) = self.network.mean_use(self.now);
         RunTotals {
-            gpus: self.scenario.fabric.shape.gpus(),
+            gpus: self.prefill.instances().len() as u32 * self.scenario.cluster.tp
+                + self.decode.instances().len() as u32 * self.scenario.cluster.decode_tp,
             end: self.now,
             prefill_utilisation_ratio: self.prefill.utilisation_ratio(last_arrival),
             decode_utilisation_ratio: self.decode.utilisation_ratio(last_arrival),

@@ -158,7 +158,7 @@ impl RequestState {
         let cluster = topology.cluster();
         let ttft = first_token.since(own.arrival);
         let decoding = finish.since(first_token);
-        let ttft_limit = ttft_limit(scenario, own.input_tokens);
+        let ttft_limit = ttft_limit(scenario, topology.alone(), own.input_tokens);
         let gaps = u128::from(own.output_tokens - 1);
         // What was moved there, from another instance.
         let moved_to = self.decode.filter(|_| !self.is_local);

@@ -18,7 +18,7 @@ pub(crate) use question::Question;
 pub use question::{Considered, Decision};
 
 use crate::measure::{RankingCounts, is_counted};
-use crate::network::Order;
+use crate::network::{Cluster, Order};
 use crate::present::Present;
 use crate::scenario::{OracleGranularity, Scenario, SelectionMoment};
 use known::{Known, Own, prompt_view};
@@ -72,10 +72,10 @@ fn estimates(scenario: &Scenario) -> Estimates {
 }
 
 impl Scheduler {
-    /// That of a scenario, over so many prefill and decode instances.
-    pub(crate) fn new(scenario: &Scenario, n_prefill: usize, n_decode: usize) -> Self {
+    /// That of a scenario, over the instances of a cluster.
+    pub(crate) fn new(scenario: &Scenario, cluster: &Cluster) -> Self {
         let estimates = estimates(scenario);
-        let replicas = Replicas::new(scenario, n_prefill, n_decode);
+        let replicas = Replicas::new(scenario, cluster);
         let n = replicas.len();
         let seed = |replica: usize| match replica {
             0 => scenario.seed,
@@ -84,7 +84,7 @@ impl Scheduler {
         Self {
             policies: (0..n).map(|replica| scenario.policy.build(estimates, seed(replica))).collect(),
             replicas,
-            signals: scenario.policy.poll_interval().map(|interval| Signals::new(interval, n_decode, n)),
+            signals: scenario.policy.poll_interval().map(|interval| Signals::new(interval, cluster.decode().len(), n)),
             rankings: Rankings::new(scenario, estimates),
             question: None,
             moment: scenario.selection,

@@ -68,7 +68,7 @@ impl<'a> Simulation<'a> {
             requests: Requests::default(),
             prefill: PrefillPool::new(scenario, cluster.prefill().len()),
             decode: DecodePool::new(scenario, cluster.decode().len(), max_stretch),
-            scheduler: Scheduler::new(scenario, cluster.prefill().len(), cluster.decode().len()),
+            scheduler: Scheduler::new(scenario, cluster),
             network,
             totals: RunTotals::default(),
             n_left: scenario.workload.len(),

@@ -22,8 +22,8 @@ pub(crate) struct PrefillInstance {
 impl PrefillInstance {
     fn new(scenario: &Scenario) -> Self {
         let (kv, config) = (&scenario.kv, &scenario.prefill);
-        let host =
-            HostLink { bytes_per_token: kv.bytes_per_token, rate: BytesPerSec::new(config.host_load_bytes_per_sec) };
+        let rate = BytesPerSec::new(config.host_load_bytes_per_sec);
+        let host = HostLink { bytes_per_token: kv.prefill_bytes_per_token, rate };
         let most = config.max_batch_requests as usize;
         Self {
             engine: PrefillEngine::new(scenario.gpu.prefill, config.max_batch_tokens, most, config.queue, host),

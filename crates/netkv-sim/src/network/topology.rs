@@ -1,9 +1,10 @@
 //! The cluster on its fabric: which instance is where, and the ways from one to another.
 
 use super::cluster::Cluster;
+use super::reshard::Reshard;
 use crate::scenario::{Scenario, TransferGranularity};
-use netkv_fabric::{FabricConfig, FatTree, FlowNetwork, Path, ecmp_hash};
-use netkv_units::{Bytes, BytesPerSec, GpuId, LinkId, RequestId, SimDuration, Tier};
+use netkv_fabric::{FatTree, FlowNetwork, LinkKind, NodePlace, Path, ecmp_hash};
+use netkv_units::{Bytes, BytesPerSec, GpuId, InstanceId, LinkId, RequestId, SimDuration, Tier};
 
 /// Instances, links and ways. Nothing of it changes during a run.
 #[derive(Clone, Debug)]
@@ -11,34 +12,65 @@ pub(crate) struct Topology {
     cluster: Cluster,
     tree: FatTree,
     seed: u64,
+    /// What a transfer inside a rack gets if nobody else sends, between the instances with the most NICs.
+    alone: BytesPerSec,
+    /// By kind: what the slowest link can carry when nothing else uses it.
+    slowest: [BytesPerSec; 4],
 }
 
 /// The cluster and fabric as the flows see them: with pooled interfaces, one large GPU for each instance.
-fn flow_view(scenario: &Scenario) -> (FabricConfig, Cluster) {
-    let mut fabric = scenario.fabric;
-    let mut cluster = scenario.cluster.clone();
-    let mut n_flows = cluster.tp;
-    if let TransferGranularity::Instance { flows } = scenario.transfer.granularity {
-        n_flows = flows;
-        let pooled = |rate: BytesPerSec| BytesPerSec::new(rate.get() * u64::from(cluster.tp));
-        (fabric.nic, fabric.nvlink) = (pooled(fabric.nic), pooled(fabric.nvlink));
-        fabric.shape.gpus_per_node /= cluster.tp;
-        cluster.tp = 1;
-    }
-    let cluster = Cluster::new(&cluster, fabric.shape, n_flows, scenario.seed);
-    (fabric, cluster)
+fn flow_view(scenario: &Scenario) -> (FatTree, Cluster) {
+    let TransferGranularity::Instance { flows } = scenario.transfer.granularity else {
+        let tree = scenario.tree();
+        let cluster = Cluster::new(&scenario.cluster, &tree, Reshard::new(&scenario.cluster), scenario.seed);
+        return (tree, cluster);
+    };
+    let (mut fabric, mut cluster) = (scenario.fabric, scenario.cluster.clone());
+    assert!(cluster.is_uniform() && scenario.layout.is_none(), "pooled interfaces are all alike");
+    let pooled = |rate: BytesPerSec| BytesPerSec::new(rate.get() * u64::from(cluster.tp));
+    (fabric.nic, fabric.nvlink) = (pooled(fabric.nic), pooled(fabric.nvlink));
+    fabric.shape.gpus_per_node /= cluster.tp;
+    fabric.shape.nics_per_node = fabric.shape.gpus_per_node;
+    (cluster.tp, cluster.decode_tp) = (1, 1);
+    let tree = FatTree::new(fabric);
+    let cluster = Cluster::new(&cluster, &tree, Reshard::pooled(flows), scenario.seed);
+    (tree, cluster)
+}
+
+/// Where an instance is, each counted through the whole cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InstancePlace {
+    /// Its pod.
+    pub pod: u32,
+    /// Its rack.
+    pub rack: u32,
+    /// Its node.
+    pub node: u32,
+}
+
+/// Where an instance of a scenario is, for whoever shows it to people.
+///
+/// # Panics
+/// If the scenario has no such instance.
+pub fn place(scenario: &Scenario, instance: InstanceId) -> InstancePlace {
+    let (tree, cluster) = flow_view(scenario);
+    let node = cluster.position(instance).node();
+    let NodePlace { pod, rack, .. } = tree.nodes()[node as usize];
+    InstancePlace { pod, rack, node }
 }
 
 impl Topology {
     /// That of a scenario.
     pub(crate) fn new(scenario: &Scenario) -> Self {
-        let (fabric, cluster) = flow_view(scenario);
-        Self::of(cluster, FatTree::new(fabric), scenario.seed)
+        let (tree, cluster) = flow_view(scenario);
+        Self::of(cluster, tree, scenario.seed)
     }
 
     /// A cluster on a tree; `seed` is that of the ways that flows take.
-    pub(crate) const fn of(cluster: Cluster, tree: FatTree, seed: u64) -> Self {
-        Self { cluster, tree, seed }
+    pub(crate) fn of(cluster: Cluster, tree: FatTree, seed: u64) -> Self {
+        let alone = (tree.config().nic.get() as f64 * cluster.most_lanes()) as u64;
+        let slowest = LinkKind::ALL.map(|kind| tree.slowest(kind));
+        Self { cluster, tree, seed, alone: BytesPerSec::new(alone), slowest }
     }
 
     /// The instances.
@@ -63,6 +95,16 @@ impl Topology {
         self.cluster.tier(self.cluster.prefill()[prefill], self.cluster.decode()[decode])
     }
 
+    /// What a transfer inside a rack gets if nobody else sends, between the instances with the most NICs.
+    pub(crate) const fn alone(&self) -> BytesPerSec {
+        self.alone
+    }
+
+    /// What the slowest link of a kind can carry when nothing else uses it.
+    pub(crate) const fn slowest(&self, kind: LinkKind) -> BytesPerSec {
+        self.slowest[kind.index()]
+    }
+
     /// Time of the first byte over a tier.
     pub(crate) const fn latency(&self, tier: Tier) -> SimDuration {
         self.tree.config().latency[tier.index()]
@@ -75,8 +117,7 @@ impl Topology {
 
     /// The GPUs at the ends of one flow of a transfer.
     pub(crate) fn ends(&self, prefill: usize, decode: usize, rank: u32) -> (GpuId, GpuId) {
-        let (source, destination) = (self.cluster.prefill()[prefill], self.cluster.decode()[decode]);
-        (self.cluster.gpu(source, rank), self.cluster.gpu(destination, rank))
+        self.cluster.ends(self.cluster.prefill()[prefill], self.cluster.decode()[decode], rank)
     }
 
     /// What one of a transfer's flows has to move of so many bytes: an even share, the first ones a byte more if need

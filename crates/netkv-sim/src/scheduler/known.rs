@@ -77,7 +77,8 @@ impl Known {
 /// What is known of a request's prompt.
 pub(super) fn prompt_view(present: Present<'_>, request: RequestId) -> PromptView {
     let own = present.requests[request].own();
-    let promised = own.arrival + ttft_limit(present.scenario, own.input_tokens);
+    let alone = present.network.topology().alone();
+    let promised = own.arrival + ttft_limit(present.scenario, alone, own.input_tokens);
     PromptView {
         input_tokens: own.input_tokens,
         kv_bytes: Bytes::new(present.network.bytes_to_move(own.input_tokens, 0)),

@@ -13,10 +13,10 @@ use netkv_policy::{
     MooncakeConfig, PolicyConfig, SglangConfig, SmgConfig, TieRule,
 };
 use netkv_sim::{
-    ClusterConfig, DecodeConfig, DecodeLatency, FirstToken, GpuProfile, KvConfig, LocalPrefillConfig, LocalRule,
-    MeasureConfig, MixedPass, OracleBandwidth, OracleGranularity, Overlap, OwnTraffic, Placement, PrefillConfig,
-    PrefillLatency, PrefillMode, PrefillPolicy, PrefillQueue, Scenario, SchedulerConfig, SelectionMoment, SloConfig,
-    TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
+    ClusterConfig, DecodeConfig, DecodeLatency, FirstToken, GpuProfile, KvConfig, KvParts, LocalPrefillConfig,
+    LocalRule, MeasureConfig, MixedPass, OracleBandwidth, OracleGranularity, Overlap, OwnTraffic, Placement,
+    PrefillConfig, PrefillLatency, PrefillMode, PrefillPolicy, PrefillQueue, Scenario, SchedulerConfig,
+    SelectionMoment, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
 };
 use netkv_units::{BytesPerSec, LatencyCurve, SimDuration, Tier};
 use netkv_workload::Workload;
@@ -120,13 +120,22 @@ pub fn scenario(workload: Workload) -> Scenario {
     Scenario {
         seed: 1,
         workload: Arc::new(workload),
-        cluster: ClusterConfig { tp: 2, prefill_instances: 4, placement: Placement::PerNode },
+        cluster: ClusterConfig {
+            tp: 2,
+            decode_tp: 2,
+            parts: KvParts { prefill: 2, decode: 2 },
+            prefill_instances: 4,
+            decode_instances: None,
+            unused_gpus_per_node: 0,
+            placement: Placement::PerNode,
+        },
         fabric: FabricConfig {
             shape: FabricShape {
                 pods: 2,
                 racks_per_pod: 2,
                 nodes_per_rack: 1,
                 gpus_per_node: 4,
+                nics_per_node: 4,
                 wiring: Wiring::Racks,
             },
             nvlink: BytesPerSec::new(100_000_000_000),
@@ -139,6 +148,7 @@ pub fn scenario(workload: Workload) -> Scenario {
             route: RouteChoice::Ecmp,
             latency: [SimDuration::ZERO; 4],
         },
+        layout: None,
         degraded: Vec::new(),
         background: BackgroundConfig::None,
         telemetry: TelemetryConfig {
@@ -153,9 +163,11 @@ pub fn scenario(workload: Workload) -> Scenario {
         gpu: GpuProfile {
             prefill: PrefillLatency { tokens: LatencyCurve::linear(0, 1_000_000_000_000), per_pair_fs: 0 },
             decode: DecodeLatency { requests: LatencyCurve::linear(10_000_000_000_000, 0), per_token_fs: 0 },
+            local: PrefillLatency { tokens: LatencyCurve::linear(0, 1_000_000_000_000), per_pair_fs: 0 },
         },
         kv: KvConfig {
             bytes_per_token: 1_000_000,
+            prefill_bytes_per_token: 1_000_000,
             block_tokens: 16,
             prefill_blocks: 100_000,
             decode_blocks: 100_000,
