@@ -201,7 +201,7 @@ impl Tables {
             nics: Vec::with_capacity(layout.nics() as usize),
             leaf_pods: vec![0; n_leaves],
             leaf_nics: vec![0; n_leaves],
-            pod_leaves: vec![u32::MAX..0; n_pods],
+            pod_leaves: vec![Range::default(); n_pods],
             pod_nics: vec![0; n_pods],
         };
         assert!(layout.nodes.is_sorted_by_key(|node| (node.pod, node.rack)), "nodes are in order of pod and rack");
@@ -227,7 +227,8 @@ impl Tables {
             self.leaf_pods[leaf as usize] = node.pod;
             self.leaf_nics[leaf as usize] += 1;
             let leaves = &mut self.pod_leaves[pod];
-            *leaves = leaves.start.min(leaf)..leaves.end.max(leaf + 1);
+            let is_first = leaves.start == leaves.end;
+            *leaves = if is_first { leaf } else { leaves.start.min(leaf) }..leaves.end.max(leaf + 1);
         }
         self.pod_nics[pod] += node.nics;
     }

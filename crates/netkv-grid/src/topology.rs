@@ -101,17 +101,15 @@ fn field_of<'a>(reader: &mut Reader<'_>, item: &Node, table: &'a Table, field: &
 
 fn word<'a>(reader: &mut Reader<'_>, item: &Node, table: &'a Table, field: &str) -> Option<&'a str> {
     let node = field_of(reader, item, table, field)?;
-    match &node.content {
-        Content::Text(text) if !text.is_empty() => Some(text),
-        _ => reader.refuse(field, node, "a string that is not empty"),
-    }
+    let text = match &node.content {
+        Content::Text(text) => Some(text.as_str()).filter(|text| !text.is_empty()),
+        Content::Table(_) | Content::List(_) | Content::Integer(_) | Content::Float(_) | Content::Flag(_) => None,
+    };
+    text.or_else(|| reader.refuse(field, node, "a string that is not empty"))
 }
 
 /// The position of a word among those that came before, where it is added if it is new.
-fn numbered<'a, T: PartialEq>(seen: &mut Vec<T>, word: T) -> usize
-where
-    T: 'a,
-{
+fn numbered<T: PartialEq>(seen: &mut Vec<T>, word: T) -> usize {
     seen.iter().position(|other| *other == word).unwrap_or_else(|| {
         seen.push(word);
         seen.len() - 1

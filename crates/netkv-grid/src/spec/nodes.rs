@@ -36,7 +36,7 @@ impl Nodes {
         let shape = read_shape(reader);
         let label = reader.text(TOPOLOGY);
         reader.note(TOPOLOGY, || "\"\", or a path, seen from the file that names it".to_owned());
-        if label? == "" {
+        if label?.is_empty() {
             let shape = shape?;
             return Some(Self { list: shape.layout().nodes, shape: Some(shape), file: None });
         }

@@ -22,7 +22,7 @@ impl Pools {
         let prefill = library.profile(reader, "model.profile");
         let own = reader.text("decode.profile");
         reader.note("decode.profile", || "\"\", or as model.profile".to_owned());
-        let decode = if own? == "" { prefill.clone() } else { library.profile(reader, "decode.profile") };
+        let decode = if own?.is_empty() { prefill.clone() } else { library.profile(reader, "decode.profile") };
         let pools = Self { prefill: prefill?, decode: decode? };
         if pools.decode.model.kv != pools.prefill.model.kv {
             let message = format!(

@@ -146,6 +146,12 @@ impl Cluster {
         self.lanes[kind(source) * self.sharing.len() + kind(destination)]
     }
 
+    /// Whether all instances are as large, and share NICs with as many.
+    pub(crate) fn is_uniform(&self) -> bool {
+        let (first, mut all) = (&self.instances[0], self.instances.iter());
+        self.sharing.len() == 1 && all.all(|instance| instance.tp == first.tp)
+    }
+
     /// The same inside a node, over the NVLink of each GPU.
     pub(crate) const fn inner_lanes(&self) -> f64 {
         self.inner_lanes

@@ -2,7 +2,7 @@
 
 use super::cluster::Cluster;
 use super::reshard::Reshard;
-use crate::scenario::{Scenario, TransferGranularity};
+use crate::scenario::{OracleBandwidth, Scenario, TransferGranularity};
 use netkv_fabric::{FatTree, FlowNetwork, LinkKind, NodePlace, Path, ecmp_hash};
 use netkv_units::{Bytes, BytesPerSec, GpuId, InstanceId, LinkId, RequestId, SimDuration, Tier};
 
@@ -16,6 +16,8 @@ pub(crate) struct Topology {
     alone: BytesPerSec,
     /// By kind: what the slowest link can carry when nothing else uses it.
     slowest: [BytesPerSec; 4],
+    /// Where all instances are alike: what the oracle gives for each tier, by which bandwidth it gives.
+    uniform: Option<[[f64; 4]; 3]>,
 }
 
 /// The cluster and fabric as the flows see them: with pooled interfaces, one large GPU for each instance.
@@ -70,7 +72,13 @@ impl Topology {
     pub(crate) fn of(cluster: Cluster, tree: FatTree, seed: u64) -> Self {
         let alone = (tree.config().nic.get() as f64 * cluster.most_lanes()) as u64;
         let slowest = LinkKind::ALL.map(|kind| tree.slowest(kind));
-        Self { cluster, tree, seed, alone: BytesPerSec::new(alone), slowest }
+        let mut topology = Self { cluster, tree, seed, alone: BytesPerSec::new(alone), slowest, uniform: None };
+        if topology.cluster.is_uniform() {
+            let one = topology.cluster.prefill()[0];
+            let told = |told| Tier::ALL.map(|tier| topology.bandwidth(told, tier, one, one));
+            topology.uniform = Some([OracleBandwidth::Share, OracleBandwidth::Idle, OracleBandwidth::Link].map(told));
+        }
+        topology
     }
 
     /// The instances.
@@ -100,9 +108,73 @@ impl Topology {
         self.alone
     }
 
-    /// What the slowest link of a kind can carry when nothing else uses it.
-    pub(crate) const fn slowest(&self, kind: LinkKind) -> BytesPerSec {
-        self.slowest[kind.index()]
+    /// The bandwidth of a transfer over `tier`, between these instances, as an oracle gives it.
+    #[inline]
+    pub(crate) fn bandwidth(
+        &self,
+        told: OracleBandwidth,
+        tier: Tier,
+        source: InstanceId,
+        destination: InstanceId,
+    ) -> f64 {
+        if let Some(by_tier) = &self.uniform {
+            return by_tier[told as usize][tier.index()];
+        }
+        match told {
+            OracleBandwidth::Share => self.shared_bandwidth(tier, source, destination),
+            OracleBandwidth::Idle => self.idle_bandwidth(tier, self.interface_bandwidth(tier, source, destination)),
+            OracleBandwidth::Link => self.link_bandwidth(tier),
+        }
+    }
+
+    /// What a transfer gets over a tier at most if nobody else sends.
+    pub(crate) fn alone_over(&self, tier: Tier) -> f64 {
+        let interfaces = match tier {
+            Tier::Node => self.tree.config().nvlink.get() as f64 * self.cluster.inner_lanes(),
+            Tier::Rack | Tier::Pod | Tier::Core => self.alone.get() as f64,
+        };
+        self.idle_bandwidth(tier, interfaces)
+    }
+
+    /// What the interfaces of two instances carry of a transfer over `tier` if nobody else sends.
+    pub(crate) fn interface_bandwidth(&self, tier: Tier, source: InstanceId, destination: InstanceId) -> f64 {
+        let config = self.tree.config();
+        match tier {
+            Tier::Node => config.nvlink.get() as f64 * self.cluster.inner_lanes(),
+            Tier::Rack | Tier::Pod | Tier::Core => config.nic.get() as f64 * self.cluster.lanes(source, destination),
+        }
+    }
+
+    /// Bandwidth of a transfer over `tier` between interfaces of so much if nobody else sends and each of its flows has links
+    /// of its own: a link to a spine or a core may be slower than a NIC.
+    fn idle_bandwidth(&self, tier: Tier, interfaces: f64) -> f64 {
+        (self.link_bandwidth(tier) * f64::from(self.cluster.flows())).min(interfaces)
+    }
+
+    /// Bandwidth of the slowest link of a way over `tier`.
+    fn link_bandwidth(&self, tier: Tier) -> f64 {
+        let slowest = |kinds: &[LinkKind]| {
+            let capacities = kinds.iter().map(|&kind| self.slowest[kind.index()]);
+            capacities.min().map_or(0.0, |rate| rate.get() as f64)
+        };
+        match tier {
+            Tier::Node => slowest(&[LinkKind::NvLink]),
+            Tier::Rack => slowest(&[LinkKind::Nic]),
+            Tier::Pod => slowest(&[LinkKind::Nic, LinkKind::Rack]),
+            Tier::Core => slowest(&[LinkKind::Nic, LinkKind::Rack, LinkKind::Pod]),
+        }
+    }
+
+    /// Bandwidth of a transfer over `tier` if everybody sends, those behind the same NICs included.
+    fn shared_bandwidth(&self, tier: Tier, source: InstanceId, destination: InstanceId) -> f64 {
+        let config = self.tree.config();
+        let oversubscription = match tier {
+            Tier::Node => return self.interface_bandwidth(tier, source, destination),
+            Tier::Rack => 1.0,
+            Tier::Pod => config.rack_oversubscription.max(1.0),
+            Tier::Core => config.rack_oversubscription.max(config.pod_oversubscription).max(1.0),
+        };
+        config.nic.get() as f64 * self.cluster.sure_lanes(source, destination) / oversubscription
     }
 
     /// Time of the first byte over a tier.

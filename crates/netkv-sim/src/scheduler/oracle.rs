@@ -90,48 +90,6 @@ impl<'a> DecisionOracle<'a> {
         }
     }
 
-    /// What the interfaces of two instances carry of a transfer over `tier` if nobody else sends.
-    fn interface_bandwidth(&self, tier: Tier, source: InstanceId, destination: InstanceId) -> f64 {
-        let (config, cluster) = (self.topology.tree().config(), self.topology.cluster());
-        match tier {
-            Tier::Node => config.nvlink.get() as f64 * cluster.inner_lanes(),
-            Tier::Rack | Tier::Pod | Tier::Core => config.nic.get() as f64 * cluster.lanes(source, destination),
-        }
-    }
-
-    /// Bandwidth of a transfer over `tier` between interfaces of so much if nobody else sends and each of its flows has links
-    /// of its own: a link to a spine or a core may be slower than a NIC.
-    fn idle_bandwidth(&self, tier: Tier, interfaces: f64) -> f64 {
-        (self.link_bandwidth(tier) * f64::from(self.topology.cluster().flows())).min(interfaces)
-    }
-
-    /// Bandwidth of the slowest link of a way over `tier`.
-    fn link_bandwidth(&self, tier: Tier) -> f64 {
-        let slowest = |kinds: &[LinkKind]| {
-            let capacities = kinds.iter().map(|&kind| self.topology.slowest(kind));
-            capacities.min().map_or(0.0, |rate| rate.get() as f64)
-        };
-        match tier {
-            Tier::Node => slowest(&[LinkKind::NvLink]),
-            Tier::Rack => slowest(&[LinkKind::Nic]),
-            Tier::Pod => slowest(&[LinkKind::Nic, LinkKind::Rack]),
-            Tier::Core => slowest(&[LinkKind::Nic, LinkKind::Rack, LinkKind::Pod]),
-        }
-    }
-
-    /// Bandwidth of a transfer over `tier` if everybody sends, those behind the same NICs included.
-    fn shared_bandwidth(&self, tier: Tier, source: InstanceId, destination: InstanceId) -> f64 {
-        let config = self.topology.tree().config();
-        let oversubscription = match tier {
-            Tier::Node => return self.interface_bandwidth(tier, source, destination),
-            Tier::Rack => 1.0,
-            Tier::Pod => config.rack_oversubscription.max(1.0),
-            Tier::Core => config.rack_oversubscription.max(config.pod_oversubscription).max(1.0),
-        };
-        let lanes = self.topology.cluster().sure_lanes(source, destination);
-        config.nic.get() as f64 * lanes / oversubscription
-    }
-
     fn zone_congestion(&self, source: InstanceId, destination: InstanceId) -> f64 {
         let zones = self.zones.expect("zones are refreshed before a decision that needs them");
         zones.congestion(self.topology.cluster().position(source), self.topology.cluster().position(destination))
@@ -178,12 +136,7 @@ impl CostOracle for DecisionOracle<'_> {
     }
 
     fn alone(&self, over: Tier) -> f64 {
-        let (nvlink, cluster) = (self.topology.tree().config().nvlink.get(), self.topology.cluster());
-        let interfaces = match over {
-            Tier::Node => nvlink as f64 * cluster.inner_lanes(),
-            Tier::Rack | Tier::Pod | Tier::Core => self.topology.alone().get() as f64,
-        };
-        self.idle_bandwidth(over, interfaces)
+        self.topology.alone_over(over)
     }
 
     fn tier(&self, one: InstanceId, other: InstanceId) -> Tier {
@@ -192,13 +145,12 @@ impl CostOracle for DecisionOracle<'_> {
 
     fn path(&self, source: InstanceId, destination: InstanceId) -> PathCost {
         let tier = self.topology.cluster().tier(source, destination);
-        let told = match self.bandwidth {
-            OracleBandwidth::Share => self.shared_bandwidth(tier, source, destination),
-            OracleBandwidth::Idle => self.idle_bandwidth(tier, self.interface_bandwidth(tier, source, destination)),
-            OracleBandwidth::Link => self.link_bandwidth(tier),
-        };
         let exact = self.granularity == OracleGranularity::Exact;
-        let bandwidth_bytes_per_sec = if exact { self.interface_bandwidth(tier, source, destination) } else { told };
+        let bandwidth_bytes_per_sec = if exact {
+            self.topology.interface_bandwidth(tier, source, destination)
+        } else {
+            self.topology.bandwidth(self.bandwidth, tier, source, destination)
+        };
         let congestion = match self.granularity {
             OracleGranularity::Static => 0.0,
             OracleGranularity::Tier => self.tier_congestion[tier.index()],

@@ -113,6 +113,40 @@ pub const fn picks_both(policy: &PolicyConfig) -> bool {
     )
 }
 
+/// Two GPUs an instance, four prefill instances of eight.
+fn cluster() -> ClusterConfig {
+    ClusterConfig {
+        tp: 2,
+        decode_tp: 2,
+        parts: KvParts { prefill: 2, decode: 2 },
+        prefill_instances: 4,
+        decode_instances: None,
+        unused_gpus_per_node: 0,
+        placement: Placement::PerNode,
+    }
+}
+
+/// 2 pods x 2 racks x 1 node x 4 GPUs.
+const FABRIC: FabricConfig = FabricConfig {
+    shape: FabricShape {
+        pods: 2,
+        racks_per_pod: 2,
+        nodes_per_rack: 1,
+        gpus_per_node: 4,
+        nics_per_node: 4,
+        wiring: Wiring::Racks,
+    },
+    nvlink: BytesPerSec::new(100_000_000_000),
+    nic: BytesPerSec::new(10_000_000_000),
+    uplinks: Uplinks::Pooled,
+    rack_oversubscription: 1.0,
+    pod_oversubscription: 1.0,
+    spines_per_pod: 2,
+    cores: 2,
+    route: RouteChoice::Ecmp,
+    latency: [SimDuration::ZERO; 4],
+};
+
 /// 2 pods x 2 racks x 1 node x 4 GPUs, two GPUs an instance: 8 instances, 4 of each kind. 10 GB/s NICs, no
 /// oversubscription, no background, no latency; 1 MB of KV cache a token; prefill 1 ms a token, decode 10 ms an
 /// iteration.
@@ -120,34 +154,8 @@ pub fn scenario(workload: Workload) -> Scenario {
     Scenario {
         seed: 1,
         workload: Arc::new(workload),
-        cluster: ClusterConfig {
-            tp: 2,
-            decode_tp: 2,
-            parts: KvParts { prefill: 2, decode: 2 },
-            prefill_instances: 4,
-            decode_instances: None,
-            unused_gpus_per_node: 0,
-            placement: Placement::PerNode,
-        },
-        fabric: FabricConfig {
-            shape: FabricShape {
-                pods: 2,
-                racks_per_pod: 2,
-                nodes_per_rack: 1,
-                gpus_per_node: 4,
-                nics_per_node: 4,
-                wiring: Wiring::Racks,
-            },
-            nvlink: BytesPerSec::new(100_000_000_000),
-            nic: BytesPerSec::new(10_000_000_000),
-            uplinks: Uplinks::Pooled,
-            rack_oversubscription: 1.0,
-            pod_oversubscription: 1.0,
-            spines_per_pod: 2,
-            cores: 2,
-            route: RouteChoice::Ecmp,
-            latency: [SimDuration::ZERO; 4],
-        },
+        cluster: cluster(),
+        fabric: FABRIC,
         layout: None,
         degraded: Vec::new(),
         background: BackgroundConfig::None,
