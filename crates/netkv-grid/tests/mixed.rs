@@ -79,8 +79,8 @@ fn each_pool_has_its_own() {
 
 #[test]
 fn another_profile_of_decode_instances_is_another_cell() {
-    let key = |body: &str| load_beside(body, &[("nodes.toml", NODES)]).unwrap().cell(0).unwrap().key.clone();
-    let plain = load("").unwrap().cell(0).unwrap().key.clone();
+    let key = |body: &str| load_beside(body, &[("nodes.toml", NODES)]).unwrap().cell(0).unwrap().key;
+    let plain = load("").unwrap().cell(0).unwrap().key;
     assert_ne!(key("[decode]\nprofile = 'builtin:profiles/llama-3.1-70b-fp8-h100-tp4.toml'\n"), plain);
     assert_eq!(
         key(&format!("[decode]\nprofile = '{TP4}'\n")),
