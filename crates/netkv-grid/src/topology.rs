@@ -23,11 +23,11 @@ const MOST: u64 = 65_536;
 #[derive(Clone, Debug)]
 pub(crate) struct Topology {
     /// Everything that results depend on, for the keys of cells.
-    pub(crate) canonical: String,
+    pub canonical: String,
     /// What NVLink connects, in order of pod and rack.
-    pub(crate) nodes: Vec<NodePlace>,
+    pub nodes: Vec<NodePlace>,
     /// By node: the name of its first server, and where that stands.
-    pub(crate) names: Vec<(String, Origin)>,
+    pub names: Vec<(String, Origin)>,
 }
 
 /// A server as the file has it.

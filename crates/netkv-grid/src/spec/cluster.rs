@@ -7,9 +7,6 @@ use crate::tree::Content;
 use netkv_fabric::NodePlace;
 use netkv_sim::{ClusterConfig, Placement};
 
-/// Most GPUs of a cluster. Chosen by us: 64 times the largest cluster that the paper's kind of fabric is built for.
-pub(super) const MAX_GPUS: u64 = 1 << 20;
-
 /// The instances; they must fit the nodes and the profiles.
 pub(super) fn read_cluster(
     reader: &mut Reader<'_>,

@@ -1,6 +1,5 @@
 //! The nodes of the cluster: as many alike as five keys say, or those of a topology file.
 
-use super::cluster::MAX_GPUS;
 use crate::issue::Issue;
 use crate::library::Library;
 use crate::reader::Reader;
@@ -8,6 +7,9 @@ use crate::topology::Topology;
 use crate::tree::Node;
 use netkv_fabric::{FabricShape, Layout, NodePlace, Wiring};
 use std::sync::Arc;
+
+/// Most GPUs of a cluster. Chosen by us: 64 times the largest cluster that the paper's kind of fabric is built for.
+const MAX_GPUS: u64 = 1 << 20;
 
 /// Keys that count nodes and what is in them; a topology file takes their place.
 const SHAPE: [&str; 5] = [
