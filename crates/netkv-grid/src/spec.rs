@@ -7,6 +7,7 @@ mod background;
 mod cluster;
 mod degraded;
 mod engine;
+mod events;
 mod local_prefill;
 mod network;
 mod nodes;
@@ -31,8 +32,8 @@ use netkv_fabric::{BackgroundConfig, Degradation, Wiring};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{
     ClusterConfig, DecodeConfig, FirstToken, KvConfig, LocalPrefillConfig, LocalRule, MeasureConfig, OracleBandwidth,
-    OracleGranularity, OwnTraffic, PrefillConfig, PrefillMode, Scenario, SchedulerConfig, SelectionMoment, SloConfig,
-    TelemetryConfig, TransferConfig, TransferGranularity,
+    OracleGranularity, Overlap, OwnTraffic, PrefillConfig, PrefillMode, Scenario, SchedulerConfig, SelectionMoment,
+    SloConfig, TelemetryConfig, TransferConfig, TransferGranularity,
 };
 use netkv_units::SimDuration;
 use netkv_workload::RequestSource;
@@ -214,6 +215,9 @@ fn read_sections(reader: &mut Reader<'_>, library: &Library) -> Option<CellSpec>
     let scheduler = engine::read_scheduler(reader);
     let selection = engine::read_selection(reader, transfer.as_ref());
     engine::check_delay(reader, prefill.as_ref(), transfer.as_ref());
+    let overlaps = transfer.is_some_and(|transfer| transfer.overlap != Overlap::None);
+    let events = cluster.as_ref().map_or(&[][..], |cluster| &cluster.events);
+    events::check_events(reader, events, prefill.as_ref(), local_prefill.as_ref(), overlaps);
     check_granularity(reader, transfer.as_ref(), fabric.as_ref(), degraded.as_deref());
     check_pooled(reader, transfer.as_ref(), cluster.as_ref(), nodes.as_ref());
     let first_token = engine::read_first_token(reader);

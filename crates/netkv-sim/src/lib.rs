@@ -6,6 +6,7 @@
 mod arrivals;
 mod event;
 mod explain;
+mod failover;
 mod gpu;
 mod measure;
 mod network;
@@ -15,6 +16,7 @@ mod requests;
 mod run;
 mod scenario;
 mod scheduler;
+mod scratch;
 mod simulation;
 mod watch;
 
@@ -28,10 +30,10 @@ pub use network::{FlowRecord, InstancePlace, place};
 pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};
 pub use run::{run, run_by, run_checked, run_observed, run_streamed, run_with};
 pub use scenario::{
-    ClusterConfig, DecodeConfig, FirstToken, KvConfig, KvParts, LocalPrefillConfig, LocalRule, MeasureConfig,
-    MixedPass, OracleBandwidth, OracleGranularity, Overlap, OwnTraffic, Placement, PrefillConfig, PrefillMode,
-    PrefillPolicy, PrefillQueue, SIM_EPOCH, Scenario, SchedulerConfig, SelectionMoment, SloConfig, TelemetryConfig,
-    TransferConfig, TransferGranularity, TtftLimit,
+    ClusterChange, ClusterConfig, ClusterEvent, DecodeConfig, FirstToken, KvConfig, KvParts, LocalPrefillConfig,
+    LocalRule, MeasureConfig, MixedPass, OracleBandwidth, OracleGranularity, Overlap, OwnTraffic, Placement, Pool,
+    PrefillConfig, PrefillMode, PrefillPolicy, PrefillQueue, SIM_EPOCH, Scenario, SchedulerConfig, SelectionMoment,
+    SloConfig, TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
 };
 pub use scheduler::{Considered, Decision, Foreseen};
 pub use watch::{Crossed, Observations, ObserveConfig, ObservedLink, TransferRecord};

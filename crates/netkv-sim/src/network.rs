@@ -279,6 +279,23 @@ impl Network {
         (order, begun)
     }
 
+    /// A transfer that has not arrived is taken off the network; what it was to move.
+    pub(crate) fn cancel_transfer(&mut self, now: SimTime, transfer: TransferId) -> Order {
+        let order = self.traffic.cancel(&self.topology, now, transfer);
+        self.ledger.end(order.prefill, order.decode, self.topology.tier(order.prefill, order.decode));
+        order
+    }
+
+    /// A transfer that has arrived was for nothing.
+    pub(crate) fn lose(&mut self, bytes: u64) {
+        self.traffic.lose(Bytes::new(bytes).to_nanobytes());
+    }
+
+    /// Whether a transfer is being set up until this moment.
+    pub(crate) fn enters(&self, now: SimTime, transfer: TransferId) -> bool {
+        self.traffic.enters(now, transfer)
+    }
+
     /// What a scheduler sees of a transfer that begins or ends.
     pub(crate) fn event(&self, order: &Order, now: SimTime, is_over: bool) -> TransferEvent {
         let cluster = self.topology.cluster();

@@ -35,6 +35,8 @@ pub(crate) struct RequestState {
     admitted: SimTime,
     transfer_end: SimTime,
     preemptions: u32,
+    /// How often it lost an instance and began again.
+    failovers: u32,
     end: End,
 }
 
@@ -99,6 +101,11 @@ impl RequestState {
     /// Its transfer, while that is in flight.
     pub(crate) const fn transfer(&self) -> Option<TransferId> {
         self.transfer
+    }
+
+    /// Whether its transfer is over.
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.transfer_end > SimTime::ZERO
     }
 
     /// Bytes that its transfer has moved; zero until that has ended.
@@ -189,6 +196,7 @@ impl RequestState {
             finish,
             ttft_limit,
             preemptions: self.preemptions,
+            failovers: self.failovers,
             slo_attained: ttft <= ttft_limit && tbt_attained,
             counted: is_counted(scenario, own.arrival),
         }
@@ -226,6 +234,7 @@ impl Requests {
             admitted: SimTime::ZERO,
             transfer_end: SimTime::ZERO,
             preemptions: 0,
+            failovers: 0,
             end: End::None,
         });
         RequestId::from_index(self.first + self.states.len() - 1)
@@ -295,6 +304,21 @@ impl Requests {
         let state = self.state_mut(order.request);
         state.transfer = None;
         (state.transfer_bytes, state.admitted, state.transfer_end) = (order.bytes, begun, now);
+    }
+
+    /// It has lost an instance and begins again, as if it came now; its promise stays.
+    pub(crate) fn restart(&mut self, request: RequestId) {
+        let state = self.state_mut(request);
+        (state.prefill, state.decode, state.transfer, state.transfer_bytes) = (0, None, None, 0);
+        (state.prefill_grant, state.decode_grant) = (Grant::NONE, Grant::NONE);
+        (state.prefill_start, state.prefill_end) = (SimTime::ZERO, SimTime::ZERO);
+        (state.admitted, state.transfer_end) = (SimTime::ZERO, SimTime::ZERO);
+        state.failovers += 1;
+    }
+
+    /// A request that may have left.
+    pub(crate) fn get(&self, request: RequestId) -> Option<&RequestState> {
+        request.index().checked_sub(self.first).and_then(|at| self.states.get(at))
     }
 
     /// It was swapped out.

@@ -4,7 +4,7 @@
 use crate::profile::GpuProfile;
 use netkv_fabric::{BackgroundConfig, Degradation, FabricConfig, FatTree, Layout};
 use netkv_policy::PolicyConfig;
-use netkv_units::SimDuration;
+use netkv_units::{SimDuration, SimTime};
 use netkv_workload::{Request, RequestSource};
 use std::sync::Arc;
 
@@ -71,6 +71,11 @@ impl Scenario {
         }
     }
 
+    /// Whether transfers go on beside prefill.
+    pub(crate) const fn overlaps(&self) -> bool {
+        self.transfer.overlap.is_beside_prefill()
+    }
+
     /// Whether prompt and output of a request fit the memory of an instance.
     pub(crate) fn can_ever_fit(&self, own: &Request) -> bool {
         let blocks = |tokens: u64| tokens.div_ceil(u64::from(self.kv.block_tokens));
@@ -100,6 +105,41 @@ pub struct ClusterConfig {
     pub unused_gpus_per_node: u32,
     /// Which slots are whose.
     pub placement: Placement,
+    /// Instances that fail, are drained or come, in order of time. At every moment each pool has one that takes requests.
+    pub events: Vec<ClusterEvent>,
+}
+
+/// Something that becomes of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClusterEvent {
+    /// When; before all else of that instant but the network.
+    pub at: SimTime,
+    /// Of which pool it is.
+    pub pool: Pool,
+    /// Its position there, in the order of instance numbers.
+    pub instance: u32,
+    /// What becomes of it.
+    pub change: ClusterChange,
+}
+
+/// The pools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pool {
+    /// Prefill instances.
+    Prefill,
+    /// Decode instances.
+    Decode,
+}
+
+/// What can become of an instance. One whose first change is to join is not there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClusterChange {
+    /// It takes requests from now on, for the first time or again.
+    Join,
+    /// It takes no new ones.
+    Drain,
+    /// It takes none, and what it had is lost: requests on it begin again elsewhere.
+    Fail,
 }
 
 impl ClusterConfig {

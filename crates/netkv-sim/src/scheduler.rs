@@ -215,6 +215,20 @@ impl Scheduler {
         self.act(request, Act::Finish { decode, in_blocks });
     }
 
+    /// A request that was sent to a decode instance, and is in its engine or is not, is taken back.
+    pub(crate) fn recalled(
+        &mut self,
+        request: RequestId,
+        decode: usize,
+        (tokens, in_blocks): (u32, u64),
+        joined: bool,
+    ) {
+        if !joined {
+            self.act(request, Act::Join { decode, tokens });
+        }
+        self.act(request, Act::Finish { decode, in_blocks });
+    }
+
     /// Chooses a decode instance for a request whose prefill instance is known; none if it refuses the request.
     pub(crate) fn select_decode(&mut self, present: Present<'_>, request: RequestId) -> Option<usize> {
         let source = present.requests[request].prefill();
@@ -252,7 +266,7 @@ impl Scheduler {
             rankings.compare(&view, candidates, &oracle, chosen, counts);
         }
         assert!(chosen.is_none_or(|at| at < candidates.len()), "the policy chose {chosen:?} of {}", candidates.len());
-        (chosen, reasons)
+        (chosen.map(|at| self.known.decode_at[at]), reasons)
     }
 
     /// Chooses the prefill instance of a request that arrives, and the decode instance with it if the policy chooses both
@@ -281,6 +295,7 @@ impl Scheduler {
             Selector::Decode(_) | Selector::Clairvoyant => unreachable!("it chooses no prefill instance"),
         };
         assert!(p < prefill.len() && d.is_none_or(|d| d < decode.len()), "the policy chose {p} and {d:?}");
+        let (p, d) = (self.known.prefill_at[p], d.map(|d| self.known.decode_at[d]));
         let output_tokens = present.requests[request].own().output_tokens;
         let d = d.filter(|_| present.scenario.first_token.leaves_tokens(output_tokens));
         (p, d.map(|d| self.answer(present, request, p, d, reasons)))

@@ -5,13 +5,15 @@
 
 use crate::arrivals::Arrivals;
 use crate::event::{Event, EventQueue};
-use crate::gpu::{Admitted, DecodePool, Grant, Member, PrefillPool, StretchEnd};
+use crate::failover::{Rooms, is_outdated};
+use crate::gpu::{DecodePool, Grant, Member, PrefillPool};
 use crate::measure::{RequestRecord, RunEnd, RunTotals, is_counted};
 use crate::network::{Network, TransferId};
 use crate::present::{Present, progress};
 use crate::requests::Requests;
 use crate::scenario::{LocalRule, PrefillMode, Scenario, SelectionMoment};
 use crate::scheduler::{Scheduler, keeps};
+use crate::scratch::Scratch;
 use netkv_units::{RequestId, SimTime};
 
 /// A run in progress.
@@ -43,16 +45,6 @@ macro_rules! present {
             network: &$simulation.network,
         }
     };
-}
-
-/// Memory that handlers use again and again.
-#[derive(Default)]
-struct Scratch {
-    computed: Vec<RequestId>,
-    begun: Vec<(RequestId, Grant)>,
-    admitted: Admitted,
-    arrived: Vec<TransferId>,
-    stretch_end: StretchEnd,
 }
 
 impl<'a> Simulation<'a> {
@@ -87,6 +79,9 @@ impl<'a> Simulation<'a> {
         self.push(self.scheduler.next_poll(self.now), Event::Poll);
         self.push(self.scheduler.next_gossip(self.now), Event::Gossip);
         self.push(self.arrivals.next_arrival(), Event::Arrival);
+        for (index, event) in (0..).zip(&self.scenario.cluster.events) {
+            self.queue.push(event.at, Event::ClusterChange { index });
+        }
         self.settle_network();
     }
 
@@ -135,6 +130,9 @@ impl<'a> Simulation<'a> {
     }
 
     fn dispatch(&mut self, event: Event) {
+        if is_outdated(self.present(), event) {
+            return;
+        }
         match event {
             Event::NetworkChange(change) => {
                 let next = self.network.change(self.now, change);
@@ -148,6 +146,7 @@ impl<'a> Simulation<'a> {
                 let next = self.scheduler.gossip(self.now);
                 self.push(next, event);
             }
+            Event::ClusterChange { index } => self.change_cluster(index as usize),
             Event::Arrival => self.arrive(),
             Event::SwappedIn { request } => self.return_swapped(request),
             Event::PrefillWake { prefill } => self.turn_prefill(prefill as usize),
@@ -175,6 +174,19 @@ impl<'a> Simulation<'a> {
         self.decode.catch_up(self.now);
         self.scheduler.poll(present!(self));
         self.push(self.scheduler.next_poll(self.now), Event::Poll);
+    }
+
+    /// An instance fails, is drained or joins: requests that were on it begin again.
+    fn change_cluster(&mut self, index: usize) {
+        let Self { scenario, now, requests, prefill, decode, network, scheduler, .. } = self;
+        let aftermath = Rooms { scenario, now: *now, requests, prefill, decode, network, scheduler }.change(index);
+        aftermath.prefill.iter().for_each(|&prefill| self.wake_prefill(true, prefill));
+        for &decode in &aftermath.decode {
+            self.admit_waiting(decode);
+            self.wake_decode(decode);
+        }
+        self.totals.failovers += aftermath.lost.len() as u64;
+        aftermath.lost.iter().for_each(|&request| self.send_to_prefill(request));
     }
 
     /// The next request of the workload arrives.
@@ -226,7 +238,7 @@ impl<'a> Simulation<'a> {
             }
         }
         if chooses && self.needs_decode(request) {
-            self.select_early(request);
+            assert!(self.select_decode(request), "nobody is refused before its prompt is computed");
         }
     }
 
@@ -273,11 +285,6 @@ impl<'a> Simulation<'a> {
         true
     }
 
-    /// The same before the prompt is computed. The experiment reader lets no policy refuse requests then.
-    fn select_early(&mut self, request: RequestId) {
-        assert!(self.select_decode(request), "a request is refused once its prompt is computed");
-    }
-
     /// A request will decode on this instance.
     fn assign_decode(&mut self, request: RequestId, decode: usize) {
         let input_tokens = self.requests[request].own().input_tokens;
@@ -309,12 +316,12 @@ impl<'a> Simulation<'a> {
 
     /// Sends off what need not wait for the end of a batch that has begun, and holds what is on its way to it.
     fn send_early(&mut self, prefill: usize, begun: &[(RequestId, Grant)]) {
-        let overlaps = self.overlaps();
+        let overlaps = self.scenario.overlaps();
         let chooses = self.scheduler.selects_at(SelectionMoment::PrefillStart);
         for &(request, _) in begun {
             if self.scenario.selection != SelectionMoment::PrefillDone && self.needs_decode(request) {
                 if chooses {
-                    self.select_early(request);
+                    assert!(self.select_decode(request), "nobody is refused before its prompt is computed");
                 }
                 if overlaps {
                     self.hand_over(request);
@@ -328,11 +335,6 @@ impl<'a> Simulation<'a> {
                 }
             }
         }
-    }
-
-    /// Whether transfers go on beside prefill.
-    const fn overlaps(&self) -> bool {
-        self.scenario.transfer.overlap.is_beside_prefill()
     }
 
     /// A prompt that was computed without regard to others is done.
@@ -351,7 +353,7 @@ impl<'a> Simulation<'a> {
             member.first_iteration = Some(self.now);
             self.release_prefill(request);
             self.finish_request(&member);
-        } else if self.overlaps() {
+        } else if self.scenario.overlaps() {
             if let Some(transfer) = state.transfer()
                 && self.network.release(self.now, transfer)
             {
@@ -414,7 +416,7 @@ impl<'a> Simulation<'a> {
     fn enter_transfer(&mut self, transfer: TransferId) {
         let request = self.network.traffic().order(transfer).request;
         let state = &self.requests[request];
-        let computing = (self.overlaps() && !state.is_computed()).then(|| {
+        let computing = (self.scenario.overlaps() && !state.is_computed()).then(|| {
             let running = self.prefill.running(state.prefill(), request);
             progress(&self.prefill, state.prefill(), &running)
         });

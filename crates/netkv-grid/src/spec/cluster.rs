@@ -1,5 +1,6 @@
 //! Instances: which GPUs form one, and which of them prefill.
 
+use super::events::read_events;
 use super::nodes::Nodes;
 use super::pools::{Pools, read_tps};
 use crate::reader::{Reader, list};
@@ -13,6 +14,8 @@ pub(super) fn read_cluster(
     pools: Option<&Pools>,
     nodes: Option<&Nodes>,
 ) -> Option<ClusterConfig> {
+    // Known to be a key, whatever else is wrong.
+    reader.accept("cluster.events");
     let tps = read_tps(reader, pools);
     let prefill_instances = reader.count("cluster.prefill_instances", 1, 1 << 20);
     let decode_instances = reader.count("cluster.decode_instances", 0, 1 << 20);
@@ -24,6 +27,12 @@ pub(super) fn read_cluster(
     let counts = Counts { tp, decode_tp, unused: unused_gpus_per_node, prefill_instances, decode_instances };
     let slots = counts.slots(reader, nodes?)?;
     counts.check_instances(reader, slots)?;
+    let decode = if decode_instances > 0 {
+        decode_instances
+    } else {
+        (slots - prefill_instances / counts.per_slot(tp)) * counts.per_slot(decode_tp)
+    };
+    let events = read_events(reader, Some((prefill_instances, decode)));
     let placement = placement?;
     check_placement(reader, &placement, prefill_instances / counts.per_slot(tp), slots)?;
     Some(ClusterConfig {
@@ -34,6 +43,7 @@ pub(super) fn read_cluster(
         decode_instances: Some(decode_instances).filter(|&instances| instances > 0),
         unused_gpus_per_node,
         placement,
+        events: events?,
     })
 }
 

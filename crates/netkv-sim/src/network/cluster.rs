@@ -253,6 +253,7 @@ mod tests {
             prefill_instances: 8,
             decode_instances: None,
             unused_gpus_per_node: 0,
+            events: Vec::new(),
             placement,
         }
     }

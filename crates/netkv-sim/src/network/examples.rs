@@ -40,6 +40,7 @@ pub(crate) fn topology() -> Topology {
         prefill_instances: 1,
         decode_instances: None,
         unused_gpus_per_node: 0,
+        events: Vec::new(),
         placement: Placement::PerPod,
     };
     Topology::of(Cluster::new(&config, &tree, Reshard::new(&config), 1), tree, 1)

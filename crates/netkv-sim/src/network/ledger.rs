@@ -114,6 +114,7 @@ mod tests {
             prefill_instances: 10,
             decode_instances: None,
             unused_gpus_per_node: 0,
+            events: Vec::new(),
             placement: Placement::PerPod,
         };
         Ledger::new(&Cluster::new(&config, &tree, Reshard::new(&config), 1))

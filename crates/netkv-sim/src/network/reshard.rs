@@ -84,6 +84,7 @@ mod tests {
             prefill_instances: 1,
             decode_instances: None,
             unused_gpus_per_node: 0,
+            events: Vec::new(),
             placement: Placement::PerPod,
         })
     }

@@ -177,6 +177,16 @@ impl Topology {
         config.nic.get() as f64 * self.cluster.sure_lanes(source, destination) / oversubscription
     }
 
+    /// The links on which flows enter the network.
+    pub(crate) fn interfaces(&self) -> impl Iterator<Item = LinkId> {
+        let kinds = [LinkKind::NvLink, LinkKind::Nic].into_iter();
+        kinds.flat_map(|kind| {
+            let links = self.tree.links_of(kind);
+            let n = links.size_hint().0 / 2;
+            links.take(n)
+        })
+    }
+
     /// Time of the first byte over a tier.
     pub(crate) const fn latency(&self, tier: Tier) -> SimDuration {
         self.tree.config().latency[tier.index()]

@@ -122,6 +122,7 @@ fn cluster() -> ClusterConfig {
         prefill_instances: 4,
         decode_instances: None,
         unused_gpus_per_node: 0,
+        events: Vec::new(),
         placement: Placement::PerNode,
     }
 }
