@@ -21,7 +21,7 @@ pub fn tree(gpus: u32) -> FatTree {
         _ => panic!("64, 1024 or 16384 GPUs, not {gpus}"),
     };
     FatTree::new(FabricConfig {
-        shape: FabricShape { pods, racks_per_pod, nodes_per_rack: 2, gpus_per_node: 8, wiring: Wiring::Racks },
+        shape: FabricShape { pods, racks_per_pod, nodes_per_rack: 2, gpus_per_node: 8, nics_per_node: 8, wiring: Wiring::Racks },
         nvlink: BytesPerSec::new(450_000_000_000),
         nic: BytesPerSec::new(9_375_000_000),
         uplinks: Uplinks::Pooled,

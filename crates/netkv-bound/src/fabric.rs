@@ -38,6 +38,7 @@ fn flow_view(scenario: &Scenario) -> (FabricConfig, u32, u32) {
             let pooled = |rate: BytesPerSec| BytesPerSec::new(rate.get() * u64::from(tp));
             (fabric.nic, fabric.nvlink) = (pooled(fabric.nic), pooled(fabric.nvlink));
             fabric.shape.gpus_per_node /= tp;
+            fabric.shape.nics_per_node = fabric.shape.gpus_per_node;
             (fabric, 1, flows)
         }
     }
@@ -126,7 +127,7 @@ impl Fabric {
 
     /// The tier of a way.
     pub fn tier(&self, from: InstanceId, to: InstanceId) -> Tier {
-        self.tree.config().shape.tier(self.gpu(from, 0), self.gpu(to, 0))
+        self.tree.tier(self.gpu(from, 0), self.gpu(to, 0))
     }
 
     /// Time of the first byte of a way, in seconds.

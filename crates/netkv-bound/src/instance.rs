@@ -51,6 +51,8 @@ pub enum Unbounded {
     LocalPrefill,
     /// Requests wait for answers.
     Sessions,
+    /// Pools, nodes or racks are not alike, GPUs share a NIC, or instances come and go.
+    Mixed,
     /// Prefill memory could run short, so that prompts are computed when transfers let them: `Freedom::Decode` is not apart
     /// from what prefill does.
     PrefillMemory,
@@ -62,6 +64,7 @@ impl fmt::Display for Unbounded {
             Self::NoRequests => "no request counts",
             Self::FirstTokenFromPrefill => "transfer.first_token is \"prefill\": TTFT does not wait for the transfer",
             Self::Overlap => "transfer.overlap is \"layerwise\": transfers begin before prefill ends",
+            Self::Mixed => "the cluster is a mixed one: pools, nodes or racks are not alike, GPUs share a NIC, or instances come and go",
             Self::LocalPrefill => "local_prefill.rule is not \"never\": some prompts are not moved at all",
             Self::Sessions => "workload.loop is not \"open\": when requests arrive follows from the choices",
             Self::PrefillMemory => "prefill memory could run short: fewer requests are needed",
@@ -126,6 +129,12 @@ impl<'a> Instance<'a> {
         }
         if scenario.workload.sessions().is_some() {
             return Err(Unbounded::Sessions);
+        }
+        let (cluster, shape) = (&scenario.cluster, scenario.fabric.shape);
+        let is_whole = cluster.is_uniform() && cluster.decode_instances.is_none() && scenario.layout.is_none();
+        let is_whole = is_whole && cluster.events.is_empty();
+        if !is_whole || shape.nics_per_node != shape.gpus_per_node {
+            return Err(Unbounded::Mixed);
         }
         let plain = Scenario { policy: PolicyConfig::RoundRobin, ..scenario.clone() };
         let reference = run(&plain);

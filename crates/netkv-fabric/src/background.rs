@@ -91,7 +91,7 @@ impl Background {
     /// if it is not a modulated one.
     pub fn new(config: &BackgroundConfig, tree: &FatTree, seed: u64) -> Option<(Self, Vec<BackgroundChange>)> {
         let BackgroundConfig::Modulated(config) = *config else { return None };
-        let factors = pod_factors(tree.config().shape.pods, config.pod_spread_ratio, seed);
+        let factors = pod_factors(tree.n_pods(), config.pod_spread_ratio, seed);
         let kinds = [LinkKind::Rack, LinkKind::Pod];
         let mut background = Self { config, links: Vec::new(), next: BinaryHeap::new() };
         let mut initial = Vec::new();
@@ -141,7 +141,8 @@ impl Background {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fat_tree::{FabricConfig, FabricShape, RouteChoice, Uplinks, Wiring};
+    use crate::fat_tree::{FabricConfig, RouteChoice, Uplinks};
+    use crate::shape::{FabricShape, Wiring};
     use crate::transport::Transport;
     use netkv_units::BytesPerSec;
 
@@ -153,6 +154,7 @@ mod tests {
                 racks_per_pod: 2,
                 nodes_per_rack: 1,
                 gpus_per_node: 1,
+                nics_per_node: 1,
                 wiring: Wiring::Racks,
             },
             nvlink: BytesPerSec::new(1),

@@ -44,22 +44,20 @@ impl FlowBackground {
         self.offered_load_ratio * both_directions / 2.0
     }
 
-    /// Whether `tree` has the pairs of racks that the flows need: another rack in every pod, or pods of one rack that
-    /// are all alike.
+    /// Whether `tree` has the pairs of racks that the flows need: racks and pods of equal size, and another rack in every
+    /// pod, or pods of one rack that are all alike.
     pub fn has_pairs(&self, tree: &FatTree) -> bool {
-        let shape = tree.config().shape;
-        shape.leaves_per_pod() > 1 || (shape.pods > 1 && self.pod_spread_ratio <= 0.0)
+        tree.is_even() && (tree.leaves_of(0).len() > 1 || (tree.n_pods() > 1 && self.pod_spread_ratio <= 0.0))
     }
 
     /// The kind of link that is offered most for its capacity, and the mean offered load of those of the busiest pod.
     /// At 1 and above what waits would grow without bound.
     pub fn largest_load_ratio(&self, tree: &FatTree) -> (LinkKind, f64) {
-        let shape = tree.config().shape;
-        let pods = f64::from(shape.pods);
-        let factors = pod_factors(shape.pods, self.pod_spread_ratio, 0);
+        let pods = f64::from(tree.n_pods());
+        let factors = pod_factors(tree.n_pods(), self.pod_spread_ratio, 0);
         let most = |share: &dyn Fn(f64) -> f64| factors.iter().map(|&factor| share(factor)).fold(0.0, f64::max);
         let of_source = most(&|factor| factor / pods);
-        let across = if shape.leaves_per_pod() == 1 { of_source } else { most(&|f| f / pods * (1.0 - f / pods)) };
+        let across = if tree.leaves_of(0).len() == 1 { of_source } else { most(&|f| f / pods * (1.0 - f / pods)) };
         let offered = self.offered_bytes_per_s(tree);
         let load = |kind: LinkKind, share: f64| {
             let all: f64 = tree.links_of(kind).map(|link| tree.capacity(link).get() as f64).sum();
@@ -88,7 +86,9 @@ pub struct CompetingFlow {
 #[derive(Clone, Debug)]
 pub struct CompetingFlows {
     config: FlowBackground,
-    tree: FatTree,
+    /// By leaf switch, the pods one after the other: its GPUs.
+    leaf_gpus: Vec<Vec<GpuId>>,
+    leaves_per_pod: u64,
     mean_gap_s: f64,
     /// By pod: the sum of its factor and those of the pods before it.
     cumulative_factors: Vec<f64>,
@@ -107,14 +107,15 @@ impl CompetingFlows {
     pub fn new(config: &FlowBackground, tree: &FatTree, seed: u64) -> Self {
         assert!(config.has_pairs(tree), "flows need two racks, and a second one in each pod if pods differ");
         let mut sum = 0.0;
-        let factors = pod_factors(tree.config().shape.pods, config.pod_spread_ratio, seed);
+        let factors = pod_factors(tree.n_pods(), config.pod_spread_ratio, seed);
         let cumulative_factors = factors.into_iter().map(|factor| {
             sum += factor;
             sum
         });
         let mut flows = Self {
             config: config.clone(),
-            tree: tree.clone(),
+            leaf_gpus: tree.tables().leaf_gpus(),
+            leaves_per_pod: tree.leaves_of(0).len() as u64,
             mean_gap_s: config.mean_gap_s(tree),
             cumulative_factors: cumulative_factors.collect(),
             next: SimTime::ZERO,
@@ -151,13 +152,12 @@ impl CompetingFlows {
     }
 
     fn draw_endpoints(&mut self) -> (GpuId, GpuId) {
-        let shape = self.tree.config().shape;
-        let leaves_per_pod = u64::from(shape.leaves_per_pod());
+        let leaves_per_pod = self.leaves_per_pod;
         let source_pod = self.draw_pod();
         let source_leaf = self.endpoints.below(leaves_per_pod);
         let (pod, leaf) = if leaves_per_pod == 1 {
             // Pods are alike here: any but the source's.
-            let pod = self.endpoints.below(u64::from(shape.pods) - 1);
+            let pod = self.endpoints.below(self.cumulative_factors.len() as u64 - 1);
             (pod + u64::from(pod >= source_pod), 0)
         } else {
             let pod = self.draw_pod();
@@ -169,8 +169,8 @@ impl CompetingFlows {
             }
         };
         let mut gpu = |pod: u64, leaf: u64| {
-            let index = self.endpoints.below(u64::from(shape.gpus_per_leaf())) as u32;
-            shape.gpu_of_leaf((pod * leaves_per_pod + leaf) as u32, index)
+            let gpus = &self.leaf_gpus[(pod * leaves_per_pod + leaf) as usize];
+            gpus[self.endpoints.below(gpus.len() as u64) as usize]
         };
         (gpu(source_pod, source_leaf), gpu(pod, leaf))
     }
@@ -185,13 +185,21 @@ impl CompetingFlows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fat_tree::{FabricConfig, FabricShape, RouteChoice, Uplinks, Wiring};
+    use crate::fat_tree::{FabricConfig, RouteChoice, Uplinks};
+    use crate::shape::{FabricShape, Wiring};
     use crate::transport::Transport;
     use netkv_units::BytesPerSec;
 
     fn tree(pods: u32, racks_per_pod: u32) -> FatTree {
         FatTree::new(FabricConfig {
-            shape: FabricShape { pods, racks_per_pod, nodes_per_rack: 2, gpus_per_node: 2, wiring: Wiring::Racks },
+            shape: FabricShape {
+                pods,
+                racks_per_pod,
+                nodes_per_rack: 2,
+                gpus_per_node: 2,
+                nics_per_node: 2,
+                wiring: Wiring::Racks,
+            },
             nvlink: BytesPerSec::new(450_000_000_000),
             nic: BytesPerSec::new(10_000_000_000),
             uplinks: Uplinks::Pooled,
@@ -213,7 +221,7 @@ mod tests {
     /// By kind and pod: the mean offered load of `n` arrivals, the same way up and down.
     fn measure(config: &FlowBackground, tree: &FatTree, n: u32) -> Vec<Vec<f64>> {
         let mut arrivals = CompetingFlows::new(config, tree, 3);
-        let pods = tree.config().shape.pods as usize;
+        let pods = tree.n_pods() as usize;
         let (mut bytes, mut capacity) = (vec![vec![0.0; pods]; 4], vec![vec![0.0; pods]; 4]);
         for link in LinkKind::ALL.into_iter().flat_map(|kind| tree.links_of(kind)) {
             capacity[tree.kind(link).index()][tree.pod(link) as usize] += tree.capacity(link).get() as f64;

@@ -48,6 +48,21 @@ impl Completions {
         Some(first)
     }
 
+    /// Takes a slot out, wherever it is; nothing if it is not in.
+    pub(crate) fn remove(&mut self, slot: u32) {
+        let at = self.place.get(slot as usize).map_or(NOWHERE, |&at| at) as usize;
+        if at == NOWHERE as usize {
+            return;
+        }
+        self.place[slot as usize] = NOWHERE;
+        let last = self.heap.pop().expect("the heap has an entry");
+        if at < self.heap.len() {
+            self.put(at, last);
+            let at = self.rise(at);
+            self.sink(at);
+        }
+    }
+
     fn put(&mut self, at: usize, entry: (SimTime, u32)) {
         self.heap[at] = entry;
         self.place[entry.1 as usize] = at as u32;

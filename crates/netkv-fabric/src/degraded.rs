@@ -21,7 +21,7 @@ pub struct Degradation {
     pub rack: Option<u32>,
     /// To this spine, counted within the pod, or this core.
     pub switch: Option<u32>,
-    /// Of this GPU.
+    /// Of this GPU; a NIC that GPUs share is each one's.
     pub gpu: Option<u32>,
     /// What is left of the capacity, in [0, 1].
     pub capacity_ratio: f64,
@@ -35,12 +35,13 @@ impl Degradation {
     /// Whether a link is meant.
     pub fn matches(&self, place: &LinkPlace) -> bool {
         let meant = |wanted: Option<u32>, has: Option<u32>| wanted.is_none() || wanted == has;
+        let shares = |wanted: u32| place.gpu.is_some_and(|first| (first..first + place.gpus).contains(&wanted));
         self.kind == place.kind
             && self.direction.is_none_or(|direction| direction == place.direction)
             && meant(self.pod, Some(place.pod))
             && meant(self.rack, place.rack)
             && meant(self.switch, place.switch)
-            && meant(self.gpu, place.gpu)
+            && self.gpu.is_none_or(shares)
     }
 }
 
@@ -110,12 +111,12 @@ pub fn cut_off(degradations: &[Degradation], tree: &FatTree) -> Option<String> {
         let mut own = tree.links_of(kind).map(|link| tree.place(link));
         own.all(|place| place.switch != Some(switch) || pod.is_some_and(|pod| pod != place.pod) || !is_down(&place))
     };
-    let without_spine = (0..config.shape.pods)
+    let without_spine = (0..tree.n_pods())
         .find(|&pod| !(0..config.spines_per_pod).any(|spine| is_up(LinkKind::Rack, Some(pod), spine)));
     if let Some(pod) = without_spine {
         return Some(format!("no spine of pod {pod} is always connected to all its leaf switches"));
     }
-    let has_core = config.shape.pods == 1 || (0..config.cores).any(|core| is_up(LinkKind::Pod, None, core));
+    let has_core = tree.n_pods() == 1 || (0..config.cores).any(|core| is_up(LinkKind::Pod, None, core));
     (!has_core).then(|| "no core is always connected to all pods".to_owned())
 }
 

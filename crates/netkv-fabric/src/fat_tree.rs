@@ -1,7 +1,7 @@
 //! The fat tree: GPUs in nodes, nodes in racks, racks in pods, and the directed links between them.
 //!
-//! Full duplex is two links. Every GPU has a pair of NVLink links (inside its node) and a pair of NIC links (to its
-//! leaf switch); every leaf switch has a pair for each spine of its pod ("rack" links); every pod has a pair for each
+//! Full duplex is two links. Every GPU has a pair of NVLink links (inside its node), every NIC a pair of links to its
+//! leaf switch, shared by the GPUs that send over it; every leaf switch has a pair for each spine of its pod ("rack" links); every pod has a pair for each
 //! core. Leaf switches are wired by rack (one for all NICs of a rack) or by rail (one for all NICs of a pod with the
 //! same position in their nodes, modulo the number of rails: a NIC's peers on other nodes are one switch away).
 //! Ways: tier 0 NVLink up, NVLink down; tier 1, the same leaf switch: NIC up, NIC down; tier 2 NIC up, rack up, rack
@@ -10,33 +10,11 @@
 //! to the NIC of another rail.
 
 use crate::network::FlowNetwork;
+use crate::shape::{FabricShape, GpuPosition, Layout, NodePlace, Tables, Wiring};
 use crate::transport::Transport;
 use netkv_units::{BytesPerSec, GpuId, LinkId, SimDuration, Tier};
-
-/// How NICs are wired to leaf switches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wiring {
-    /// A leaf switch for each rack.
-    Racks,
-    /// This many leaf switches for each pod: the GPU at position i of its node is on rail i modulo their number,
-    /// which divides the GPUs of a node.
-    Rails(u32),
-}
-
-/// How many of each there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FabricShape {
-    /// Pods.
-    pub pods: u32,
-    /// Racks of a pod.
-    pub racks_per_pod: u32,
-    /// Nodes of a rack.
-    pub nodes_per_rack: u32,
-    /// GPUs of a node.
-    pub gpus_per_node: u32,
-    /// How their NICs are wired.
-    pub wiring: Wiring,
-}
+use std::ops::Range;
+use std::sync::Arc;
 
 /// How a flow's spine and core are chosen when it starts, among those whose links carry anything at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,110 +109,39 @@ impl Path {
     }
 }
 
-impl FabricShape {
-    /// GPUs in all.
-    pub const fn gpus(&self) -> u32 {
-        self.pods * self.racks_per_pod * self.nodes_per_rack * self.gpus_per_node
-    }
-
-    /// GPUs of a pod.
-    pub const fn gpus_per_pod(&self) -> u32 {
-        self.racks_per_pod * self.nodes_per_rack * self.gpus_per_node
-    }
-
-    /// Leaf switches of a pod: its racks or rails.
-    pub const fn leaves_per_pod(&self) -> u32 {
-        match self.wiring {
-            Wiring::Racks => self.racks_per_pod,
-            Wiring::Rails(rails) => rails,
-        }
-    }
-
-    /// Leaf switches in all.
-    pub const fn leaves(&self) -> u32 {
-        self.pods * self.leaves_per_pod()
-    }
-
-    /// GPUs whose NICs are on one leaf switch.
-    pub const fn gpus_per_leaf(&self) -> u32 {
-        self.gpus_per_pod() / self.leaves_per_pod()
-    }
-
-    /// The leaf switch of a GPU's NIC, counted through all pods.
-    pub const fn leaf(&self, gpu: GpuId) -> u32 {
-        match self.wiring {
-            Wiring::Racks => gpu.get() / self.gpus_per_leaf(),
-            Wiring::Rails(rails) => gpu.get() / self.gpus_per_pod() * rails + gpu.get() % self.gpus_per_node % rails,
-        }
-    }
-
-    /// The GPU at position `index` of a leaf switch.
-    pub const fn gpu_of_leaf(&self, leaf: u32, index: u32) -> GpuId {
-        match self.wiring {
-            Wiring::Racks => GpuId::new(leaf * self.gpus_per_leaf() + index),
-            // A node's GPUs that are on one rail are `rails` apart, so that all of a rail's are.
-            Wiring::Rails(rails) => GpuId::new(leaf / rails * self.gpus_per_pod() + index * rails + leaf % rails),
-        }
-    }
-
-    /// The lowest level that connects two GPUs.
-    pub const fn tier(&self, a: GpuId, b: GpuId) -> Tier {
-        self.position(a).tier(self.position(b))
-    }
-
-    /// Where a GPU is, from which tiers follow without a division.
-    pub const fn position(&self, gpu: GpuId) -> GpuPosition {
-        GpuPosition { node: gpu.get() / self.gpus_per_node, leaf: self.leaf(gpu), pod: gpu.get() / self.gpus_per_pod() }
-    }
-}
-
-/// Where a GPU is: its node, its leaf switch and its pod, each counted through the whole fabric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GpuPosition {
-    node: u32,
-    leaf: u32,
-    pod: u32,
-}
-
-impl GpuPosition {
-    /// The lowest level that connects GPUs at two positions.
-    pub const fn tier(self, other: Self) -> Tier {
-        if self.node == other.node {
-            Tier::Node
-        } else if self.leaf == other.leaf {
-            Tier::Rack
-        } else if self.pod == other.pod {
-            Tier::Pod
-        } else {
-            Tier::Core
-        }
-    }
-}
-
 /// A fat tree's links, numbered: for each kind in the order of [`LinkKind`], all up links, then all down links.
 #[derive(Clone, Debug)]
 pub struct FatTree {
     config: FabricConfig,
     /// First link of each kind, and the end.
     first: [u32; 5],
+    tables: Arc<Tables>,
 }
 
 impl FatTree {
-    /// The tree of `config`.
+    /// The tree of `config`, with the nodes of its shape.
     ///
     /// # Panics
-    /// If a count is zero or an oversubscription is not positive: the experiment reader refuses those.
+    /// As [`FatTree::laid_out`].
     pub fn new(config: FabricConfig) -> Self {
-        let shape = config.shape;
-        assert!(shape.gpus() > 0 && config.spines_per_pod > 0 && config.cores > 0, "an empty fabric: {config:?}");
+        Self::laid_out(config, &config.shape.layout())
+    }
+
+    /// The tree of `config` with these nodes in the place of its shape's.
+    ///
+    /// # Panics
+    /// If a count is zero, an oversubscription is not positive or the nodes are out of order: the experiment reader refuses
+    /// those.
+    pub fn laid_out(config: FabricConfig, layout: &Layout) -> Self {
+        assert!(layout.gpus() > 0 && config.spines_per_pod > 0 && config.cores > 0, "an empty fabric: {config:?}");
         assert!(config.rack_oversubscription > 0.0 && config.pod_oversubscription > 0.0, "{config:?}");
         let per_direction =
-            [shape.gpus(), shape.gpus(), shape.leaves() * config.spines_per_pod, shape.pods * config.cores];
+            [layout.gpus(), layout.nics(), layout.leaves() * config.spines_per_pod, layout.pods() * config.cores];
         let mut first = [0; 5];
         for (kind, count) in per_direction.into_iter().enumerate() {
             first[kind + 1] = first[kind] + 2 * count;
         }
-        Self { config, first }
+        Self { config, first, tables: Arc::new(Tables::new(layout)) }
     }
 
     /// What the tree was made from.
@@ -258,19 +165,81 @@ impl FatTree {
         LinkKind::ALL[kind]
     }
 
+    /// The nodes, in order.
+    pub fn nodes(&self) -> &[NodePlace] {
+        &self.tables.nodes
+    }
+
+    /// How their NICs are wired.
+    pub fn wiring(&self) -> Wiring {
+        self.tables.wiring
+    }
+
+    /// GPUs in all.
+    pub fn n_gpus(&self) -> u32 {
+        self.tables.gpus.len() as u32
+    }
+
+    /// Pods.
+    pub fn n_pods(&self) -> u32 {
+        self.tables.pod_nics.len() as u32
+    }
+
+    /// Leaf switches of a pod.
+    pub fn leaves_of(&self, pod: u32) -> Range<u32> {
+        self.tables.pod_leaves[pod as usize].clone()
+    }
+
+    /// The pod of a leaf switch.
+    pub fn pod_of_leaf(&self, leaf: u32) -> u32 {
+        self.tables.leaf_pods[leaf as usize]
+    }
+
+    /// Whether pods have equally many leaf switches, and these equally many GPUs and NICs.
+    pub fn is_even(&self) -> bool {
+        self.tables.is_even()
+    }
+
+    /// Where a GPU is.
+    pub fn position(&self, gpu: GpuId) -> GpuPosition {
+        self.tables.gpus[gpu.index()].position
+    }
+
+    /// The NIC that a GPU sends over, counted through the whole fabric.
+    pub fn nic(&self, gpu: GpuId) -> u32 {
+        self.tables.gpus[gpu.index()].nic
+    }
+
+    /// The lowest level that connects two GPUs.
+    pub fn tier(&self, one: GpuId, other: GpuId) -> Tier {
+        self.position(one).tier(self.position(other))
+    }
+
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// The number of a link among those of its kind and direction.
+    pub(crate) fn number(&self, link: LinkId) -> u32 {
+        let kind = self.kind(link).index();
+        let per_direction = (self.first[kind + 1] - self.first[kind]) / 2;
+        (link.get() - self.first[kind]) % per_direction
+    }
+
     /// The pod that a link belongs to.
     pub fn pod(&self, link: LinkId) -> u32 {
-        let kind = self.kind(link);
-        let start = self.first[kind.index()];
-        let per_direction = (self.first[kind.index() + 1] - start) / 2;
-        let per_pod = per_direction / self.config.shape.pods;
-        (link.get() - start) % per_direction / per_pod
+        let (number, tables) = (self.number(link), &self.tables);
+        match self.kind(link) {
+            LinkKind::NvLink => tables.gpus[number as usize].position.pod(),
+            LinkKind::Nic => tables.leaf_pods[tables.nics[number as usize].leaf as usize],
+            LinkKind::Rack => tables.leaf_pods[(number / self.config.spines_per_pod) as usize],
+            LinkKind::Pod => number / self.config.cores,
+        }
     }
 
     /// What a link can carry when nothing else uses it.
     pub fn capacity(&self, link: LinkId) -> BytesPerSec {
-        let config = &self.config;
-        let shape = config.shape;
+        let (config, number) = (&self.config, self.number(link));
         let nic = config.nic.get() as f64;
         let shared = |total: f64, oversubscription: f64, links: u32| {
             BytesPerSec::new((total / (oversubscription * f64::from(links))) as u64)
@@ -281,12 +250,20 @@ impl FatTree {
             (LinkKind::Rack, Uplinks::PerLink) => shared(nic, config.rack_oversubscription, 1),
             (LinkKind::Pod, Uplinks::PerLink) => shared(nic, config.pod_oversubscription, 1),
             (LinkKind::Rack, Uplinks::Pooled) => {
-                shared(nic * f64::from(shape.gpus_per_leaf()), config.rack_oversubscription, config.spines_per_pod)
+                let nics = self.tables.leaf_nics[(number / config.spines_per_pod) as usize];
+                shared(nic * f64::from(nics), config.rack_oversubscription, config.spines_per_pod)
             }
             (LinkKind::Pod, Uplinks::Pooled) => {
-                shared(nic * f64::from(shape.gpus_per_pod()), config.pod_oversubscription, config.cores)
+                let nics = self.tables.pod_nics[(number / config.cores) as usize];
+                shared(nic * f64::from(nics), config.pod_oversubscription, config.cores)
             }
         }
+    }
+
+    /// What the slowest link of a kind can carry when nothing else uses it.
+    pub fn slowest(&self, kind: LinkKind) -> BytesPerSec {
+        let capacities = self.links_of(kind).map(|link| self.capacity(link));
+        capacities.min().expect("a fabric has links of every kind")
     }
 
     /// The way of a flow between two different GPUs on an idle tree whose links all carry something. `hash` picks spine
@@ -318,17 +295,17 @@ impl FatTree {
         destination: GpuId,
         choose: impl Fn(u32, u32, &dyn Fn(u32) -> [Option<LinkId>; 2]) -> u32,
     ) -> Path {
-        let FabricConfig { shape, spines_per_pod, cores, .. } = self.config;
+        let FabricConfig { spines_per_pod, cores, .. } = self.config;
+        let (from, to) = (self.tables.gpus[source.index()], self.tables.gpus[destination.index()]);
         let up = |kind: LinkKind, index: u32| LinkId::new(self.first[kind.index()] + index);
         let down = |kind: LinkKind, index: u32| {
             let (start, end) = (self.first[kind.index()], self.first[kind.index() + 1]);
             LinkId::new(start + (end - start) / 2 + index)
         };
-        let pod = |gpu: GpuId| gpu.get() / shape.gpus_per_pod();
-        let (nic_up, nic_down) = (up(LinkKind::Nic, source.get()), down(LinkKind::Nic, destination.get()));
-        let rack_up = |spine: u32| up(LinkKind::Rack, shape.leaf(source) * spines_per_pod + spine);
-        let rack_down = |spine: u32| down(LinkKind::Rack, shape.leaf(destination) * spines_per_pod + spine);
-        match shape.tier(source, destination) {
+        let (nic_up, nic_down) = (up(LinkKind::Nic, from.nic), down(LinkKind::Nic, to.nic));
+        let rack_up = |spine: u32| up(LinkKind::Rack, from.position.leaf() * spines_per_pod + spine);
+        let rack_down = |spine: u32| down(LinkKind::Rack, to.position.leaf() * spines_per_pod + spine);
+        match from.position.tier(to.position) {
             Tier::Node => Path::new(&[up(LinkKind::NvLink, source.get()), down(LinkKind::NvLink, destination.get())]),
             Tier::Rack => Path::new(&[nic_up, nic_down]),
             Tier::Pod => {
@@ -336,8 +313,8 @@ impl FatTree {
                 Path::new(&[nic_up, rack_up(spine), rack_down(spine), nic_down])
             }
             Tier::Core => {
-                let pod_up = |core: u32| up(LinkKind::Pod, pod(source) * cores + core);
-                let pod_down = |core: u32| down(LinkKind::Pod, pod(destination) * cores + core);
+                let pod_up = |core: u32| up(LinkKind::Pod, from.position.pod() * cores + core);
+                let pod_down = |core: u32| down(LinkKind::Pod, to.position.pod() * cores + core);
                 let spine = choose(0, spines_per_pod, &|spine| [Some(rack_up(spine)), None]);
                 let core = choose(1, cores, &|core| [Some(pod_up(core)), Some(pod_down(core))]);
                 let spine_down = choose(2, spines_per_pod, &|spine| [Some(rack_down(spine)), None]);
@@ -377,6 +354,7 @@ pub(crate) mod tests {
                 racks_per_pod: 2,
                 nodes_per_rack: 2,
                 gpus_per_node: 8,
+                nics_per_node: 8,
                 wiring: Wiring::Racks,
             },
             nvlink: BytesPerSec::new(450_000_000_000),
@@ -406,8 +384,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_largest_fabric_knows_its_pods() {
-        let shape =
-            FabricShape { pods: 4096, racks_per_pod: 16, nodes_per_rack: 2, gpus_per_node: 8, wiring: Wiring::Racks };
+        let shape = FabricShape { pods: 4096, racks_per_pod: 16, ..tree().config().shape };
         let tree = FatTree::new(FabricConfig { shape, spines_per_pod: 24, ..*tree().config() });
         assert_eq!(tree.links_of(LinkKind::Rack).map(|link| tree.pod(link)).max(), Some(4095));
     }
@@ -436,33 +413,15 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn every_gpu_has_its_place_on_a_leaf_switch() {
-        for wiring in [Wiring::Racks, Wiring::Rails(8), Wiring::Rails(4), Wiring::Rails(1)] {
-            let shape = FabricShape { wiring, ..tree().config().shape };
-            let places =
-                (0..shape.leaves()).flat_map(|leaf| (0..shape.gpus_per_leaf()).map(move |index| (leaf, index)));
-            let mut gpus: Vec<u32> = places
-                .map(|(leaf, index)| {
-                    let gpu = shape.gpu_of_leaf(leaf, index);
-                    assert_eq!(shape.leaf(gpu), leaf, "{wiring:?}");
-                    gpu.get()
-                })
-                .collect();
-            gpus.sort_unstable();
-            assert_eq!(gpus, (0..shape.gpus()).collect::<Vec<_>>(), "{wiring:?}");
-        }
-    }
-
-    #[test]
     fn a_rail_is_one_switch_for_the_same_position_in_every_node_of_a_pod() {
         let shape = FabricShape { wiring: Wiring::Rails(8), ..tree().config().shape };
-        let tier = |a, b| shape.tier(GpuId::new(a), GpuId::new(b));
+        let tree = FatTree::new(FabricConfig { shape, ..*tree().config() });
+        let tier = |a, b| tree.tier(GpuId::new(a), GpuId::new(b));
         assert_eq!(
             [tier(3, 11), tier(3, 27), tier(3, 12), tier(3, 35), tier(3, 4)],
             [Tier::Rack, Tier::Rack, Tier::Pod, Tier::Core, Tier::Node]
         );
         // Oversubscription is that of the leaf switches, whichever NICs are theirs.
-        let tree = FatTree::new(FabricConfig { shape, ..*tree().config() });
         let total = |kind| tree.links_of(kind).map(|link| tree.capacity(link).get()).sum::<u64>() / 2;
         assert_eq!([total(LinkKind::Rack), total(LinkKind::Pod)], [1_600_000_000_000, 800_000_000_000]);
     }

@@ -16,6 +16,7 @@ mod network;
 mod place;
 mod pod_factors;
 mod reached;
+mod shape;
 mod size_table;
 mod steps;
 mod transport;
@@ -23,10 +24,9 @@ mod transport;
 pub use background::{Background, BackgroundChange, BackgroundConfig, ModulatedBackground};
 pub use competing::{CompetingFlow, CompetingFlows, FlowBackground};
 pub use degraded::{CapacityChange, Degradation, DegradedLinks, cut_off};
-pub use fat_tree::{
-    FabricConfig, FabricShape, FatTree, GpuPosition, LinkKind, Path, RouteChoice, Uplinks, Wiring, ecmp_hash,
-};
+pub use fat_tree::{FabricConfig, FatTree, LinkKind, Path, RouteChoice, Uplinks, ecmp_hash};
 pub use network::FlowNetwork;
 pub use place::{Direction, LinkPlace};
+pub use shape::{FabricShape, GpuPosition, Layout, NodePlace, Wiring};
 pub use size_table::{SizePoint, SizeTable};
 pub use transport::{Calibration, Transport};

@@ -85,6 +85,14 @@ impl FlowNetwork {
         self.allocation.add(flow.get(), path, cap);
     }
 
+    /// Ends a flow that is not done; returns what it leaves unmoved.
+    pub fn cancel(&mut self, now: SimTime, flow: FlowId) -> Nanobytes {
+        self.detach(now, flow);
+        self.completions.remove(flow.get());
+        self.give_slot(flow.get());
+        self.work[flow.index()].remaining
+    }
+
     /// Lets a flow be no faster than `cap` from now on.
     pub fn set_cap(&mut self, now: SimTime, flow: FlowId, cap: Option<BytesPerSec>) {
         if self.allocation.cap(flow.get()) == cap {

@@ -2,7 +2,7 @@
 //! only needs their numbers.
 
 use crate::fat_tree::{FatTree, LinkKind};
-use netkv_units::{GpuId, LinkId};
+use netkv_units::LinkId;
 
 /// Away from the GPUs or towards them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,8 +48,10 @@ pub struct LinkPlace {
     pub rack: Option<u32>,
     /// Its spine, counted within the pod, or its core; none for links of GPUs.
     pub switch: Option<u32>,
-    /// Its GPU; none for links of racks and pods.
+    /// Its GPU, the first of those that share it; none for links of racks and pods.
     pub gpu: Option<u32>,
+    /// How many GPUs share it: that one and those after it; none for links of racks and pods.
+    pub gpus: u32,
 }
 
 impl FatTree {
@@ -70,24 +72,20 @@ impl FatTree {
     /// If the tree has no such link.
     pub fn place(&self, link: LinkId) -> LinkPlace {
         assert!(link.index() < self.n_links(), "{link:?} is not one of {} links", self.n_links());
-        let config = self.config();
-        let shape = config.shape;
-        let kind = self.kind(link);
+        let (kind, number, tables) = (self.kind(link), self.number(link), self.tables());
         let first = self.links_of(kind).next().expect("a fabric has links of every kind");
-        let per_direction = match kind {
-            LinkKind::NvLink | LinkKind::Nic => shape.gpus(),
-            LinkKind::Rack => shape.leaves() * config.spines_per_pod,
-            LinkKind::Pod => shape.pods * config.cores,
+        let direction = if link.get() - first.get() == number { Direction::Up } else { Direction::Down };
+        let config = self.config();
+        let (rack, switch, gpu, gpus) = match kind {
+            LinkKind::NvLink => (Some(tables.gpus[number as usize].position.leaf()), None, Some(number), 1),
+            LinkKind::Nic => {
+                let nic = tables.nics[number as usize];
+                (Some(nic.leaf), None, Some(nic.first_gpu), nic.gpus)
+            }
+            LinkKind::Rack => (Some(number / config.spines_per_pod), Some(number % config.spines_per_pod), None, 0),
+            LinkKind::Pod => (None, Some(number % config.cores), None, 0),
         };
-        let number = link.get() - first.get();
-        let direction = if number < per_direction { Direction::Up } else { Direction::Down };
-        let number = number % per_direction;
-        let (rack, switch, gpu) = match kind {
-            LinkKind::NvLink | LinkKind::Nic => (Some(shape.leaf(GpuId::new(number))), None, Some(number)),
-            LinkKind::Rack => (Some(number / config.spines_per_pod), Some(number % config.spines_per_pod), None),
-            LinkKind::Pod => (None, Some(number % config.cores), None),
-        };
-        LinkPlace { kind, direction, pod: self.pod(link), rack, switch, gpu }
+        LinkPlace { kind, direction, pod: self.pod(link), rack, switch, gpu, gpus }
     }
 }
 
@@ -96,6 +94,7 @@ mod tests {
     use super::*;
     use crate::fat_tree::ecmp_hash;
     use crate::fat_tree::tests::tree;
+    use netkv_units::GpuId;
 
     /// A way from GPU 3 (rack 0, pod 0) to GPU 50 (rack 3, pod 1) names these places in turn.
     #[test]

@@ -6,7 +6,7 @@
 //! many for it.
 
 use crate::data::Results;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use toml::{Table, Value};
 
 /// Steps of a curve.
@@ -63,6 +63,13 @@ pub(crate) fn shared_way(results: &Results) -> Result<Vec<Curve>> {
     let product = |names: &[&str]| {
         names.iter().try_fold(1.0, |product, name| Ok::<_, anyhow::Error>(product * keys.number(name)?))
     };
+    // The closed form is of nodes that are alike, and of one tp; results of before there were others do not say so.
+    for key in ["cluster.nics_per_node", "cluster.unused_gpus_per_node", "decode.tp"] {
+        let is_mixed = keys.number(key).is_ok_and(|number| number > 0.0);
+        ensure!(!is_mixed, "the closed form knows no mixed cluster, and {key} is not 0");
+    }
+    let topology = keys.get("fabric.topology").ok().and_then(Value::as_str).unwrap_or_default();
+    ensure!(topology.is_empty(), "the closed form knows no mixed cluster, and fabric.topology is \"{topology}\"");
     let nics = product(&["cluster.racks_per_pod", "cluster.nodes_per_rack", "cluster.gpus_per_node"])?;
     let nic_bytes_per_s = 1e9 / 8.0 * product(&["fabric.nic_gbps", "fabric.nic_efficiency_ratio"])?;
     let uplink = nics * nic_bytes_per_s / product(&["fabric.pod_oversubscription", "fabric.cores"])?;

@@ -47,6 +47,7 @@ pub fn request_columns(output: &RunOutput) -> Table {
     table.push("tbt_max_ns", integer(&|record| Some(record.tbt_max.as_nanos())));
     table.push("finish_ns", integer(&|record| Some(record.finish.as_nanos())));
     table.push("preemptions", integer(&|record| Some(u64::from(record.preemptions))));
+    table.push("failovers", integer(&|record| Some(u64::from(record.failovers))));
     table.push("slo_attained", boolean(&|record| record.slo_attained));
     table.push("counted", boolean(&|record| record.counted));
     table

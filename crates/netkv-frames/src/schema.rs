@@ -148,6 +148,7 @@ const REQUESTS: &[(&str, &str, &str, &str)] = &[
     ("tbt_max_ns", "integer", "ns", "longest gap between two of its tokens"),
     ("finish_ns", "integer", "ns", "when its last token came"),
     ("preemptions", "integer", "-", "how often it was swapped out"),
+    ("failovers", "integer", "-", "how often it lost an instance that failed and began again"),
     ("slo_attained", "boolean", "-", "TTFT and mean TBT were as promised"),
     ("counted", "boolean", "-", "it arrived after the warm-up"),
 ];

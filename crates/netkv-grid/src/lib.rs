@@ -26,6 +26,7 @@ mod source;
 mod span;
 mod spec;
 mod store;
+mod topology;
 mod trace_source;
 mod tree;
 mod workloads;

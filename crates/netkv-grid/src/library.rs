@@ -4,6 +4,7 @@ use crate::issue::InputErrors;
 use crate::profile::Profile;
 use crate::reader::Reader;
 use crate::source;
+use crate::topology::Topology;
 use crate::trace_source::{self, LoadedTrace};
 use netkv_workload::{Lengths, Reading, WorkloadSpec};
 use std::collections::{BTreeMap, VecDeque};
@@ -25,6 +26,7 @@ struct Read {
     /// By the folder of the file that names it, by name, and by how it is to be read.
     traces: BTreeMap<(PathBuf, String, String), Result<Arc<LoadedTrace>, InputErrors>>,
     profiles: BTreeMap<PathBuf, Result<Arc<Profile>, InputErrors>>,
+    topologies: BTreeMap<PathBuf, Result<Arc<Topology>, InputErrors>>,
     /// Workloads without errors, with whether time is scaled and their lengths; the oldest first.
     checked: VecDeque<(Arc<LoadedTrace>, WorkloadSpec, bool, Lengths)>,
 }
@@ -53,14 +55,12 @@ impl Library {
         loaded.as_ref().map_err(|errors| reader.extend(errors.issues())).ok().cloned()
     }
 
-    /// The profile that `model.profile` names, from the folder of the file that says so.
-    pub(crate) fn profile(&self, reader: &mut Reader<'_>) -> Option<Arc<Profile>> {
-        let label = reader.text("model.profile");
-        reader.note("model.profile", || {
-            "a path, seen from the file that names it, or \"builtin:profiles/...\"".to_owned()
-        });
+    /// The profile that `key` names, from the folder of the file that says so.
+    pub(crate) fn profile(&self, reader: &mut Reader<'_>, key: &str) -> Option<Arc<Profile>> {
+        let label = reader.text(key);
+        reader.note(key, || "a path, seen from the file that names it, or \"builtin:profiles/...\"".to_owned());
         let label = label?;
-        let named_at = &reader.node("model.profile")?.origin;
+        let named_at = &reader.node(key)?.origin;
         let path = source::beside(&named_at.file, label);
         let load = || {
             let text = source::read(&path, named_at)?;
@@ -68,6 +68,17 @@ impl Library {
         };
         let mut read = self.read();
         let loaded = read.profiles.entry(path.clone()).or_insert_with(load);
+        loaded.as_ref().map_err(|errors| reader.extend(errors.issues())).ok().cloned()
+    }
+
+    /// The topology file that `key` names, from the folder of the file that says so.
+    pub(crate) fn topology(&self, reader: &mut Reader<'_>, key: &str) -> Option<Arc<Topology>> {
+        let label = reader.text(key)?;
+        let named_at = &reader.node(key)?.origin;
+        let path = source::beside(&named_at.file, label);
+        let load = || Topology::load(&path, named_at).map(Arc::new);
+        let mut read = self.read();
+        let loaded = read.topologies.entry(path.clone()).or_insert_with(load);
         loaded.as_ref().map_err(|errors| reader.extend(errors.issues())).ok().cloned()
     }
 

@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Section and key of what names files that cells depend on: their content counts.
-const FILE_NAMES: [(&str, &str); 2] = [("workload", "trace"), ("model", "profile")];
+const FILE_NAMES: [(&str, &str); 4] =
+    [("workload", "trace"), ("model", "profile"), ("decode", "profile"), ("fabric", "topology")];
 
 /// Points that one thread reads one after the other at least. Chosen by us: making the first tree costs a few points' time.
 const STRETCH: usize = 64;
@@ -187,7 +188,8 @@ impl<'a> Trees<'a> {
 
 /// Everything that the results of a point depend on but the seed. Names of files do not count, their content does.
 fn point_key(canonical: &str, spec: &CellSpec) -> Digest {
-    let parts = [canonical, &*spec.recipe().origin().sha256, spec.profile().canonical()];
+    let files = [&*spec.recipe().origin().sha256, spec.profile().canonical()];
+    let parts = [canonical].into_iter().chain(files).chain(spec.other_files());
     let mut digester = Digester::new();
     digester.u64(u64::from(SIM_EPOCH));
     for part in parts {
@@ -200,9 +202,10 @@ fn point_key(canonical: &str, spec: &CellSpec) -> Digest {
 pub(crate) fn used_profiles(points: &[Arc<Point>]) -> Vec<UsedProfile> {
     let mut used: BTreeMap<(&str, &str), (&Profile, LatencyRange)> = BTreeMap::new();
     for point in points {
-        let (profile, asked) = (point.spec.profile(), point.spec.asked_latencies());
-        let entry = used.entry((&profile.label, &profile.sha256)).or_insert((profile, asked));
-        entry.1 = entry.1.joined(asked);
+        for (profile, asked) in point.spec.used_profiles() {
+            let entry = used.entry((&profile.label, &profile.sha256)).or_insert((profile, asked));
+            entry.1 = entry.1.joined(asked);
+        }
     }
     let named = |(profile, asked): (&Profile, LatencyRange)| UsedProfile {
         label: profile.label.clone(),
@@ -240,7 +243,8 @@ mod tests {
         let mut trees = Trees::new(&stripped, &grid, &sections);
         let anew = |point: usize| {
             let mut tree = grid.apply(&base, point);
-            for key in OWN_KEYS.iter().chain(&OWN_SECTIONS).chain(&[WORD, "workload.trace", "model.profile"]) {
+            let files = ["workload.trace", "model.profile", "decode.profile", "fabric.topology"];
+            for key in OWN_KEYS.iter().chain(&OWN_SECTIONS).chain(&[WORD]).chain(&files) {
                 tree::remove(&mut tree, key);
             }
             Content::Table(tree).canonical()

@@ -111,7 +111,11 @@ impl Profile {
             sha256: sha256_hex(text.as_bytes()).into(),
             canonical: Content::Table(tree).canonical().into(),
             model: model.expect(complete),
-            gpu: GpuProfile { prefill: prefill.expect(complete), decode: decode.expect(complete) },
+            gpu: GpuProfile {
+                prefill: prefill.expect(complete),
+                decode: decode.expect(complete),
+                local: prefill.expect(complete),
+            },
             valid: valid.expect(complete),
             origin: ProfileOrigin {
                 source: source.expect(complete),

@@ -7,9 +7,12 @@ mod background;
 mod cluster;
 mod degraded;
 mod engine;
+mod events;
 mod local_prefill;
 mod network;
+mod nodes;
 mod policy;
+mod pools;
 mod seconds;
 mod sessions;
 mod workload;
@@ -24,16 +27,20 @@ use crate::library::Library;
 use crate::profile::{LatencyRange, Profile};
 use crate::reader::{Range, Reader};
 use crate::span::Span;
+use crate::topology::Topology;
 use crate::tree::Table;
-use netkv_fabric::{BackgroundConfig, Degradation, FabricConfig, Wiring};
+use netkv_fabric::{BackgroundConfig, Degradation, Wiring};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{
     ClusterConfig, DecodeConfig, FirstToken, KvConfig, LocalPrefillConfig, LocalRule, MeasureConfig, OracleBandwidth,
-    OracleGranularity, OwnTraffic, PrefillConfig, PrefillMode, Scenario, SchedulerConfig, SelectionMoment, SloConfig,
-    TelemetryConfig, TransferConfig, TransferGranularity,
+    OracleGranularity, Overlap, OwnTraffic, PrefillConfig, PrefillMode, Scenario, SchedulerConfig, SelectionMoment,
+    SloConfig, TelemetryConfig, TransferConfig, TransferGranularity,
 };
 use netkv_units::SimDuration;
 use netkv_workload::{Begin, RequestSource};
+use network::Fabric;
+use nodes::Nodes;
+use pools::Pools;
 use seconds::SECONDS;
 use std::sync::Arc;
 
@@ -41,9 +48,10 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct CellSpec {
     recipe: WorkloadRecipe,
-    profile: Arc<Profile>,
+    pools: Pools,
     cluster: ClusterConfig,
-    fabric: FabricConfig,
+    fabric: Fabric,
+    topology: Option<Arc<Topology>>,
     degraded: Vec<Degradation>,
     background: BackgroundConfig,
     telemetry: TelemetryConfig,
@@ -88,14 +96,15 @@ impl CellSpec {
             seed,
             workload,
             cluster: self.cluster.clone(),
-            fabric: self.fabric,
+            fabric: self.fabric.config,
+            layout: self.fabric.layout.clone(),
             degraded: self.degraded.clone(),
             background: self.background.clone(),
             telemetry: self.telemetry,
             oracle: self.oracle,
             oracle_bandwidth: self.oracle_bandwidth,
             own_traffic: self.own_traffic,
-            gpu: self.profile.gpu,
+            gpu: self.pools.gpu(),
             kv: self.kv,
             prefill: self.prefill,
             decode: self.decode,
@@ -125,9 +134,20 @@ impl CellSpec {
         &self.recipe
     }
 
-    /// The latencies of its GPUs, with their origin.
+    /// The latencies of its prefill instances, with their origin.
     pub(crate) fn profile(&self) -> &Profile {
-        &self.profile
+        &self.pools.prefill
+    }
+
+    /// The profiles of its pools, and what it asks of each.
+    pub(crate) fn used_profiles(&self) -> Vec<(&Profile, LatencyRange)> {
+        self.pools.asked(self.asked_latencies())
+    }
+
+    /// Of the files that it depends on besides its requests and that profile, all that results depend on.
+    pub(crate) fn other_files(&self) -> impl Iterator<Item = &str> {
+        let topology = self.topology.as_ref().map(|topology| topology.canonical.as_str());
+        [Some(self.pools.decode.canonical()), topology].into_iter().flatten()
     }
 
     /// What its requests are promised.
@@ -187,32 +207,36 @@ impl CellSpec {
 
 /// Every section in turn, so that each reports its errors whatever the others hold.
 fn read_sections(reader: &mut Reader<'_>, library: &Library) -> Option<CellSpec> {
-    let profile = library.profile(reader);
-    let fabric = network::read_fabric(reader);
-    let cluster = cluster::read_cluster(reader, profile.as_deref());
+    let pools = Pools::read(reader, library);
+    let nodes = Nodes::read(reader, library);
+    let fabric = network::read_fabric(reader, nodes.as_ref());
+    let cluster = cluster::read_cluster(reader, pools.as_ref(), nodes.as_ref());
     let degraded = degraded::read_degraded(reader, fabric.as_ref());
     let background = background::read_background(reader, fabric.as_ref());
     let telemetry = network::read_telemetry(reader);
     let oracle = network::read_oracle(reader);
     let oracle_bandwidth = network::read_oracle_bandwidth(reader);
     let own_traffic = network::read_own_traffic(reader);
-    let kv = engine::read_kv(reader, profile.as_deref(), cluster.as_ref());
+    let kv = engine::read_kv(reader, pools.as_ref(), cluster.as_ref());
     let prefill = engine::read_prefill(reader, kv.as_ref());
     let decode = engine::read_decode(reader, kv.as_ref());
     let local_prefill = local_prefill::read_local_prefill(reader, prefill.as_ref(), kv.as_ref());
-    let transfer = engine::read_transfer(reader, profile.as_deref());
+    let transfer = engine::read_transfer(reader, pools.as_ref().map(|pools| &*pools.prefill));
     let scheduler = engine::read_scheduler(reader);
     let selection = engine::read_selection(reader, transfer.as_ref());
     engine::check_delay(reader, prefill.as_ref(), transfer.as_ref());
+    let overlaps = transfer.is_some_and(|transfer| transfer.overlap != Overlap::None);
+    let events = cluster.as_ref().map_or(&[][..], |cluster| &cluster.events);
+    events::check_events(reader, events, prefill.as_ref(), local_prefill.as_ref(), overlaps);
     check_granularity(reader, transfer.as_ref(), fabric.as_ref(), degraded.as_deref());
+    check_pooled(reader, transfer.as_ref(), cluster.as_ref(), nodes.as_ref());
     let first_token = engine::read_first_token(reader);
     let slo = engine::read_slo(reader);
     let policy = policy::read_policy(reader, kv.as_ref(), selection);
     let warmup = read_warmup(reader);
     let rankings = reader.flag("measure.rankings");
-    let latency = profile.as_ref().map(|profile| profile.gpu.prefill);
+    let latency = pools.as_ref().map(|pools| pools.prefill.gpu.prefill);
     let recipe = workload::read_recipe(reader, library, latency, prefill.as_ref(), cluster.as_ref());
-    let profile = profile?;
     Some(CellSpec {
         recipe: recipe?,
         cluster: cluster?,
@@ -235,7 +259,8 @@ fn read_sections(reader: &mut Reader<'_>, library: &Library) -> Option<CellSpec>
         policy: policy?,
         warmup: warmup?,
         rankings: rankings?,
-        profile,
+        pools: pools?,
+        topology: nodes?.file,
     })
 }
 
@@ -252,14 +277,14 @@ fn read_warmup(reader: &mut Reader<'_>) -> Option<Warmup> {
 fn check_granularity(
     reader: &mut Reader<'_>,
     transfer: Option<&TransferConfig>,
-    fabric: Option<&FabricConfig>,
+    fabric: Option<&Fabric>,
     degraded: Option<&[Degradation]>,
 ) {
     const KEY: &str = "transfer.granularity";
     if transfer.is_none_or(|transfer| transfer.granularity == TransferGranularity::Rank) {
         return;
     }
-    if fabric.is_some_and(|fabric| fabric.shape.wiring != Wiring::Racks) {
+    if fabric.is_some_and(|fabric| fabric.config.shape.wiring != Wiring::Racks) {
         reader.fail(
             KEY,
             "transfer.granularity = \"instance\" pools NICs of several rails; allowed with fabric.wiring = \"racks\"",
@@ -268,5 +293,32 @@ fn check_granularity(
     if degraded.is_some_and(|degraded| degraded.iter().any(|one| one.gpu.is_some())) {
         reader
             .fail(KEY, "transfer.granularity = \"instance\" knows no single GPU; allowed without fabric.degraded.gpu");
+    }
+}
+
+/// Pooled interfaces are those of instances that are alike, on nodes that are.
+fn check_pooled(
+    reader: &mut Reader<'_>,
+    transfer: Option<&TransferConfig>,
+    cluster: Option<&ClusterConfig>,
+    nodes: Option<&Nodes>,
+) {
+    const KEY: &str = "transfer.granularity";
+    if transfer.is_none_or(|transfer| transfer.granularity == TransferGranularity::Rank) {
+        return;
+    }
+    let start = "transfer.granularity = \"instance\" makes one interface of an instance's NICs";
+    if let Some(cluster) = cluster.filter(|cluster| !cluster.is_uniform()) {
+        let (tp, decode_tp, unused) = (cluster.tp, cluster.decode_tp, cluster.unused_gpus_per_node);
+        let message = format!(
+            "{start}; allowed where decode.tp is cluster.tp and no GPU of a node is unused; here they are {decode_tp}, {tp} and \
+             cluster.unused_gpus_per_node = {unused}"
+        );
+        reader.fail(KEY, &message);
+    }
+    if nodes.is_some_and(|nodes| nodes.file.is_some() || !nodes.own_nics()) {
+        let message =
+            format!("{start}; allowed with a NIC for each GPU (cluster.nics_per_node = 0) and without fabric.topology");
+        reader.fail(KEY, &message);
     }
 }

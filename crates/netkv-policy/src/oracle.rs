@@ -38,6 +38,17 @@ pub trait CostOracle {
         f64::INFINITY
     }
 
+    /// The same of the group of one instance, where groups are not alike: its network interfaces, those included that it shares
+    /// with others, the uplinks of its rack, or those of its pod.
+    fn leaving_from(&self, _instance: InstanceId, group: Tier) -> f64 {
+        self.leaving(group)
+    }
+
+    /// Whether two instances send and receive over the same network interfaces.
+    fn share_interfaces(&self, _one: InstanceId, _other: InstanceId) -> bool {
+        false
+    }
+
     /// What one transfer gets at most over a tier, in bytes per second: that of its interfaces, and of the links that its flows
     /// are hashed to, if nobody else sends. An operator knows it from the fabric's plan; it does not change. Infinite where it
     /// is not known.

@@ -21,6 +21,8 @@ pub(crate) enum Event {
     Poll,
     /// The schedulers tell each other what they did.
     Gossip,
+    /// An instance fails, is drained or joins; by its number among the changes.
+    ClusterChange { index: u32 },
     /// The next request of the workload arrives.
     Arrival,
     /// A swapped-out request is back in GPU memory.
@@ -110,10 +112,11 @@ const fn rank(event: Event) -> u8 {
         Event::Telemetry => 5,
         Event::Poll => 6,
         Event::Gossip => 7,
-        Event::Arrival => 8,
-        Event::SwappedIn { .. } => 9,
-        Event::PrefillWake { .. } => 10,
-        Event::PromptComputed { .. } => 11,
-        Event::DecodeWake { .. } => 12,
+        Event::ClusterChange { .. } => 8,
+        Event::Arrival => 9,
+        Event::SwappedIn { .. } => 10,
+        Event::PrefillWake { .. } => 11,
+        Event::PromptComputed { .. } => 12,
+        Event::DecodeWake { .. } => 13,
     }
 }

@@ -52,6 +52,8 @@ pub enum Unexplained {
     Refused,
     /// Its only token came from the prefill side.
     NoDecode,
+    /// Instances come and go, and what there was to choose with them.
+    ClusterChanges,
     /// Its prompt was computed where it was decoded, which was decided before any policy was asked.
     Local,
 }
@@ -66,6 +68,9 @@ pub enum Unexplained {
 pub fn explain(scenario: &Scenario, request: RequestId) -> Result<Explanation, Unexplained> {
     if request.index() >= scenario.workload.len() {
         return Err(Unexplained::NoSuchRequest);
+    }
+    if !scenario.cluster.events.is_empty() {
+        return Err(Unexplained::ClusterChanges);
     }
     let (decision, outcome) = play(scenario, request, None);
     let outcome = outcome.ok_or(Unexplained::Refused)?;

@@ -3,6 +3,7 @@
 //! [`PrefillPool`] and [`DecodePool`] are the doors: the loop tells them what happens, and they return what follows.
 //! Nothing in here knows of a network, a scheduler or an event.
 
+mod available;
 mod busy;
 mod chunks;
 mod decode_engine;
@@ -19,7 +20,7 @@ mod stretch;
 
 pub(crate) use chunks::Chunks;
 pub(crate) use decode_engine::StretchEnd;
-pub(crate) use decode_instance::{Admitted, DecodeInstance, Load};
+pub(crate) use decode_instance::{Admitted, DecodeInstance, Load, Recall};
 pub(crate) use decode_pool::DecodePool;
 pub(crate) use kv_memory::Prompt;
 pub use kv_memory::{Grant, Holding, KvMemory};

@@ -6,6 +6,7 @@
 mod arrivals;
 mod event;
 mod explain;
+mod failover;
 mod gpu;
 mod measure;
 mod network;
@@ -26,14 +27,14 @@ pub use measure::{
     LoopTotals, METRICS, Metric, OutputDigest, RankingCounts, RequestRecord, RunEnd, RunOutput, RunTotals, Tally,
     TtftParts, Value, metric_index, metrics,
 };
-pub use network::FlowRecord;
+pub use network::{FlowRecord, InstancePlace, place};
 pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};
 pub use run::{run, run_by, run_checked, run_observed, run_streamed, run_streamed_told, run_with};
 pub use scenario::{
-    ClusterConfig, DecodeConfig, FirstToken, KvConfig, LocalPrefillConfig, LocalRule, MeasureConfig, MixedPass,
-    OracleBandwidth, OracleGranularity, Overlap, OwnTraffic, Placement, PrefillConfig, PrefillMode, PrefillPolicy,
-    PrefillQueue, SIM_EPOCH, Scenario, SchedulerConfig, SelectionMoment, SloConfig, TelemetryConfig, TransferConfig,
-    TransferGranularity, TtftLimit,
+    ClusterChange, ClusterConfig, ClusterEvent, DecodeConfig, FirstToken, KvConfig, KvParts, LocalPrefillConfig,
+    LocalRule, MeasureConfig, MixedPass, OracleBandwidth, OracleGranularity, Overlap, OwnTraffic, Placement, Pool,
+    PrefillConfig, PrefillMode, PrefillPolicy, PrefillQueue, SIM_EPOCH, Scenario, SchedulerConfig, SelectionMoment,
+    SloConfig, TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
 };
 pub use scheduler::{Considered, Decision, Foreseen};
 pub use watch::{Crossed, Observations, ObserveConfig, ObservedLink, TransferRecord};

@@ -10,16 +10,19 @@ mod flow_log;
 mod layerwise;
 mod ledger;
 mod others;
+mod reshard;
 mod telemetry;
 mod topology;
 mod traffic;
 mod zones;
 
+pub(crate) use cluster::Cluster;
 pub use flow_log::FlowRecord;
 pub(crate) use layerwise::Progress;
 pub(crate) use ledger::Ledger;
 pub(crate) use telemetry::LinkMonitor;
 pub(crate) use topology::Topology;
+pub use topology::{InstancePlace, place};
 pub(crate) use traffic::{Order, Traffic, TransferId};
 pub(crate) use zones::ZoneUse;
 
@@ -62,10 +65,9 @@ impl Network {
     pub(crate) fn new(scenario: &Scenario) -> Self {
         let topology = Topology::new(scenario);
         let (others, initial) = Others::new(scenario, topology.tree());
-        let cluster = topology.cluster();
         let mut network = Self {
             traffic: Traffic::new(topology.idle_links()),
-            ledger: Ledger::new(cluster.prefill().len(), cluster.decode().len()),
+            ledger: Ledger::new(topology.cluster()),
             monitor: LinkMonitor::new(scenario.telemetry, scenario.own_traffic, topology.tree(), scenario.seed),
             others,
             transfer: scenario.transfer,
@@ -275,6 +277,23 @@ impl Network {
         let (order, begun) = self.traffic.finish(transfer);
         self.ledger.end(order.prefill, order.decode, self.topology.tier(order.prefill, order.decode));
         (order, begun)
+    }
+
+    /// A transfer that has not arrived is taken off the network; what it was to move.
+    pub(crate) fn cancel_transfer(&mut self, now: SimTime, transfer: TransferId) -> Order {
+        let order = self.traffic.cancel(&self.topology, now, transfer);
+        self.ledger.end(order.prefill, order.decode, self.topology.tier(order.prefill, order.decode));
+        order
+    }
+
+    /// A transfer that has arrived was for nothing.
+    pub(crate) fn lose(&mut self, bytes: u64) {
+        self.traffic.lose(Bytes::new(bytes).to_nanobytes());
+    }
+
+    /// Whether a transfer is being set up until this moment.
+    pub(crate) fn enters(&self, now: SimTime, transfer: TransferId) -> bool {
+        self.traffic.enters(now, transfer)
     }
 
     /// What a scheduler sees of a transfer that begins or ends.

@@ -51,7 +51,8 @@ impl Present<'_> {
         let last_arrival = self.scenario.last_arrival().unwrap_or_else(|| self.requests.last_counted());
         let (link_utilisation_ratio, background_ratio) = self.network.mean_use(self.now);
         RunTotals {
-            gpus: self.scenario.fabric.shape.gpus(),
+            gpus: self.prefill.instances().len() as u32 * self.scenario.cluster.tp
+                + self.decode.instances().len() as u32 * self.scenario.cluster.decode_tp,
             end: self.now,
             prefill_utilisation_ratio: self.prefill.utilisation_ratio(last_arrival),
             decode_utilisation_ratio: self.decode.utilisation_ratio(last_arrival),

@@ -8,13 +8,15 @@ use netkv_units::{LatencyCurve, SimDuration};
 /// Femtoseconds in a nanosecond.
 pub(crate) const FEMTOS_PER_NANO: u64 = 1_000_000;
 
-/// Latencies of one model on one kind of GPU at one degree of tensor parallelism.
+/// Latencies of one model, on one kind of GPU at one degree of tensor parallelism or on one for each pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GpuProfile {
-    /// Prefill batches.
+    /// Batches of prefill instances.
     pub prefill: PrefillLatency,
-    /// Decode iterations.
+    /// Iterations of decode instances.
     pub decode: DecodeLatency,
+    /// Prompts that decode instances compute themselves.
+    pub local: PrefillLatency,
 }
 
 /// Time of a prefill batch: a curve over the tokens computed + per pair of tokens attended.

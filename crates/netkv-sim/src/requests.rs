@@ -37,6 +37,8 @@ pub(crate) struct RequestState {
     admitted: SimTime,
     transfer_end: SimTime,
     preemptions: u32,
+    /// How often it lost an instance and began again.
+    failovers: u32,
     end: End,
 }
 
@@ -108,6 +110,11 @@ impl RequestState {
         self.transfer
     }
 
+    /// Whether its transfer is over.
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.transfer_end > SimTime::ZERO
+    }
+
     /// Bytes that its transfer has moved; zero until that has ended.
     pub(crate) const fn transfer_bytes(&self) -> u64 {
         self.transfer_bytes
@@ -163,7 +170,7 @@ impl RequestState {
         let cluster = topology.cluster();
         let ttft = first_token.since(own.arrival);
         let decoding = finish.since(first_token);
-        let ttft_limit = ttft_limit(scenario, own.input_tokens);
+        let ttft_limit = ttft_limit(scenario, topology.alone(), own.input_tokens);
         let gaps = u128::from(own.output_tokens - 1);
         // What was moved there, from another instance.
         let moved_to = self.decode.filter(|_| !self.is_local);
@@ -194,6 +201,7 @@ impl RequestState {
             finish,
             ttft_limit,
             preemptions: self.preemptions,
+            failovers: self.failovers,
             slo_attained: ttft <= ttft_limit && tbt_attained,
             counted: self.counts,
         }
@@ -235,6 +243,7 @@ impl Requests {
             admitted: SimTime::ZERO,
             transfer_end: SimTime::ZERO,
             preemptions: 0,
+            failovers: 0,
             end: End::None,
         });
         RequestId::from_index(self.first + self.states.len() - 1)
@@ -309,6 +318,21 @@ impl Requests {
         let state = self.state_mut(order.request);
         state.transfer = None;
         (state.transfer_bytes, state.admitted, state.transfer_end) = (order.bytes, begun, now);
+    }
+
+    /// It has lost an instance and begins again, as if it came now; its promise stays.
+    pub(crate) fn restart(&mut self, request: RequestId) {
+        let state = self.state_mut(request);
+        (state.prefill, state.decode, state.transfer, state.transfer_bytes) = (0, None, None, 0);
+        (state.prefill_grant, state.decode_grant) = (Grant::NONE, Grant::NONE);
+        (state.prefill_start, state.prefill_end) = (SimTime::ZERO, SimTime::ZERO);
+        (state.admitted, state.transfer_end) = (SimTime::ZERO, SimTime::ZERO);
+        state.failovers += 1;
+    }
+
+    /// A request that may have left.
+    pub(crate) fn get(&self, request: RequestId) -> Option<&RequestState> {
+        request.index().checked_sub(self.first).and_then(|at| self.states.get(at))
     }
 
     /// It was swapped out.

@@ -2,7 +2,7 @@
 //! nothing here has a default.
 
 use crate::profile::GpuProfile;
-use netkv_fabric::{BackgroundConfig, Degradation, FabricConfig};
+use netkv_fabric::{BackgroundConfig, Degradation, FabricConfig, FatTree, Layout};
 use netkv_policy::PolicyConfig;
 use netkv_units::{SimDuration, SimTime};
 use netkv_workload::{Request, RequestSource};
@@ -22,6 +22,8 @@ pub struct Scenario {
     pub cluster: ClusterConfig,
     /// The network between them; its `shape` counts the GPUs.
     pub fabric: FabricConfig,
+    /// The nodes in the place of those of the shape, where racks or pods are not alike.
+    pub layout: Option<Arc<Layout>>,
     /// Links that carry less than they should for some time.
     pub degraded: Vec<Degradation>,
     /// Traffic of other tenants.
@@ -34,7 +36,7 @@ pub struct Scenario {
     pub oracle_bandwidth: OracleBandwidth,
     /// Whether its congestion holds the scheduler's own transfers.
     pub own_traffic: OwnTraffic,
-    /// Latencies of the GPUs.
+    /// Latencies of the GPUs of each pool.
     pub gpu: GpuProfile,
     /// KV cache memory.
     pub kv: KvConfig,
@@ -66,6 +68,14 @@ impl Scenario {
         self.workload.sessions().is_none().then(|| self.workload.last_arrival())
     }
 
+    /// The fabric as it is built, whatever transfers see of it.
+    pub fn tree(&self) -> FatTree {
+        match &self.layout {
+            Some(layout) => FatTree::laid_out(self.fabric, layout),
+            None => FatTree::new(self.fabric),
+        }
+    }
+
     /// Whether transfers go on beside prefill.
     pub(crate) const fn overlaps(&self) -> bool {
         self.transfer.overlap.is_beside_prefill()
@@ -82,29 +92,95 @@ impl Scenario {
     }
 }
 
-/// Instances of the cluster: `tp` consecutive GPUs of one node each, numbered in GPU order.
+/// Instances of the cluster: consecutive GPUs of one node each, numbered in GPU order. The GPUs of a node are cut into slots
+/// of as many as the larger instance has; a slot holds instances of one pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterConfig {
-    /// GPUs of one instance (tensor parallelism); divides the GPUs of a node.
+    /// GPUs of a prefill instance (tensor parallelism), and of a decode instance; one divides the other.
     pub tp: u32,
-    /// How many instances prefill; the others decode.
+    /// See `tp`.
+    pub decode_tp: u32,
+    /// How they share out a KV cache.
+    pub parts: KvParts,
+    /// How many instances prefill; they fill slots.
     pub prefill_instances: u32,
-    /// Which ones.
+    /// How many decode; none: all that there is room for.
+    pub decode_instances: Option<u32>,
+    /// The last GPUs of each node are in no instance; the others are whole slots.
+    pub unused_gpus_per_node: u32,
+    /// Which slots are whose.
     pub placement: Placement,
+    /// Instances that fail, are drained or come, in order of time. At every moment each pool has one that takes requests.
+    pub events: Vec<ClusterEvent>,
+}
+
+/// Something that becomes of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClusterEvent {
+    /// When; before all else of that instant but the network.
+    pub at: SimTime,
+    /// Of which pool it is.
+    pub pool: Pool,
+    /// Its position there, in the order of instance numbers.
+    pub instance: u32,
+    /// What becomes of it.
+    pub change: ClusterChange,
+}
+
+/// The pools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pool {
+    /// Prefill instances.
+    Prefill,
+    /// Decode instances.
+    Decode,
+}
+
+/// What can become of an instance. One whose first change is to join is not there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClusterChange {
+    /// It takes requests from now on, for the first time or again.
+    Join,
+    /// It takes no new ones.
+    Drain,
+    /// It takes none, and what it had is lost: requests on it begin again elsewhere.
+    Fail,
+}
+
+impl ClusterConfig {
+    /// GPUs of a slot.
+    pub fn slot(&self) -> u32 {
+        self.tp.max(self.decode_tp)
+    }
+
+    /// Whether instances are alike and every GPU is in one.
+    pub const fn is_uniform(&self) -> bool {
+        self.tp == self.decode_tp && self.unused_gpus_per_node == 0
+    }
+}
+
+/// Into how many different parts the GPUs of an instance share out a KV cache: as many as they are, or fewer where several
+/// hold the same KV heads or the whole latent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KvParts {
+    /// Of a prefill instance; divides its GPUs.
+    pub prefill: u32,
+    /// Of a decode instance.
+    pub decode: u32,
 }
 
 /// Where the prefill instances are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Placement {
-    /// Anywhere: a seeded shuffle.
+    /// Anywhere: a seeded shuffle of the slots.
     Scattered,
     /// Spread over the nodes as evenly as can be.
     PerNode,
     /// Spread over the racks as evenly as can be, whole nodes first.
     PerRack,
-    /// The first instances in GPU order: whole pods first.
+    /// The first in GPU order: whole pods first.
     PerPod,
-    /// Exactly these instances.
+    /// Exactly these slots.
     Listed(Vec<u32>),
 }
 
@@ -162,8 +238,10 @@ pub enum OwnTraffic {
 /// KV cache memory of an instance, the same for every instance of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KvConfig {
-    /// Bytes of KV cache for one token, all GPUs of the instance together.
+    /// Bytes of KV cache for one token, all GPUs of a decode instance together: what is moved to it.
     pub bytes_per_token: u64,
+    /// The same of a prefill instance, whose GPUs may hold another number of copies.
+    pub prefill_bytes_per_token: u64,
     /// Tokens of one memory block of the engine; divides the prefix block of the trace.
     pub block_tokens: u32,
     /// Capacity of a prefill instance in blocks.

@@ -18,7 +18,7 @@ pub(crate) use question::Question;
 pub use question::{Considered, Decision};
 
 use crate::measure::RankingCounts;
-use crate::network::Order;
+use crate::network::{Cluster, Order};
 use crate::present::Present;
 use crate::scenario::{OracleGranularity, Scenario, SelectionMoment};
 use known::{Known, Own, prompt_view};
@@ -72,10 +72,10 @@ fn estimates(scenario: &Scenario) -> Estimates {
 }
 
 impl Scheduler {
-    /// That of a scenario, over so many prefill and decode instances.
-    pub(crate) fn new(scenario: &Scenario, n_prefill: usize, n_decode: usize) -> Self {
+    /// That of a scenario, over the instances of a cluster.
+    pub(crate) fn new(scenario: &Scenario, cluster: &Cluster) -> Self {
         let estimates = estimates(scenario);
-        let replicas = Replicas::new(scenario, n_prefill, n_decode);
+        let replicas = Replicas::new(scenario, cluster);
         let n = replicas.len();
         let seed = |replica: usize| match replica {
             0 => scenario.seed,
@@ -84,7 +84,7 @@ impl Scheduler {
         Self {
             policies: (0..n).map(|replica| scenario.policy.build(estimates, seed(replica))).collect(),
             replicas,
-            signals: scenario.policy.poll_interval().map(|interval| Signals::new(interval, n_decode, n)),
+            signals: scenario.policy.poll_interval().map(|interval| Signals::new(interval, cluster.decode().len(), n)),
             rankings: Rankings::new(scenario, estimates),
             question: None,
             moment: scenario.selection,
@@ -215,6 +215,20 @@ impl Scheduler {
         self.act(request, Act::Finish { decode, in_blocks });
     }
 
+    /// A request that was sent to a decode instance, and is in its engine or is not, is taken back.
+    pub(crate) fn recalled(
+        &mut self,
+        request: RequestId,
+        decode: usize,
+        (tokens, in_blocks): (u32, u64),
+        joined: bool,
+    ) {
+        if !joined {
+            self.act(request, Act::Join { decode, tokens });
+        }
+        self.act(request, Act::Finish { decode, in_blocks });
+    }
+
     /// Chooses a decode instance for a request whose prefill instance is known; none if it refuses the request.
     pub(crate) fn select_decode(&mut self, present: Present<'_>, request: RequestId) -> Option<usize> {
         let source = present.requests[request].prefill();
@@ -251,7 +265,7 @@ impl Scheduler {
             rankings.compare(&view, candidates, &oracle, chosen, present.requests[request].counts());
         }
         assert!(chosen.is_none_or(|at| at < candidates.len()), "the policy chose {chosen:?} of {}", candidates.len());
-        (chosen, reasons)
+        (chosen.map(|at| self.known.decode_at[at]), reasons)
     }
 
     /// Chooses the prefill instance of a request that arrives, and the decode instance with it if the policy chooses both
@@ -280,6 +294,7 @@ impl Scheduler {
             Selector::Decode(_) | Selector::Clairvoyant => unreachable!("it chooses no prefill instance"),
         };
         assert!(p < prefill.len() && d.is_none_or(|d| d < decode.len()), "the policy chose {p} and {d:?}");
+        let (p, d) = (self.known.prefill_at[p], d.map(|d| self.known.decode_at[d]));
         let output_tokens = present.requests[request].own().output_tokens;
         let d = d.filter(|_| present.scenario.first_token.leaves_tokens(output_tokens));
         (p, d.map(|d| self.answer(present, request, p, d, reasons)))

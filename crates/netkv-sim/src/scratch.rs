@@ -4,7 +4,7 @@ use crate::gpu::{Admitted, Grant, StretchEnd};
 use crate::network::TransferId;
 use netkv_units::RequestId;
 
-/// What handlers fill and empty.
+/// What an event brings, for as long as it is handled.
 #[derive(Default)]
 pub(crate) struct Scratch {
     pub computed: Vec<RequestId>,

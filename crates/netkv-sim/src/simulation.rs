@@ -3,12 +3,15 @@
 //! Each room owns its state, is told what happens, and returns what follows. All control flow between them is in
 //! [`Simulation::dispatch`] and the handlers below it, in the order of a request's life; they alone push events.
 
+mod access;
+
 use crate::arrivals::Arrivals;
 use crate::event::{Event, EventQueue};
+use crate::failover::{Rooms, is_outdated};
 use crate::gpu::{DecodePool, Grant, Member, PrefillPool};
-use crate::measure::{RequestRecord, RunEnd, RunTotals};
+use crate::measure::{RequestRecord, RunTotals};
 use crate::network::{Network, TransferId};
-use crate::present::{Present, present, progress};
+use crate::present::{present, progress};
 use crate::requests::Requests;
 use crate::scenario::{LocalRule, PrefillMode, Scenario, SelectionMoment};
 use crate::scheduler::{Scheduler, keeps};
@@ -45,7 +48,7 @@ impl<'a> Simulation<'a> {
             requests: Requests::default(),
             prefill: PrefillPool::new(scenario, cluster.prefill().len()),
             decode: DecodePool::new(scenario, cluster.decode().len(), max_stretch),
-            scheduler: Scheduler::new(scenario, cluster.prefill().len(), cluster.decode().len()),
+            scheduler: Scheduler::new(scenario, cluster),
             network,
             totals: RunTotals::default(),
             n_left: scenario.workload.len(),
@@ -64,6 +67,9 @@ impl<'a> Simulation<'a> {
         self.push(self.scheduler.next_poll(self.now), Event::Poll);
         self.push(self.scheduler.next_gossip(self.now), Event::Gossip);
         self.push_arrivals();
+        for (index, event) in (0..).zip(&self.scenario.cluster.events) {
+            self.queue.push(event.at, Event::ClusterChange { index });
+        }
         self.settle_network();
     }
 
@@ -80,36 +86,6 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// Every request has finished or was refused.
-    pub(crate) const fn is_done(&self) -> bool {
-        self.n_left == 0
-    }
-
-    /// When the next event is.
-    pub(crate) fn next_time(&self) -> Option<SimTime> {
-        self.queue.next_time()
-    }
-
-    /// Everything as it is.
-    pub(crate) const fn present(&self) -> Present<'_> {
-        present!(self)
-    }
-
-    /// What is to come.
-    pub(crate) const fn arrivals(&self) -> &Arrivals<'a> {
-        &self.arrivals
-    }
-
-    /// What decides: to be asked about a decision, or to be given another policy before the first event.
-    pub(crate) const fn scheduler_mut(&mut self) -> &mut Scheduler {
-        &mut self.scheduler
-    }
-
-    /// Where bytes move: to be told to keep a record of every flow.
-    pub(crate) const fn network_mut(&mut self) -> &mut Network {
-        &mut self.network
-    }
-
     /// The next event; records of requests that leave with it go to `sink`, in order of arrival.
     pub(crate) fn step(&mut self, sink: &mut dyn FnMut(RequestRecord)) {
         let (time, event) = self.queue.pop().expect("a request that is not finished has an event to come");
@@ -124,6 +100,9 @@ impl<'a> Simulation<'a> {
     }
 
     fn dispatch(&mut self, event: Event) {
+        if is_outdated(self.present(), event) {
+            return;
+        }
         match event {
             Event::NetworkChange(change) => {
                 let next = self.network.change(self.now, change);
@@ -137,6 +116,7 @@ impl<'a> Simulation<'a> {
                 let next = self.scheduler.gossip(self.now);
                 self.push(next, event);
             }
+            Event::ClusterChange { index } => self.change_cluster(index as usize),
             Event::Arrival => self.arrive(),
             Event::SwappedIn { request } => self.return_swapped(request),
             Event::PrefillWake { prefill } => self.turn_prefill(prefill as usize),
@@ -164,6 +144,19 @@ impl<'a> Simulation<'a> {
         self.decode.catch_up(self.now);
         self.scheduler.poll(present!(self));
         self.push(self.scheduler.next_poll(self.now), Event::Poll);
+    }
+
+    /// An instance fails, is drained or joins: requests that were on it begin again.
+    fn change_cluster(&mut self, index: usize) {
+        let Self { scenario, now, requests, prefill, decode, network, scheduler, .. } = self;
+        let aftermath = Rooms { scenario, now: *now, requests, prefill, decode, network, scheduler }.change(index);
+        aftermath.prefill.iter().for_each(|&prefill| self.wake_prefill(true, prefill));
+        for &decode in &aftermath.decode {
+            self.admit_waiting(decode);
+            self.wake_decode(decode);
+        }
+        self.totals.failovers += aftermath.lost.len() as u64;
+        aftermath.lost.iter().for_each(|&request| self.send_to_prefill(request));
     }
 
     /// The next request of the workload arrives.
@@ -215,7 +208,7 @@ impl<'a> Simulation<'a> {
             }
         }
         if chooses && self.needs_decode(request) {
-            self.select_early(request);
+            assert!(self.select_decode(request), "nobody is refused before its prompt is computed");
         }
     }
 
@@ -262,11 +255,6 @@ impl<'a> Simulation<'a> {
         true
     }
 
-    /// The same before the prompt is computed. The experiment reader lets no policy refuse requests then.
-    fn select_early(&mut self, request: RequestId) {
-        assert!(self.select_decode(request), "a request is refused once its prompt is computed");
-    }
-
     /// A request will decode on this instance.
     fn assign_decode(&mut self, request: RequestId, decode: usize) {
         let input_tokens = self.requests[request].own().input_tokens;
@@ -303,7 +291,7 @@ impl<'a> Simulation<'a> {
         for &(request, _) in begun {
             if self.scenario.selection != SelectionMoment::PrefillDone && self.needs_decode(request) {
                 if chooses {
-                    self.select_early(request);
+                    assert!(self.select_decode(request), "nobody is refused before its prompt is computed");
                 }
                 if overlaps {
                     self.hand_over(request);
@@ -482,12 +470,5 @@ impl<'a> Simulation<'a> {
             self.scheduler.finished(member.request, decode, in_blocks, self.now);
         }
         self.answer(member.request);
-    }
-
-    /// What the run leaves, once it is done. Nothing of any request is left anywhere then.
-    pub(crate) fn into_end(self) -> RunEnd {
-        let totals = self.present().totals(self.totals.clone());
-        let totals = RunTotals { rankings: self.scheduler.into_counts(), turns: self.arrivals.totals(), ..totals };
-        RunEnd { tbt_histogram: self.decode.into_gaps(), totals }
     }
 }

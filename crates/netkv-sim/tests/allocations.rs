@@ -68,6 +68,7 @@ fn base(n: u32) -> Scenario {
     scenario.telemetry.interval = common::millis(500);
     (scenario.kv.decode_blocks, scenario.kv.prefill_blocks) = (700, 1500);
     scenario.gpu.prefill.tokens = LatencyCurve::linear(0, 100_000_000_000);
+    scenario.gpu.local = scenario.gpu.prefill;
     scenario
 }
 

@@ -50,8 +50,8 @@ fn a_prompt_alone_takes_the_sum_of_its_chunks_whichever_side_makes_first_tokens(
         let mut scenario = one_instance(&[(5, 0, 1200, 3)], ALWAYS);
         scenario.first_token = first_token;
         // 3 ms a batch, 1 ms a token and 2 us a pair: of 512, 512 and 176 tokens after 0, 512 and 1,024.
-        scenario.gpu.prefill.tokens = LatencyCurve::linear(3_000_000_000_000, 1_000_000_000_000);
-        scenario.gpu.prefill.per_pair_fs = 2_000_000_000;
+        scenario.gpu.local.tokens = LatencyCurve::linear(3_000_000_000_000, 1_000_000_000_000);
+        scenario.gpu.local.per_pair_fs = 2_000_000_000;
         let record = &records(&scenario)[0];
         let pairs_us = 2 * (1200 * 1200 / 2);
         assert_eq!(record.ttft, millis(3 * 3 + 1200) + SimDuration::from_nanos(pairs_us * 1000));
@@ -88,7 +88,7 @@ fn a_member_waits_for_the_chunks_beside_it() {
 fn a_joint_pass_takes_once_what_either_takes_for_nothing() {
     // A batch of prefill takes 4 ms besides; an iteration 10 ms: beside the batch a chunk adds 512 and 88 ms, alone 4 more.
     let mut scenario = one_instance(&[(0, 0, 96, 50), (125, 1, 600, 10)], ALWAYS);
-    scenario.gpu.prefill.tokens = LatencyCurve::linear(4_000_000_000_000, 1_000_000_000_000);
+    scenario.gpu.local.tokens = LatencyCurve::linear(4_000_000_000_000, 1_000_000_000_000);
     for (pass, most, compute) in [(MixedPass::Separate, 526, 526 + 102), (MixedPass::Joint, 522, 522 + 98)] {
         scenario.local_prefill.pass = pass;
         let records = records(&scenario);

@@ -50,7 +50,7 @@ fn parts(settings: &BTreeMap<String, String>) -> Vec<String> {
             _ => Some("load as in the trace".to_owned()),
         }),
         waiting(&said),
-        pools(&number),
+        pools(&number, said("fabric.topology").is_some_and(|file| !file.is_empty())),
         said("fabric.nic_gbps").map(|nic| format!("NIC {nic} Gb/s")),
         (!oversubscription.is_empty()).then(|| format!("oversubscription {}", oversubscription.join(" and "))),
         said("background.kind").map(|kind| format!("background {kind}")),
@@ -76,14 +76,22 @@ fn waiting(said: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     Some(format!("{kind} loop, think times {think}{mean_s}"))
 }
 
-/// "8 prefill and 8 decode instances".
-fn pools(number: &dyn Fn(&str) -> Option<f64>) -> Option<String> {
-    let gpus = ["pods", "racks_per_pod", "nodes_per_rack", "gpus_per_node"]
-        .into_iter()
-        .map(|key| number(&format!("cluster.{key}")))
-        .product::<Option<f64>>()?;
+/// "8 prefill and 8 decode instances"; the latter only if keys say how many there are.
+fn pools(number: &dyn Fn(&str) -> Option<f64>, has_topology: bool) -> Option<String> {
     let prefill = number("cluster.prefill_instances")?;
-    let decode = gpus / number("cluster.tp")? - prefill;
+    let (tp, decode_tp) = (number("cluster.tp")?, number("decode.tp")?);
+    let decode = match number("cluster.decode_instances")? {
+        0.0 if has_topology => return Some(format!("{prefill} prefill instances")),
+        0.0 => {
+            let nodes = ["pods", "racks_per_pod", "nodes_per_rack"]
+                .into_iter()
+                .map(|key| number(&format!("cluster.{key}")))
+                .product::<Option<f64>>()?;
+            let gpus = nodes * (number("cluster.gpus_per_node")? - number("cluster.unused_gpus_per_node")?);
+            (gpus - prefill * tp) / if decode_tp > 0.0 { decode_tp } else { tp }
+        }
+        some => some,
+    };
     Some(format!("{prefill} prefill and {decode} decode instances"))
 }
 
@@ -91,8 +99,8 @@ fn pools(number: &dyn Fn(&str) -> Option<f64>) -> Option<String> {
 mod tests {
     use super::parts;
 
-    fn said(swept: &[&str]) -> String {
-        let all = [
+    fn all() -> [(&'static str, &'static str); 18] {
+        [
             ("workload.load", "\"prefill_utilisation\""),
             ("workload.prefill_utilisation_ratio", "0.6"),
             ("workload.loop", "\"open\""),
@@ -102,13 +110,20 @@ mod tests {
             ("cluster.nodes_per_rack", "2"),
             ("cluster.gpus_per_node", "8"),
             ("cluster.tp", "4"),
+            ("decode.tp", "0"),
+            ("cluster.decode_instances", "0"),
+            ("cluster.unused_gpus_per_node", "0"),
+            ("fabric.topology", "\"\""),
             ("cluster.prefill_instances", "6"),
             ("fabric.nic_gbps", "100.0"),
             ("fabric.rack_oversubscription", "2.0"),
             ("fabric.pod_oversubscription", "4.0"),
             ("background.kind", "\"modulated\""),
-        ];
-        let left = all.into_iter().filter(|(key, _)| !swept.contains(key));
+        ]
+    }
+
+    fn said(swept: &[&str]) -> String {
+        let left = all().into_iter().filter(|(key, _)| !swept.contains(key));
         parts(&left.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()).join(", ")
     }
 
@@ -116,6 +131,15 @@ mod tests {
     fn only_what_no_axis_sweeps_is_said() {
         let network = "NIC 100 Gb/s, oversubscription 2 of racks and 4 of pods, background modulated, context native";
         assert_eq!(said(&[]), format!("load 0.6 of prefill, 6 prefill and 10 decode instances, {network}"));
+        let mixed = |changed: &[(&str, &str)]| {
+            let own = |key: &str| changed.iter().find(|(other, _)| *other == key).map(|(_, value)| *value);
+            let settings = all().map(|(key, value)| (key.to_owned(), own(key).unwrap_or(value).to_owned()));
+            parts(&settings.into_iter().collect())[1].clone()
+        };
+        assert_eq!(mixed(&[("decode.tp", "8")]), "6 prefill and 5 decode instances");
+        assert_eq!(mixed(&[("cluster.unused_gpus_per_node", "4")]), "6 prefill and 2 decode instances");
+        assert_eq!(mixed(&[("cluster.decode_instances", "3")]), "6 prefill and 3 decode instances");
+        assert_eq!(mixed(&[("fabric.topology", "\"nodes.toml\"")]), "6 prefill instances");
         let swept =
             ["workload.prefill_utilisation_ratio", "fabric.nic_gbps", "fabric.pod_oversubscription", "cluster.pods"];
         assert_eq!(said(&swept), "oversubscription 2 of racks, background modulated, context native");

@@ -48,7 +48,8 @@ impl LongCell {
         }
         let so_far_s = self.began.elapsed_s();
         let far = || {
-            let last = self.last_arrival.map(|last| format!(", the last request arrives at {:.0} s", last.as_secs_f64()));
+            let last =
+                self.last_arrival.map(|last| format!(", the last request arrives at {:.0} s", last.as_secs_f64()));
             format!("{:.0} s simulated{}", now.as_secs_f64(), last.unwrap_or_default())
         };
         if let Some((max_s, who)) = self.max_s.filter(|&(max_s, _)| so_far_s > max_s) {

@@ -205,16 +205,15 @@ fn write_spans<W: Write>(lines: &mut Lines<W>, watched: &Watched<'_>) -> io::Res
 
 /// Says what an instance is and where: prefill instances stand before decode instances.
 fn write_instance<W: Write>(lines: &mut Lines<W>, pid: u32, any: &Span<'_>, scenario: &Scenario) -> io::Result<()> {
-    let shape = scenario.fabric.shape;
-    let node = any.instance.get() * scenario.cluster.tp / shape.gpus_per_node;
-    let rack = node / shape.nodes_per_rack;
+    let place = netkv_sim::place(scenario, any.instance);
     let (role, rank) = match any.activity {
         Activity::Prefill | Activity::Transfer => ("prefill", 0),
         Activity::LocalPrefill | Activity::Decode => ("decode", 1),
     };
-    let name = format!("{role} {}: pod {}, rack {rack}, node {node}", any.instance.get(), rack / shape.racks_per_pod);
+    let (pod, rack, node) = (place.pod, place.rack, place.node);
+    let name = format!("{role} {}: pod {pod}, rack {rack}, node {node}", any.instance.get());
     lines.describe("process_name", pid, None, json!({"name": name}))?;
-    let sort_index = FIRST_INSTANCE + any.instance.get() + rank * shape.gpus();
+    let sort_index = FIRST_INSTANCE + any.instance.get() + rank * scenario.tree().n_gpus();
     lines.describe("process_sort_index", pid, None, json!({"sort_index": sort_index}))
 }
 

@@ -52,6 +52,7 @@ pub const RESERVED_COLUMNS: &[&str] = &[
     "tbt_max_ns",
     "finish_ns",
     "preemptions",
+    "failovers",
     "slo_attained",
     "counted",
     "time_s",

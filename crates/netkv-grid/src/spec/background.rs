@@ -1,11 +1,10 @@
 //! The traffic of others on the fabric.
 
+use super::network::Fabric;
 use super::seconds::PERIOD;
 use crate::reader::{Range, Reader, list, one_of};
 use crate::tree::{Content, Node};
-use netkv_fabric::{
-    BackgroundConfig, FabricConfig, FatTree, FlowBackground, LinkKind, ModulatedBackground, SizePoint, SizeTable,
-};
+use netkv_fabric::{BackgroundConfig, FlowBackground, LinkKind, ModulatedBackground, SizePoint, SizeTable};
 use netkv_units::SimDuration;
 
 /// The share of a link that the background may take at most: the rest must carry KV caches in finite time. Chosen by
@@ -39,7 +38,7 @@ enum Kind {
 
 /// The traffic of others. Its keys are checked whatever `kind` is, so that a slip does not wait for an axis; rules that
 /// involve several keys are those of the kind.
-pub(super) fn read_background(reader: &mut Reader<'_>, fabric: Option<&FabricConfig>) -> Option<BackgroundConfig> {
+pub(super) fn read_background(reader: &mut Reader<'_>, fabric: Option<&Fabric>) -> Option<BackgroundConfig> {
     let kinds =
         [("none", Kind::None), ("steady", Kind::Steady), ("modulated", Kind::Modulated), ("flows", Kind::Flows)];
     let kind = reader.choice("background.kind", &kinds);
@@ -132,8 +131,8 @@ fn read_point(reader: &mut Reader<'_>, key: &str, node: &Node) -> Option<SizePoi
     Some(SizePoint { bytes: bytes? as u64, probability: probability? })
 }
 
-fn check_flows(reader: &mut Reader<'_>, flows: FlowBackground, fabric: &FabricConfig) -> Option<BackgroundConfig> {
-    let tree = FatTree::new(*fabric);
+fn check_flows(reader: &mut Reader<'_>, flows: FlowBackground, fabric: &Fabric) -> Option<BackgroundConfig> {
+    let tree = fabric.tree();
     let (mean, max) = (flows.mean_bytes(), flows.sizes.max_bytes() as f64 * flows.size_scale);
     if mean < MIN_MEAN_FLOW_BYTES || max > MAX_FLOW_BYTES {
         let message = format!(
@@ -141,6 +140,11 @@ fn check_flows(reader: &mut Reader<'_>, flows: FlowBackground, fabric: &FabricCo
              at least {MIN_MEAN_FLOW_BYTES} on average, {MAX_FLOW_BYTES} at most"
         );
         reader.fail("background.size_table", &message);
+        return None;
+    }
+    if !tree.is_even() {
+        let message = "flows load racks and pods that are alike; fabric.topology has unequal ones; allowed: another background.kind";
+        reader.fail("background.kind", message);
         return None;
     }
     if !flows.has_pairs(&tree) {

@@ -1,10 +1,11 @@
 //! Links that carry less than they should for some time: `fabric.degraded`, a list of tables.
 
+use super::network::Fabric;
 use super::seconds::SECONDS;
 use crate::issue::{nearest, with_suggestion};
 use crate::reader::{Range, Reader, list, one_of};
 use crate::tree::{Content, Node, Table};
-use netkv_fabric::{Degradation, Direction, FabricConfig, FatTree, LinkKind, cut_off};
+use netkv_fabric::{Degradation, Direction, LinkKind, cut_off};
 use netkv_units::SimTime;
 
 const KEY: &str = "fabric.degraded";
@@ -12,7 +13,7 @@ pub(crate) const FIELDS: [&str; 9] =
     ["kind", "direction", "pod", "rack", "switch", "gpu", "capacity_ratio", "from_s", "until_s"];
 
 /// The degraded links of the fabric.
-pub(super) fn read_degraded(reader: &mut Reader<'_>, fabric: Option<&FabricConfig>) -> Option<Vec<Degradation>> {
+pub(super) fn read_degraded(reader: &mut Reader<'_>, fabric: Option<&Fabric>) -> Option<Vec<Degradation>> {
     let allowed = "a list of tables such as { kind = \"rack\", pod = 0, capacity_ratio = 0.5 }";
     reader.note(KEY, || allowed.to_owned());
     let node = reader.node(KEY)?;
@@ -24,7 +25,7 @@ pub(super) fn read_degraded(reader: &mut Reader<'_>, fabric: Option<&FabricConfi
     }
     let read: Vec<_> = items.iter().map(|item| read_one(reader, item)).collect();
     let degraded: Vec<Degradation> = read.into_iter().collect::<Option<_>>()?;
-    let tree = FatTree::new(*fabric?);
+    let tree = fabric?.tree();
     for (item, one) in items.iter().zip(&degraded) {
         let places = LinkKind::ALL.into_iter().flat_map(|kind| tree.links_of(kind)).map(|link| tree.place(link));
         if !places.into_iter().any(|place| one.matches(&place)) {
@@ -74,7 +75,7 @@ fn read_one(reader: &mut Reader<'_>, item: &Node) -> Option<Degradation> {
         reader.fail_at(item, &format!("{KEY}.capacity_ratio is missing; allowed: 0 (down) to 1"));
         return None;
     }
-    // GPUs have one NIC: without it their transfers would wait.
+    // A GPU has one NIC: without it their transfers would wait.
     let share = if kind >= LinkKind::Rack { Range::closed(0.0, 1.0) } else { Range::closed(0.001, 1.0) };
     let capacity_ratio = float(reader, "capacity_ratio", share, 1.0);
     let from_s = float(reader, "from_s", SECONDS, 0.0);

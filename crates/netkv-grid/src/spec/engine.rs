@@ -1,5 +1,6 @@
 //! The serving engine: memory, batches, transfers, and objectives.
 
+use super::pools::Pools;
 use super::seconds::{POSITIVE_SECONDS, SECONDS};
 use crate::profile::Profile;
 use crate::reader::{Range, Reader};
@@ -9,6 +10,12 @@ use netkv_sim::{
 };
 use netkv_units::SimDuration;
 use netkv_workload::BLOCK_TOKENS;
+use std::sync::Arc;
+
+/// Keys of the memory of a GPU: all of it, that for KV caches alone, and either of a decode instance's.
+const HBM_MEMORY: &str = "kv.hbm_gb_per_gpu";
+const FIXED_MEMORY: &str = "kv.fixed_gb_per_gpu";
+const DECODE_MEMORY: &str = "decode.memory_gb_per_gpu";
 
 /// Most flows of a transfer over pooled interfaces. Chosen by us.
 const MAX_FLOWS: u32 = 256;
@@ -21,10 +28,10 @@ const SHORTEST_GOSSIP_S: f64 = 1e-3;
 /// Most tokens or requests of a batch. Chosen by us.
 const MAX_BATCH: u32 = 1 << 20;
 
-/// KV memory: what the weights leave of the GPUs' memory, in blocks. Prefill and decode instances are alike.
+/// KV memory: what the weights leave of the GPUs' memory, in blocks.
 pub(super) fn read_kv(
     reader: &mut Reader<'_>,
-    profile: Option<&Profile>,
+    pools: Option<&Pools>,
     cluster: Option<&ClusterConfig>,
 ) -> Option<KvConfig> {
     let block_tokens = reader.count("kv.block_tokens", 1, BLOCK_TOKENS);
@@ -32,6 +39,7 @@ pub(super) fn read_kv(
     let utilisation = reader.float("kv.hbm_utilisation_ratio", Range::above(0.0, 1.0));
     let is_fixed = reader.choice("kv.capacity", &[("hbm", false), ("fixed", true)]);
     let fixed_gb = reader.float("kv.fixed_gb_per_gpu", Range::above(0.0, 1e5));
+    let decode_gb = reader.float(DECODE_MEMORY, Range::closed(0.0, 1e5));
     let prefix_caching = reader.flag("kv.prefix_caching");
     let block_tokens = block_tokens?;
     if !BLOCK_TOKENS.is_multiple_of(block_tokens) {
@@ -45,65 +53,91 @@ pub(super) fn read_kv(
         reader.fail("kv.block_tokens", &message);
         return None;
     }
-    let (profile, cluster) = (profile?, cluster?);
-    let usable_gb = f64::from(cluster.tp) * hbm_gb? * utilisation?;
-    let (weights_gb, bytes_per_token) = (profile.model.weights_gb, profile.model.bytes_per_token());
-    let fixed_gb = f64::from(cluster.tp) * fixed_gb?;
-    let free_gb = if is_fixed? { fixed_gb } else { usable_gb - weights_gb };
-    let blocks = (free_gb * 1e9 / bytes_per_token as f64 / f64::from(block_tokens)).floor();
-    if blocks < 1.0 {
-        let block_gb = bytes_per_token as f64 * f64::from(block_tokens) * 1e-9;
-        if is_fixed? {
-            refuse_fixed_memory(reader, cluster.tp, block_gb);
-        } else {
-            refuse_memory(reader, profile, cluster.tp, utilisation?, block_gb);
-        }
-        return None;
-    }
-    if blocks > f64::from(u32::MAX) {
-        let key = if is_fixed? { "kv.fixed_gb_per_gpu" } else { "kv.hbm_gb_per_gpu" };
-        reader.fail(key, &format!("{key} makes {blocks} blocks of KV memory; allowed: at most {}", u32::MAX));
-        return None;
-    }
+    let (pools, cluster, decode_gb) = (pools?, cluster?, decode_gb?);
+    let (key, gb) = if is_fixed? { (FIXED_MEMORY, fixed_gb?) } else { (HBM_MEMORY, hbm_gb?) };
+    let utilisation = Some(utilisation?).filter(|_| key == HBM_MEMORY);
+    let prefill = Memory { key, profile: &pools.prefill, tp: cluster.tp, gb, utilisation };
+    let (key, gb) = if decode_gb > 0.0 { (DECODE_MEMORY, decode_gb) } else { (key, gb) };
+    let decode = Memory { key, profile: &pools.decode, tp: cluster.decode_tp, gb, utilisation };
+    let prefill_blocks = prefill.blocks(reader, block_tokens);
+    let is_same = (decode.tp, decode.key) == (prefill.tp, prefill.key) && Arc::ptr_eq(&pools.prefill, &pools.decode);
+    let decode_blocks = if is_same { prefill_blocks } else { decode.blocks(reader, block_tokens) };
     Some(KvConfig {
-        bytes_per_token,
+        bytes_per_token: decode.profile.model.bytes_per_token(),
+        prefill_bytes_per_token: prefill.profile.model.bytes_per_token(),
         block_tokens,
-        prefill_blocks: blocks as u32,
-        decode_blocks: blocks as u32,
+        prefill_blocks: prefill_blocks?,
+        decode_blocks: decode_blocks?,
         prefix_caching: prefix_caching?,
     })
 }
 
-/// Says that the weights leave no memory, and how much there must be.
-fn refuse_memory(reader: &mut Reader<'_>, profile: &Profile, tp: u32, utilisation: f64, block_gb: f64) {
-    const KEY: &str = "kv.hbm_gb_per_gpu";
-    let Some(hbm_gb) = reader.quietly(|reader| reader.float(KEY, Range::above(0.0, 1e5))) else { return };
-    let (weights_gb, gpus) = (profile.model.weights_gb, f64::from(tp));
-    let least_gb = up((weights_gb + block_gb) / gpus / utilisation, 10.0);
-    let is_enough = |tp: &u32| f64::from(*tp) * hbm_gb * utilisation >= weights_gb + block_gb;
-    let in_node = reader.quietly(|reader| reader.count("cluster.gpus_per_node", 1, 65_536)).unwrap_or(tp);
-    let wider = (tp + 1..=in_node).find(|wider| in_node.is_multiple_of(*wider) && is_enough(wider));
-    let wider = wider.map_or_else(String::new, |tp| format!(", or cluster.tp = {tp} with a profile for it"));
-    let message = format!(
-        "{KEY} = {hbm_gb} leaves no KV memory: {tp} GPUs x {hbm_gb} GB x kv.hbm_utilisation_ratio = {utilisation} are {:.1} \
-         GB, and the weights of {} take {weights_gb} GB; allowed: at least {least_gb} GB{wider}",
-        gpus * hbm_gb * utilisation,
-        profile.label
-    );
-    reader.fail(KEY, &message);
+/// The memory of an instance.
+struct Memory<'a> {
+    /// The key that says how much a GPU has, or has for KV caches alone.
+    key: &'static str,
+    profile: &'a Profile,
+    tp: u32,
+    gb: f64,
+    /// The share that the engine uses, from which weights are taken off; none if all of it is for KV caches.
+    utilisation: Option<f64>,
 }
 
-/// Says that the memory holds no block, and how much there must be.
-fn refuse_fixed_memory(reader: &mut Reader<'_>, tp: u32, block_gb: f64) {
-    const KEY: &str = "kv.fixed_gb_per_gpu";
-    let Some(gb) = reader.quietly(|reader| reader.float(KEY, Range::above(0.0, 1e5))) else { return };
-    let least_gb = up(block_gb / f64::from(tp), 1e6);
-    let message = format!(
-        "{KEY} = {gb} leaves no KV memory: {tp} GPUs have less than one block of {:.3} MB (kv.block_tokens); allowed: at \
-         least {least_gb} GB",
-        block_gb * 1e3
-    );
-    reader.fail(KEY, &message);
+impl Memory<'_> {
+    /// Blocks of KV caches that it holds.
+    fn blocks(&self, reader: &mut Reader<'_>, block_tokens: u32) -> Option<u32> {
+        let model = &self.profile.model;
+        let free_gb = match self.utilisation {
+            Some(utilisation) => f64::from(self.tp) * self.gb * utilisation - model.weights_gb,
+            None => f64::from(self.tp) * self.gb,
+        };
+        let bytes_per_token = model.bytes_per_token();
+        let blocks = (free_gb * 1e9 / bytes_per_token as f64 / f64::from(block_tokens)).floor();
+        if blocks < 1.0 {
+            let block_gb = bytes_per_token as f64 * f64::from(block_tokens) * 1e-9;
+            match self.utilisation {
+                Some(utilisation) => self.refuse(reader, utilisation, block_gb),
+                None => self.refuse_fixed(reader, block_gb),
+            }
+            return None;
+        }
+        if blocks > f64::from(u32::MAX) {
+            let key = self.key;
+            reader.fail(key, &format!("{key} makes {blocks} blocks of KV memory; allowed: at most {}", u32::MAX));
+            return None;
+        }
+        Some(blocks as u32)
+    }
+
+    /// Says that the weights leave no memory, and how much there must be.
+    fn refuse(&self, reader: &mut Reader<'_>, utilisation: f64, block_gb: f64) {
+        let Self { key, profile, tp, gb, .. } = *self;
+        let (weights_gb, gpus) = (profile.model.weights_gb, f64::from(tp));
+        let least_gb = up((weights_gb + block_gb) / gpus / utilisation, 10.0);
+        let is_enough = |tp: &u32| f64::from(*tp) * gb * utilisation >= weights_gb + block_gb;
+        let in_node = reader.quietly(|reader| reader.count("cluster.gpus_per_node", 1, 65_536)).unwrap_or(tp);
+        let wider = (tp + 1..=in_node).find(|wider| in_node.is_multiple_of(*wider) && is_enough(wider));
+        let wider = wider.map_or_else(String::new, |tp| format!(", or cluster.tp = {tp} with a profile for it"));
+        let message = format!(
+            "{key} = {gb} leaves no KV memory: {tp} GPUs x {gb} GB x kv.hbm_utilisation_ratio = {utilisation} are {:.1} \
+             GB, and the weights of {} take {weights_gb} GB; allowed: at least {least_gb} GB{wider}",
+            gpus * gb * utilisation,
+            profile.label
+        );
+        reader.fail(key, &message);
+    }
+
+    /// Says that the memory holds no block, and how much there must be.
+    fn refuse_fixed(&self, reader: &mut Reader<'_>, block_gb: f64) {
+        let Self { key, tp, gb, .. } = *self;
+        let least_gb = up(block_gb / f64::from(tp), 1e6);
+        let message = format!(
+            "{key} = {gb} leaves no KV memory: {tp} GPUs have less than one block of {:.3} MB (kv.block_tokens); allowed: at \
+             least {least_gb} GB",
+            block_gb * 1e3
+        );
+        reader.fail(key, &message);
+    }
 }
 
 /// The next number that has no more digits than `unit`, which is 1 over the last of them.
@@ -129,7 +163,7 @@ pub(super) fn read_prefill(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Op
     let host_gb = reader.float("prefill.host_cache_gb", Range::closed(0.0, 1e6));
     let host_gbytes = reader.float("prefill.host_load_gbytes_per_s", Range::closed(1e-6, 1e6));
     let ageing_tokens_per_sec = ageing_tokens_per_sec?;
-    let block_bytes = kv?.bytes_per_token * u64::from(BLOCK_TOKENS);
+    let block_bytes = kv?.prefill_bytes_per_token * u64::from(BLOCK_TOKENS);
     Some(PrefillConfig {
         engine: engine?,
         policy: policy?,

@@ -1,13 +1,12 @@
 //! The fabric, and what the scheduler learns of it.
 
-use super::cluster::read_shape;
+use super::nodes::Nodes;
 use super::seconds::SECONDS;
 use crate::reader::{Range, Reader};
-use netkv_fabric::{
-    Calibration, FabricConfig, FabricShape, FatTree, LinkKind, RouteChoice, Transport, Uplinks, Wiring,
-};
+use netkv_fabric::{Calibration, FabricConfig, FatTree, Layout, LinkKind, RouteChoice, Transport, Uplinks, Wiring};
 use netkv_sim::{OracleBandwidth, OracleGranularity, OwnTraffic, TelemetryConfig};
 use netkv_units::{BytesPerSec, SimDuration};
+use std::sync::Arc;
 
 /// Bandwidths, in Gb/s or GB/s.
 const BANDWIDTH: Range = Range::above(0.0, 1e6);
@@ -30,10 +29,27 @@ const SHORTEST_INTERVAL_S: f64 = 1e-3;
 /// Most directed links of a fabric. Chosen by us: what a few GB of memory hold.
 const MAX_LINKS: u64 = 1 << 24;
 
-/// The fabric with the cluster's shape.
-pub(super) fn read_fabric(reader: &mut Reader<'_>) -> Option<FabricConfig> {
-    let shape = read_shape(reader);
-    let wiring = read_wiring(reader, shape.map(|[.., gpus_per_node]| gpus_per_node));
+/// The fabric of a cluster's nodes.
+#[derive(Clone, Debug)]
+pub(super) struct Fabric {
+    pub(super) config: FabricConfig,
+    /// The nodes, if they are not alike.
+    pub(super) layout: Option<Arc<Layout>>,
+}
+
+impl Fabric {
+    /// It as it is built.
+    pub(super) fn tree(&self) -> FatTree {
+        match &self.layout {
+            Some(layout) => FatTree::laid_out(self.config, layout),
+            None => FatTree::new(self.config),
+        }
+    }
+}
+
+/// The fabric of these nodes.
+pub(super) fn read_fabric(reader: &mut Reader<'_>, nodes: Option<&Nodes>) -> Option<Fabric> {
+    let wiring = read_wiring(reader, nodes);
     let routes = [("ecmp", RouteChoice::Ecmp), ("least_loaded", RouteChoice::LeastLoaded)];
     let route = reader.choice("fabric.route", &routes);
     let nvlink_gbytes = reader.float("fabric.nvlink_gbytes_per_s", BANDWIDTH);
@@ -46,9 +62,9 @@ pub(super) fn read_fabric(reader: &mut Reader<'_>) -> Option<FabricConfig> {
     let cores = reader.count("fabric.cores", 1, 65_536);
     let latency_us = reader.floats::<4>("fabric.latency_us", SECONDS);
     let transport = read_transport(reader);
-    let [pods, racks_per_pod, nodes_per_rack, gpus_per_node] = shape?;
+    let (nodes, wiring) = (nodes?, wiring?);
     let config = FabricConfig {
-        shape: FabricShape { pods, racks_per_pod, nodes_per_rack, gpus_per_node, wiring: wiring? },
+        shape: nodes.shape(wiring),
         nvlink: BytesPerSec::new((nvlink_gbytes? * 1e9) as u64),
         nic: BytesPerSec::new((nic_gbps? * efficiency? * 1e9 / 8.0) as u64),
         rack_oversubscription: rack_oversubscription?,
@@ -60,7 +76,7 @@ pub(super) fn read_fabric(reader: &mut Reader<'_>) -> Option<FabricConfig> {
         latency: latency_us?.map(|micros| SimDuration::from_secs_f64(micros * 1e-6)),
         transport: transport?,
     };
-    check_links(reader, config)
+    check_links(reader, nodes, Fabric { config, layout: nodes.layout(wiring) })
 }
 
 /// How soon a transfer has its share. The coefficients are checked whichever it is.
@@ -78,34 +94,42 @@ fn read_transport(reader: &mut Reader<'_>) -> Option<Transport> {
 }
 
 /// How NICs are wired. The number of rails is checked whatever the wiring is.
-fn read_wiring(reader: &mut Reader<'_>, gpus_per_node: Option<u32>) -> Option<Wiring> {
+fn read_wiring(reader: &mut Reader<'_>, nodes: Option<&Nodes>) -> Option<Wiring> {
     let by_rail = reader.choice("fabric.wiring", &[("racks", false), ("rails", true)]);
     let rails = reader.count("fabric.rails", 1, 1024);
     if !by_rail? {
         return rails.map(|_| Wiring::Racks);
     }
-    let (rails, gpus_per_node) = (rails?, gpus_per_node?);
-    if !gpus_per_node.is_multiple_of(rails) {
-        let message = format!("fabric.rails = {rails} does not divide cluster.gpus_per_node = {gpus_per_node}");
-        reader.fail("fabric.rails", &message);
+    let (rails, nodes) = (rails?, nodes?);
+    let odd = nodes.list.iter().enumerate().find(|(_, node)| !node.nics.is_multiple_of(rails));
+    if let Some((index, node)) = odd {
+        let of = match (nodes.file.is_some(), node.gpus == node.nics) {
+            (true, _) => format!("its {} NICs", node.nics),
+            (false, true) => format!("cluster.gpus_per_node = {}", node.gpus),
+            (false, false) => format!("cluster.nics_per_node = {}", node.nics),
+        };
+        nodes.fail(reader, index, "fabric.rails", &format!("fabric.rails = {rails} does not divide {of}"));
         return None;
     }
     Some(Wiring::Rails(rails))
 }
 
-fn check_links(reader: &mut Reader<'_>, config: FabricConfig) -> Option<FabricConfig> {
-    let shape = config.shape;
-    let shared =
-        u64::from(shape.leaves()) * u64::from(config.spines_per_pod) + u64::from(shape.pods) * u64::from(config.cores);
-    let links = 2 * (2 * u64::from(shape.gpus()) + shared);
+fn check_links(reader: &mut Reader<'_>, nodes: &Nodes, fabric: Fabric) -> Option<Fabric> {
+    let config = fabric.config;
+    let (leaves, pods) = match &fabric.layout {
+        Some(layout) => (layout.leaves(), layout.pods()),
+        None => (config.shape.leaves(), config.shape.pods),
+    };
+    let shared = u64::from(leaves) * u64::from(config.spines_per_pod) + u64::from(pods) * u64::from(config.cores);
+    let own: u64 = nodes.list.iter().map(|node| u64::from(node.gpus) + u64::from(node.nics)).sum();
+    let links = 2 * (own + shared);
     if links > MAX_LINKS {
         reader.fail("fabric.spines_per_pod", &format!("the fabric has {links} links; allowed: at most {MAX_LINKS}"));
         return None;
     }
-    let tree = FatTree::new(config);
+    let tree = fabric.tree();
     for kind in LinkKind::ALL {
-        let link = tree.links_of(kind).next().expect("a fabric has links of every kind");
-        let capacity = tree.capacity(link).get();
+        let capacity = tree.slowest(kind).get();
         if capacity < MIN_LINK_BYTES_PER_SEC {
             let (key, name) = match kind {
                 LinkKind::NvLink => ("fabric.nvlink_gbytes_per_s", "an NVLink"),
@@ -119,7 +143,7 @@ fn check_links(reader: &mut Reader<'_>, config: FabricConfig) -> Option<FabricCo
             return None;
         }
     }
-    Some(config)
+    Some(fabric)
 }
 
 /// Sampling of the links' counters.

@@ -1,6 +1,7 @@
 //! A router's own book of its transfers in flight, by what they cross.
 //!
-//! Instances are put into racks and pods by how near the oracle says they are. Each instance has its interfaces, each rack
+//! Instances are put into racks and pods by how near the oracle says they are. Each instance has its interfaces, which it may
+//! share with others (a NIC for several GPUs), each rack
 //! and each pod its links upwards and downwards, taken together: these are the ways that transfers share. Of every
 //! transfer in flight the book knows its size, its ways and when it began, and it plays the rest forward: each transfer
 //! goes at the least of its ways' even shares, of what others leave, and of what one transfer gets alone. (Max-min fair rates
@@ -36,8 +37,10 @@ pub(super) struct Learning {
 /// Where an instance is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
-    /// The first of its four ways: out of its network interfaces, into them, and the same inside its node.
-    first_way: u32,
+    /// The first of two ways: out of its network interfaces, and into them. Instances that share these share the ways.
+    interfaces: u32,
+    /// The same inside its node.
+    inside: u32,
     rack: u32,
     pod: u32,
 }
@@ -235,13 +238,19 @@ impl FlowBook {
             self.alone_s_per_byte = Tier::ALL.map(|tier| 1.0 / oracle.alone(tier));
         }
         let inside = oracle.path(instance, instance).bandwidth_bytes_per_sec;
-        let interface = oracle.leaving(Tier::Node);
-        let first_way = self.add_ways(&[interface, interface, inside, inside]);
+        let shared = (0..self.places.len()).find(|&other| {
+            self.places[other].is_some() && oracle.share_interfaces(InstanceId::from_index(other), instance)
+        });
+        let interfaces = match shared.and_then(|other| self.places[other]) {
+            Some(place) => place.interfaces,
+            None => self.add_ways(&[oracle.leaving_from(instance, Tier::Node); 2]),
+        };
+        let inside = self.add_ways(&[inside; 2]);
         let near =
             |groups: &[Group], tier: Tier| groups.iter().position(|group| oracle.tier(group.member, instance) <= tier);
         let (rack, pod) = (near(&self.racks, Tier::Rack), near(&self.pods, Tier::Pod));
         let rack = rack.unwrap_or_else(|| {
-            let first_way = self.add_ways(&[oracle.leaving(Tier::Rack); 2]);
+            let first_way = self.add_ways(&[oracle.leaving_from(instance, Tier::Rack); 2]);
             self.racks.push(Group { member: instance, first_way });
             let nothing = Learned { ratio: 1.0, at: SimTime::ZERO };
             self.learned.iter_mut().for_each(|row| row.push(nothing));
@@ -249,14 +258,14 @@ impl FlowBook {
             self.racks.len() - 1
         });
         let pod = pod.unwrap_or_else(|| {
-            let first_way = self.add_ways(&[oracle.leaving(Tier::Pod); 2]);
+            let first_way = self.add_ways(&[oracle.leaving_from(instance, Tier::Pod); 2]);
             self.pods.push(Group { member: instance, first_way });
             self.pods.len() - 1
         });
         if self.places.len() <= instance.index() {
             self.places.resize(instance.index() + 1, None);
         }
-        self.places[instance.index()] = Some(Place { first_way, rack: rack as u32, pod: pod as u32 });
+        self.places[instance.index()] = Some(Place { interfaces, inside, rack: rack as u32, pod: pod as u32 });
     }
 
     fn add_ways(&mut self, capacities: &[f64]) -> u32 {
@@ -272,9 +281,9 @@ impl FlowBook {
         let rack_down = self.racks[to.rack as usize].first_way + 1;
         let pod_up = self.pods[from.pod as usize].first_way;
         let pod_down = self.pods[to.pod as usize].first_way + 1;
-        let (out, into) = (from.first_way, to.first_way + 1);
+        let (out, into) = (from.interfaces, to.interfaces + 1);
         let (ways, n) = match tier {
-            Tier::Node => ([out + 2, into + 2, 0, 0, 0, 0], 2),
+            Tier::Node => ([from.inside, to.inside + 1, 0, 0, 0, 0], 2),
             Tier::Rack => ([out, into, 0, 0, 0, 0], 2),
             Tier::Pod => ([out, into, rack_up, rack_down, 0, 0], 4),
             Tier::Core => ([out, into, rack_up, rack_down, pod_up, pod_down], 6),
@@ -377,8 +386,8 @@ impl FlowBook {
         let way = |way: u32| self.ways[way as usize];
         let nothing = OutOf { interface_s: 0.0, switched_s: 0.0 };
         let mut leaving = Leaving {
-            out: way(from.first_way),
-            inside: way(from.first_way + 2),
+            out: way(from.interfaces),
+            inside: way(from.inside),
             rack: way(self.racks[from.rack as usize].first_way),
             pod: way(self.pods[from.pod as usize].first_way),
             alone_s_per_byte: self.alone_s_per_byte,
@@ -400,7 +409,7 @@ impl FlowBook {
         let bytes = bytes.get() as f64;
         let down_s = |way: u32| self.ways[way as usize].shared_s(bytes);
         let out_of = if is_whole { out_of[tier.index()] } else { leaving.out_of(tier, bytes) };
-        let into = to.first_way + if tier == Tier::Node { 3 } else { 1 };
+        let into = if tier == Tier::Node { to.inside } else { to.interfaces } + 1;
         let mut interfaces_s = larger(out_of.interface_s, down_s(into));
         let learned = self.remembered(leaving.learned[to.rack as usize]);
         if learned > 1.0 {

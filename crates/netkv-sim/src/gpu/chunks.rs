@@ -54,9 +54,9 @@ impl Chunks {
         let gpu = scenario.gpu;
         let shared_fs = match scenario.local_prefill.pass {
             MixedPass::Separate => 0,
-            MixedPass::Joint => gpu.prefill.tokens.base_fs().min(gpu.decode.requests.base_fs()),
+            MixedPass::Joint => gpu.local.tokens.base_fs().min(gpu.decode.requests.base_fs()),
         };
-        Self { latency: gpu.prefill, most: scenario.local_prefill.chunk_tokens, tbt, shared_fs }
+        Self { latency: gpu.local, most: scenario.local_prefill.chunk_tokens, tbt, shared_fs }
     }
 
     /// Femtoseconds that a chunk of `tokens` after `present` tokens of its prompt adds to a decode iteration of

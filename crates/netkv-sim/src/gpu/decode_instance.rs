@@ -54,6 +54,17 @@ impl Admitted {
     }
 }
 
+/// Where a request is that is taken back from a decode instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recall {
+    /// It was not handed over yet.
+    Unseen,
+    /// It waits for memory.
+    Waiting,
+    /// It was granted this and is moved.
+    Moving(Grant),
+}
+
 /// One decode instance.
 #[derive(Clone, Debug)]
 pub(crate) struct DecodeInstance {
@@ -243,6 +254,31 @@ impl DecodeInstance {
             let away = now + self.host.time(u64::from(member.context_tokens));
             self.swapped.push_front((member, away));
         }
+    }
+
+    /// Takes back a request that was assigned, of `input_tokens` in the prompt or `in_blocks` in whole blocks, and is not in
+    /// the engine.
+    pub(super) fn recall(&mut self, request: RequestId, input_tokens: u32, in_blocks: u64, recall: Recall) {
+        let tokens = u64::from(input_tokens);
+        match recall {
+            Recall::Unseen => {
+                self.load.unseen -= 1;
+                self.load.unseen_tokens -= tokens;
+            }
+            Recall::Waiting => {
+                self.waiting.retain(|&other| other != request);
+                self.load.queued_tokens -= tokens;
+            }
+            Recall::Moving(grant) => self.memory.abandon(grant.holding, grant.private_blocks),
+        }
+        self.load.outside -= 1;
+        self.load.outside_tokens -= tokens;
+        self.finish(in_blocks);
+    }
+
+    /// Whether a swapped-out request is back at this moment.
+    pub(super) fn is_back(&self, now: SimTime, request: RequestId) -> bool {
+        self.returning.iter().any(|(back, member)| *back == now && member.request == request)
     }
 
     /// A request that was assigned has made its last token.

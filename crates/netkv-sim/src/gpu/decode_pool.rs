@@ -1,12 +1,13 @@
 //! The decode pool: its instances, when each is to be woken, and the gaps between the tokens that they make.
 
+use super::available::available;
 use super::busy::{BusyTime, mean_share};
 use super::decode_engine::StretchEnd;
-use super::decode_instance::{Admitted, DecodeInstance};
+use super::decode_instance::{Admitted, DecodeInstance, Recall};
 use super::kv_memory::{Grant, Prompt};
 use super::member::Member;
 use super::stretch::tbt_histogram;
-use crate::scenario::Scenario;
+use crate::scenario::{Pool, Scenario};
 use hdrhistogram::Histogram;
 use netkv_units::{RequestId, SimTime};
 
@@ -25,6 +26,9 @@ pub(crate) struct DecodePool {
     clocks: Vec<Clock>,
     /// Gaps between the tokens of requests that count.
     gaps: Histogram<u64>,
+    /// By instance: whether it takes requests.
+    available: Vec<bool>,
+    max_stretch: u32,
 }
 
 impl DecodePool {
@@ -35,7 +39,43 @@ impl DecodePool {
             instances: (0..n).map(|_| DecodeInstance::new(scenario, max_stretch)).collect(),
             clocks: (0..n).map(|_| clock()).collect(),
             gaps: tbt_histogram(),
+            available: available(scenario, Pool::Decode, n),
+            max_stretch,
         }
+    }
+
+    /// Whether an instance takes requests.
+    pub(crate) fn takes(&self, decode: usize) -> bool {
+        self.available[decode]
+    }
+
+    /// An instance takes requests from now on, or does not.
+    pub(crate) fn set_available(&mut self, decode: usize, is_available: bool) {
+        self.available[decode] = is_available;
+    }
+
+    /// An instance loses all that it has. The tokens that it has made until now are out.
+    pub(crate) fn reset(&mut self, now: SimTime, scenario: &Scenario, decode: usize) {
+        self.instances[decode].catch_up(now, &mut self.gaps);
+        self.instances[decode] = DecodeInstance::new(scenario, self.max_stretch);
+        self.clocks[decode].busy.set(now, false);
+    }
+
+    /// Takes back a request that was assigned and is not in the engine: see [`DecodeInstance::recall`].
+    pub(crate) fn recall(
+        &mut self,
+        now: SimTime,
+        decode: usize,
+        (request, input_tokens, in_blocks): (RequestId, u32, u64),
+        recall: Recall,
+    ) {
+        self.instances[decode].catch_up(now, &mut self.gaps);
+        self.instances[decode].recall(request, input_tokens, in_blocks, recall);
+    }
+
+    /// Whether a swapped-out request is back at this moment.
+    pub(crate) fn is_back(&self, now: SimTime, decode: usize, request: RequestId) -> bool {
+        self.instances[decode].is_back(now, request)
     }
 
     /// The instances, by position.

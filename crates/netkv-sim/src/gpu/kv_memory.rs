@@ -220,6 +220,15 @@ impl KvMemory {
         self.check();
     }
 
+    /// Gives the room of a request back whose contents have not come.
+    pub(crate) fn abandon(&mut self, holding: Holding, private_blocks: u32) {
+        assert!(private_blocks <= self.private_reserved, "{private_blocks} of {} blocks", self.private_reserved);
+        self.private_reserved -= private_blocks;
+        self.cache.release(&self.holdings[holding.0 as usize]);
+        self.spare.push(holding);
+        self.check();
+    }
+
     fn make_room(&mut self, blocks: u32) {
         while self.free() < blocks {
             let block = self.cache.evict_oldest().expect("what is available can be evicted");

@@ -189,6 +189,19 @@ impl PrefillEngine {
         self.backlog_double_pairs -= square(running.input_tokens);
     }
 
+    /// Forgets a prompt, whether it waits or is being computed; the batch goes on without it.
+    pub(super) fn remove(&mut self, request: RequestId, input_tokens: u32) {
+        let queued = self.queue.len();
+        self.queue.retain(|Reverse((_, _, other))| *other != request);
+        let present = match self.running.iter().position(|running| running.request == request) {
+            Some(at) => self.running.remove(at).present,
+            None => 0,
+        };
+        debug_assert!(queued <= self.queue.len() + 1, "a prompt is in the queue once");
+        self.backlog_tokens -= u64::from(input_tokens - present);
+        self.backlog_double_pairs -= square(input_tokens) - square(present);
+    }
+
     /// Ends the batch; adds the prompts that are done to `done`, in queue order.
     ///
     /// # Panics

@@ -1,10 +1,11 @@
 //! The prefill pool: who takes an arriving prompt, and what each instance holds and computes.
 
+use super::available::available;
 use super::busy::{BusyTime, mean_share};
 use super::host_link::HostLink;
 use super::kv_memory::{Grant, KvMemory, Prompt};
 use super::prefill_engine::{PrefillEngine, Running};
-use crate::scenario::{PrefillPolicy, PrefillQueue, Scenario};
+use crate::scenario::{Pool, PrefillPolicy, PrefillQueue, Scenario};
 use netkv_units::{BytesPerSec, RequestId, SimTime};
 use netkv_workload::BLOCK_TOKENS;
 
@@ -22,8 +23,8 @@ pub(crate) struct PrefillInstance {
 impl PrefillInstance {
     fn new(scenario: &Scenario) -> Self {
         let (kv, config) = (&scenario.kv, &scenario.prefill);
-        let host =
-            HostLink { bytes_per_token: kv.bytes_per_token, rate: BytesPerSec::new(config.host_load_bytes_per_sec) };
+        let rate = BytesPerSec::new(config.host_load_bytes_per_sec);
+        let host = HostLink { bytes_per_token: kv.prefill_bytes_per_token, rate };
         let most = config.max_batch_requests as usize;
         Self {
             engine: PrefillEngine::new(scenario.gpu.prefill, config.max_batch_tokens, most, config.queue, host),
@@ -65,6 +66,8 @@ pub(crate) struct PrefillPool {
     queue: PrefillQueue,
     /// Whose turn it is.
     next: usize,
+    /// By instance: whether it takes requests.
+    available: Vec<bool>,
 }
 
 impl PrefillPool {
@@ -75,7 +78,42 @@ impl PrefillPool {
             policy: scenario.prefill.policy,
             queue: scenario.prefill.queue,
             next: 0,
+            available: available(scenario, Pool::Prefill, n),
         }
+    }
+
+    /// Whether an instance takes requests.
+    pub(crate) fn takes(&self, prefill: usize) -> bool {
+        self.available[prefill]
+    }
+
+    /// An instance takes requests from now on, or does not.
+    pub(crate) fn set_available(&mut self, prefill: usize, is_available: bool) {
+        self.available[prefill] = is_available;
+    }
+
+    /// An instance has lost all that it had; its requests were taken from it before.
+    pub(crate) fn reset(&mut self, scenario: &Scenario, prefill: usize) {
+        let before = std::mem::replace(&mut self.instances[prefill], PrefillInstance::new(scenario));
+        self.instances[prefill].busy = before.busy;
+    }
+
+    /// Takes a prompt from an instance that has not computed it, with what it was granted, if it was; whether the instance
+    /// has to be woken at the end of this instant.
+    #[must_use]
+    pub(crate) fn recall(&mut self, prefill: usize, request: RequestId, input_tokens: u32, grant: Grant) -> bool {
+        let instance = &mut self.instances[prefill];
+        instance.engine.remove(request, input_tokens);
+        if let Some((holding, private_blocks)) = grant.held() {
+            instance.memory.abandon(holding, private_blocks);
+        }
+        instance.wake()
+    }
+
+    /// Whether the batch that an instance computes ends now.
+    pub(crate) fn is_due(&self, now: SimTime, prefill: usize) -> bool {
+        let instance = &self.instances[prefill];
+        !instance.engine.is_busy() || instance.batch_end == now
     }
 
     /// The instances, by position.
@@ -86,11 +124,14 @@ impl PrefillPool {
     /// Chooses the instance that takes a prompt, by the rule that all decode policies share.
     pub(crate) fn choose(&mut self, prompt: Prompt<'_>) -> usize {
         let backlog = |instance: &PrefillInstance| instance.engine.backlog_tokens();
-        let pool = self.instances.iter().enumerate();
+        let pool = self.instances.iter().enumerate().filter(|(prefill, _)| self.available[*prefill]);
         let least = match self.policy {
             PrefillPolicy::RoundRobin => {
-                let turn = self.next;
-                self.next = (turn + 1) % self.instances.len();
+                let n = self.instances.len();
+                let in_turn = (0..n).map(|ahead| (self.next + ahead) % n);
+                let turn = in_turn.into_iter().find(|&turn| self.available[turn]);
+                let turn = turn.expect("an instance takes requests");
+                self.next = (turn + 1) % n;
                 return turn;
             }
             PrefillPolicy::LeastTokens => pool.min_by_key(|(_, instance)| backlog(instance)),

@@ -250,6 +250,8 @@ metrics_table! {
         |s| Value::Integer(u64::from(s.totals.transfers_in_flight_max));
     "preemptions", "preemptions", int, "requests swapped out of decode memory",
         |s| Value::Integer(s.totals.preemptions);
+    "failovers", "failovers", int, "times that a request lost an instance that failed and began again (cluster.events)",
+        |s| Value::Integer(s.totals.failovers);
     "rank_inversion_ratio", "1", float,
         "share of decisions in which the way that the oracle ranks first is not first at present (measure.rankings)",
         |s| s.of_decisions(s.totals.rankings.inverted as f64);

@@ -22,25 +22,24 @@ impl Counting {
     }
 }
 
-/// The TTFT that a request with a prompt of `input_tokens` is promised.
-pub(crate) fn ttft_limit(scenario: &Scenario, input_tokens: u32) -> SimDuration {
+/// The TTFT that a request with a prompt of `input_tokens` is promised, where a transfer gets `alone` inside an idle rack.
+pub(crate) fn ttft_limit(scenario: &Scenario, alone: BytesPerSec, input_tokens: u32) -> SimDuration {
     match scenario.slo.ttft {
         TtftLimit::Fixed(limit) => limit,
         TtftLimit::Slowdown(factor) => {
-            SimDuration::from_secs_f64(idle_ttft(scenario, input_tokens).as_secs_f64() * factor)
+            SimDuration::from_secs_f64(idle_ttft(scenario, alone, input_tokens).as_secs_f64() * factor)
         }
     }
 }
 
 /// TTFT of a prompt on an idle cluster with empty caches, over a transfer inside a rack.
-fn idle_ttft(scenario: &Scenario, input_tokens: u32) -> SimDuration {
+fn idle_ttft(scenario: &Scenario, alone: BytesPerSec, input_tokens: u32) -> SimDuration {
     let prefill = scenario.gpu.prefill.prompt(input_tokens, 0, scenario.prefill.chunk_tokens());
     if scenario.first_token == FirstToken::Prefill {
         return prefill;
     }
     let bytes = Bytes::new(u64::from(input_tokens) * scenario.kv.bytes_per_token);
-    let rate = BytesPerSec::new(scenario.fabric.nic.get() * u64::from(scenario.cluster.tp));
-    let moving = bytes.to_nanobytes().time_at(rate).expect("interfaces have bandwidth");
+    let moving = bytes.to_nanobytes().time_at(alone).expect("interfaces have bandwidth");
     let latency = scenario.transfer.setup + scenario.fabric.latency[Tier::Rack.index()];
     prefill + latency + moving + scenario.gpu.decode.iteration(1, u64::from(input_tokens))
 }

@@ -97,6 +97,8 @@ pub struct RequestRecord {
     pub ttft_limit: SimDuration,
     /// How often it was swapped out.
     pub preemptions: u32,
+    /// How often it lost an instance and began again.
+    pub failovers: u32,
     /// Whether TTFT and mean TBT were as promised.
     pub slo_attained: bool,
     /// Whether it arrived after the warm-up and counts in the metrics.
@@ -138,6 +140,8 @@ pub struct RunTotals {
     pub transfers_in_flight_max: u32,
     /// Decode preemptions.
     pub preemptions: u64,
+    /// How often requests lost an instance and began again.
+    pub failovers: u64,
     /// What old telemetry did to the ranking of the ways, if the scenario asked for it.
     pub rankings: RankingCounts,
     /// Requests left out because their prompt and output can never fit a decode instance.
@@ -219,6 +223,10 @@ impl OutputDigest {
         }
         digester.u64(totals.events).u64(totals.end.as_nanos()).u64(totals.preemptions).u64(totals.rejected);
         digester.u64(u64::from(totals.transfers_in_flight_max));
+        // None where no instance fails.
+        if totals.failovers > 0 {
+            digester.u64(totals.failovers);
+        }
         // None under most policies.
         if totals.refused > 0 {
             digester.u64(totals.refused).u64(totals.refused_counted);
@@ -263,6 +271,9 @@ fn digest_request(digester: &mut Digester, record: &RequestRecord) {
         u64::from(record.counted),
     ] {
         digester.u64(value);
+    }
+    if record.failovers > 0 {
+        digester.u64(u64::from(record.failovers));
     }
     // None without a tier in host memory.
     if record.prefill_host_tokens > 0 {

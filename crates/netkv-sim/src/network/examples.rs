@@ -1,15 +1,23 @@
 //! A small fabric for tests.
 
 use super::cluster::Cluster;
+use super::reshard::Reshard;
 use super::topology::Topology;
-use crate::scenario::{ClusterConfig, Placement, TelemetryConfig};
+use crate::scenario::{ClusterConfig, KvParts, Placement, TelemetryConfig};
 use netkv_fabric::{FabricConfig, FabricShape, FatTree, RouteChoice, Transport, Uplinks, Wiring};
 use netkv_units::{BytesPerSec, SimDuration, SimTime};
 
-/// 2 pods x 2 racks x 2 nodes x 2 GPUs; rack links carry 5 MB/s, pod links 2.5 MB/s. One GPU an instance.
-pub(crate) fn topology() -> Topology {
-    let tree = FatTree::new(FabricConfig {
-        shape: FabricShape { pods: 2, racks_per_pod: 2, nodes_per_rack: 2, gpus_per_node: 2, wiring: Wiring::Racks },
+/// 2 pods x 2 racks x 2 nodes x 2 GPUs; rack links carry 5 MB/s, pod links 2.5 MB/s.
+pub(crate) const fn fabric() -> FabricConfig {
+    FabricConfig {
+        shape: FabricShape {
+            pods: 2,
+            racks_per_pod: 2,
+            nodes_per_rack: 2,
+            gpus_per_node: 2,
+            nics_per_node: 2,
+            wiring: Wiring::Racks,
+        },
         nvlink: BytesPerSec::new(450_000_000),
         nic: BytesPerSec::new(10_000_000),
         uplinks: Uplinks::Pooled,
@@ -20,9 +28,23 @@ pub(crate) fn topology() -> Topology {
         route: RouteChoice::Ecmp,
         latency: [SimDuration::ZERO; 4],
         transport: Transport::Fluid,
-    });
-    let config = ClusterConfig { tp: 1, prefill_instances: 1, placement: Placement::PerPod };
-    Topology::of(Cluster::new(&config, tree.config().shape, config.tp, 1), tree, 1)
+    }
+}
+
+/// One GPU an instance on that fabric.
+pub(crate) fn topology() -> Topology {
+    let tree = FatTree::new(fabric());
+    let config = ClusterConfig {
+        tp: 1,
+        decode_tp: 1,
+        parts: KvParts { prefill: 1, decode: 1 },
+        prefill_instances: 1,
+        decode_instances: None,
+        unused_gpus_per_node: 0,
+        events: Vec::new(),
+        placement: Placement::PerPod,
+    };
+    Topology::of(Cluster::new(&config, &tree, Reshard::new(&config), 1), tree, 1)
 }
 
 /// The present is seen.

@@ -1,9 +1,10 @@
 //! The cluster on its fabric: which instance is where, and the ways from one to another.
 
 use super::cluster::Cluster;
-use crate::scenario::{Scenario, TransferGranularity};
-use netkv_fabric::{FabricConfig, FatTree, FlowNetwork, Path, ecmp_hash};
-use netkv_units::{Bytes, BytesPerSec, GpuId, LinkId, RequestId, SimDuration, Tier};
+use super::reshard::Reshard;
+use crate::scenario::{OracleBandwidth, Scenario, TransferGranularity};
+use netkv_fabric::{FatTree, FlowNetwork, LinkKind, NodePlace, Path, ecmp_hash};
+use netkv_units::{Bytes, BytesPerSec, GpuId, InstanceId, LinkId, RequestId, SimDuration, Tier};
 
 /// Instances, links and ways. Nothing of it changes during a run.
 #[derive(Clone, Debug)]
@@ -11,34 +12,73 @@ pub(crate) struct Topology {
     cluster: Cluster,
     tree: FatTree,
     seed: u64,
+    /// What a transfer inside a rack gets if nobody else sends, between the instances with the most NICs.
+    alone: BytesPerSec,
+    /// By kind: what the slowest link can carry when nothing else uses it.
+    slowest: [BytesPerSec; 4],
+    /// Where all instances are alike: what the oracle gives for each tier, by which bandwidth it gives.
+    uniform: Option<[[f64; 4]; 3]>,
 }
 
 /// The cluster and fabric as the flows see them: with pooled interfaces, one large GPU for each instance.
-fn flow_view(scenario: &Scenario) -> (FabricConfig, Cluster) {
-    let mut fabric = scenario.fabric;
-    let mut cluster = scenario.cluster.clone();
-    let mut n_flows = cluster.tp;
-    if let TransferGranularity::Instance { flows } = scenario.transfer.granularity {
-        n_flows = flows;
-        let pooled = |rate: BytesPerSec| BytesPerSec::new(rate.get() * u64::from(cluster.tp));
-        (fabric.nic, fabric.nvlink) = (pooled(fabric.nic), pooled(fabric.nvlink));
-        fabric.shape.gpus_per_node /= cluster.tp;
-        cluster.tp = 1;
-    }
-    let cluster = Cluster::new(&cluster, fabric.shape, n_flows, scenario.seed);
-    (fabric, cluster)
+fn flow_view(scenario: &Scenario) -> (FatTree, Cluster) {
+    let TransferGranularity::Instance { flows } = scenario.transfer.granularity else {
+        let tree = scenario.tree();
+        let cluster = Cluster::new(&scenario.cluster, &tree, Reshard::new(&scenario.cluster), scenario.seed);
+        return (tree, cluster);
+    };
+    let (mut fabric, mut cluster) = (scenario.fabric, scenario.cluster.clone());
+    assert!(cluster.is_uniform() && scenario.layout.is_none(), "pooled interfaces are all alike");
+    let pooled = |rate: BytesPerSec| BytesPerSec::new(rate.get() * u64::from(cluster.tp));
+    (fabric.nic, fabric.nvlink) = (pooled(fabric.nic), pooled(fabric.nvlink));
+    fabric.shape.gpus_per_node /= cluster.tp;
+    fabric.shape.nics_per_node = fabric.shape.gpus_per_node;
+    (cluster.tp, cluster.decode_tp) = (1, 1);
+    let tree = FatTree::new(fabric);
+    let cluster = Cluster::new(&cluster, &tree, Reshard::pooled(flows), scenario.seed);
+    (tree, cluster)
+}
+
+/// Where an instance is, each counted through the whole cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InstancePlace {
+    /// Its pod.
+    pub pod: u32,
+    /// Its rack.
+    pub rack: u32,
+    /// Its node.
+    pub node: u32,
+}
+
+/// Where an instance of a scenario is, for whoever shows it to people.
+///
+/// # Panics
+/// If the scenario has no such instance.
+pub fn place(scenario: &Scenario, instance: InstanceId) -> InstancePlace {
+    let (tree, cluster) = flow_view(scenario);
+    let node = cluster.position(instance).node();
+    let NodePlace { pod, rack, .. } = tree.nodes()[node as usize];
+    InstancePlace { pod, rack, node }
 }
 
 impl Topology {
     /// That of a scenario.
     pub(crate) fn new(scenario: &Scenario) -> Self {
-        let (fabric, cluster) = flow_view(scenario);
-        Self::of(cluster, FatTree::new(fabric), scenario.seed)
+        let (tree, cluster) = flow_view(scenario);
+        Self::of(cluster, tree, scenario.seed)
     }
 
     /// A cluster on a tree; `seed` is that of the ways that flows take.
-    pub(crate) const fn of(cluster: Cluster, tree: FatTree, seed: u64) -> Self {
-        Self { cluster, tree, seed }
+    pub(crate) fn of(cluster: Cluster, tree: FatTree, seed: u64) -> Self {
+        let alone = (tree.config().nic.get() as f64 * cluster.most_lanes()) as u64;
+        let slowest = LinkKind::ALL.map(|kind| tree.slowest(kind));
+        let mut topology = Self { cluster, tree, seed, alone: BytesPerSec::new(alone), slowest, uniform: None };
+        if topology.cluster.is_uniform() {
+            let one = topology.cluster.prefill()[0];
+            let told = |told| Tier::ALL.map(|tier| topology.bandwidth(told, tier, one, one));
+            topology.uniform = Some([OracleBandwidth::Share, OracleBandwidth::Idle, OracleBandwidth::Link].map(told));
+        }
+        topology
     }
 
     /// The instances.
@@ -63,6 +103,90 @@ impl Topology {
         self.cluster.tier(self.cluster.prefill()[prefill], self.cluster.decode()[decode])
     }
 
+    /// What a transfer inside a rack gets if nobody else sends, between the instances with the most NICs.
+    pub(crate) const fn alone(&self) -> BytesPerSec {
+        self.alone
+    }
+
+    /// The bandwidth of a transfer over `tier`, between these instances, as an oracle gives it.
+    #[inline]
+    pub(crate) fn bandwidth(
+        &self,
+        told: OracleBandwidth,
+        tier: Tier,
+        source: InstanceId,
+        destination: InstanceId,
+    ) -> f64 {
+        if let Some(by_tier) = &self.uniform {
+            return by_tier[told as usize][tier.index()];
+        }
+        match told {
+            OracleBandwidth::Share => self.shared_bandwidth(tier, source, destination),
+            OracleBandwidth::Idle => self.idle_bandwidth(tier, self.interface_bandwidth(tier, source, destination)),
+            OracleBandwidth::Link => self.link_bandwidth(tier),
+        }
+    }
+
+    /// What a transfer gets over a tier at most if nobody else sends.
+    pub(crate) fn alone_over(&self, tier: Tier) -> f64 {
+        let interfaces = match tier {
+            Tier::Node => self.tree.config().nvlink.get() as f64 * self.cluster.inner_lanes(),
+            Tier::Rack | Tier::Pod | Tier::Core => self.alone.get() as f64,
+        };
+        self.idle_bandwidth(tier, interfaces)
+    }
+
+    /// What the interfaces of two instances carry of a transfer over `tier` if nobody else sends.
+    pub(crate) fn interface_bandwidth(&self, tier: Tier, source: InstanceId, destination: InstanceId) -> f64 {
+        let config = self.tree.config();
+        match tier {
+            Tier::Node => config.nvlink.get() as f64 * self.cluster.inner_lanes(),
+            Tier::Rack | Tier::Pod | Tier::Core => config.nic.get() as f64 * self.cluster.lanes(source, destination),
+        }
+    }
+
+    /// Bandwidth of a transfer over `tier` between interfaces of so much if nobody else sends and each of its flows has links
+    /// of its own: a link to a spine or a core may be slower than a NIC.
+    fn idle_bandwidth(&self, tier: Tier, interfaces: f64) -> f64 {
+        (self.link_bandwidth(tier) * f64::from(self.cluster.flows())).min(interfaces)
+    }
+
+    /// Bandwidth of the slowest link of a way over `tier`.
+    fn link_bandwidth(&self, tier: Tier) -> f64 {
+        let slowest = |kinds: &[LinkKind]| {
+            let capacities = kinds.iter().map(|&kind| self.slowest[kind.index()]);
+            capacities.min().map_or(0.0, |rate| rate.get() as f64)
+        };
+        match tier {
+            Tier::Node => slowest(&[LinkKind::NvLink]),
+            Tier::Rack => slowest(&[LinkKind::Nic]),
+            Tier::Pod => slowest(&[LinkKind::Nic, LinkKind::Rack]),
+            Tier::Core => slowest(&[LinkKind::Nic, LinkKind::Rack, LinkKind::Pod]),
+        }
+    }
+
+    /// Bandwidth of a transfer over `tier` if everybody sends, those behind the same NICs included.
+    fn shared_bandwidth(&self, tier: Tier, source: InstanceId, destination: InstanceId) -> f64 {
+        let config = self.tree.config();
+        let oversubscription = match tier {
+            Tier::Node => return self.interface_bandwidth(tier, source, destination),
+            Tier::Rack => 1.0,
+            Tier::Pod => config.rack_oversubscription.max(1.0),
+            Tier::Core => config.rack_oversubscription.max(config.pod_oversubscription).max(1.0),
+        };
+        config.nic.get() as f64 * self.cluster.sure_lanes(source, destination) / oversubscription
+    }
+
+    /// The links on which flows enter the network.
+    pub(crate) fn interfaces(&self) -> impl Iterator<Item = LinkId> {
+        let kinds = [LinkKind::NvLink, LinkKind::Nic].into_iter();
+        kinds.flat_map(|kind| {
+            let links = self.tree.links_of(kind);
+            let n = links.size_hint().0 / 2;
+            links.take(n)
+        })
+    }
+
     /// Time of the first byte over a tier.
     pub(crate) const fn latency(&self, tier: Tier) -> SimDuration {
         self.tree.config().latency[tier.index()]
@@ -75,8 +199,7 @@ impl Topology {
 
     /// The GPUs at the ends of one flow of a transfer.
     pub(crate) fn ends(&self, prefill: usize, decode: usize, rank: u32) -> (GpuId, GpuId) {
-        let (source, destination) = (self.cluster.prefill()[prefill], self.cluster.decode()[decode]);
-        (self.cluster.gpu(source, rank), self.cluster.gpu(destination, rank))
+        self.cluster.ends(self.cluster.prefill()[prefill], self.cluster.decode()[decode], rank)
     }
 
     /// What one of a transfer's flows has to move of so many bytes: an even share, the first ones a byte more if need

@@ -9,7 +9,7 @@ use super::flow_log::{FlowLog, FlowRecord};
 use super::layerwise::{Progress, even_rate};
 use super::topology::Topology;
 use netkv_fabric::{FlowNetwork, Path};
-use netkv_units::{Bytes, BytesPerSec, FlowId, GpuId, LinkId, RequestId, SimDuration, SimTime, Tier};
+use netkv_units::{Bytes, BytesPerSec, FlowId, GpuId, LinkId, Nanobytes, RequestId, SimDuration, SimTime, Tier};
 
 /// A transfer in flight; its number is used again after it has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +75,8 @@ pub(crate) struct Traffic {
     /// Memory that is used again and again.
     ended: Vec<FlowId>,
     log: FlowLog,
+    /// See [`Self::lost`].
+    lost: (u64, Nanobytes),
 }
 
 impl Traffic {
@@ -88,6 +90,7 @@ impl Traffic {
             entering: Vec::new(),
             ended: Vec::new(),
             log: FlowLog::default(),
+            lost: (0, Nanobytes::ZERO),
         }
     }
 
@@ -262,6 +265,42 @@ impl Traffic {
         done.is_set_up = false;
         self.spare.push(transfer);
         (done.order, done.begun)
+    }
+
+    /// Whether a transfer is being set up until this moment.
+    pub(super) fn enters(&self, now: SimTime, transfer: TransferId) -> bool {
+        self.entering.contains(&transfer) && self.transfers[transfer.index()].enters == now
+    }
+
+    /// Takes a transfer off the network that has not arrived; what it was to move.
+    pub(super) fn cancel(&mut self, topology: &Topology, now: SimTime, transfer: TransferId) -> Order {
+        let order = self.order(transfer);
+        let own = &mut self.transfers[transfer.index()];
+        let has_flows = std::mem::take(&mut own.is_set_up) && order.bytes > 0;
+        self.entering.retain(|&other| other != transfer);
+        self.spare.push(transfer);
+        if has_flows {
+            let mut moved = Bytes::new(order.bytes).to_nanobytes();
+            let mut left: Vec<FlowId> = topology.interfaces().flat_map(|link| self.links.flows_on(link)).collect();
+            left.retain(|flow| self.routes[flow.index()].owner == Some(transfer));
+            left.sort_unstable();
+            for flow in left {
+                moved = moved.saturating_sub(self.links.cancel(now, flow));
+            }
+            self.lose(moved);
+        }
+        order
+    }
+
+    /// So much was moved for nothing.
+    pub(super) fn lose(&mut self, moved: Nanobytes) {
+        self.lost.0 += 1;
+        self.lost.1 += moved;
+    }
+
+    /// Transfers that were moved, or in part, for nothing, and what that was.
+    pub(crate) const fn lost(&self) -> (u64, Nanobytes) {
+        self.lost
     }
 
     /// Whether a transfer has been set up and has nothing to move.

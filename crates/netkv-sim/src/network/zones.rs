@@ -4,8 +4,8 @@
 //! the destination's down links and, in different pods, of the source pod's up links and the destination pod's down
 //! links. Inside a rack there is none. Leaves out which of these links a flow is hashed to; `path` knows that.
 
-use netkv_fabric::{FabricShape, FatTree, LinkKind};
-use netkv_units::{GpuId, LinkId};
+use netkv_fabric::{FatTree, GpuPosition, LinkKind};
+use netkv_units::LinkId;
 
 /// Mean use of the links of every rack and pod, by direction.
 #[derive(Clone, Debug)]
@@ -14,7 +14,6 @@ pub(crate) struct ZoneUse {
     rack: Vec<f64>,
     /// By pod, of its links to the cores: all pods up, then all pods down.
     pod: Vec<f64>,
-    shape: FabricShape,
 }
 
 impl ZoneUse {
@@ -26,24 +25,18 @@ impl ZoneUse {
             let uses: Vec<f64> = tree.links_of(kind).map(&used_ratio).collect();
             uses.chunks(group as usize).map(|group| group.iter().sum::<f64>() / group.len() as f64).collect()
         };
-        Self {
-            rack: means(LinkKind::Rack, config.spines_per_pod),
-            pod: means(LinkKind::Pod, config.cores),
-            shape: config.shape,
-        }
+        Self { rack: means(LinkKind::Rack, config.spines_per_pod), pod: means(LinkKind::Pod, config.cores) }
     }
 
     /// Congestion from the rack of one GPU to that of another.
-    pub(crate) fn congestion(&self, source: GpuId, destination: GpuId) -> f64 {
-        let leaf = |gpu: GpuId| self.shape.leaf(gpu) as usize;
-        let (from, to) = (leaf(source), leaf(destination));
+    pub(crate) fn congestion(&self, source: GpuPosition, destination: GpuPosition) -> f64 {
+        let (from, to) = (source.leaf() as usize, destination.leaf() as usize);
         if from == to {
             return 0.0;
         }
         let largest = |means: &[f64], from: usize, to: usize| means[from].max(means[means.len() / 2 + to]);
         let racks = largest(&self.rack, from, to);
-        let per_pod = self.shape.leaves_per_pod() as usize;
-        let (from_pod, to_pod) = (from / per_pod, to / per_pod);
+        let (from_pod, to_pod) = (source.pod() as usize, destination.pod() as usize);
         if from_pod == to_pod { racks } else { racks.max(largest(&self.pod, from_pod, to_pod)) }
     }
 }

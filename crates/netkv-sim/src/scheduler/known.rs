@@ -11,10 +11,13 @@ use netkv_units::{Bytes, RequestId};
 /// What was known at the last decision; the memory is used again for the next.
 #[derive(Default)]
 pub(super) struct Known {
-    /// The decode instances, by position.
+    /// The decode instances that take requests, in order.
     pub(super) decode: Vec<Candidate>,
-    /// The prefill instances, by position, while one of them is still to be chosen.
+    /// Those prefill instances, while one of them is still to be chosen.
     pub(super) prefill: Vec<PrefillCandidate>,
+    /// By candidate: its position in its pool.
+    pub(super) decode_at: Vec<usize>,
+    pub(super) prefill_at: Vec<usize>,
     /// Hashes of the transfer's flows, by rank.
     hashes: Vec<u64>,
     /// By instance: the rate that the transfer would get now, for the exact oracle.
@@ -54,14 +57,24 @@ impl Known {
         looks_at_state: bool,
     ) {
         let topology = present.network.topology();
+        let instances = topology.cluster().decode();
+        self.decode_at.clear();
+        self.decode_at.extend((0..instances.len()).filter(|&decode| present.decode.takes(decode)));
         self.decode.clear();
-        self.decode.extend(topology.cluster().decode().iter().enumerate().map(|(decode, &instance)| {
-            if looks_at_state { candidate(present, own, request, source, decode) } else { Candidate::unknown(instance) }
+        self.decode.extend(self.decode_at.iter().map(|&decode| {
+            if looks_at_state {
+                candidate(present, own, request, source, decode)
+            } else {
+                Candidate::unknown(instances[decode])
+            }
         }));
         self.prefill.clear();
         if source.is_none() {
             let n = present.prefill.instances().len();
-            self.prefill.extend((0..n).map(|prefill| prefill_candidate(present, request, prefill)));
+            self.prefill_at.clear();
+            self.prefill_at.extend((0..n).filter(|&prefill| present.prefill.takes(prefill)));
+            let known = self.prefill_at.iter().map(|&prefill| prefill_candidate(present, request, prefill));
+            self.prefill.extend(known);
         }
         self.hashes.clear();
         self.hashes.extend((0..topology.cluster().flows()).map(|rank| topology.hash(request, rank)));
@@ -77,7 +90,8 @@ impl Known {
 /// What is known of a request's prompt.
 pub(super) fn prompt_view(present: Present<'_>, request: RequestId) -> PromptView {
     let own = present.requests[request].own();
-    let promised = own.arrival + ttft_limit(present.scenario, own.input_tokens);
+    let alone = present.network.topology().alone();
+    let promised = own.arrival + ttft_limit(present.scenario, alone, own.input_tokens);
     PromptView {
         input_tokens: own.input_tokens,
         kv_bytes: Bytes::new(present.network.bytes_to_move(own.input_tokens, 0)),

@@ -52,8 +52,10 @@ impl Lookahead {
     pub(super) fn foresee_best(&mut self, present: Present<'_>, request: RequestId) -> usize {
         let source = present.requests[request].prefill();
         let n = present.decode.instances().len();
-        let mut order: Vec<(SimTime, usize)> =
-            (0..n).map(|decode| (first_token_bound(present, request, (source, decode)), decode)).collect();
+        let mut order: Vec<(SimTime, usize)> = (0..n)
+            .filter(|&decode| present.decode.takes(decode))
+            .map(|decode| (first_token_bound(present, request, (source, decode)), decode))
+            .collect();
         order.sort_unstable();
         let mut best = (SimTime::NEVER, usize::MAX);
         for place in order {

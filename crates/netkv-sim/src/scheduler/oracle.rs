@@ -90,56 +90,16 @@ impl<'a> DecisionOracle<'a> {
         }
     }
 
-    /// What an instance's own interfaces carry towards `tier`.
-    fn interface_bandwidth(&self, tier: Tier) -> f64 {
-        let config = self.topology.tree().config();
-        let edge = if tier == Tier::Node { config.nvlink } else { config.nic };
-        edge.get() as f64 * f64::from(self.topology.cluster().tp())
-    }
-
-    /// Bandwidth of a transfer over `tier` if nobody else sends and each of its flows has links of its own: a link to
-    /// a spine or a core may be slower than a NIC.
-    fn idle_bandwidth(&self, tier: Tier) -> f64 {
-        (self.link_bandwidth(tier) * f64::from(self.topology.cluster().flows())).min(self.interface_bandwidth(tier))
-    }
-
-    /// Bandwidth of the slowest link of a way over `tier`.
-    fn link_bandwidth(&self, tier: Tier) -> f64 {
-        let slowest = |kinds: &[LinkKind]| {
-            let capacity = |&kind: &LinkKind| {
-                self.topology.tree().links_of(kind).next().map(|link| self.topology.tree().capacity(link))
-            };
-            kinds.iter().filter_map(capacity).min().map_or(0.0, |rate| rate.get() as f64)
-        };
-        match tier {
-            Tier::Node => slowest(&[LinkKind::NvLink]),
-            Tier::Rack => slowest(&[LinkKind::Nic]),
-            Tier::Pod => slowest(&[LinkKind::Nic, LinkKind::Rack]),
-            Tier::Core => slowest(&[LinkKind::Nic, LinkKind::Rack, LinkKind::Pod]),
-        }
-    }
-
-    /// Bandwidth of a transfer over `tier` if everybody sends.
-    fn shared_bandwidth(&self, tier: Tier) -> f64 {
-        let config = self.topology.tree().config();
-        let oversubscription = match tier {
-            Tier::Node | Tier::Rack => 1.0,
-            Tier::Pod => config.rack_oversubscription.max(1.0),
-            Tier::Core => config.rack_oversubscription.max(config.pod_oversubscription).max(1.0),
-        };
-        self.interface_bandwidth(tier) / oversubscription
-    }
-
     fn zone_congestion(&self, source: InstanceId, destination: InstanceId) -> f64 {
         let zones = self.zones.expect("zones are refreshed before a decision that needs them");
-        zones.congestion(self.topology.cluster().gpu(source, 0), self.topology.cluster().gpu(destination, 0))
+        zones.congestion(self.topology.cluster().position(source), self.topology.cluster().position(destination))
     }
 
     fn path_congestion(&self, source: InstanceId, destination: InstanceId) -> f64 {
         let mut worst: f64 = 0.0;
         for (rank, &hash) in self.hashes.iter().enumerate() {
-            let gpu = |instance| self.topology.cluster().gpu(instance, rank as u32);
-            let path = self.topology.tree().route(gpu(source), gpu(destination), hash, self.links);
+            let (from, to) = self.topology.cluster().ends(source, destination, rank as u32);
+            let path = self.topology.tree().route(from, to, hash, self.links);
             let upper = path.links().iter().filter(|&&link| self.topology.tree().kind(link) >= LinkKind::Rack);
             worst = upper.fold(worst, |worst, &link| worst.max(self.used_ratio(link)));
         }
@@ -149,24 +109,34 @@ impl<'a> DecisionOracle<'a> {
 
 impl CostOracle for DecisionOracle<'_> {
     fn leaving(&self, group: Tier) -> f64 {
-        let tree = self.topology.tree();
-        let all = |kind: LinkKind| tree.links_of(kind).map(|link| tree.capacity(link).get() as f64).sum::<f64>() / 2.0;
-        let shape = tree.config().shape;
-        match group {
-            Tier::Node => self.interface_bandwidth(Tier::Rack),
-            Tier::Rack => {
-                all(LinkKind::Rack)
-                    / f64::from(match shape.wiring {
-                        Wiring::Racks => shape.pods * shape.racks_per_pod,
-                        Wiring::Rails(_) => shape.pods,
-                    })
+        self.leaving_from(self.topology.cluster().prefill()[0], group)
+    }
+
+    fn leaving_from(&self, instance: InstanceId, group: Tier) -> f64 {
+        let (tree, cluster) = (self.topology.tree(), self.topology.cluster());
+        let position = cluster.position(instance);
+        let both_ways = |kind: LinkKind, is_its: &dyn Fn(LinkId) -> bool| {
+            let its = tree.links_of(kind).filter(|&link| is_its(link));
+            its.map(|link| tree.capacity(link).get() as f64).sum::<f64>() / 2.0
+        };
+        let of_its_pod = |link: LinkId| tree.pod(link) == position.pod();
+        match (group, tree.wiring()) {
+            (Tier::Node, _) => tree.config().nic.get() as f64 * f64::from(cluster.nics(instance)),
+            (Tier::Rack, Wiring::Racks) => {
+                both_ways(LinkKind::Rack, &|link| tree.place(link).rack == Some(position.leaf()))
             }
-            Tier::Pod | Tier::Core => all(LinkKind::Pod) / f64::from(shape.pods),
+            (Tier::Rack, Wiring::Rails(_)) => both_ways(LinkKind::Rack, &of_its_pod),
+            (Tier::Pod | Tier::Core, _) => both_ways(LinkKind::Pod, &of_its_pod),
         }
     }
 
+    fn share_interfaces(&self, one: InstanceId, other: InstanceId) -> bool {
+        let cluster = self.topology.cluster();
+        cluster.interface(one) == cluster.interface(other)
+    }
+
     fn alone(&self, over: Tier) -> f64 {
-        self.idle_bandwidth(over)
+        self.topology.alone_over(over)
     }
 
     fn tier(&self, one: InstanceId, other: InstanceId) -> Tier {
@@ -175,13 +145,12 @@ impl CostOracle for DecisionOracle<'_> {
 
     fn path(&self, source: InstanceId, destination: InstanceId) -> PathCost {
         let tier = self.topology.cluster().tier(source, destination);
-        let told = match self.bandwidth {
-            OracleBandwidth::Share => self.shared_bandwidth(tier),
-            OracleBandwidth::Idle => self.idle_bandwidth(tier),
-            OracleBandwidth::Link => self.link_bandwidth(tier),
-        };
         let exact = self.granularity == OracleGranularity::Exact;
-        let bandwidth_bytes_per_sec = if exact { self.interface_bandwidth(tier) } else { told };
+        let bandwidth_bytes_per_sec = if exact {
+            self.topology.interface_bandwidth(tier, source, destination)
+        } else {
+            self.topology.bandwidth(self.bandwidth, tier, source, destination)
+        };
         let congestion = match self.granularity {
             OracleGranularity::Static => 0.0,
             OracleGranularity::Tier => self.tier_congestion[tier.index()],

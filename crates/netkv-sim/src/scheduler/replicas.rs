@@ -7,7 +7,7 @@
 //!
 //! With one scheduler nothing is kept here.
 
-use crate::network::Ledger;
+use crate::network::{Cluster, Ledger};
 use crate::scenario::{Scenario, SchedulerConfig};
 use netkv_fabric::ecmp_hash;
 use netkv_policy::TransferEvent;
@@ -61,8 +61,8 @@ pub(super) struct Replicas {
 }
 
 impl Books {
-    fn new(n_prefill: usize, n_decode: usize) -> Self {
-        Self { sent: vec![Sent::default(); n_decode], ledger: Ledger::new(n_prefill, n_decode) }
+    fn new(cluster: &Cluster) -> Self {
+        Self { sent: vec![Sent::default(); cluster.decode().len()], ledger: Ledger::new(cluster) }
     }
 
     /// What was sent to a decode instance.
@@ -108,9 +108,9 @@ impl Sent {
 }
 
 impl Replicas {
-    /// Those of a scenario, between so many instances.
-    pub(super) fn new(scenario: &Scenario, n_prefill: usize, n_decode: usize) -> Self {
-        let books = || Books::new(n_prefill, n_decode);
+    /// Those of a scenario, between the instances of a cluster.
+    pub(super) fn new(scenario: &Scenario, cluster: &Cluster) -> Self {
+        let books = || Books::new(cluster);
         let n = if scenario.scheduler.replicas > 1 { scenario.scheduler.replicas } else { 0 };
         Self {
             seed: scenario.seed,

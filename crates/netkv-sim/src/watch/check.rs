@@ -205,11 +205,13 @@ impl<'a> Check<'a> {
             .fold((retired.requests + in_flight, retired.bytes + in_flight_bytes), |(transfers, sent), bytes| {
                 (transfers + 1, sent + bytes)
             });
+        let (lost, lost_bytes) = network.traffic().lost();
+        let transfers = transfers + lost;
         // Each flow's completion is off by half a nanosecond at the most.
         let fastest = u128::from(tree.config().nvlink.get().max(tree.config().nic.get()));
         let flows = u128::from(network.topology().cluster().flows());
         let tolerance = u128::from(transfers) * flows * fastest / 2;
-        let sent = u128::from(sent) * 1_000_000_000;
+        let sent = u128::from(sent) * 1_000_000_000 + lost_bytes.get();
         assert!(found.get().abs_diff(sent) <= tolerance, "{} nanobytes of {sent}", found.get());
     }
 }

@@ -13,10 +13,10 @@ use netkv_policy::{
     MooncakeConfig, PolicyConfig, SglangConfig, SmgConfig, TieRule,
 };
 use netkv_sim::{
-    ClusterConfig, DecodeConfig, DecodeLatency, FirstToken, GpuProfile, KvConfig, LocalPrefillConfig, LocalRule,
-    MeasureConfig, MixedPass, OracleBandwidth, OracleGranularity, Overlap, OwnTraffic, Placement, PrefillConfig,
-    PrefillLatency, PrefillMode, PrefillPolicy, PrefillQueue, Scenario, SchedulerConfig, SelectionMoment, SloConfig,
-    TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
+    ClusterConfig, DecodeConfig, DecodeLatency, FirstToken, GpuProfile, KvConfig, KvParts, LocalPrefillConfig,
+    LocalRule, MeasureConfig, MixedPass, OracleBandwidth, OracleGranularity, Overlap, OwnTraffic, Placement,
+    PrefillConfig, PrefillLatency, PrefillMode, PrefillPolicy, PrefillQueue, Scenario, SchedulerConfig,
+    SelectionMoment, SloConfig, TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
 };
 use netkv_units::{BytesPerSec, LatencyCurve, SimDuration, Tier};
 use netkv_workload::Workload;
@@ -113,6 +113,42 @@ pub const fn picks_both(policy: &PolicyConfig) -> bool {
     )
 }
 
+/// Two GPUs an instance, four prefill instances of eight.
+fn cluster() -> ClusterConfig {
+    ClusterConfig {
+        tp: 2,
+        decode_tp: 2,
+        parts: KvParts { prefill: 2, decode: 2 },
+        prefill_instances: 4,
+        decode_instances: None,
+        unused_gpus_per_node: 0,
+        events: Vec::new(),
+        placement: Placement::PerNode,
+    }
+}
+
+/// 2 pods x 2 racks x 1 node x 4 GPUs.
+const FABRIC: FabricConfig = FabricConfig {
+    shape: FabricShape {
+        pods: 2,
+        racks_per_pod: 2,
+        nodes_per_rack: 1,
+        gpus_per_node: 4,
+        nics_per_node: 4,
+        wiring: Wiring::Racks,
+    },
+    nvlink: BytesPerSec::new(100_000_000_000),
+    nic: BytesPerSec::new(10_000_000_000),
+    uplinks: Uplinks::Pooled,
+    rack_oversubscription: 1.0,
+    pod_oversubscription: 1.0,
+    spines_per_pod: 2,
+    cores: 2,
+    route: RouteChoice::Ecmp,
+    latency: [SimDuration::ZERO; 4],
+    transport: Transport::Fluid,
+};
+
 /// 2 pods x 2 racks x 1 node x 4 GPUs, two GPUs an instance: 8 instances, 4 of each kind. 10 GB/s NICs, no
 /// oversubscription, no background, no latency; 1 MB of KV cache a token; prefill 1 ms a token, decode 10 ms an
 /// iteration.
@@ -120,26 +156,9 @@ pub fn scenario(workload: Workload) -> Scenario {
     Scenario {
         seed: 1,
         workload: Arc::new(workload),
-        cluster: ClusterConfig { tp: 2, prefill_instances: 4, placement: Placement::PerNode },
-        fabric: FabricConfig {
-            shape: FabricShape {
-                pods: 2,
-                racks_per_pod: 2,
-                nodes_per_rack: 1,
-                gpus_per_node: 4,
-                wiring: Wiring::Racks,
-            },
-            nvlink: BytesPerSec::new(100_000_000_000),
-            nic: BytesPerSec::new(10_000_000_000),
-            uplinks: Uplinks::Pooled,
-            rack_oversubscription: 1.0,
-            pod_oversubscription: 1.0,
-            spines_per_pod: 2,
-            cores: 2,
-            route: RouteChoice::Ecmp,
-            latency: [SimDuration::ZERO; 4],
-            transport: Transport::Fluid,
-        },
+        cluster: cluster(),
+        fabric: FABRIC,
+        layout: None,
         degraded: Vec::new(),
         background: BackgroundConfig::None,
         telemetry: TelemetryConfig {
@@ -154,9 +173,11 @@ pub fn scenario(workload: Workload) -> Scenario {
         gpu: GpuProfile {
             prefill: PrefillLatency { tokens: LatencyCurve::linear(0, 1_000_000_000_000), per_pair_fs: 0 },
             decode: DecodeLatency { requests: LatencyCurve::linear(10_000_000_000_000, 0), per_token_fs: 0 },
+            local: PrefillLatency { tokens: LatencyCurve::linear(0, 1_000_000_000_000), per_pair_fs: 0 },
         },
         kv: KvConfig {
             bytes_per_token: 1_000_000,
+            prefill_bytes_per_token: 1_000_000,
             block_tokens: 16,
             prefill_blocks: 100_000,
             decode_blocks: 100_000,

@@ -64,6 +64,7 @@ pub fn random_scenario(seed: u64) -> Scenario {
         LatencyCurve::linear(0, 10_000_000_000),
         LatencyCurve::new(3, &[(0, 100_000_000_000), (200, 7_000_000_001), (900, 50_000_000_000)]),
     ][stream.below(2) as usize];
+    scenario.gpu.local.tokens = scenario.gpu.prefill.tokens;
     scenario.gpu.decode.requests = [
         LatencyCurve::linear(10_000_000_000_000, 0),
         LatencyCurve::new(10_000_000_000_000, &[(0, 1_234_567_891), (3, 0), (5, 2_345_678_912)]),

@@ -43,6 +43,9 @@ fn refusal(error: Unexplained, (cell, request): (usize, u32), scenario: &Scenari
         Unexplained::Local => format!(
             "request {request} of cell {cell} was computed where it was decoded (local_prefill.rule): no policy was asked"
         ),
+        Unexplained::ClusterChanges => {
+            format!("instances of cell {cell} come and go (cluster.events), and what there was to choose with them")
+        }
         Unexplained::NoDecode => format!(
             "request {request} of cell {cell} needed no decode instance: its only token came from the prefill side"
         ),

@@ -177,3 +177,43 @@ fn of_a_transfer_that_is_heard_of_late_nothing_is_learned() {
     book.note(&event(0, 2, 80, 15.0, true));
     assert_eq!(seconds_of(&book, 0, 2, 60.0, 0.0), 7.5);
 }
+
+/// The same with one interface of 10 bytes a second for the two instances of a rack.
+struct Shared;
+
+impl CostOracle for Shared {
+    fn leaving(&self, group: Tier) -> f64 {
+        Plan.leaving(group)
+    }
+
+    fn share_interfaces(&self, one: InstanceId, other: InstanceId) -> bool {
+        one.get() / 2 == other.get() / 2
+    }
+
+    fn path(&self, source: InstanceId, destination: InstanceId) -> PathCost {
+        let tier = if self.share_interfaces(source, destination) { Tier::Node } else { Tier::Core };
+        PathCost { tier, ..Plan.path(source, destination) }
+    }
+}
+
+#[test]
+fn instances_that_share_interfaces_hold_each_other_up_there_alone() {
+    let in_flight = |oracle: &dyn CostOracle| {
+        let mut book = book_of(0.0, oracle);
+        let [from, to] = [2, 4].map(|instance| book.place(InstanceId::new(instance)).unwrap());
+        let before = book.moving_s(&book.leaving(from), to, Tier::Rack, 40.0, 0.0);
+        // Out of the other instance on the interface of 2, into the other one on that of 4.
+        book.note(&TransferEvent { tier: Tier::Rack, ..event(3, 5, 40, 0.0, false) });
+        (before, book.moving_s(&book.leaving(from), to, Tier::Rack, 40.0, 0.0))
+    };
+    assert_eq!(in_flight(&Shared), (4.0, 8.0));
+    assert_eq!(in_flight(&Plan), (4.0, 4.0), "each instance with its own");
+    let mut book = book_of(0.0, &Shared);
+    book.note(&TransferEvent { tier: Tier::Node, ..event(2, 3, 400, 0.0, false) });
+    let [from, to] = [2, 4].map(|instance| book.place(InstanceId::new(instance)).unwrap());
+    assert_eq!(
+        book.moving_s(&book.leaving(from), to, Tier::Rack, 40.0, 0.0),
+        4.0,
+        "nothing inside the node is in the way"
+    );
+}

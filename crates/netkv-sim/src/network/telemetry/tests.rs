@@ -17,7 +17,7 @@ fn zones_of_a_sample_are_those_of_the_last_visible_one() {
     let (topology, network) = fabric();
     let tree = topology.tree();
     let mut monitor = LinkMonitor::new(SAMPLED, OwnTraffic::Counted, tree, 1);
-    let gpus = [0, 4].map(netkv_units::GpuId::new);
+    let gpus = [0, 4].map(|gpu| tree.position(netkv_units::GpuId::new(gpu)));
     let zone = |monitor: &mut LinkMonitor, now: f64| {
         monitor.refresh(seconds(now));
         monitor.refresh_zones(tree, &network);

@@ -35,7 +35,8 @@ fn an_idle_bandwidth_is_what_a_transfer_gets_alone() {
     let monitor = LinkMonitor::new(LIVE, OwnTraffic::Counted, tree, 1);
     for (destination, alone) in [(1, 450_000_000), (2, 10_000_000), (4, 5_000_000), (8, 2_500_000)] {
         let (source, destination) = (InstanceId::new(0), InstanceId::new(destination));
-        let path = tree.path(cluster.gpu(source, 0), cluster.gpu(destination, 0), 3);
+        let (from, to) = cluster.ends(source, destination, 0);
+        let path = tree.path(from, to, 3);
         let mut rates = Vec::new();
         links.probe(&[path.links()], &mut rates);
         assert_eq!(rates, [BytesPerSec::new(alone)]);
