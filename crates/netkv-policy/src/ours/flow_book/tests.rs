@@ -201,10 +201,10 @@ fn instances_that_share_interfaces_hold_each_other_up_there_alone() {
     let in_flight = |oracle: &dyn CostOracle| {
         let mut book = book_of(0.0, oracle);
         let [from, to] = [2, 4].map(|instance| book.place(InstanceId::new(instance)).unwrap());
-        let before = book.moving_s(&book.leaving(from), to, Tier::Rack, 40.0, 0.0);
+        let before = book.moving_s(&book.leaving(from, Bytes::new(40)), to, Tier::Rack, Bytes::new(40), 0.0);
         // Out of the other instance on the interface of 2, into the other one on that of 4.
         book.note(&TransferEvent { tier: Tier::Rack, ..event(3, 5, 40, 0.0, false) });
-        (before, book.moving_s(&book.leaving(from), to, Tier::Rack, 40.0, 0.0))
+        (before, book.moving_s(&book.leaving(from, Bytes::new(40)), to, Tier::Rack, Bytes::new(40), 0.0))
     };
     assert_eq!(in_flight(&Shared), (4.0, 8.0));
     assert_eq!(in_flight(&Plan), (4.0, 4.0), "each instance with its own");
@@ -212,7 +212,7 @@ fn instances_that_share_interfaces_hold_each_other_up_there_alone() {
     book.note(&TransferEvent { tier: Tier::Node, ..event(2, 3, 400, 0.0, false) });
     let [from, to] = [2, 4].map(|instance| book.place(InstanceId::new(instance)).unwrap());
     assert_eq!(
-        book.moving_s(&book.leaving(from), to, Tier::Rack, 40.0, 0.0),
+        book.moving_s(&book.leaving(from, Bytes::new(40)), to, Tier::Rack, Bytes::new(40), 0.0),
         4.0,
         "nothing inside the node is in the way"
     );
