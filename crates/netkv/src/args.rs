@@ -2,6 +2,7 @@
 
 mod cell;
 mod changes;
+mod cluster;
 mod figures;
 mod place;
 mod profile;
@@ -10,6 +11,7 @@ mod trace;
 
 pub use cell::{CellArgs, WatchArgs};
 pub use changes::Changes;
+pub use cluster::{ClusterCommand, ClusterImportArgs, NvLinkArg};
 pub use figures::{CLAIMS, FiguresArgs, ReportArgs};
 pub use place::{Place, RunOptions};
 pub use profile::{ProfileCommand, ProfileFitArgs};
@@ -155,6 +157,9 @@ To be called where experiments/ is: in the root of the project.")]
     /// Fit a latency profile to measurements, or show one
     #[command(subcommand)]
     Profile(ProfileCommand),
+    /// Write an experiment file of your cluster, from what Kubernetes, Topograph or Slurm tell of it
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Run a flowref/1 flow set through the fabric model
     #[command(after_help = "\
 Examples:

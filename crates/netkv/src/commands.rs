@@ -3,6 +3,7 @@
 pub mod capacity;
 pub mod cell;
 pub mod claims;
+pub mod cluster;
 pub mod compare;
 pub mod emit;
 pub mod explain;

@@ -75,6 +75,7 @@ fn run() -> Result<Ending, Failure> {
         Command::Verify(args) => commands::verify::verify(&args),
         Command::Emit(command) => commands::emit::emit(&command),
         Command::Capacity(args) => commands::capacity::capacity(&args),
+        Command::Cluster(args) => commands::cluster::cluster(&args),
         Command::Compare(args) => commands::compare::compare(&args),
         Command::Plan(args) => commands::plan::plan(&args),
         Command::Cell(args) => commands::cell::cell(&args),
