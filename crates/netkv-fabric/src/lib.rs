@@ -6,6 +6,7 @@
 
 mod allocation;
 mod background;
+mod background_change;
 mod competing;
 mod completions;
 mod degraded;
@@ -16,10 +17,12 @@ mod network;
 mod place;
 mod pod_factors;
 mod reached;
+mod recorded;
 mod size_table;
 mod steps;
 
-pub use background::{Background, BackgroundChange, BackgroundConfig, ModulatedBackground};
+pub use background::{Background, BackgroundConfig, ModulatedBackground};
+pub use background_change::BackgroundChange;
 pub use competing::{CompetingFlow, CompetingFlows, FlowBackground};
 pub use degraded::{CapacityChange, Degradation, DegradedLinks, cut_off};
 pub use fat_tree::{
@@ -27,4 +30,5 @@ pub use fat_tree::{
 };
 pub use network::FlowNetwork;
 pub use place::{Direction, LinkPlace};
+pub use recorded::{RecordedShare, Recording};
 pub use size_table::{SizePoint, SizeTable};

@@ -18,6 +18,7 @@ mod overrides;
 mod points;
 mod profile;
 mod reader;
+mod recorded;
 mod reduced;
 mod shown;
 mod source;

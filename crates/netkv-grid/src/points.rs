@@ -17,7 +17,7 @@ use std::sync::Arc;
 const COST: &str = "cost";
 
 /// Section and key of what names files that cells depend on: their content counts.
-const FILE_NAMES: [(&str, &str); 2] = [("workload", "trace"), ("model", "profile")];
+const FILE_NAMES: [(&str, &str); 3] = [("workload", "trace"), ("model", "profile"), ("background", "file")];
 
 /// Points that one thread reads one after the other at least. Chosen by us: making the first tree costs a few points' time.
 const STRETCH: usize = 64;
@@ -189,7 +189,7 @@ impl<'a> Trees<'a> {
 
 /// Everything that the results of a point depend on but the seed. Names of files do not count, their content does.
 fn point_key(canonical: &str, spec: &CellSpec) -> Digest {
-    let parts = [canonical, &*spec.recipe().origin().sha256, spec.profile().canonical()];
+    let parts = [canonical, &*spec.recipe().origin().sha256, spec.profile().canonical(), spec.recorded()];
     let mut digester = Digester::new();
     digester.u64(u64::from(SIM_EPOCH));
     for part in parts {
@@ -242,7 +242,7 @@ mod tests {
         let mut trees = Trees::new(&stripped, &grid, &sections);
         let anew = |point: usize| {
             let mut tree = grid.apply(&base, point);
-            for key in OWN_KEYS.iter().chain(&[WORD, COST, "workload.trace", "model.profile"]) {
+            for key in OWN_KEYS.iter().chain(&[WORD, COST, "workload.trace", "model.profile", "background.file"]) {
                 tree::remove(&mut tree, key);
             }
             Content::Table(tree).canonical()

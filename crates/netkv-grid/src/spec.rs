@@ -125,6 +125,17 @@ impl CellSpec {
         &self.slo
     }
 
+    /// What the record of others' traffic that it plays is known by; empty without one.
+    pub(crate) fn recorded(&self) -> &str {
+        match &self.background {
+            BackgroundConfig::Recorded(recording) => &recording.known_by,
+            BackgroundConfig::None
+            | BackgroundConfig::Steady { .. }
+            | BackgroundConfig::Modulated(_)
+            | BackgroundConfig::Flows(_) => "",
+        }
+    }
+
     /// KV cache memory of an instance.
     pub const fn kv(&self) -> &KvConfig {
         &self.kv
@@ -181,7 +192,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &Library) -> Option<CellSpec>
     let fabric = network::read_fabric(reader);
     let cluster = cluster::read_cluster(reader, profile.as_deref());
     let degraded = degraded::read_degraded(reader, fabric.as_ref());
-    let background = background::read_background(reader, fabric.as_ref());
+    let background = background::read_background(reader, library, fabric.as_ref());
     let telemetry = network::read_telemetry(reader);
     let oracle = network::read_oracle(reader);
     let oracle_bandwidth = network::read_oracle_bandwidth(reader);

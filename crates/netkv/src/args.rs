@@ -7,6 +7,7 @@ mod figures;
 mod place;
 mod profile;
 mod sweeps;
+mod telemetry;
 mod trace;
 
 pub use cell::{CellArgs, WatchArgs};
@@ -16,6 +17,7 @@ pub use figures::{CLAIMS, FiguresArgs, ReportArgs};
 pub use place::{Place, RunOptions};
 pub use profile::{ProfileCommand, ProfileFitArgs};
 pub use sweeps::{EmitArgs, EmitCommand, GatherArgs, Shard, StatusArgs, VerifyArgs};
+pub use telemetry::TelemetryCommand;
 pub use trace::{FetchArgs, ReadingArgs, TraceCommand};
 
 use crate::cells::{Which, parse_which};
@@ -157,6 +159,9 @@ To be called where experiments/ is: in the root of the project.")]
     /// Fit a latency profile to measurements, or show one
     #[command(subcommand)]
     Profile(ProfileCommand),
+    /// Fit what transfers cost on your network, and record how busy it is, from Prometheus' metrics
+    #[command(subcommand)]
+    Telemetry(TelemetryCommand),
     /// Write an experiment file of your cluster, from what Kubernetes, Topograph or Slurm tell of it
     #[command(subcommand)]
     Cluster(ClusterCommand),

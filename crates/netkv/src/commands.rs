@@ -21,6 +21,7 @@ pub mod reproduce;
 pub mod run;
 pub mod schema;
 pub mod status;
+pub mod telemetry;
 pub mod trace;
 pub mod tune;
 pub mod verify;

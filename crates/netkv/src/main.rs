@@ -88,6 +88,7 @@ fn run() -> Result<Ending, Failure> {
         Command::Schema(args) => commands::schema::schema(&args),
         Command::Reproduce(args) => commands::reproduce::reproduce(&args),
         Command::Profile(args) => commands::profile::profile(&args),
+        Command::Telemetry(args) => commands::telemetry::telemetry(&args),
         Command::Trace(args) => commands::trace::trace(&args),
         Command::Flows(args) => commands::flows::flows(&args),
         Command::Tune(args) => commands::tune::tune(&args),

@@ -27,6 +27,7 @@ fn idle_ttft(scenario: &Scenario, input_tokens: u32) -> SimDuration {
     let bytes = Bytes::new(u64::from(input_tokens) * scenario.kv.bytes_per_token);
     let rate = BytesPerSec::new(scenario.fabric.nic.get() * u64::from(scenario.cluster.tp));
     let moving = bytes.to_nanobytes().time_at(rate).expect("interfaces have bandwidth");
-    let latency = scenario.transfer.setup + scenario.fabric.latency[Tier::Rack.index()];
+    let flows = scenario.transfer.flows(scenario.cluster.tp);
+    let latency = scenario.transfer.setup_of(bytes.get(), flows) + scenario.fabric.latency[Tier::Rack.index()];
     prefill + latency + moving + scenario.gpu.decode.iteration(1, u64::from(input_tokens))
 }

@@ -44,7 +44,7 @@ pub fn cluster(command: &ClusterCommand) -> Result<Ending, Failure> {
 }
 
 /// All that is wrong with an input.
-fn refused(shown: &str, faults: &[Fault]) -> Failure {
+pub(super) fn refused(shown: &str, faults: &[Fault]) -> Failure {
     let lines: Vec<String> = faults.iter().map(|fault| format!("{shown}:{fault}")).collect();
     let plural = if faults.len() == 1 { "thing is" } else { "things are" };
     Failure::input(format_args!("{} {plural} missing or wrong\n{}", faults.len(), lines.join("\n")))
@@ -127,7 +127,7 @@ fn reading(args: &ClusterImportArgs) -> Reading {
 }
 
 /// The input, up to the most that is read and a byte.
-fn read_input(path: &Path, shown: &str) -> Result<Vec<u8>, Failure> {
+pub(super) fn read_input(path: &Path, shown: &str) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let read = if path == Path::new("-") {
         io::stdin().lock().take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes)
