@@ -14,12 +14,15 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
 }
 
+/// A name with its labels.
+type Identity = (String, BTreeMap<String, String>);
+
 /// The samples of several files, by series, in order of time.
 ///
 /// # Errors
 /// A series with two values at one time.
 pub fn together(files: Vec<Vec<Series>>) -> Result<Vec<Series>, Fault> {
-    let mut all: BTreeMap<(String, BTreeMap<String, String>), Vec<(f64, f64)>> = BTreeMap::new();
+    let mut all: BTreeMap<Identity, Vec<(f64, f64)>> = BTreeMap::new();
     for series in files.into_iter().flatten() {
         all.entry((series.name, series.labels)).or_default().extend(series.points);
     }

@@ -109,10 +109,13 @@ pub fn fit_transfers(series: &[Series], bytes_per_s: Option<f64>) -> Result<Fitt
     })
 }
 
+/// The series of a worker, by histogram, and whether it is the count or the sum.
+type Parts<'a> = BTreeMap<(&'static str, bool), &'a Series>;
+
 /// The means of all workers and stretches, and how many were left out. A worker with one sample has one stretch, from its
 /// start.
 fn means(series: &[Series]) -> Result<(Vec<Mean>, usize), Fault> {
-    let mut workers: BTreeMap<Vec<(&str, &str)>, BTreeMap<(&str, bool), &Series>> = BTreeMap::new();
+    let mut workers: BTreeMap<Vec<(&str, &str)>, Parts<'_>> = BTreeMap::new();
     for one in series {
         let part = [("_sum", false), ("_count", true)].into_iter().find_map(|(end, is_count)| {
             let stem = one.name.strip_suffix(end)?;
