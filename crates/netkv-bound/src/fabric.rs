@@ -54,9 +54,9 @@ fn others(scenario: &Scenario, tree: &FatTree, horizon: f64) -> Vec<Vec<(f64, f6
             let links = kinds.into_iter().flat_map(|kind| tree.links_of(kind));
             links.for_each(|link| shares[link.index()].push((0.0, *ratio)));
         }
-        BackgroundConfig::Modulated(_) => {
-            let modulated = Background::new(&scenario.background, tree, scenario.seed);
-            let (mut background, initial) = modulated.expect("it is modulated");
+        BackgroundConfig::Modulated(_) | BackgroundConfig::Recorded(_) => {
+            let changing = Background::new(&scenario.background, tree, scenario.seed);
+            let (mut background, initial) = changing.expect("its shares change");
             initial.iter().for_each(|change| shares[change.link.index()].push((0.0, change.ratio)));
             while background.next_change().since(SimTime::ZERO).as_secs_f64() < horizon {
                 let now = background.next_change();

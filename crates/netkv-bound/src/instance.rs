@@ -201,8 +201,9 @@ impl<'a> Instance<'a> {
         blocks + u64::from(self.scenario.decode.watermark_blocks) <= u64::from(self.scenario.kv.decode_blocks)
     }
 
-    fn setup(&self) -> f64 {
-        self.scenario.transfer.setup.as_secs_f64()
+    fn setup(&self, bytes: u64) -> f64 {
+        let transfer = &self.scenario.transfer;
+        transfer.setup_of(bytes, transfer.flows(&self.scenario.cluster)).as_secs_f64()
     }
 
     /// What is left to be sent of a prompt that is computed at `computed`, at the least, if its transfer begins at a time:
@@ -247,7 +248,7 @@ impl<'a> Instance<'a> {
                 for &(begins, tokens) in offers {
                     let bytes = u64::from(tokens) * self.scenario.kv.bytes_per_token;
                     let latency = if bytes == 0 { 0.0 } else { self.fabric.latency(from, to) };
-                    let release = begins + self.setup() + latency;
+                    let release = begins + self.setup(bytes) + latency;
                     let flows = if bytes == 0 { Vec::new() } else { self.fabric.transfer(request, (from, to), bytes) };
                     ways.push(links.way(release, release, flows));
                 }

@@ -7,12 +7,15 @@
 //! the mean is exactly [`ModulatedBackground::mean_ratio`]. Leaves out: correlation between links, and any
 //! reaction of the background to our transfers.
 
+use crate::background_change::BackgroundChange;
 use crate::competing::FlowBackground;
 use crate::fat_tree::{FatTree, LinkKind};
 use crate::pod_factors::pod_factors;
+use crate::recorded::{Recording, Replay};
 use netkv_units::{LinkId, SimDuration, SimTime, Stream};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 /// Traffic of other tenants.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +30,8 @@ pub enum BackgroundConfig {
     },
     /// Shares that come and go.
     Modulated(ModulatedBackground),
+    /// Shares as they were recorded.
+    Recorded(Arc<Recording>),
     /// Flows that share the links with the KV caches; see [`CompetingFlows`](crate::CompetingFlows).
     Flows(FlowBackground),
 }
@@ -60,18 +65,18 @@ impl ModulatedBackground {
     }
 }
 
-/// A link's share changes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BackgroundChange {
-    /// Which link.
-    pub link: LinkId,
-    /// The share of its capacity that others take from now on.
-    pub ratio: f64,
+/// The background of a run whose shares change: a state machine that says when one does next, and how.
+#[derive(Clone, Debug)]
+pub struct Background(Shares);
+
+#[derive(Clone, Debug)]
+enum Shares {
+    Modulated(Modulated),
+    Recorded(Replay),
 }
 
-/// The modulated background of a run: a state machine that says when it changes next, and how.
 #[derive(Clone, Debug)]
-pub struct Background {
+struct Modulated {
     config: ModulatedBackground,
     links: Vec<ModulatedLink>,
     /// Time of each link's next change, soonest first.
@@ -87,10 +92,46 @@ struct ModulatedLink {
 }
 
 impl Background {
-    /// The background of `config` on the rack and pod links of `tree`, with each link's share at time zero; none
-    /// if it is not a modulated one.
+    /// The background of `config` on the links of `tree`, with each link's share at time zero; none if it is neither a
+    /// modulated nor a recorded one.
     pub fn new(config: &BackgroundConfig, tree: &FatTree, seed: u64) -> Option<(Self, Vec<BackgroundChange>)> {
-        let BackgroundConfig::Modulated(config) = *config else { return None };
+        let (shares, initial) = match config {
+            BackgroundConfig::None | BackgroundConfig::Steady { .. } | BackgroundConfig::Flows(_) => return None,
+            BackgroundConfig::Modulated(config) => {
+                let (modulated, initial) = Modulated::new(*config, tree, seed);
+                (Shares::Modulated(modulated), initial)
+            }
+            BackgroundConfig::Recorded(recording) => {
+                let (replay, initial) = Replay::new(recording, tree);
+                (Shares::Recorded(replay), initial)
+            }
+        };
+        Some((Self(shares), initial))
+    }
+
+    /// When the next change comes; never if none does any more.
+    pub fn next_change(&self) -> SimTime {
+        match &self.0 {
+            Shares::Modulated(modulated) => modulated.next_change(),
+            Shares::Recorded(replay) => replay.next_change(),
+        }
+    }
+
+    /// The change that is due at `now`.
+    ///
+    /// # Panics
+    /// If the next change is at another time.
+    pub fn advance(&mut self, now: SimTime) -> BackgroundChange {
+        match &mut self.0 {
+            Shares::Modulated(modulated) => modulated.advance(now),
+            Shares::Recorded(replay) => replay.advance(now),
+        }
+    }
+}
+
+impl Modulated {
+    /// The background on the rack and pod links of `tree`, with each link's share at time zero.
+    fn new(config: ModulatedBackground, tree: &FatTree, seed: u64) -> (Self, Vec<BackgroundChange>) {
         let factors = pod_factors(tree.n_pods(), config.pod_spread_ratio, seed);
         let kinds = [LinkKind::Rack, LinkKind::Pod];
         let mut background = Self { config, links: Vec::new(), next: BinaryHeap::new() };
@@ -105,11 +146,11 @@ impl Background {
             background.links.push(ModulatedLink { link, pod_factor, busy, stream });
             initial.push(background.enter_state(background.links.len() - 1, SimTime::ZERO));
         }
-        Some((background, initial))
+        (background, initial)
     }
 
     /// When the next change comes.
-    pub fn next_change(&self) -> SimTime {
+    fn next_change(&self) -> SimTime {
         self.next.peek().expect("a fabric has rack and pod links").0.0
     }
 
@@ -117,7 +158,7 @@ impl Background {
     ///
     /// # Panics
     /// If the next change is at another time.
-    pub fn advance(&mut self, now: SimTime) -> BackgroundChange {
+    fn advance(&mut self, now: SimTime) -> BackgroundChange {
         let Reverse((time, index)) = self.next.pop().expect("a fabric has rack and pod links");
         assert_eq!(time, now, "a background change is due at its own time");
         self.links[index].busy = !self.links[index].busy;

@@ -6,6 +6,7 @@
 
 mod allocation;
 mod background;
+mod background_change;
 mod competing;
 mod completions;
 mod degraded;
@@ -16,17 +17,20 @@ mod network;
 mod place;
 mod pod_factors;
 mod reached;
+mod recorded;
 mod shape;
 mod size_table;
 mod steps;
 mod transport;
 
-pub use background::{Background, BackgroundChange, BackgroundConfig, ModulatedBackground};
+pub use background::{Background, BackgroundConfig, ModulatedBackground};
+pub use background_change::BackgroundChange;
 pub use competing::{CompetingFlow, CompetingFlows, FlowBackground};
 pub use degraded::{CapacityChange, Degradation, DegradedLinks, cut_off};
 pub use fat_tree::{FabricConfig, FatTree, LinkKind, Path, RouteChoice, Uplinks, ecmp_hash};
 pub use network::FlowNetwork;
 pub use place::{Direction, LinkPlace};
+pub use recorded::{RecordedShare, Recording};
 pub use shape::{FabricShape, GpuPosition, Layout, NodePlace, Wiring};
 pub use size_table::{SizePoint, SizeTable};
 pub use transport::{Calibration, Transport};

@@ -55,6 +55,11 @@ pub(crate) fn shared_way(results: &Results) -> Result<Vec<Curve>> {
         row.with_context(|| format!("no {metric} of {policy} at {x} tokens"))
     };
     let span_s = keys.number("workload.tick_s")?;
+    let descriptors = keys.number("transfer.setup_us_per_descriptor").unwrap_or(0.0);
+    anyhow::ensure!(
+        descriptors <= 0.0,
+        "the closed form knows no cost of a descriptor: transfer.setup_us_per_descriptor = 0"
+    );
     let latency_s = |tier: usize| -> Result<f64> {
         let all = keys.get("fabric.latency_us")?.as_array();
         let one = all.and_then(|all| all.get(tier)).and_then(Value::as_float);

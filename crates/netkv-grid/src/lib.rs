@@ -19,6 +19,7 @@ mod overrides;
 mod points;
 mod profile;
 mod reader;
+mod recorded;
 mod reduced;
 mod replications;
 mod shown;

@@ -1,11 +1,13 @@
 //! Files that cells share: each trace and each profile is read once for an experiment.
 
-use crate::issue::InputErrors;
+use crate::issue::{InputErrors, Issue};
 use crate::profile::Profile;
 use crate::reader::Reader;
+use crate::recorded;
 use crate::source;
 use crate::topology::Topology;
 use crate::trace_source::{self, LoadedTrace};
+use netkv_fabric::Recording;
 use netkv_workload::{Lengths, Reading, WorkloadSpec};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -27,6 +29,7 @@ struct Read {
     traces: BTreeMap<(PathBuf, String, String), Result<Arc<LoadedTrace>, InputErrors>>,
     profiles: BTreeMap<PathBuf, Result<Arc<Profile>, InputErrors>>,
     topologies: BTreeMap<PathBuf, Result<Arc<Topology>, InputErrors>>,
+    recordings: BTreeMap<PathBuf, Result<Arc<Recording>, InputErrors>>,
     /// Workloads without errors, with whether time is scaled and their lengths; the oldest first.
     checked: VecDeque<(Arc<LoadedTrace>, WorkloadSpec, bool, Lengths)>,
 }
@@ -79,6 +82,24 @@ impl Library {
         let load = || Topology::load(&path, named_at).map(Arc::new);
         let mut read = self.read();
         let loaded = read.topologies.entry(path.clone()).or_insert_with(load);
+        loaded.as_ref().map_err(|errors| reader.extend(errors.issues())).ok().cloned()
+    }
+
+    /// The record that `background.file` names, from the folder of the file that says so.
+    pub(crate) fn recording(&self, reader: &mut Reader<'_>) -> Option<Arc<Recording>> {
+        let label = reader.text("background.file")?;
+        let named_at = &reader.node("background.file")?.origin;
+        let path = source::beside(&named_at.file, label);
+        let load = || {
+            if std::fs::metadata(&path).is_ok_and(|file| file.len() > recorded::MAX_BYTES) {
+                let most = recorded::MAX_BYTES >> 20;
+                return Err(Issue::new(named_at, format!("{} is larger than {most} MiB", path.display())).into());
+            }
+            let text = source::read(&path, named_at)?;
+            recorded::read(&path, &text).map(Arc::new)
+        };
+        let mut read = self.read();
+        let loaded = read.recordings.entry(path.clone()).or_insert_with(load);
         loaded.as_ref().map_err(|errors| reader.extend(errors.issues())).ok().cloned()
     }
 

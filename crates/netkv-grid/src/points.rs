@@ -14,8 +14,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Section and key of what names files that cells depend on: their content counts.
-const FILE_NAMES: [(&str, &str); 4] =
-    [("workload", "trace"), ("model", "profile"), ("decode", "profile"), ("fabric", "topology")];
+const FILE_NAMES: [(&str, &str); 5] = [
+    ("workload", "trace"),
+    ("model", "profile"),
+    ("decode", "profile"),
+    ("fabric", "topology"),
+    ("background", "file"),
+];
 
 /// Points that one thread reads one after the other at least. Chosen by us: making the first tree costs a few points' time.
 const STRETCH: usize = 64;
@@ -243,7 +248,7 @@ mod tests {
         let mut trees = Trees::new(&stripped, &grid, &sections);
         let anew = |point: usize| {
             let mut tree = grid.apply(&base, point);
-            let files = ["workload.trace", "model.profile", "decode.profile", "fabric.topology"];
+            let files = ["workload.trace", "model.profile", "decode.profile", "fabric.topology", "background.file"];
             for key in OWN_KEYS.iter().chain(&OWN_SECTIONS).chain(&[WORD]).chain(&files) {
                 tree::remove(&mut tree, key);
             }

@@ -147,12 +147,23 @@ impl CellSpec {
     /// Of the files that it depends on besides its requests and that profile, all that results depend on.
     pub(crate) fn other_files(&self) -> impl Iterator<Item = &str> {
         let topology = self.topology.as_ref().map(|topology| topology.canonical.as_str());
-        [Some(self.pools.decode.canonical()), topology].into_iter().flatten()
+        [Some(self.pools.decode.canonical()), topology, Some(self.recorded())].into_iter().flatten()
     }
 
     /// What its requests are promised.
     pub const fn slo(&self) -> &SloConfig {
         &self.slo
+    }
+
+    /// What the record of others' traffic that it plays is known by; empty without one.
+    fn recorded(&self) -> &str {
+        match &self.background {
+            BackgroundConfig::Recorded(recording) => &recording.known_by,
+            BackgroundConfig::None
+            | BackgroundConfig::Steady { .. }
+            | BackgroundConfig::Modulated(_)
+            | BackgroundConfig::Flows(_) => "",
+        }
     }
 
     /// KV cache memory of an instance.
@@ -212,7 +223,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &Library) -> Option<CellSpec>
     let fabric = network::read_fabric(reader, nodes.as_ref());
     let cluster = cluster::read_cluster(reader, pools.as_ref(), nodes.as_ref());
     let degraded = degraded::read_degraded(reader, fabric.as_ref());
-    let background = background::read_background(reader, fabric.as_ref());
+    let background = background::read_background(reader, library, fabric.as_ref());
     let telemetry = network::read_telemetry(reader);
     let oracle = network::read_oracle(reader);
     let oracle_bandwidth = network::read_oracle_bandwidth(reader);

@@ -6,7 +6,7 @@ mod common;
 
 use common::{load, load_beside};
 use netkv_fabric::{BackgroundConfig, FlowBackground, SizePoint, SizeTable};
-use netkv_grid::Workloads;
+use netkv_grid::{Experiment, Workloads};
 
 fn check(body: &str, expect: &[&str]) {
     let text = load_beside(body, &[]).expect_err("the experiment is wrong").to_string();
@@ -142,4 +142,51 @@ fn kind_and_granularity_and_tables_can_be_axes() {
                 [[axis]]\nkey = 'background.size_table'\nvalues = ['bulk', [[1e8, 0], [1e9, 1]]]\n\
                 [[axis]]\nkey = 'oracle.granularity'\nvalues = ['static', 'tier', 'zone', 'path', 'exact']\n";
     assert_eq!(load(body).unwrap().n_cells(), 3 * 2 * 5 * 2);
+}
+
+/// An experiment with a record beside it, or what is said of that.
+fn said_of_record(record: &str, body: &str) -> Result<Experiment, String> {
+    let body = format!("[background]\nkind = 'recorded'\nfile = 'record.csv'\n{body}");
+    load_beside(&body, &[("record.csv", record)]).map_err(|errors| errors.to_string())
+}
+
+const NO_FILE: &str = ":5:8: background.kind = \"recorded\" needs background.file, a table of shares over time";
+
+const HEADER: &str = "time_s,kind,direction,pod,rack,switch,ratio\n";
+
+#[test]
+fn a_record_is_part_of_what_a_cell_is_known_by() {
+    let key = |record: &str| {
+        let experiment = said_of_record(&format!("{HEADER}{record}"), "").unwrap_or_else(|said| panic!("{said}"));
+        experiment.cell(0).expect("a cell").key
+    };
+    let one = key("0,rack,up,,,,0.2\n10,rack,,1,,,0.5\n20,end,,,,,\n");
+    assert_eq!(one, key("0,rack,up,,,,0.2\n10,rack,,1,,,0.5\n20,end,,,,,\n"));
+    assert_ne!(one, key("0,rack,up,,,,0.2\n10,rack,,1,,,0.6\n20,end,,,,,\n"));
+    key("0,nic,,,,,0.1\n");
+}
+
+#[test]
+fn records_that_are_none_are_said_with_their_line() {
+    for (record, words) in [
+        ("", "\"\" is no first line of a record"),
+        ("time,kind\n", "record.csv:1:1: \"time,kind\" is no first line"),
+        (&format!("{HEADER}0,rack,,,,,0.2\n1,rack,,,,,0.3\n"), "the record has no end; its last row says"),
+        (
+            &format!("{HEADER}0,rakc,,,,,0.2\n"),
+            "record.csv:2:1: kind = \"rakc\"; allowed: nic, rack, pod; did you mean rack?",
+        ),
+        (&format!("{HEADER}0,rack,,,,,0.99\n"), "ratio = \"0.99\"; allowed: a number, 0 to 0.95"),
+        (&format!("{HEADER}0,rack,,,,,NaN\n"), "ratio = \"NaN\""),
+        (&format!("{HEADER}5,rack,,,,,0.2\n4,rack,,,,,0.2\n6,end,,,,,\n"), "record.csv:3:1: time_s = 4 is before"),
+        (&format!("{HEADER}0,rack,,9,,,0.2\n"), "has shares of rack, pod 9, but the fabric has no such link"),
+        (&format!("{HEADER}0,rack,,,,0.2\n"), "6 fields; allowed: 7"),
+        (&format!("{HEADER}0,rack,,,,,0.2\n5,end,,,,,\n6,rack,,,,,0.2\n"), "record.csv:4:1: a row behind the end"),
+        (&format!("{HEADER}5,rack,,,,,0.2\n5,end,,,,,\n"), "not later than its last share"),
+        (HEADER, "the record has no row"),
+    ] {
+        let said = said_of_record(record, "").expect_err(words);
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+    check("[background]\nkind = 'recorded'\n", &[NO_FILE]);
 }

@@ -237,7 +237,7 @@ impl Network {
     /// The decode instance has reserved memory: begins to set the transfer up, and says when its flows enter.
     pub(crate) fn begin_transfer(&mut self, now: SimTime, order: Order) -> (TransferId, SimTime) {
         self.ledger.begin(order.prefill, order.decode, self.topology.tier(order.prefill, order.decode));
-        self.traffic.begin(&self.topology, now, self.transfer.setup, order)
+        self.traffic.begin(&self.topology, now, self.setup_of(order.bytes), order)
     }
 
     /// The flows of a transfer enter the network. Its prompt is computed, or how far that is. True if the transfer is
@@ -309,7 +309,12 @@ impl Network {
         }
     }
 
-    /// Time to set a transfer up.
+    /// Time to set a transfer of so many bytes up.
+    pub(crate) const fn setup_of(&self, bytes: u64) -> SimDuration {
+        self.transfer.setup_of(bytes, self.topology.cluster().flows())
+    }
+
+    /// Time to set a transfer up, at the least.
     pub(crate) const fn setup(&self) -> SimDuration {
         self.transfer.setup
     }

@@ -395,8 +395,32 @@ pub struct TransferConfig {
     pub skip_cached: bool,
     /// Time to set a transfer up, before its first byte leaves.
     pub setup: SimDuration,
+    /// What each descriptor of a flow adds to that: an entry for a piece of memory that is moved as one.
+    pub setup_per_descriptor: SimDuration,
+    /// Bytes of a descriptor, at least 1.
+    pub descriptor_bytes: u64,
     /// Whether it goes on beside prefill.
     pub overlap: Overlap,
+}
+
+impl TransferConfig {
+    /// Flows of a transfer between the instances of a cluster: one for each pair of ranks that share bytes, or as many as were asked for.
+    pub fn flows(&self, cluster: &ClusterConfig) -> u32 {
+        match self.granularity {
+            TransferGranularity::Rank => cluster.decode_tp * (cluster.parts.prefill / cluster.parts.decode).max(1),
+            TransferGranularity::Instance { flows } => flows,
+        }
+    }
+
+    /// Time to set a transfer of so many bytes up. Its flows are set up side by side, each with the descriptors of its
+    /// share, so the largest share counts.
+    ///
+    /// # Panics
+    /// If that is beyond the range of time.
+    pub const fn setup_of(&self, bytes: u64, flows: u32) -> SimDuration {
+        let descriptors = bytes.div_ceil(flows as u64).div_ceil(self.descriptor_bytes);
+        SimDuration::from_nanos(self.setup.as_nanos() + self.setup_per_descriptor.as_nanos() * descriptors)
+    }
 }
 
 /// Whether the KV cache of a prompt leaves while it is computed.

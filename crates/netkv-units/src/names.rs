@@ -8,6 +8,8 @@ const UNITS: &[(&str, &str)] = &[
     ("_gb_per_gpu", "GB per GPU"),
     ("_requests", "requests"),
     ("_tokens", "tokens"),
+    ("_bytes", "bytes"),
+    ("_us_per_descriptor", "us"),
     ("_ratio", "1"),
     ("_gbps", "Gbit/s"),
     ("_rps", "requests/s"),

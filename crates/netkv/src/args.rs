@@ -2,18 +2,22 @@
 
 mod cell;
 mod changes;
+mod cluster;
 mod figures;
 mod place;
 mod profile;
 mod sweeps;
+mod telemetry;
 mod trace;
 
 pub use cell::{CellArgs, WatchArgs};
 pub use changes::Changes;
+pub use cluster::{ClusterCommand, ClusterImportArgs, NvLinkArg};
 pub use figures::{CLAIMS, FiguresArgs, ReportArgs};
 pub use place::{Place, RunOptions};
 pub use profile::{ProfileCommand, ProfileFitArgs};
 pub use sweeps::{EmitArgs, EmitCommand, GatherArgs, PackArgs, Shard, StatusArgs, VerifyArgs};
+pub use telemetry::TelemetryCommand;
 pub use trace::{FetchArgs, ReadingArgs, TraceCommand};
 
 use crate::cells::{Which, parse_which};
@@ -158,6 +162,12 @@ To be called where experiments/ is: in the root of the project.")]
     /// Fit a latency profile to measurements, or show one
     #[command(subcommand)]
     Profile(ProfileCommand),
+    /// Fit what transfers cost on your network, and record how busy it is, from Prometheus' metrics
+    #[command(subcommand)]
+    Telemetry(TelemetryCommand),
+    /// Write an experiment file of your cluster, from what Kubernetes, Topograph or Slurm tell of it
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Run a flowref/1 flow set through the fabric model
     #[command(after_help = "\
 Examples:

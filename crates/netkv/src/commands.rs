@@ -3,6 +3,7 @@
 pub mod capacity;
 pub mod cell;
 pub mod claims;
+pub mod cluster;
 pub mod compare;
 pub mod emit;
 pub mod explain;
@@ -21,6 +22,7 @@ pub mod reproduce;
 pub mod run;
 pub mod schema;
 pub mod status;
+pub mod telemetry;
 pub mod trace;
 pub mod tune;
 pub mod verify;

@@ -23,7 +23,7 @@ pub fn tell(message: &str) {
 }
 
 /// The folder of a file; "." for a bare name.
-fn folder_of(path: &Path) -> PathBuf {
+pub fn folder_of(path: &Path) -> PathBuf {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned)
 }
 
@@ -63,6 +63,11 @@ impl Prepared {
     /// What is in it.
     pub fn bytes(&self) -> Result<Vec<u8>, Failure> {
         fs::read(self.temporary.path()).writing(self.path.display())
+    }
+
+    /// Where it is as long as it has not its name.
+    pub fn temporary(&self) -> &Path {
+        self.temporary.path()
     }
 
     /// Whether a file of its name and content is there already.

@@ -2,10 +2,14 @@
 
 use super::network::Fabric;
 use super::seconds::PERIOD;
+use crate::library::Library;
 use crate::reader::{Range, Reader, list, one_of};
 use crate::tree::{Content, Node};
-use netkv_fabric::{BackgroundConfig, FlowBackground, LinkKind, ModulatedBackground, SizePoint, SizeTable};
+use netkv_fabric::{
+    BackgroundConfig, FlowBackground, LinkKind, ModulatedBackground, RecordedShare, SizePoint, SizeTable,
+};
 use netkv_units::SimDuration;
+use std::collections::BTreeMap;
 
 /// The share of a link that the background may take at most: the rest must carry KV caches in finite time. Chosen by
 /// us, equal to the congestion that the policies read at most.
@@ -27,6 +31,9 @@ const MAX_FLOW_BYTES: f64 = 1e13;
 /// that one would wait, and less than one in eleven days is a slip.
 const FLOW_GAP_S: Range = Range::closed(1e-6, 1e6);
 
+/// Most changes of links of a record. Chosen by us: each takes some tens of bytes in every run.
+const MAX_RECORDED_CHANGES: usize = 1 << 24;
+
 /// What `background.kind` may be.
 #[derive(Clone, Copy)]
 enum Kind {
@@ -34,25 +41,44 @@ enum Kind {
     Steady,
     Modulated,
     Flows,
+    Recorded,
 }
 
 /// The traffic of others. Its keys are checked whatever `kind` is, so that a slip does not wait for an axis; rules that
 /// involve several keys are those of the kind.
-pub(super) fn read_background(reader: &mut Reader<'_>, fabric: Option<&Fabric>) -> Option<BackgroundConfig> {
-    let kinds =
-        [("none", Kind::None), ("steady", Kind::Steady), ("modulated", Kind::Modulated), ("flows", Kind::Flows)];
+pub(super) fn read_background(
+    reader: &mut Reader<'_>,
+    library: &Library,
+    fabric: Option<&Fabric>,
+) -> Option<BackgroundConfig> {
+    let kinds = [
+        ("none", Kind::None),
+        ("steady", Kind::Steady),
+        ("modulated", Kind::Modulated),
+        ("flows", Kind::Flows),
+        ("recorded", Kind::Recorded),
+    ];
     let kind = reader.choice("background.kind", &kinds);
     let steady_ratio = reader.float("background.steady_ratio", Range::closed(0.0, MAX_BACKGROUND_RATIO));
     let pod_spread_ratio = reader.float("background.pod_spread_ratio", Range::below(0.0, 1.0));
     let modulated = read_modulated(reader, pod_spread_ratio);
     let flows = read_flows(reader, pod_spread_ratio);
-    let ratio = steady_ratio?;
+    let file = reader.text("background.file");
+    let (ratio, file) = (steady_ratio?, file?);
     let others_are_valid = modulated.is_some() && flows.is_some();
     match kind? {
         Kind::None => others_are_valid.then_some(BackgroundConfig::None),
         Kind::Steady => others_are_valid.then_some(BackgroundConfig::Steady { ratio }),
         Kind::Modulated => check_modulated(reader, modulated?).filter(|_| flows.is_some()),
         Kind::Flows => check_flows(reader, flows?, fabric?).filter(|_| modulated.is_some()),
+        Kind::Recorded if file.is_empty() => {
+            reader.fail(
+                "background.kind",
+                "background.kind = \"recorded\" needs background.file, a table of shares over time",
+            );
+            None
+        }
+        Kind::Recorded => check_recorded(reader, library, fabric?).filter(|_| others_are_valid),
     }
 }
 
@@ -179,6 +205,37 @@ fn check_flows(reader: &mut Reader<'_>, flows: FlowBackground, fabric: &Fabric) 
         return None;
     }
     Some(BackgroundConfig::Flows(flows))
+}
+
+/// A record whose rows are all of links that the fabric has.
+fn check_recorded(reader: &mut Reader<'_>, library: &Library, fabric: &Fabric) -> Option<BackgroundConfig> {
+    let recording = library.recording(reader)?;
+    let tree = fabric.tree();
+    let places: Vec<_> =
+        LinkKind::ALL.into_iter().flat_map(|kind| tree.links_of(kind)).map(|link| tree.place(link)).collect();
+    let key = |share: &RecordedShare| (share.kind, share.direction, share.pod, share.rack, share.switch);
+    let described: BTreeMap<_, &RecordedShare> = recording.shares.iter().map(|share| (key(share), share)).collect();
+    let n_links = |share: &RecordedShare| places.iter().filter(|place| share.matches(place)).count();
+    let sizes: BTreeMap<_, usize> = described.iter().map(|(key, share)| (*key, n_links(share))).collect();
+    if let Some(((kind, _, pod, rack, switch), _)) = sizes.iter().find(|(_, size)| **size == 0) {
+        let part =
+            |name: &str, number: &Option<u32>| number.map_or_else(String::new, |number| format!(", {name} {number}"));
+        let what = [("pod", pod), ("rack", rack), ("switch", switch)].map(|(name, number)| part(name, number)).concat();
+        let message = format!(
+            "background.file has shares of {}{what}, but the fabric has no such link; all numbers count from 0, racks through \
+             all pods",
+            kind.name()
+        );
+        reader.fail("background.file", &message);
+        return None;
+    }
+    let changes: usize = recording.shares.iter().map(|share| sizes[&key(share)]).sum();
+    if changes > MAX_RECORDED_CHANGES {
+        let message = format!("background.file is {changes} changes of links; allowed: at most {MAX_RECORDED_CHANGES}");
+        reader.fail("background.file", &message);
+        return None;
+    }
+    Some(BackgroundConfig::Recorded(recording))
 }
 
 /// Two numbers, the first at most the second.

@@ -188,12 +188,17 @@ pub(super) fn read_decode(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Opt
     })
 }
 
+/// Least bytes of a descriptor. Chosen by us: the keys of one head of one token.
+const MIN_DESCRIPTOR_BYTES: u32 = 64;
+
 /// How KV caches are moved.
 pub(super) fn read_transfer(reader: &mut Reader<'_>, profile: Option<&Profile>) -> Option<TransferConfig> {
     let is_pooled = reader.choice("transfer.granularity", &[("rank", false), ("instance", true)]);
     let flows = reader.count("transfer.flows", 1, MAX_FLOWS);
     let skip_cached = reader.flag("transfer.skip_cached");
     let setup_us = reader.float("transfer.setup_us", SECONDS);
+    let per_descriptor_us = reader.float("transfer.setup_us_per_descriptor", Range::closed(0.0, 1e6));
+    let descriptor_bytes = reader.count("transfer.descriptor_bytes", MIN_DESCRIPTOR_BYTES, 1 << 30);
     let is_layerwise = reader.choice("transfer.overlap", &[("none", false), ("layerwise", true)]);
     let layers = profile?.model.kv.layers();
     let flows = flows?;
@@ -201,6 +206,8 @@ pub(super) fn read_transfer(reader: &mut Reader<'_>, profile: Option<&Profile>) 
         granularity: if is_pooled? { TransferGranularity::Instance { flows } } else { TransferGranularity::Rank },
         skip_cached: skip_cached?,
         setup: SimDuration::from_secs_f64(setup_us? * 1e-6),
+        setup_per_descriptor: SimDuration::from_secs_f64(per_descriptor_us? * 1e-6),
+        descriptor_bytes: u64::from(descriptor_bytes?),
         overlap: if is_layerwise? { Overlap::Layerwise { layers } } else { Overlap::None },
     })
 }

@@ -40,6 +40,7 @@ fn idle_ttft(scenario: &Scenario, alone: BytesPerSec, input_tokens: u32) -> SimD
     }
     let bytes = Bytes::new(u64::from(input_tokens) * scenario.kv.bytes_per_token);
     let moving = bytes.to_nanobytes().time_at(alone).expect("interfaces have bandwidth");
-    let latency = scenario.transfer.setup + scenario.fabric.latency[Tier::Rack.index()];
+    let flows = scenario.transfer.flows(&scenario.cluster);
+    let latency = scenario.transfer.setup_of(bytes.get(), flows) + scenario.fabric.latency[Tier::Rack.index()];
     prefill + latency + moving + scenario.gpu.decode.iteration(1, u64::from(input_tokens))
 }

@@ -22,12 +22,15 @@ pub(super) struct Others {
 impl Others {
     /// Those of a scenario, with the shares that they take at the start.
     pub(super) fn new(scenario: &Scenario, tree: &FatTree) -> (Self, Vec<BackgroundChange>) {
-        let modulated = Background::new(&scenario.background, tree, scenario.seed);
-        let (background, initial) = modulated
+        let changing = Background::new(&scenario.background, tree, scenario.seed);
+        let (background, initial) = changing
             .map_or((None, steady(&scenario.background, tree)), |(background, initial)| (Some(background), initial));
         let competing = match &scenario.background {
             BackgroundConfig::Flows(config) => Some(CompetingFlows::new(config, tree, scenario.seed)),
-            BackgroundConfig::None | BackgroundConfig::Steady { .. } | BackgroundConfig::Modulated(_) => None,
+            BackgroundConfig::None
+            | BackgroundConfig::Steady { .. }
+            | BackgroundConfig::Modulated(_)
+            | BackgroundConfig::Recorded(_) => None,
         };
         let degraded = Some(DegradedLinks::new(&scenario.degraded, tree)).filter(|_| !scenario.degraded.is_empty());
         (Self { background, competing, competing_active: 0, degraded }, initial)
@@ -69,7 +72,7 @@ impl Others {
 
     /// When a share changes next; none if none does.
     pub(super) fn next_background(&self) -> Option<SimTime> {
-        self.background.as_ref().map(Background::next_change)
+        self.background.as_ref().map(Background::next_change).filter(|next| *next < SimTime::NEVER)
     }
 
     /// When the next flow comes; none if none does.

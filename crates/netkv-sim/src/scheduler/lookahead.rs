@@ -199,7 +199,7 @@ impl<'a> Future<'a> {
             let prefill = if is_own { self.prefill } else { requests[request].prefill() };
             let input_tokens = requests.prompt(request).input_tokens;
             let order = network.order(request, (prefill, self.decode), input_tokens, grant.hit_tokens);
-            self.traffic.begin(network.topology(), self.now, network.setup(), order);
+            self.traffic.begin(network.topology(), self.now, network.setup_of(order.bytes), order);
             self.grants.push((request, grant));
             if is_own {
                 self.seen.admitted = self.now;

@@ -154,6 +154,7 @@ impl Watcher {
 fn transfer(scenario: &Scenario, record: &RequestRecord) -> Option<TransferRecord> {
     let (start, tier) = (record.transfer_start?, record.tier?);
     let latency = if record.transfer_bytes == 0 { SimDuration::ZERO } else { scenario.fabric.latency[tier.index()] };
-    let setup = scenario.transfer.setup + latency;
+    let flows = scenario.transfer.flows(&scenario.cluster);
+    let setup = scenario.transfer.setup_of(record.transfer_bytes, flows) + latency;
     Some(TransferRecord { request: record.request, start, setup, end: start + record.transfer })
 }

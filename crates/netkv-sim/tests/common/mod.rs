@@ -198,6 +198,8 @@ pub fn scenario(workload: Workload) -> Scenario {
             granularity: TransferGranularity::Rank,
             skip_cached: true,
             setup: SimDuration::ZERO,
+            setup_per_descriptor: SimDuration::ZERO,
+            descriptor_bytes: 16_384,
             overlap: Overlap::None,
         },
         scheduler: SchedulerConfig { replicas: 1, gossip: SimDuration::ZERO },
