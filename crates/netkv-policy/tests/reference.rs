@@ -165,17 +165,19 @@ impl CostOracle for Fabric {
 fn plain_flow(request: &RequestView, candidates: &[Candidate], ratings: &[Rating], tolerance_ratio: f64) -> usize {
     let cost =
         |rating: &Rating| rating.terms.iter().filter(|term| term.name != "tie").map(|term| term.value).sum::<f64>();
-    let rank = ratings.iter().map(|rating| rating.rank).min().unwrap();
+    let rank = ratings.iter().map(|rating| rating.rank).min().expect("there is a candidate");
     let of_rank = || ratings.iter().enumerate().filter(|(_, rating)| rating.rank == rank);
     let least = of_rank().map(|(_, rating)| cost(rating)).fold(f64::INFINITY, f64::min);
-    let most = candidates.iter().map(Candidate::committed_tokens).max().unwrap().max(1) as f64;
+    let most = candidates.iter().map(Candidate::committed_tokens).max().expect("there is a candidate").max(1) as f64;
     let score = |index: usize| {
         let candidate = &candidates[index];
         let cached = f64::from(candidate.hit_tokens) / f64::from(request.prompt.input_tokens);
         candidate.committed_tokens() as f64 / most - 10.0 * cached
     };
     let near = of_rank().filter(|(_, rating)| cost(rating) <= least * (1.0 + tolerance_ratio));
-    near.map(|(index, _)| index).min_by(|&one, &other| score(one).total_cmp(&score(other))).unwrap()
+    near.map(|(index, _)| index)
+        .min_by(|&one, &other| score(one).total_cmp(&score(other)))
+        .expect("there is a candidate")
 }
 
 #[test]

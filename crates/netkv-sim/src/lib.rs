@@ -4,6 +4,7 @@
 //! a [`RunOutput`], or with a panic that is a bug.
 
 mod arrivals;
+mod cluster_config;
 mod event;
 mod explain;
 mod failover;
