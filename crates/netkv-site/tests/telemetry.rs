@@ -160,9 +160,9 @@ fn shares_of_links_are_those_of_their_counters() {
         json!({ "status": "success", "data": { "result": [{ "metric": metric, "values": values }] } }).to_string();
     let series = read(&[text]).expect("series");
     let one = links(&format!("{LINKS}leaf1,Eth1,rack,up,0,0,1,80\n")).expect("a link");
-    let (recorded, n_cut) = record(&series, &one).expect("a record");
+    let found = record(&series, &one).expect("a record");
     let expected = "time_s,kind,direction,pod,rack,switch,ratio\n0,rack,up,0,0,1,0.2\n10,rack,up,0,0,1,0.95\n20,rack,up,0,0,1,0.95\n30,end,,,,,\n";
-    assert_eq!((recorded.as_str(), n_cut), (expected, 1));
+    assert_eq!((found.table.as_str(), found.n_cut, found.n_resets), (expected, 1, 1));
     let said = |table: &str| {
         let faults = links(table).and_then(|links| record(&series, &links).map(drop)).expect_err(table);
         faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("\n")

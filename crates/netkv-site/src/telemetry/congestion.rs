@@ -70,14 +70,25 @@ pub fn links(text: &str) -> Result<Vec<Link>, Vec<Fault>> {
     if faults.is_empty() { Ok(all) } else { Err(faults) }
 }
 
-/// The record that `background.file` takes, and how many shares were cut to the largest that it may have.
+/// A record of others' traffic, and what in it was not measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// The table that `background.file` takes.
+    pub table: String,
+    /// Shares that were cut to the largest that it may have.
+    pub n_cut: usize,
+    /// Stretches in which a counter began anew: they have the share of the stretch before.
+    pub n_resets: usize,
+}
+
+/// The record that `background.file` takes.
 ///
 /// # Errors
 /// Links without a counter or with one sample, rates above the line rate.
-pub fn record(series: &[Series], links: &[Link]) -> Result<(String, usize), Vec<Fault>> {
+pub fn record(series: &[Series], links: &[Link]) -> Result<Record, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut shares: Vec<(f64, &str, f64)> = Vec::new();
-    let (mut n_cut, mut end) = (0, f64::NEG_INFINITY);
+    let (mut n_cut, mut n_resets, mut end) = (0, 0, f64::NEG_INFINITY);
     for link in links {
         let is_it = |series: &&Series| {
             COUNTERS.contains(&series.name.as_str())
@@ -102,6 +113,7 @@ pub fn record(series: &[Series], links: &[Link]) -> Result<(String, usize), Vec<
         for pair in one.points.windows(2) {
             let rate = (pair[1].1 - pair[0].1) / (pair[1].0 - pair[0].0);
             // A counter that began anew tells nothing of this stretch: it is taken to be as the one before.
+            n_resets += usize::from(rate < 0.0);
             let ratio = if rate < 0.0 { before } else { rate / link.bytes_per_s };
             if ratio > JITTER {
                 let message = format!(
@@ -121,10 +133,10 @@ pub fn record(series: &[Series], links: &[Link]) -> Result<(String, usize), Vec<
     }
     shares.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(other.1)));
     let start = shares.first().map_or(0.0, |(time, ..)| *time);
-    let mut text = "time_s,kind,direction,pod,rack,switch,ratio\n".to_owned();
+    let mut table = "time_s,kind,direction,pod,rack,switch,ratio\n".to_owned();
     for (time, place, ratio) in shares {
-        writeln!(text, "{},{place},{ratio}", time - start).expect("text grows");
+        writeln!(table, "{},{place},{ratio}", time - start).expect("a string takes any text");
     }
-    writeln!(text, "{},end,,,,,", end - start).expect("text grows");
-    Ok((text, n_cut))
+    writeln!(table, "{},end,,,,,", end - start).expect("a string takes any text");
+    Ok(Record { table, n_cut, n_resets })
 }

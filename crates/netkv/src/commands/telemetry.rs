@@ -4,7 +4,7 @@ use super::cluster::{read_input, refused};
 use crate::args::TelemetryCommand;
 use crate::failure::{Ending, Failure};
 use crate::output::{print, tell, write_file};
-use netkv_site::{FittedTransfers, Series, fit_transfers, links, read_series, record, together};
+use netkv_site::{FittedTransfers, Record, Series, fit_transfers, links, read_series, record, together};
 use std::path::Path;
 
 /// Imports telemetry.
@@ -79,10 +79,13 @@ fn congestion(series: &[Series], shown: &str, table: &Path, to: &Path, out: &Pat
     let name = table.display().to_string();
     let bytes = read_input(table, &name)?;
     let listed = links(&String::from_utf8_lossy(&bytes)).map_err(|faults| refused(&name, &faults))?;
-    let (recorded, n_cut) = record(series, &listed).map_err(|faults| refused(shown, &faults))?;
-    write_file(to, recorded.as_bytes())?;
+    let Record { table, n_cut, n_resets } = record(series, &listed).map_err(|faults| refused(shown, &faults))?;
+    write_file(to, table.as_bytes())?;
     if n_cut > 0 {
         tell(&format!("{n_cut} shares above 0.95 are written as 0.95, the most that others may take"));
+    }
+    if n_resets > 0 {
+        tell(&format!("note: a counter began anew in {n_resets} stretches: they have the share of the stretch before"));
     }
     // Seen from the file that names it.
     let beside = match (to.parent(), out.parent()) {
