@@ -9,7 +9,7 @@ mod lru;
 mod report;
 mod tree;
 
-pub use arrivals::{ArrivalStatistics, StampGaps};
+pub use arrivals::{ArrivalStatistics, CountDispersion, StampGaps};
 pub use distribution::Distribution;
 pub use lru::LruPoint;
 pub use tree::{ContinuationStatistics, PrefixStatistics, SessionCount};
@@ -39,6 +39,8 @@ pub struct TraceStatistics {
     /// Sessions by their number of requests, small ones first. A session is all requests that agree in the first block
     /// after the universal root (in the first block, if there is no such root). None if no prefixes are recorded.
     pub sessions: Vec<SessionCount>,
+    /// Mean number of requests of those sessions; nothing if there is none.
+    pub mean_session_requests: Option<f64>,
     /// Requests that go on with a session; nothing if there is none.
     pub continuations: Option<ContinuationStatistics>,
     /// Hits of one global cache with least-recently-used eviction, by its size.
@@ -62,6 +64,7 @@ impl TraceStatistics {
             input_output_spearman: distribution::spearman(&inputs, &outputs),
             prefixes: None,
             sessions: Vec::new(),
+            mean_session_requests: None,
             continuations: None,
             lru: Vec::new(),
             stack_distance_blocks: None,
@@ -76,9 +79,12 @@ impl TraceStatistics {
         let shares = tree::Shares::of(trace);
         let distances = lru::stack_distances(trace, shares.root_depth());
         let rest: Vec<f64> = distances.below_root.iter().map(|&distance| f64::from(distance)).collect();
+        let sessions = tree::session_counts(trace, shares.root_depth());
+        let n_sessions: u32 = sessions.iter().map(|count| count.n_sessions).sum();
         Self {
             prefixes: Some(PrefixStatistics::of(trace, &shares)),
-            sessions: tree::session_counts(trace, shares.root_depth()),
+            sessions,
+            mean_session_requests: (n_sessions > 0).then(|| trace.len() as f64 / f64::from(n_sessions)),
             continuations: ContinuationStatistics::of(trace, &shares),
             lru: lru::hit_curve(&distances, trace.n_blocks_total()),
             stack_distance_blocks: Distribution::of(rest),

@@ -21,14 +21,16 @@ mod workload;
 
 pub use formats::{CLOCKS, Clock, Columns, FORMATS, Format, Layout, Packed, ReadTrace, Reading, Zero, read_trace};
 pub use inspect::{
-    ArrivalStatistics, ContinuationStatistics, Distribution, LruPoint, PrefixStatistics, SessionCount, StampGaps,
-    TraceStatistics,
+    ArrivalStatistics, ContinuationStatistics, CountDispersion, Distribution, LruPoint, PrefixStatistics, SessionCount,
+    StampGaps, TraceStatistics,
 };
 pub use kv_size::KvLayout;
 pub use sessions::{Agents, Begin, SessionSpec, SessionSurvey, Think, Told, Turns, survey};
 pub use shape::{Arrivals, Context, InputRange, Lengths, Prefixes, WorkloadSpec};
 pub use source::{RequestSource, RequestStream};
-pub use synthetic::{EndlessConversations, SyntheticKind, generate, generate_scaled};
+pub use synthetic::{
+    Bursts, EndlessConversations, KnobError, Knobs, SyntheticKind, generate, generate_scaled, generate_with,
+};
 pub use trace::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS, Trace, TraceError, TraceErrors, TraceRow};
 pub use turns::{SessionWorkload, Turn};
 pub use workload::{Request, Workload};

@@ -3,7 +3,7 @@
 //! Stands in where the real traces are not at hand, and makes longer ones than exist. Only + - * / sqrt and linear
 //! interpolation between table points are used, so a trace is the same to the bit on every machine. What it models:
 //! lengths, sessions (append, exact repeat, interior branch), think times, a slow trend of the rate, ticks. What it
-//! leaves out: bursts beyond Poisson, day and night, and correlations between sessions. The parameters in
+//! leaves out: bursts beyond Poisson (a knob adds them), day and night, and correlations between sessions. The parameters in
 //! `data/mooncake_like.json` were fitted to the traces they are compared with; there is no second trace to hold out.
 //!
 //! Known misfits of the conversation trace (seed 5 against the published one): 71 % of blocks are in one request only
@@ -11,15 +11,23 @@
 //! instead of 1,477 s, and input and output length are uncorrelated instead of 0.07. Lengths, hit rates of caches of all
 //! sizes, sessions and the rest of the think times agree within a few percent.
 
+mod bursts;
 mod conversation;
 mod emit;
 mod endless;
+mod knob_error;
+mod knobs;
 mod parameters;
+mod population;
 mod random;
 mod sessions;
+mod sharing;
 mod tool;
 
+pub use bursts::Bursts;
 pub use endless::EndlessConversations;
+pub use knob_error::KnobError;
+pub use knobs::Knobs;
 
 use crate::trace::Trace;
 use parameters::Parameters;
@@ -69,6 +77,41 @@ pub fn generate_scaled(kind: SyntheticKind, seed: u64, length_factor: u32) -> Tr
             emit::emit(&mut events, tool.tick_ms, &roots)
         }
     }
+}
+
+/// The trace of `seed` with these knobs. Without any it is that of [`generate`], to the bit.
+///
+/// # Errors
+/// If a knob is out of its range, does not go with this kind of trace, or cannot be met.
+pub fn generate_with(kind: SyntheticKind, seed: u64, knobs: &Knobs) -> Result<Trace, KnobError> {
+    let parameters = Parameters::load();
+    let conversation = &parameters.conversation;
+    let (duration_s, tick_ms) = match kind {
+        SyntheticKind::Conversation => (conversation.duration_s, conversation.tick_ms),
+        SyntheticKind::Synthetic => (parameters.synthetic.duration_s, parameters.synthetic.tick_ms),
+        SyntheticKind::ToolagentApprox => (conversation.duration_s, parameters.toolagent_approx.tick_ms),
+    };
+    knobs.check(kind == SyntheticKind::Conversation, duration_s, tick_ms as f64 / 1000.0)?;
+    let tool = &parameters.toolagent_approx;
+    let (mut events, roots) = match kind {
+        SyntheticKind::Conversation => {
+            let roots = vec![conversation.root_blocks];
+            let mut events = population::events(&parameters, seed, knobs.rate_rps, knobs.turns)?;
+            if let Some(target) = knobs.shared_blocks {
+                sharing::apply(&mut events, &roots, target, seed)?;
+            }
+            (events, roots)
+        }
+        SyntheticKind::Synthetic => (sessions::events(&parameters, seed, 1), vec![parameters.synthetic.root_blocks]),
+        SyntheticKind::ToolagentApprox => {
+            let roots = vec![conversation.root_blocks, tool.tool_a.prefix_blocks, tool.tool_b.prefix_blocks];
+            (tool::events(&parameters, seed, 1), roots)
+        }
+    };
+    if let Some(bursts) = &knobs.bursts {
+        bursts.warp(&mut events, duration_s, seed);
+    }
+    Ok(emit::emit(&mut events, tick_ms, &roots))
 }
 
 #[cfg(test)]

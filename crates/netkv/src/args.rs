@@ -18,7 +18,7 @@ pub use place::{Place, RunOptions};
 pub use profile::{ProfileCommand, ProfileFitArgs};
 pub use sweeps::{EmitArgs, EmitCommand, GatherArgs, PackArgs, Shard, StatusArgs, VerifyArgs};
 pub use telemetry::TelemetryCommand;
-pub use trace::{FetchArgs, ReadingArgs, TraceCommand};
+pub use trace::{FetchArgs, KnobArgs, ReadingArgs, TraceCommand};
 
 use crate::cells::{Which, parse_which};
 use clap::{Args, Parser, Subcommand, ValueHint};

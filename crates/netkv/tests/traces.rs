@@ -189,3 +189,48 @@ fn a_trace_is_written_packed_where_its_name_says_so() {
     assert!(refused.contains("t.jsonl.xz: .xz is not written; allowed: .gz and .zst"), "{refused}");
     assert!(!here.path().join("t.jsonl.xz").exists());
 }
+
+#[test]
+fn a_generated_trace_has_the_knobs_that_are_set_and_says_which() {
+    let here = tempfile::tempdir().expect("a folder");
+    let generate = |kind: &str, more: &[&str], code: i32| {
+        check(here.path(), &[&["trace", "generate", kind, "--seed", "5"], more].concat(), code)
+    };
+    let knobs = ["--rate", "2", "--turns", "2", "--shared-blocks", "0.6", "--burst-ratio", "8"];
+    let said = generate("conversation", &[&knobs[..], &["--out", "t.jsonl"]].concat(), 0).stderr;
+    let again = "netkv trace generate conversation --seed 5 --rate 2 --turns 2 --shared-blocks 0.6 --burst-ratio 8 \
+                 --burst-share 0.1 --burst-s 10\n";
+    assert!(said.contains(again) && said.contains("bursts add "), "{said}");
+    let file = fs::read_to_string(here.path().join("t.jsonl")).expect("it is there");
+    let arguments: Vec<&str> = again.split_whitespace().skip(5).collect();
+    let printed = generate("conversation", &arguments[1..], 0);
+    assert!(printed.stdout == file && printed.stderr.contains(again), "{}", printed.stderr);
+    let seen = check(here.path(), &["trace", "inspect", "t.jsonl", "--json"], 0).stdout;
+    let seen: serde_json::Value = serde_json::from_str(&seen).expect("statistics as JSON");
+    let figure =
+        |path: &str| seen.pointer(path).and_then(serde_json::Value::as_f64).unwrap_or_else(|| panic!("{path}"));
+    assert!((figure("/arrivals/rate_rps") - 2.0).abs() < 0.04);
+    assert!((figure("/prefixes/block_hit_fraction") - 0.6).abs() < 0.005);
+    assert!(figure("/arrivals/count_dispersion/3/variance_to_mean") > 5.0);
+    let text = check(here.path(), &["trace", "inspect", "t.jsonl"], 0).stdout;
+    assert!(text.contains("variance/mean in 60 s") && text.contains("requests in each, mean"), "{text}");
+    // Without knobs nothing is said that was not.
+    assert_eq!(generate("synthetic", &[], 0).stderr, "");
+}
+
+#[test]
+fn a_wrong_knob_is_a_usage_error_that_says_what_is_allowed() {
+    let here = tempfile::tempdir().expect("a folder");
+    for (kind, knobs, said) in [
+        ("conversation", &["--rate", "-1"][..], "--rate -1: allowed: requests per second from 0.1 to 100"),
+        ("conversation", &["--turns", "9"], "--turns 9: allowed: a mean number of requests from 1 to 4"),
+        ("synthetic", &["--turns", "2"], "--turns goes with conversation alone"),
+        ("conversation", &["--shared-blocks", "0.01"], "--shared-blocks 0.01: allowed with this seed"),
+        ("conversation", &["--burst-share", "0.2"], "--burst-ratio"),
+        ("conversation", &["--burst-ratio", "many"], "--burst-ratio"),
+        ("toolagent_approx", &["--burst-ratio", "4", "--burst-s", "1"], "--burst-s 1: allowed: seconds"),
+    ] {
+        let error = check(here.path(), &[&["trace", "generate", kind], knobs].concat(), 64).stderr;
+        assert!(error.contains(said), "{error}");
+    }
+}

@@ -13,6 +13,12 @@ const TICK_TOLERANCE: f64 = 0.01;
 /// The seed that spreads arrivals within their ticks here. Chosen by us: any will do.
 const DEJITTER_SEED: u64 = 0;
 
+/// Windows in which requests are counted, in seconds. Chosen by us, from about a gap between requests to some minutes.
+const WINDOWS_S: [f64; 5] = [1.0, 5.0, 20.0, 60.0, 300.0];
+
+/// Fewer windows than this say nothing about a variance. Chosen by us.
+const MIN_WINDOWS: usize = 10;
+
 const MS_PER_SEC: f64 = 1000.0;
 const MS_PER_MINUTE: u64 = 60_000;
 
@@ -83,6 +89,18 @@ pub struct ArrivalStatistics {
     pub requests_per_minute: Option<Distribution>,
     /// Variance over mean of the requests per minute; 1 for a Poisson process.
     pub per_minute_variance_to_mean: Option<f64>,
+    /// Variance over mean of the requests in windows of some lengths, short ones first, after spreading arrivals over their
+    /// ticks. Without the windows of which the trace has fewer than ten.
+    pub count_dispersion: Vec<CountDispersion>,
+}
+
+/// How unevenly requests come, at one scale of time: their index of dispersion of counts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CountDispersion {
+    /// Length of a window.
+    pub window_s: f64,
+    /// Variance over mean of the requests in a window; 1 for a Poisson process.
+    pub variance_to_mean: f64,
 }
 
 /// Time from the first to the last timestamp.
@@ -101,6 +119,7 @@ impl ArrivalStatistics {
         let duration_s = duration_s(trace);
         let requests_per_stamp = Distribution::of(group_sizes).expect("a trace has a row");
         let minutes = requests_per_full_minute(&stamps_ms);
+        let spread_s = tick_ms.map_or_else(|| in_seconds(&stamps_ms), |tick_ms| dejittered_s(&stamps_ms, tick_ms));
         Self {
             rate_rps: (duration_s > 0.0).then(|| trace.len() as f64 / duration_s),
             n_distinct_stamps: groups.len(),
@@ -108,7 +127,8 @@ impl ArrivalStatistics {
             requests_per_stamp,
             requests_per_stamp_variance: requests_per_stamp.sd * requests_per_stamp.sd,
             gap_cv: coefficient_of_variation(&gaps_of(stamps_ms.iter().map(|&stamp| stamp as f64))),
-            gap_cv_dejittered: tick_ms.and_then(|tick_ms| dejittered_gap_cv(&stamps_ms, tick_ms)),
+            gap_cv_dejittered: tick_ms.and_then(|_| coefficient_of_variation(&gaps_of(spread_s.iter().copied()))),
+            count_dispersion: count_dispersion(&spread_s),
             per_minute_variance_to_mean: mean_and_sd(&minutes).map(|(mean, sd)| sd * sd / mean),
             requests_per_minute: Distribution::of(minutes),
             stamp_gap_ms: Distribution::of(gaps_ms),
@@ -129,13 +149,38 @@ fn find_tick_ms(gaps_ms: &[f64]) -> Option<u64> {
     (median > 1.0 && high - low <= TICK_TOLERANCE * median).then(|| (median + 0.5).floor() as u64)
 }
 
-fn dejittered_gap_cv(stamps_ms: &[u64], tick_ms: u64) -> Option<f64> {
+fn in_seconds(stamps_ms: &[u64]) -> Vec<f64> {
+    stamps_ms.iter().map(|&stamp| stamp as f64 / MS_PER_SEC).collect()
+}
+
+/// Arrivals spread uniformly over their ticks, in order.
+fn dejittered_s(stamps_ms: &[u64], tick_ms: u64) -> Vec<f64> {
     let tick = SimDuration::from_nanos(tick_ms * 1_000_000);
     let mut jitters = Jitters::new(Arrivals::Dejittered { tick }, DEJITTER_SEED);
     let mut times_s: Vec<f64> =
         stamps_ms.iter().map(|&stamp| stamp as f64 / MS_PER_SEC + jitters.draw().as_secs_f64()).collect();
     times_s.sort_unstable_by(f64::total_cmp);
-    coefficient_of_variation(&gaps_of(times_s.into_iter()))
+    times_s
+}
+
+fn count_dispersion(times_s: &[f64]) -> Vec<CountDispersion> {
+    let (first_s, last_s) = (times_s[0], times_s[times_s.len() - 1]);
+    let of_windows = |window_s: f64| {
+        let n_windows = ((last_s - first_s) / window_s) as usize;
+        // More windows than requests by far, as in a sparse trace, tell no more than the requests do.
+        if n_windows < MIN_WINDOWS || n_windows > 1_000 * times_s.len() {
+            return None;
+        }
+        let mut counts = vec![0.0; n_windows];
+        for at_s in times_s {
+            if let Some(count) = counts.get_mut(((at_s - first_s) / window_s) as usize) {
+                *count += 1.0;
+            }
+        }
+        let (mean, sd) = mean_and_sd(&counts).filter(|&(mean, _)| mean > 0.0)?;
+        Some(CountDispersion { window_s, variance_to_mean: sd * sd / mean })
+    };
+    WINDOWS_S.into_iter().filter_map(of_windows).collect()
 }
 
 fn gaps_of(times: impl Iterator<Item = f64> + Clone) -> Vec<f64> {

@@ -39,7 +39,12 @@ impl TraceStatistics {
             let Distribution { mean, sd, min, max, .. } = minutes;
             format!("mean {mean:.1}, sd {sd:.1}, {min:.0} to {max:.0}, variance/mean {ratio}")
         });
-        table.row("requests per minute", per_minute)
+        table.row("requests per minute", per_minute)?;
+        for dispersion in &arrivals.count_dispersion {
+            let label = format!("  variance/mean in {:.0} s", dispersion.window_s);
+            table.row(&label, format_args!("{:.2}", dispersion.variance_to_mean))?;
+        }
+        Ok(())
     }
 
     fn write_lengths(&self, table: &mut Table<'_, '_>) -> fmt::Result {
@@ -60,6 +65,8 @@ impl TraceStatistics {
     fn write_sessions(&self, table: &mut Table<'_, '_>) -> fmt::Result {
         table.blank()?;
         table.row("sessions", self.sessions.iter().map(|count| count.n_sessions).sum::<u32>())?;
+        let per_session = optional(self.mean_session_requests, |mean| format!("{mean:.2}"));
+        table.row("  requests in each, mean", per_session)?;
         for count in self.sessions.iter().take(5) {
             table.row(&format!("  of {} requests", count.n_requests), count.n_sessions)?;
         }

@@ -7,12 +7,14 @@ use crate::trace::BLOCK_TOKENS;
 
 const BLOCK: i64 = BLOCK_TOKENS as i64;
 
-/// When sessions start.
+/// When sessions start, and how readily they go on.
 pub(super) struct Schedule {
     n_sessions: u32,
-    warm_s: f64,
+    pub(super) warm_s: f64,
     pub(super) duration_s: f64,
     slope: f64,
+    /// What the odds of going on are multiplied by, after each turn.
+    pub(super) continue_odds: f64,
 }
 
 impl Schedule {
@@ -24,7 +26,8 @@ impl Schedule {
     /// `n_sessions` sessions over the warm-up and a trace of the usual length; a longer trace has more of them, so many
     /// that the rate stays.
     pub(super) fn new(conversation: &Conversation, n_sessions: u32, slope: f64, length_factor: u32) -> Self {
-        let once = Self { n_sessions, warm_s: conversation.warm_s, duration_s: conversation.duration_s, slope };
+        let (warm_s, duration_s) = (conversation.warm_s, conversation.duration_s);
+        let once = Self { n_sessions, warm_s, duration_s, slope, continue_odds: 1.0 };
         let duration_s = once.duration_s * f64::from(length_factor);
         let longer = Self { duration_s, ..once };
         let (warm, trace) = longer.masses();
@@ -76,7 +79,8 @@ pub(super) fn events(parameters: &Parameters, schedule: &Schedule, seed: u64) ->
     let mut events = Vec::with_capacity(2 * starts.len());
     for ((session, start_s), first_input_u) in (0..).zip(starts).zip(first_inputs) {
         let random = SplitMix64::stream(seed, u64::from(session) + 1);
-        let writer = SessionWriter { parameters, random, session: Session::Main(session), end_s: schedule.duration_s };
+        let (session, end_s) = (Session::Main(session), schedule.duration_s);
+        let writer = SessionWriter { parameters, random, session, end_s, continue_odds: schedule.continue_odds };
         writer.write(start_s, first_input_u, &mut events);
     }
     events
@@ -113,6 +117,8 @@ pub(super) struct SessionWriter<'a> {
     pub(super) session: Session,
     /// No turn comes after this.
     pub(super) end_s: f64,
+    /// What the odds of going on are multiplied by.
+    pub(super) continue_odds: f64,
 }
 
 impl SessionWriter<'_> {
@@ -127,7 +133,8 @@ impl SessionWriter<'_> {
         for turn in 0..10_000 {
             let output = self.parameters.length_quantile(&model.ol, output_u);
             events.push(event(at_s, self.session, turn, input, output, shared));
-            if self.random.unit() >= continue_probability(model, turn, input) {
+            let probability = continue_probability(model, turn, input);
+            if self.random.unit() >= with_odds(probability, self.continue_odds) {
                 return;
             }
             let lag = &model.lag_s[bucket(&model.lag_edges, input)];
@@ -183,6 +190,11 @@ fn continue_probability(model: &Conversation, turn: u32, input: i64) -> f64 {
     if input >= model.cont_il_long { by_turn * model.p_cont_long_mult } else { by_turn }
 }
 
+/// A probability whose odds are multiplied; by 1 it stays the same to the bit.
+fn with_odds(probability: f64, factor: f64) -> f64 {
+    probability * factor / (1.0 + probability * (factor - 1.0))
+}
+
 /// An event from lengths that are whole and positive.
 pub(super) fn event(
     at_s: f64,
@@ -200,5 +212,6 @@ pub(super) fn event(
         input_tokens: tokens(input),
         output_tokens: tokens(output),
         shared_blocks: shared_blocks.map(tokens),
+        begins_as: None,
     }
 }

@@ -15,6 +15,17 @@ pub(super) struct Event {
     pub output_tokens: u32,
     /// How many blocks it shares with the turn before, or nothing on the first turn.
     pub shared_blocks: Option<u32>,
+    /// On a first turn: whose first prompt it begins as; nothing if with the root alone.
+    pub begins_as: Option<Beginning>,
+}
+
+/// The beginning of another session's first prompt.
+#[derive(Clone, Copy)]
+pub(super) struct Beginning {
+    /// The other session, which has begun.
+    pub session: u32,
+    /// How many of its blocks.
+    pub n_blocks: u32,
 }
 
 /// Who sends a request. The order breaks ties of the arrival time.
@@ -46,8 +57,7 @@ type Range = std::ops::Range<usize>;
 /// Puts events in order and makes rows of those that are not warm-up. Timestamps are floored to `tick_ms`, or to 1 ms if
 /// that is zero. All first turns with one root share its blocks; `root_blocks` says how many those are.
 pub(super) fn emit(events: &mut [Event], tick_ms: u64, root_blocks: &[u32]) -> Trace {
-    let key = |event: &Event| (event.session, event.turn);
-    events.sort_unstable_by(|one, other| one.at_s.total_cmp(&other.at_s).then_with(|| key(one).cmp(&key(other))));
+    sort(events);
     let mut blocks = BlockWriter::new(events, root_blocks);
     let (mut rows, mut chats) = (Vec::with_capacity(events.len()), Chats::default());
     for event in events.iter() {
@@ -60,6 +70,12 @@ pub(super) fn emit(events: &mut [Event], tick_ms: u64, root_blocks: &[u32]) -> T
         }
     }
     renumber(rows, blocks.flat, blocks.next_id as usize).with_chats(chats.of_rows)
+}
+
+/// Puts events in order of time; ties go by session and turn.
+pub(super) fn sort(events: &mut [Event]) {
+    let key = |event: &Event| (event.session, event.turn);
+    events.sort_unstable_by(|one, other| one.at_s.total_cmp(&other.at_s).then_with(|| key(one).cmp(&key(other))));
 }
 
 /// The sessions of the rows, numbered in order of first appearance.
@@ -85,6 +101,8 @@ struct BlockWriter<'a> {
     root_starts: Vec<Option<u32>>,
     /// The last turn of each main session.
     last_turns: Vec<Range>,
+    /// The first turn of each.
+    first_turns: Vec<Range>,
 }
 
 impl<'a> BlockWriter<'a> {
@@ -93,12 +111,14 @@ impl<'a> BlockWriter<'a> {
             Session::Main(number) => number as usize + 1,
             Session::ToolCall { .. } => 0,
         };
+        let n_sessions = events.iter().map(n_sessions).max().unwrap_or(0);
         Self {
             flat: Vec::with_capacity(events.iter().map(|event| n_blocks_of(event.input_tokens)).sum()),
             next_id: 0,
             root_blocks,
             root_starts: vec![None; root_blocks.len()],
-            last_turns: vec![0..0; events.iter().map(n_sessions).max().unwrap_or(0)],
+            last_turns: vec![0..0; n_sessions],
+            first_turns: vec![0..0; n_sessions],
         }
     }
 
@@ -113,7 +133,13 @@ impl<'a> BlockWriter<'a> {
                 self.flat.extend_from_within(previous.start..previous.start + n_shared);
             }
             (Some(_), Session::ToolCall { .. }) => unreachable!("a tool call has one turn"),
-            (None, session) => self.write_root(session.root(), n_blocks),
+            (None, session) => match event.begins_as {
+                Some(Beginning { session, n_blocks }) => {
+                    let first = self.first_turns[session as usize].start;
+                    self.flat.extend_from_within(first..first + n_blocks as usize);
+                }
+                None => self.write_root(session.root(), n_blocks),
+            },
         }
         let end = first_block + n_blocks;
         let n_fresh = u32::try_from(end - self.flat.len()).expect("a request has fewer than 2^32 blocks");
@@ -121,6 +147,9 @@ impl<'a> BlockWriter<'a> {
         self.next_id += n_fresh;
         if let Session::Main(session) = event.session {
             self.last_turns[session as usize] = first_block..end;
+            if event.shared_blocks.is_none() {
+                self.first_turns[session as usize] = first_block..end;
+            }
         }
         first_block
     }

@@ -160,7 +160,13 @@ impl<'a> Conversations<'a> {
         let mut random = SplitMix64::stream(self.source.seed, u64::from(session) + 1);
         let first_input_u = random.unit();
         let session_of = Session::Main(session);
-        let writer = SessionWriter { parameters: &self.parameters, random, session: session_of, end_s: f64::INFINITY };
+        let writer = SessionWriter {
+            parameters: &self.parameters,
+            random,
+            session: session_of,
+            end_s: f64::INFINITY,
+            continue_odds: 1.0,
+        };
         self.written.clear();
         writer.write(self.next_start_s, first_input_u, &mut self.written);
         let last = self.written.len() - 1;

@@ -11,6 +11,12 @@ pub(super) const STARTS_STREAM: u64 = 0x000A_11CE;
 pub(super) const TOOLS_STREAM: u64 = 0x7001;
 /// The stream of the arrivals of the synthetic trace.
 pub(super) const ARRIVALS_STREAM: u64 = 7;
+/// Streams of the knobs, beyond the numbers of all sessions: which sessions a rate keeps, ...
+pub(super) const KEPT_STREAM: u64 = (1 << 40) + 1;
+/// ... which prompts share more or less, ...
+pub(super) const SHARING_STREAM: u64 = (1 << 40) + 2;
+/// ... and when there are bursts.
+pub(super) const BURSTS_STREAM: u64 = (1 << 40) + 3;
 
 /// Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (OOPSLA 2014), as in Java's
 /// `SplittableRandom`.

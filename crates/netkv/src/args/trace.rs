@@ -45,10 +45,7 @@ Examples:
     #[command(after_help = FETCH_HELP)]
     Fetch(FetchArgs),
     /// Generate a trace like the Mooncake ones
-    #[command(after_help = "\
-Examples:
-  netkv trace generate conversation --seed 5 --out traces/generated.jsonl
-  netkv trace generate synthetic | head")]
+    #[command(after_help = GENERATE_HELP)]
     Generate {
         /// Which trace it is to be like
         #[arg(value_parser = PossibleValuesParser::new(["conversation", "synthetic", "toolagent_approx"]))]
@@ -59,7 +56,47 @@ Examples:
         /// Write here instead of to standard output
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         out: Option<PathBuf>,
+        /// What is to be different from the published trace.
+        #[command(flatten)]
+        knobs: KnobArgs,
     },
+}
+
+/// What `netkv trace generate` does.
+const GENERATE_HELP: &str = "\
+Examples:
+  netkv trace generate conversation --seed 5 --out traces/generated.jsonl
+  netkv trace generate synthetic | head
+  netkv trace generate conversation --rate 10 --out busy.jsonl
+  netkv trace generate conversation --turns 3 --out long.jsonl
+  netkv trace generate conversation --shared-blocks 0.6 --out shared.jsonl
+  netkv trace generate conversation --burst-ratio 8 --burst-s 30 --out bursts.jsonl
+Without knobs a trace is that of an experiment's \"synthetic:KIND:SEED\". Seed and knobs are said on
+standard error, as the format has no place for them. netkv trace inspect shows what they set;
+docs/traces.md says what they mean.";
+
+/// The knobs of the generator.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Knobs")]
+pub struct KnobArgs {
+    /// Requests per second, 0.1 to 100, by the number of sessions [default: as the seed has it, about 3.4; conversation only]
+    #[arg(long, value_name = "PER_SECOND", allow_negative_numbers = true)]
+    pub rate: Option<f64>,
+    /// Mean requests of a session, 1 to 4; the rate stays [default: as the seed has it, about 1.6; conversation only]
+    #[arg(long, value_name = "MEAN", allow_negative_numbers = true)]
+    pub turns: Option<f64>,
+    /// Share of blocks that an infinite cache hits, 0 to 1 [default: as the seed has it, about 0.37; conversation only]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    pub shared_blocks: Option<f64>,
+    /// Rate in bursts over the rate outside, 1 to 100 [default: 1, no bursts]
+    #[arg(long, value_name = "RATIO", allow_negative_numbers = true)]
+    pub burst_ratio: Option<f64>,
+    /// Share of time in bursts, 0.001 to 0.9 [default: 0.1]
+    #[arg(long, value_name = "SHARE", requires = "burst_ratio", allow_negative_numbers = true)]
+    pub burst_share: Option<f64>,
+    /// Mean length of a burst in seconds [default: 10]
+    #[arg(long, value_name = "SECONDS", requires = "burst_ratio", allow_negative_numbers = true)]
+    pub burst_s: Option<f64>,
 }
 
 /// What `netkv trace fetch` does.

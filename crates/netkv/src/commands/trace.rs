@@ -1,12 +1,12 @@
 //! `netkv trace`: what is in a trace, traces in other formats, and traces from the generator.
 
 use super::fetch::fetch_trace;
-use crate::args::{ReadingArgs, TraceCommand};
+use crate::args::{KnobArgs, ReadingArgs, TraceCommand};
 use crate::failure::{Ending, Failure};
 use crate::output::{print, tell, write_file};
 use netkv_workload::{
-    BLOCK_TOKENS, CLOCKS, Columns, FORMATS, Packed, ReadTrace, Reading, SyntheticKind, TraceStatistics, generate,
-    read_trace,
+    BLOCK_TOKENS, Bursts, CLOCKS, Columns, FORMATS, Knobs, Packed, ReadTrace, Reading, SyntheticKind, TraceStatistics,
+    generate_with, read_trace,
 };
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub fn trace(command: &TraceCommand) -> Result<Ending, Failure> {
         TraceCommand::Inspect { file, reading, json } => inspect(file, reading, *json)?,
         TraceCommand::Convert { file, out, reading } => convert(file, out, reading)?,
         TraceCommand::Fetch(arguments) => fetch_trace(arguments)?,
-        TraceCommand::Generate { kind, seed, out } => generate_to(kind, *seed, out.as_deref())?,
+        TraceCommand::Generate { kind, seed, knobs, out } => generate_to(kind, *seed, knobs, out.as_deref())?,
     }
     Ok(Ending::Done)
 }
@@ -104,18 +104,68 @@ fn how(arguments: &ReadingArgs) -> Result<Reading, Failure> {
     Ok(Reading::Columns(Columns { arrival: arrival.map(|name| (name, clock)), input, output }))
 }
 
-fn generate_to(kind: &str, seed: u64, out: Option<&Path>) -> Result<(), Failure> {
-    let kind = match kind {
+/// Time in bursts, where it is not said.
+const BURST_SHARE: f64 = 0.1;
+
+/// Length of a burst, where it is not said.
+const BURST_S: f64 = 10.0;
+
+/// The window in which bursts are foretold: a minute, one of those that inspecting counts in.
+const FORETOLD_WINDOW_S: f64 = 60.0;
+
+fn generate_to(name: &str, seed: u64, arguments: &KnobArgs, out: Option<&Path>) -> Result<(), Failure> {
+    let kind = match name {
         "conversation" => SyntheticKind::Conversation,
         "synthetic" => SyntheticKind::Synthetic,
         "toolagent_approx" => SyntheticKind::ToolagentApprox,
         other => unreachable!("the command line has no kind {other}"),
     };
     let packed = out.map_or(Ok(Packed::Plain), Packed::of).map_err(Failure::usage)?;
-    let trace = generate(kind, seed);
+    let knobs = knobs_of(arguments);
+    let trace = generate_with(kind, seed, &knobs).map_err(|error| Failure::usage(format_args!("--{error}")))?;
     let bytes = trace.to_jsonl();
-    let Some(path) = out else { return print(&String::from_utf8_lossy(&bytes)) };
-    write_file(path, &packed.pack(bytes))?;
-    tell(&format!("{}: {} requests, sha256 {}", path.display(), trace.len(), trace.sha256()));
+    match out {
+        Some(path) => {
+            write_file(path, &packed.pack(bytes))?;
+            tell(&format!("{}: {} requests, sha256 {}", path.display(), trace.len(), trace.sha256()));
+        }
+        None => print(&String::from_utf8_lossy(&bytes))?,
+    }
+    // The format has no place for it.
+    if knobs != Knobs::default() {
+        tell(&format!("netkv trace generate {name} --seed {seed}{}", shown(&knobs)));
+    }
+    if let Some(bursts) = knobs.bursts {
+        let rows = trace.rows();
+        let duration_s = (rows[rows.len() - 1].timestamp_ms - rows[0].timestamp_ms) as f64 / 1000.0;
+        let added = bursts.dispersion(trace.len() as f64 / duration_s, FORETOLD_WINDOW_S) - 1.0;
+        tell(&format!("bursts add {added:.2} to the variance/mean in {FORETOLD_WINDOW_S} s, on average over seeds"));
+    }
     Ok(())
+}
+
+fn knobs_of(arguments: &KnobArgs) -> Knobs {
+    let &KnobArgs { rate, turns, shared_blocks, burst_ratio, burst_share, burst_s } = arguments;
+    let bursts = burst_ratio.map(|ratio| Bursts {
+        ratio,
+        time_share: burst_share.unwrap_or(BURST_SHARE),
+        mean_s: burst_s.unwrap_or(BURST_S),
+    });
+    Knobs { rate_rps: rate, turns, shared_blocks, bursts }
+}
+
+/// Knobs as the command line has them, in full.
+fn shown(knobs: &Knobs) -> String {
+    let Knobs { rate_rps, turns, shared_blocks, bursts } = *knobs;
+    [
+        ("rate", rate_rps),
+        ("turns", turns),
+        ("shared-blocks", shared_blocks),
+        ("burst-ratio", bursts.map(|bursts| bursts.ratio)),
+        ("burst-share", bursts.map(|bursts| bursts.time_share)),
+        ("burst-s", bursts.map(|bursts| bursts.mean_s)),
+    ]
+    .into_iter()
+    .filter_map(|(knob, value)| value.map(|value| format!(" --{knob} {value}")))
+    .collect()
 }
