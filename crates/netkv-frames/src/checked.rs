@@ -20,6 +20,14 @@ pub const NEXT_MANIFEST: &str = "cells/manifest.toml";
 /// # Errors
 /// If it cannot be read, or is not what the manifest beside it describes.
 pub(crate) fn read_checked(path: &Path) -> Result<Vec<u8>> {
+    read_with_sum(path).map(|(bytes, _)| bytes)
+}
+
+/// The same with its checksum; none if no manifest has it.
+///
+/// # Errors
+/// As [`read_checked`].
+pub(crate) fn read_with_sum(path: &Path) -> Result<(Vec<u8>, Option<String>)> {
     let bytes = fs::read(path)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let manifest = path.with_file_name(MANIFEST);
@@ -27,13 +35,17 @@ pub(crate) fn read_checked(path: &Path) -> Result<Vec<u8>> {
         .iter()
         .filter_map(|manifest| sum_in(manifest, &name))
         .collect();
+    if sums.is_empty() {
+        return Ok((bytes, None));
+    }
+    let sum = sha256_hex(&bytes);
     ensure!(
-        sums.is_empty() || sums.contains(&sha256_hex(&bytes)),
+        sums.contains(&sum),
         "{} is not the table that {} describes: netkv run writes both anew",
         path.display(),
         manifest.display()
     );
-    Ok(bytes)
+    Ok((bytes, Some(sum)))
 }
 
 /// What a manifest says of a file.

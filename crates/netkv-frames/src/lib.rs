@@ -27,7 +27,7 @@ pub use cost::{priced_cells, priced_summary};
 pub use csv::write_csv;
 pub use estimate::{Estimate, log_ratios, two_sided_quantile};
 pub use links::links_tables;
-pub use parquet::{Metadata, merge_tables, read_columns, read_table, table_of, write_table};
+pub use parquet::{Metadata, Written, merge_tables, read_columns, read_table, read_written, table_of, write_table};
 pub use place::CellPlace;
 pub use requests::{request_columns, requests_table};
 pub use schema::{ColumnDoc, TableKind, schema};

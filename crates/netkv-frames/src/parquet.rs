@@ -8,7 +8,7 @@
 //! embeds, and views are what much of Arrow cannot compare, sort, join or write as CSV; so that schema is made here, with
 //! unit and meaning of each column in the metadata of its field.
 
-use crate::checked::read_checked;
+use crate::checked::{read_checked, read_with_sum};
 use crate::frame::{from_frame, to_frame};
 use crate::schema::{TableKind, column_doc};
 use crate::table::Table;
@@ -27,6 +27,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 const ROW_GROUP: usize = 100_000;
 /// Compression level of zstd.
 const ZSTD_LEVEL: i32 = 3;
+
+/// What Arrow calls its own words.
+const ARROW_SCHEMA: &str = "ARROW:schema";
 
 /// Words that a file carries about itself: experiment, trace, epoch and so on; no time, host or path.
 pub type Metadata = BTreeMap<String, String>;
@@ -131,15 +134,20 @@ fn new_writer(
     metadata: &Metadata,
 ) -> Result<BatchedWriter<Target>> {
     let level = polars::polars_utils::compression::ZstdLevel::try_new(ZSTD_LEVEL)?;
-    let arrow = schema_to_metadata_key(&arrow_schema(kind, frame, metadata));
-    let arrow = arrow.value.map(|value| (arrow.key, value));
-    let pairs = arrow.into_iter().chain(metadata.iter().map(|(key, value)| (key.clone(), value.clone()))).collect();
+    let pairs = pairs(kind, frame, metadata);
     let writer = pl::ParquetWriter::new(target.clone())
         .with_compression(pl::ParquetCompression::Zstd(Some(level)))
         .with_statistics(pl::StatisticsOptions::full())
         .with_key_value_metadata(Some(KeyValueMetadata::from_static(pairs)))
         .set_parallel(false);
     writer.batched(frame.schema()).map_err(|error| target.cause(error))
+}
+
+/// The words that the file of a table carries.
+fn pairs(kind: TableKind, frame: &pl::DataFrame, metadata: &Metadata) -> Vec<(String, String)> {
+    let arrow = schema_to_metadata_key(&arrow_schema(kind, frame, metadata));
+    let arrow = arrow.value.map(|value| (arrow.key, value));
+    arrow.into_iter().chain(metadata.iter().map(|(key, value)| (key.clone(), value.clone()))).collect()
 }
 
 /// What readers are told of the columns: polars' own types, but plain strings; unit and meaning. Arrow takes the words
@@ -165,7 +173,53 @@ fn arrow_schema(kind: TableKind, frame: &pl::DataFrame, metadata: &Metadata) -> 
 /// If the file is not there, is not what the manifest beside it describes, is no parquet file, or has a column of a type
 /// that this project does not write.
 pub fn read_table(path: &Path) -> Result<(Table, Metadata)> {
-    let read = || table_of(read_checked(path)?);
+    read_written(path).map(|written| written.into_parts())
+}
+
+/// A table as a file has it.
+#[derive(Debug)]
+pub struct Written {
+    /// The table.
+    pub table: Table,
+    /// The words that the file carries, with those of Arrow.
+    pairs: Metadata,
+    /// The SHA-256 of the file, if a manifest has it.
+    sum: Option<String>,
+}
+
+impl Written {
+    /// What the file says about itself under a key.
+    pub fn says(&self, key: &str) -> Option<&str> {
+        self.pairs.get(key).map(String::as_str)
+    }
+
+    /// The SHA-256 of the file, in hexadecimal, if a manifest has it and to write the table of this kind and metadata would say
+    /// the same again, to the bit: it need not be written. Whether another version would compress it otherwise is not asked.
+    ///
+    /// # Errors
+    /// If the table is none that can be written.
+    pub fn sum_if_of(&self, kind: TableKind, table: &Table, metadata: &Metadata) -> Result<Option<&str>> {
+        let Some(sum) = self.sum.as_deref().filter(|_| self.table.is_same(table)) else { return Ok(None) };
+        let pairs: Metadata = pairs(kind, &to_frame(&table.without_rows())?, metadata).into_iter().collect();
+        Ok((self.pairs == pairs).then_some(sum))
+    }
+
+    fn into_parts(mut self) -> (Table, Metadata) {
+        self.pairs.remove(ARROW_SCHEMA);
+        (self.table, self.pairs)
+    }
+}
+
+/// Reads a table with what tells whether it need be written again.
+///
+/// # Errors
+/// As [`read_table`].
+pub fn read_written(path: &Path) -> Result<Written> {
+    let read = || -> Result<Written> {
+        let (bytes, sum) = read_with_sum(path)?;
+        let (table, pairs) = parts_of(bytes)?;
+        Ok(Written { table, pairs, sum })
+    };
     read().with_context(|| format!("cannot read {}", path.display()))
 }
 
@@ -174,15 +228,16 @@ pub fn read_table(path: &Path) -> Result<(Table, Metadata)> {
 /// # Errors
 /// If it is no parquet file, or has a column of a type that this project does not write.
 pub fn table_of(bytes: Vec<u8>) -> Result<(Table, Metadata)> {
+    let (table, pairs) = parts_of(bytes)?;
+    Ok(Written { table, pairs, sum: None }.into_parts())
+}
+
+fn parts_of(bytes: Vec<u8>) -> Result<(Table, Metadata)> {
     let mut reader = pl::ParquetReader::new(Cursor::new(bytes));
     let pairs = reader.get_metadata()?.key_value_metadata().clone().unwrap_or_default();
-    let metadata = pairs
-        .into_iter()
-        .filter(|pair| pair.key != "ARROW:schema")
-        .filter_map(|pair| Some((pair.key.to_string(), pair.value?.to_string())))
-        .collect();
+    let pairs = pairs.into_iter().filter_map(|pair| Some((pair.key.to_string(), pair.value?.to_string()))).collect();
     let frame = reader.finish()?;
-    Ok((from_frame(&frame)?, metadata))
+    Ok((from_frame(&frame)?, pairs))
 }
 
 /// Reads some columns of a table.
@@ -251,6 +306,49 @@ mod tests {
         assert_eq!((about("ttft_mean_ns", "unit"), about("word", "unit")), ("ns".to_owned(), "-".to_owned()));
         assert_eq!(about("ttft_mean_ns", "meaning"), "time to first token, mean");
         assert_eq!(about("count", "meaning"), "the cell's value of count");
+    }
+
+    #[test]
+    fn a_table_need_not_be_written_only_if_its_file_would_say_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        let (kind, table, metadata) = (TableKind::Cells, table(), metadata());
+        write_table(&path, kind, &table, &metadata).unwrap();
+        let is = |kind, table: &Table, metadata: &Metadata| {
+            let sum = netkv_units::sha256_hex(&std::fs::read(&path).unwrap());
+            let written = read_written(&path).unwrap();
+            let found = written.sum_if_of(kind, table, metadata).unwrap().map(str::to_owned);
+            assert!(found.is_none() || found == Some(sum));
+            found.is_some()
+        };
+        assert!(!is(kind, &table, &metadata), "no manifest has it");
+        let sum = netkv_units::sha256_hex(&std::fs::read(&path).unwrap());
+        std::fs::write(folder.path().join("manifest.toml"), format!("[sha256]\n\"a.parquet\" = \"{sum}\"\n")).unwrap();
+        assert!(is(kind, &table, &metadata));
+        let other = |at: usize, data: ColumnData| {
+            let mut other = Table::new();
+            for (index, column) in table.columns().iter().enumerate() {
+                other.push(column.name.clone(), if index == at { data.clone() } else { column.data.clone() });
+            }
+            other
+        };
+        assert!(!is(kind, &other(1, ColumnData::Integer(vec![Some(1), Some(-2), Some(0)])), &metadata));
+        assert!(!is(kind, &other(2, ColumnData::Float(vec![None, Some(0.1), None])), &metadata));
+        assert!(!is(kind, &other(3, ColumnData::Text(vec![None; 3])), &metadata));
+        let mut more = table.clone();
+        more.push("more", ColumnData::Integer(vec![None; 3]));
+        assert!(!is(kind, &more, &metadata));
+        assert!(!is(kind, &table, &Metadata::new()));
+        let mut renamed = Table::new();
+        table.columns().iter().for_each(|column| renamed.push(format!("{}_s", column.name), column.data.clone()));
+        assert!(!is(kind, &renamed, &metadata));
+        // The same values, but a column of this name means something there.
+        let mut cell = Table::new();
+        cell.push("cell", ColumnData::Integer(vec![Some(1)]));
+        write_table(&path, kind, &cell, &metadata).unwrap();
+        let sum = netkv_units::sha256_hex(&std::fs::read(&path).unwrap());
+        std::fs::write(folder.path().join("manifest.toml"), format!("[sha256]\n\"a.parquet\" = \"{sum}\"\n")).unwrap();
+        assert!(is(kind, &cell, &metadata) && !is(TableKind::Summary, &cell, &metadata));
     }
 
     #[test]

@@ -10,7 +10,9 @@ use crate::estimate::{Estimate, log_ratios, two_sided_quantile, variance};
 use crate::table::{ColumnData, Table};
 use crate::words::distinct;
 use netkv_sim::METRICS;
+use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// How to summarise.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,13 +26,20 @@ pub struct SummaryOptions {
 }
 
 /// How many standard errors an interval reaches to either side, by the number of values: the quantile takes thousands
-/// of times as long as the rest of an estimate.
-struct Reach(Vec<f64>);
+/// of times as long as the rest of an estimate, so it is taken once for each number that comes up.
+struct Reach {
+    confidence: f64,
+    known: RefCell<BTreeMap<usize, f64>>,
+}
 
 impl Reach {
-    /// For up to `most` values; fewer than two have no interval.
-    fn new(confidence: f64, most: usize) -> Self {
-        Self((0..=most).map(|n| two_sided_quantile(confidence, n)).collect())
+    fn new(confidence: f64) -> Self {
+        Self { confidence, known: RefCell::default() }
+    }
+
+    /// That of so many values; fewer than two have no interval.
+    fn of(&self, n: usize) -> f64 {
+        *self.known.borrow_mut().entry(n).or_insert_with(|| two_sided_quantile(self.confidence, n))
     }
 }
 
@@ -46,7 +55,7 @@ struct Shown {
 impl Shown {
     /// That of a sample, its mean and ends changed by `change`.
     fn of(sample: &[f64], reach: &Reach, change: impl Fn(f64) -> f64) -> Self {
-        let Some(estimate) = Estimate::of(sample, reach.0[sample.len()]) else { return Self::default() };
+        let Some(estimate) = Estimate::of(sample, reach.of(sample.len())) else { return Self::default() };
         let (low, high) = estimate.interval().unzip();
         Self { mean: Some(change(estimate.mean)), sd: estimate.sd, low: low.map(&change), high: high.map(&change) }
     }
@@ -99,8 +108,7 @@ pub fn summary_table(axes: &[String], rows: &[CellRow], options: &SummaryOptions
     let axis = axes.iter().position(|name| *name == options.baseline_axis);
     let baseline = |point| axis.and_then(|axis| baseline_of(point, &points, &sorted, axis, options));
     let baselines: Vec<Option<usize>> = points.iter().map(baseline).collect();
-    let most = points.iter().map(|point| point.cells.len()).max().unwrap_or_default();
-    let reach = Reach::new(options.confidence_ratio, most);
+    let reach = Reach::new(options.confidence_ratio);
     let mut summary = Vec::new();
     for (point, &baseline) in baselines.iter().enumerate() {
         for metric in 0..METRICS.len() {
@@ -158,13 +166,7 @@ fn baseline_of(
 fn summarise(points: &[Point<'_>], point: usize, baseline: Option<usize>, metric: usize, reach: &Reach) -> Row {
     let own = points[point].values(metric);
     let theirs = baseline.map(|baseline| points[baseline].values(metric)).unwrap_or_default();
-    let pairs: Vec<(f64, f64)> = own
-        .iter()
-        .filter_map(|&(seed, value)| {
-            let at = theirs.binary_search_by_key(&seed, |&(other, _)| other).ok()?;
-            Some((value, theirs[at].1))
-        })
-        .collect();
+    let pairs = pairs(&own, &theirs);
     let values: Vec<f64> = own.iter().map(|&(_, value)| value).collect();
     let differences: Vec<f64> = pairs.iter().map(|(own, theirs)| own - theirs).collect();
     let logs = log_ratios(&pairs).unwrap_or_default();
@@ -186,6 +188,16 @@ fn summarise(points: &[Point<'_>], point: usize, baseline: Option<usize>, metric
     }
 }
 
+/// The values of the seeds that both have; both are sorted by them.
+fn pairs(own: &[(u64, f64)], theirs: &[(u64, f64)]) -> Vec<(f64, f64)> {
+    let mut rest = theirs.iter().peekable();
+    let pair = |&(seed, value): &(u64, f64)| {
+        while rest.next_if(|&&(other, _)| other < seed).is_some() {}
+        rest.peek().filter(|&&&(other, _)| other == seed).map(|&&(_, other)| (value, other))
+    };
+    own.iter().filter_map(pair).collect()
+}
+
 fn table(
     axes: &[String],
     points: &[Point<'_>],
@@ -202,11 +214,13 @@ fn table(
     let count =
         |value: &dyn Fn(&Row) -> usize| ColumnData::Integer(rows.iter().map(|row| Some(value(row) as i64)).collect());
     let float = |value: &dyn Fn(&Row) -> Option<f64>| ColumnData::Float(rows.iter().map(value).collect());
-    table.push("trace_origin", text(&|row| Some(points[row.point].trace_origin())));
+    let origins: Vec<String> = points.iter().map(Point::trace_origin).collect();
+    let n_failed: Vec<usize> = points.iter().map(Point::n_failed).collect();
+    table.push("trace_origin", text(&|row| Some(origins[row.point].clone())));
     table.push("metric", text(&|row| Some(METRICS[row.metric].name.to_owned())));
     table.push("unit", text(&|row| Some(METRICS[row.metric].unit.to_owned())));
     table.push("n", count(&|row| row.n));
-    table.push("n_failed", count(&|row| points[row.point].n_failed()));
+    table.push("n_failed", count(&|row| n_failed[row.point]));
     table.push("mean", float(&|row| row.own.mean));
     table.push("sd", float(&|row| row.own.sd));
     table.push("ci_low", float(&|row| row.own.low));
@@ -280,6 +294,26 @@ mod tests {
         assert!((value(&table, "b", "variance_reduction_factor").unwrap() - 211.0).abs() < 1e-9);
         assert_eq!(value(&table, "a", "diff_mean"), Some(0.0));
         assert_eq!(value(&table, "a", "variance_reduction_factor"), None);
+    }
+
+    #[test]
+    fn pairs_are_those_that_are_searched_for_one_by_one() {
+        let seeds =
+            |step: u64, skip: u64| (0..60).filter(move |seed| seed % step != skip).map(|seed| (seed, seed as f64));
+        let mut n_pairs = 0;
+        for (one, two) in [(2, 0), (3, 1), (5, 4), (61, 60)].into_iter().flat_map(|one| [(one, (7, 2)), ((4, 3), one)])
+        {
+            let (own, theirs): (Vec<_>, Vec<_>) = (seeds(one.0, one.1).collect(), seeds(two.0, two.1).collect());
+            let search = |&(seed, value): &(u64, f64)| {
+                let found = theirs.iter().find(|(other, _)| *other == seed)?;
+                Some((value, found.1))
+            };
+            let slow: Vec<(f64, f64)> = own.iter().filter_map(search).collect();
+            n_pairs += slow.len();
+            assert_eq!(pairs(&own, &theirs), slow);
+            assert!(pairs(&own, &[]).is_empty() && pairs(&[], &theirs).is_empty());
+        }
+        assert!(n_pairs > 100);
     }
 
     #[test]

@@ -134,6 +134,31 @@ impl Table {
         }
     }
 
+    /// Whether it is the other one in columns and values, floats to the bit.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let bits = |values: &[Option<f64>]| values.iter().map(|value| value.map(f64::to_bits)).collect::<Vec<_>>();
+        let same = |(one, two): (&Column, &Column)| {
+            one.name == two.name
+                && match (&one.data, &two.data) {
+                    (ColumnData::Float(one), ColumnData::Float(two)) => bits(one) == bits(two),
+                    (one, two) => one == two,
+                }
+        };
+        self.columns.len() == other.columns.len() && self.columns.iter().zip(&other.columns).all(same)
+    }
+
+    /// Its columns without any row.
+    pub(crate) fn without_rows(&self) -> Self {
+        let empty = |data: &ColumnData| match data {
+            ColumnData::Text(_) => ColumnData::Text(Vec::new()),
+            ColumnData::Integer(_) => ColumnData::Integer(Vec::new()),
+            ColumnData::Float(_) => ColumnData::Float(Vec::new()),
+            ColumnData::Boolean(_) => ColumnData::Boolean(Vec::new()),
+        };
+        let columns = self.columns.iter().map(|column| Column { name: column.name.clone(), data: empty(&column.data) });
+        Self { columns: columns.collect() }
+    }
+
     /// The rows of `self` with those of `other` after them.
     ///
     /// # Errors
@@ -166,5 +191,17 @@ mod tests {
         assert_eq!(error, "there is no column \"b\"; there are a");
         assert_eq!(table.words("a").unwrap(), ["1", ""]);
         assert_eq!(table.numbers("a").unwrap(), [Some(1.0), None]);
+    }
+
+    #[test]
+    fn floats_are_the_same_by_their_bits() {
+        let table = |value: f64| {
+            let mut table = Table::new();
+            table.push("a", ColumnData::Float(vec![Some(value), None]));
+            table
+        };
+        assert!(table(0.0) == table(-0.0) && !table(0.0).is_same(&table(-0.0)));
+        assert!(table(f64::NAN) != table(f64::NAN) && table(f64::NAN).is_same(&table(f64::NAN)));
+        assert_eq!((table(1.0).without_rows().n_rows(), table(1.0).without_rows().has("a")), (0, true));
     }
 }

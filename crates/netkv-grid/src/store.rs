@@ -79,7 +79,7 @@ pub enum StoreError {
 pub struct Store {
     folder: PathBuf,
     max_events: Option<u64>,
-    stored: BTreeMap<String, Stored>,
+    stored: BTreeMap<Digest, Stored>,
     segments: BTreeMap<PathBuf, Known>,
 }
 
@@ -162,20 +162,20 @@ impl Store {
                 continue;
             }
             let within = |status| Status::within(status, self.max_events);
-            let Some((status, line)) = read_line::<Line>(line).and_then(|line| Some((within(line.status()?), line)))
-            else {
+            let read = read_line::<Line>(line).and_then(|line| line.into_parts());
+            let Some((key, status, line)) = read.map(|(key, status, line)| (key, within(status), line)) else {
                 known.n_damaged_lines += 1;
                 continue;
             };
             let place = Place { file: file.clone(), line: known.n_lines };
             let requests = line.requests.into_iter().collect();
-            keys.push(line.key.clone());
-            self.add(line.key, Stored { status, wall_s: line.wall_s, segment: segment.clone(), requests, place })?;
+            keys.push(line.key);
+            self.add(key, Stored { status, wall_s: line.wall_s, segment: segment.clone(), requests, place })?;
         }
         Ok(())
     }
 
-    fn add(&mut self, key: String, mut new: Stored) -> Result<(), StoreError> {
+    fn add(&mut self, key: Digest, mut new: Stored) -> Result<(), StoreError> {
         let Some(old) = self.stored.get_mut(&key) else {
             self.stored.insert(key, new);
             return Ok(());
@@ -183,7 +183,7 @@ impl Store {
         match (&old.status, &new.status) {
             (Status::Done { .. }, Status::Done { .. }) if old.status != new.status => {
                 let (first, second) = (old.place.to_string(), new.place.to_string());
-                return Err(StoreError::Conflict { key, first, second });
+                return Err(StoreError::Conflict { key: key.to_string(), first, second });
             }
             // The first result stays, and any result is better than a failure.
             (Status::Done { .. }, Status::Done { .. } | Status::Failed { .. }) => {
@@ -196,12 +196,12 @@ impl Store {
 
     /// What became of the cell with this key, if it was ever run.
     pub fn get(&self, key: Digest) -> Option<&Stored> {
-        if self.stored.is_empty() { None } else { self.stored.get(&key.to_string()) }
+        self.stored.get(&key)
     }
 
     /// The same by the key's name.
     pub fn get_by_name(&self, key: &str) -> Option<&Stored> {
-        self.stored.get(key)
+        self.stored.get(&Digest::parse(key)?)
     }
 
     /// Lines that were torn or changed, and are ignored.

@@ -42,15 +42,40 @@ impl Digester {
     }
 }
 
+impl Digest {
+    /// The digest that is printed so; none of anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digit = |byte: u8| match byte {
+            b'0'..=b'9' => Some(byte - b'0'),
+            b'a'..=b'f' => Some(byte - b'a' + 10),
+            _ => None,
+        };
+        let mut bytes = [0; 16];
+        if text.len() != 2 * bytes.len() {
+            return None;
+        }
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        }
+        Some(Self(bytes))
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        formatter.write_str(&hexadecimal(&self.0))
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// SHA-256 of a file's bytes, in hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]
@@ -60,6 +85,18 @@ mod tests {
     #[test]
     fn digests_print_as_32_hex_digits_of_sha256() {
         assert_eq!(Digester::new().bytes(b"abc").finish().to_string(), "ba7816bf8f01cfea414140de5dae2223");
+    }
+
+    #[test]
+    fn digits_are_those_of_format_and_are_read_back() {
+        for number in 0..500 {
+            let digest = Digester::new().u64(number).finish();
+            let slow: String = digest.0.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!((digest.to_string(), Digest::parse(&slow)), (slow, Some(digest)));
+        }
+        let digest = Digester::new().finish().to_string();
+        let changed = [&digest[1..], &format!("{digest}0"), &format!("+{}", &digest[1..]), &digest.to_uppercase(), ""];
+        assert!(changed.iter().all(|text| Digest::parse(text).is_none()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::kept::CELLS;
 use crate::tables::row_of;
-use netkv_frames::{CellRow, CellStatus, RESULTS_FORMAT, cell_statuses, read_table};
+use netkv_frames::{CellRow, CellStatus, RESULTS_FORMAT, Written, cell_statuses, read_written};
 use netkv_grid::{Cell, Experiment, Status, Store, failure};
 use netkv_sim::SIM_EPOCH;
 use std::collections::BTreeMap;
@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 /// Rows of an earlier table that go into the new one.
 pub struct Earlier {
     rows: BTreeMap<usize, CellRow>,
+    /// The table, if it could be read.
+    pub table: Option<Written>,
     /// What there is to say about that.
     pub says: Option<String>,
 }
@@ -20,20 +22,21 @@ impl Earlier {
     /// The rows of the table in `folder` for cells of the experiment that the store knows nothing of.
     pub fn read(experiment: &Experiment, store: &Store, folder: &Path) -> Self {
         let path = folder.join("cells.parquet");
-        let none = |says: Option<String>| Self { rows: BTreeMap::new(), says };
+        let none = |says: Option<String>| Self { rows: BTreeMap::new(), table: None, says };
         if !path.is_file() {
             return none(None);
         }
         let shown = path.display();
-        let (table, metadata) = match read_table(&path) {
+        let written = match read_written(&path) {
             Ok(read) => read,
             Err(error) => {
                 return none(Some(format!("note: {shown} is replaced, for it is damaged: {}", error.root_cause())));
             }
         };
-        let is = |key: &str, value: u32| metadata.get(key).is_some_and(|found| *found == value.to_string());
-        let statuses =
-            cell_statuses(&table).ok().filter(|_| is("sim_epoch", SIM_EPOCH) && is("results_format", RESULTS_FORMAT));
+        let is = |key: &str, value: u32| written.says(key).is_some_and(|found| found == value.to_string());
+        let statuses = cell_statuses(&written.table)
+            .ok()
+            .filter(|_| is("sim_epoch", SIM_EPOCH) && is("results_format", RESULTS_FORMAT));
         let Some(mut statuses) = statuses else {
             return none(Some(format!(
                 "note: {shown} is of another version of the model or of the tables and is replaced"
@@ -62,13 +65,13 @@ impl Earlier {
             said.push(format!("replaces {n} {rows} of an earlier version of the experiment{kept}"));
         }
         let says = (!said.is_empty()).then(|| format!("note: {shown} {}", said.join(" and ")));
-        Self { rows, says }
+        Self { rows, table: Some(written), says }
     }
 
     /// These rows and those, in the order of the cells.
-    pub fn joined(mut self, own: Vec<CellRow>) -> Vec<CellRow> {
+    pub fn joined(&mut self, own: Vec<CellRow>) -> Vec<CellRow> {
         self.rows.extend(own.into_iter().map(|row| (row.cell as usize, row)));
-        self.rows.into_values().collect()
+        std::mem::take(&mut self.rows).into_values().collect()
     }
 }
 

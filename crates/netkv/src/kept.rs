@@ -30,7 +30,7 @@ pub fn requests_path(folder: &Path, cell: &Cell) -> PathBuf {
 /// The requests of a cell as they were kept: the bytes of a table whose checksum the store has. None if they were not, or
 /// were changed since.
 pub fn kept_requests(folder: &Path, cell: &Cell, stored: Option<&Stored>) -> Option<Vec<u8>> {
-    let sums = &stored?.requests;
+    let sums = Some(&stored?.requests).filter(|sums| !sums.is_empty())?;
     let bytes = fs::read(requests_path(folder, cell)).ok()?;
     sums.contains(&sha256_hex(&bytes)).then_some(bytes)
 }

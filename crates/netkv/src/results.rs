@@ -11,7 +11,7 @@ use crate::replications::{self, Standing};
 use crate::tables::{axis_names, metadata, outcomes, place, provenance_table, row};
 use anyhow::Context;
 use netkv_frames::{
-    CellRow, MANIFEST, Metadata, NEXT_MANIFEST, RESULTS_FORMAT, SummaryOptions, Table, TableKind, cells_table,
+    CellRow, MANIFEST, Metadata, NEXT_MANIFEST, RESULTS_FORMAT, SummaryOptions, Table, TableKind, Written, cells_table,
     merge_tables, priced_cells, priced_summary, requests_table, summary_table, table_of, write_table,
 };
 use netkv_grid::{Cell, Experiment, Record, Status, Store, Stored};
@@ -31,7 +31,7 @@ pub fn write(experiment: &Experiment, store: &Store, folder: &Path) -> Result<()
     let (axes, mut metadata) = (axis_names(experiment), metadata(experiment));
     let standing = replications::standing(experiment, |cell| store.get(cell.key).map(|one| &one.status));
     metadata.extend(standing.as_ref().map(|standing| ("replications".to_owned(), standing.words())));
-    let earlier = Earlier::read(experiment, store, folder);
+    let mut earlier = Earlier::read(experiment, store, folder);
     if let Some(says) = &earlier.says {
         tell(says);
     }
@@ -46,7 +46,7 @@ pub fn write(experiment: &Experiment, store: &Store, folder: &Path) -> Result<()
     let cells = priced_cells(cells_table(&axes, &rows), price).map_err(bug)?;
     let summary = priced_summary(summary_table(&axes, &rows, &options), price).map_err(bug)?;
     let mut tables = vec![
-        ("cells.parquet", prepare(folder, TableKind::Cells, &cells, &metadata)?),
+        ("cells.parquet", unless_there(earlier.table.as_ref(), folder, TableKind::Cells, &cells, &metadata)?),
         ("summary.parquet", prepare(folder, TableKind::Summary, &summary, &metadata)?),
     ];
     if experiment.record() == Record::Requests {
@@ -58,14 +58,60 @@ pub fn write(experiment: &Experiment, store: &Store, folder: &Path) -> Result<()
     commit(folder, tables, &manifest)
 }
 
-fn prepare(folder: &Path, kind: TableKind, table: &Table, metadata: &Metadata) -> Result<Prepared, Failure> {
+/// A table of the folder.
+enum Ready {
+    /// It is there, with this checksum.
+    There(String),
+    /// It is written.
+    New(Prepared),
+}
+
+impl Ready {
+    fn sum(&self) -> Result<String, Failure> {
+        match self {
+            Self::There(sum) => Ok(sum.clone()),
+            Self::New(table) => Ok(sha256_hex(&table.bytes()?)),
+        }
+    }
+
+    fn is_there(&self) -> bool {
+        match self {
+            Self::There(_) => true,
+            Self::New(table) => table.is_there(),
+        }
+    }
+
+    fn commit(self) -> Result<(), Failure> {
+        match self {
+            Self::There(_) => Ok(()),
+            Self::New(table) => table.commit(),
+        }
+    }
+}
+
+fn prepare(folder: &Path, kind: TableKind, table: &Table, metadata: &Metadata) -> Result<Ready, Failure> {
     let path = folder.join(format!("{}.parquet", kind.name()));
-    Prepared::write(&path, |temporary| write_table(temporary, kind, table, metadata))
+    Prepared::write(&path, |temporary| write_table(temporary, kind, table, metadata)).map(Ready::New)
+}
+
+/// The same of a table that need not be written if the one that was read from the folder is what it would be.
+fn unless_there(
+    written: Option<&Written>,
+    folder: &Path,
+    kind: TableKind,
+    table: &Table,
+    metadata: &Metadata,
+) -> Result<Ready, Failure> {
+    let sum = written.map(|written| written.sum_if_of(kind, table, metadata)).transpose();
+    match sum.map_err(|error| Failure::new(Blame::Bug, error))?.flatten() {
+        Some(sum) => Ok(Ready::There(sum.to_owned())),
+        None => prepare(folder, kind, table, metadata),
+    }
 }
 
 /// Replaces tables and manifest. Until all of them are, the new manifest stands beside the cells: whoever reads a table then
 /// finds the checksum of it in one of the two.
-fn commit(folder: &Path, tables: Vec<(&str, Prepared)>, manifest: &str) -> Result<(), Failure> {
+fn commit(folder: &Path, tables: Vec<(&str, Ready)>, manifest: &str) -> Result<(), Failure> {
     let next = folder.join(NEXT_MANIFEST);
     if tables.iter().any(|(_, table)| !table.is_there()) {
         write_file(&next, manifest.as_bytes())?;
@@ -85,7 +131,7 @@ fn requests(
     outcomes: &[(Cell, &Stored)],
     folder: &Path,
     metadata: &Metadata,
-) -> Result<Option<Prepared>, Failure> {
+) -> Result<Option<Ready>, Failure> {
     let is_done = |stored: &Stored| matches!(stored.status, Status::Done { .. });
     let done: Vec<&Cell> = outcomes
         .iter()
@@ -105,7 +151,7 @@ fn requests(
     Prepared::write(&folder.join("requests.parquet"), |temporary| {
         merge_tables(temporary, TableKind::Requests, tables, metadata)
     })
-    .map(Some)
+    .map(|table| Some(Ready::New(table)))
 }
 
 /// What the results are results of, and the checksums of their files.
@@ -113,7 +159,7 @@ fn manifest(
     experiment: &Experiment,
     rows: &[CellRow],
     standing: Option<&Standing>,
-    tables: &[(&str, Prepared)],
+    tables: &[(&str, Ready)],
 ) -> Result<String, Failure> {
     let n_failed = rows.iter().filter(|row| matches!(row.status, netkv_frames::CellStatus::Failed { .. })).count();
     let mut manifest = Toml::new();
@@ -140,7 +186,7 @@ fn manifest(
     manifest.insert("profile".to_owned(), Value::Array(profiles.collect()));
     let mut sums = Toml::new();
     for (name, table) in tables {
-        sums.insert((*name).to_owned(), Value::from(sha256_hex(&table.bytes()?)));
+        sums.insert((*name).to_owned(), Value::from(table.sum()?));
     }
     manifest.insert("sha256".to_owned(), Value::Table(sums));
     let resolved: Toml = toml::from_str(&experiment.resolved_toml()).expect("a resolved experiment is valid TOML");

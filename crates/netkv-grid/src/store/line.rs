@@ -3,7 +3,10 @@
 use crate::execute::Status;
 use netkv_sim::{METRICS, Value};
 use netkv_units::{Digest, Digester};
+use serde::de::{Deserializer, Error, Visitor};
+use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A cell that ended, on its way to the disk.
 #[derive(Clone, Debug)]
@@ -30,10 +33,53 @@ pub(super) struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    metrics: Vec<serde_json::Value>,
+    metrics: Vec<Metric>,
 }
 
-/// Digits of a key or a digest.
+/// A metric as lines have it: an integer, a float in words, or null.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Metric(Value);
+
+impl Serialize for Metric {
+    /// Floats are written as text: it reads back to the same bits, which serde_json's own numbers need not.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Integer(number) => serializer.serialize_u64(number),
+            Value::Float(number) => serializer.collect_str(&format_args!("{number:?}")),
+            Value::Missing => serializer.serialize_unit(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Metric {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(MetricVisitor)
+    }
+}
+
+struct MetricVisitor;
+
+impl Visitor<'_> for MetricVisitor {
+    type Value = Metric;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an integer, a float in words, or null")
+    }
+
+    fn visit_unit<E>(self) -> Result<Metric, E> {
+        Ok(Metric(Value::Missing))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Metric, E> {
+        Ok(Metric(Value::Integer(number)))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Metric, E> {
+        text.parse().map(|number| Metric(Value::Float(number))).map_err(E::custom)
+    }
+}
+
+/// Digits of a digest.
 const DIGITS: usize = 32;
 /// Digits of a SHA-256.
 const SHA256_DIGITS: usize = 64;
@@ -44,7 +90,7 @@ impl Line {
         let (key, wall_s, requests) = (cell.key.to_string(), cell.wall_s, cell.requests.clone());
         match &cell.status {
             Status::Done { digest, metrics } => {
-                let metrics = metrics.iter().map(to_json).collect();
+                let metrics = metrics.iter().copied().map(Metric).collect();
                 Self { key, wall_s, requests, failed: None, digest: Some(digest.clone()), metrics }
             }
             Status::Failed { message } => {
@@ -53,19 +99,25 @@ impl Line {
         }
     }
 
-    /// What became of the cell; none if that is nothing that a run can have left, whatever the checksum says.
-    pub(super) fn status(&self) -> Option<Status> {
-        let is_sound = is_hexadecimal(&self.key, DIGITS)
-            && self.wall_s >= 0.0
-            && self.requests.as_ref().is_none_or(|sum| is_hexadecimal(sum, SHA256_DIGITS));
+    /// The cell's key, what became of it, and the rest; none if that is nothing that a run can have left, whatever the
+    /// checksum says.
+    pub(super) fn into_parts(mut self) -> Option<(Digest, Status, Self)> {
+        let key = Digest::parse(&self.key)?;
+        let status = self.take_status()?;
+        Some((key, status, self))
+    }
+
+    fn take_status(&mut self) -> Option<Status> {
+        let is_sound =
+            self.wall_s >= 0.0 && self.requests.as_ref().is_none_or(|sum| is_hexadecimal(sum, SHA256_DIGITS));
         if !is_sound {
             return None;
         }
-        if let Some(message) = &self.failed {
-            return Some(Status::Failed { message: message.clone() });
+        if let Some(message) = self.failed.take() {
+            return Some(Status::Failed { message });
         }
-        let digest = self.digest.clone().filter(|digest| is_hexadecimal(digest, DIGITS))?;
-        let metrics: Vec<Value> = self.metrics.iter().map(from_json).collect::<Option<_>>()?;
+        let digest = self.digest.take().filter(|digest| is_hexadecimal(digest, DIGITS))?;
+        let metrics: Vec<Value> = self.metrics.iter().map(|metric| metric.0).collect();
         are_sound(&metrics).then_some(Status::Done { digest, metrics })
     }
 }
@@ -83,22 +135,6 @@ fn are_sound(metrics: &[Value]) -> bool {
     };
     metrics.len() == METRICS.len()
         && metrics.iter().zip(METRICS).all(|(value, metric)| is_sound((value, metric.integer)))
-}
-
-/// Floats are written as text: it reads back to the same bits, which serde_json's own numbers need not.
-fn to_json(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Integer(number) => serde_json::Value::from(*number),
-        Value::Float(number) => serde_json::Value::from(format!("{number:?}")),
-        Value::Missing => serde_json::Value::Null,
-    }
-}
-
-fn from_json(json: &serde_json::Value) -> Option<Value> {
-    if json.is_null() {
-        return Some(Value::Missing);
-    }
-    json.as_u64().map(Value::Integer).or_else(|| json.as_str()?.parse().ok().map(Value::Float))
 }
 
 /// Start of every line, up to the checksum.
@@ -126,4 +162,67 @@ pub(super) fn read_line<T: for<'de> Deserialize<'de>>(line: &[u8]) -> Option<T> 
 fn checksum(bytes: &[u8]) -> String {
     let digest = Digester::new().bytes(bytes).finish().to_string();
     digest[..16].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A metric by way of a whole JSON value, which takes longer.
+    fn slowly(json: &serde_json::Value) -> Option<Value> {
+        if json.is_null() {
+            return Some(Value::Missing);
+        }
+        json.as_u64().map(Value::Integer).or_else(|| json.as_str()?.parse().ok().map(Value::Float))
+    }
+
+    #[test]
+    fn metrics_are_read_as_by_way_of_json_values() {
+        let texts = [
+            "null",
+            "0",
+            "7",
+            "-1",
+            "1.0",
+            "1e3",
+            "18446744073709551615",
+            "18446744073709551616",
+            "true",
+            "[]",
+            "[1]",
+            "{}",
+            r#""0.1""#,
+            r#""-0.0""#,
+            r#""5e-324""#,
+            r#""1.7976931348623157e308""#,
+            r#""inf""#,
+            r#""a""#,
+            r#""""#,
+            r#""\u0031.5""#,
+        ];
+        let mut n_read = 0;
+        for text in texts {
+            let (fast, slow) = (serde_json::from_str(text), serde_json::from_str(text).unwrap());
+            let fast = fast.ok().map(|Metric(value)| value);
+            n_read += usize::from(fast.is_some());
+            assert_eq!(fast.map(bits), slowly(&slow).map(bits), "{text}");
+        }
+        assert_eq!(n_read, 10, "and nothing else is a metric");
+    }
+
+    fn bits(value: Value) -> String {
+        if let Value::Float(number) = value { format!("{:x}", number.to_bits()) } else { format!("{value:?}") }
+    }
+
+    #[test]
+    fn metrics_are_written_as_by_way_of_json_values() {
+        for number in [0.1, -0.0, 5e-324, f64::MAX, 1e16, 3.0] {
+            let written = serde_json::to_string(&Metric(Value::Float(number))).unwrap();
+            assert_eq!(written, serde_json::Value::from(format!("{number:?}")).to_string());
+            let Metric(read) = serde_json::from_str(&written).unwrap();
+            assert_eq!(bits(read), bits(Value::Float(number)));
+        }
+        let others = [Metric(Value::Integer(u64::MAX)), Metric(Value::Missing)];
+        assert_eq!(serde_json::to_string(&others).unwrap(), "[18446744073709551615,null]");
+    }
 }

@@ -12,12 +12,13 @@ use crate::owner;
 use crate::provenance::traces;
 use crate::replications::settle;
 use crate::results;
-use netkv_grid::{Cell, Experiment, Record, Segment, Status, Store, Stored};
+use netkv_grid::{Cell, Experiment, Record, Segment, SegmentHeader, Status, Store, Stored};
 use netkv_sim::SIM_EPOCH;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Missing cells that are named. Chosen by us: what fits a terminal.
 const MAX_SHOWN: usize = 10;
@@ -208,9 +209,14 @@ fn conflict(experiment: &Experiment, cell: &Cell, one: &Path, other: &Path) -> F
 /// Refuses cells that more than one netkv ran.
 fn refuse_mixed(experiment: &Experiment, sources: &[Source]) -> Result<(), Failure> {
     let mut by: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    // A segment says it of all its cells, and belongs to one source.
+    let mut seen: BTreeSet<*const SegmentHeader> = BTreeSet::new();
     for cell in experiment.cells() {
         for source in sources {
             let Some(stored) = source.get(experiment, &cell) else { continue };
+            if !seen.insert(Arc::as_ptr(&stored.segment)) {
+                break;
+            }
             let of = |name: &str| stored.segment.provenance.get(name).map_or("unknown", String::as_str);
             let who = ["version", "commit", "compiler", "target"].map(|name| format!("{name} {}", of(name))).join(", ");
             by.entry(who).or_default().insert(source.folder.display().to_string());
@@ -247,9 +253,8 @@ fn copy(experiment: &Experiment, target: &Path, sources: &[Source]) -> Result<()
             Segment::copy(&cells_folder, &bytes).writing(cells_folder.display())?;
         }
         for cell in experiment.cells() {
-            let to = requests_path(target, &cell);
             if let Some(bytes) = kept_requests(&source.folder, &cell, source.store.get(cell.key)) {
-                write_file(&to, &bytes)?;
+                write_file(&requests_path(target, &cell), &bytes)?;
             }
         }
     }
