@@ -58,6 +58,13 @@ impl Holder {
         let mut line = || lines.next().unwrap_or_default();
         Ok(Self { lease: line(), machine: line(), process: line() })
     }
+
+    /// Its machine, as it says in the file at `path`, or as the name of its lease does as long as nothing is written there.
+    fn on(self, path: &Path) -> String {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let named = || name.strip_prefix(LEASE)?.split_once('-').map(|(machine, _)| machine.to_owned());
+        if self.lease.is_empty() { named().unwrap_or_default() } else { self.machine }
+    }
 }
 
 /// This process among those that share a folder; it leaves when this is dropped.
@@ -83,7 +90,8 @@ impl Sharing {
         let make = || {
             // Whoever leaves as the last one removes the folder.
             fs::create_dir_all(&folder)?;
-            Builder::new().prefix(LEASE).tempfile_in(&folder)
+            // Who is killed before it has written the machine into it has it in the name.
+            Builder::new().prefix(&format!("{LEASE}{}-", machine())).tempfile_in(&folder)
         };
         let mut file = leftovers::held(|| make().or_else(|_| make())).writing(folder.display())?;
         let lease = file.path().to_owned();
@@ -185,7 +193,7 @@ impl Sharing {
         if own()?.lease == self.name {
             return Ok(false);
         }
-        let Some(file) = left_over(claim, |file| Holder::read(file).ok().map(|holder| holder.machine))? else {
+        let Some(file) = left_over(claim, |file| Holder::read(file).ok().map(|holder| holder.on(claim)))? else {
             let is_stopped = leftovers::is_stopped(claim)?;
             if is_stopped {
                 self.clear_of(&own()?, None);
@@ -193,6 +201,11 @@ impl Sharing {
             return Ok(is_stopped);
         };
         let holder = Holder::read(&file)?;
+        if holder.lease.is_empty() {
+            // Killed before it wrote its lease: it claimed nothing.
+            fs::remove_file(claim)?;
+            return Ok(true);
+        }
         // INVARIANT: who holds the lock of a lease clears it away alone, so what is read now stays.
         if own()? == holder {
             self.clear_of(&holder, Some(claim));

@@ -283,6 +283,26 @@ fn the_claim_of_another_machine_holds_until_its_lease_is_stale() {
     assert!(!claims.exists(), "nothing is left of it");
 }
 
+/// Killed between the making of its lease and the first word in it: the name tells whose it was.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_lease_without_a_word_is_cleared_away_by_the_next_run_on_its_machine() {
+    let here = folder("");
+    check(here.path(), &["run", "x.toml", "--quiet"], 0);
+    let claims = here.path().join("results/x/cells/claims");
+    fs::create_dir_all(&claims).expect("a folder");
+    let id = fs::read("/proc/sys/kernel/random/boot_id").expect("the machine's");
+    let [own, far] = [&netkv_units::sha256_hex(&id)[..8], "far"].map(|machine| claims.join(format!("run-{machine}-x")));
+    [&own, &far].iter().for_each(|lease| fs::write(lease, "").expect("a lease"));
+    assert!(check(here.path(), &["run", "x.toml"], 0).stderr.contains("nothing to do"));
+    assert!(!own.exists() && far.exists(), "another machine may be about to write");
+    fs::write(&own, "").expect("a lease");
+    let held = fs::File::open(&own).expect("the lease");
+    held.lock().expect("nobody else has it");
+    check(here.path(), &["run", "x.toml"], 0);
+    assert!(own.exists(), "a process runs");
+}
+
 /// Stopped, not killed: it holds its lock for ever, and touches its lease no more.
 #[cfg(unix)]
 #[test]
