@@ -13,20 +13,6 @@ use std::path::Path;
 /// Longest part of a folder's name that tells changes in words. Chosen by us: file systems take 255 bytes.
 const MAX_LABEL: usize = 120;
 
-/// Keys that can be set although they belong to the experiment as a whole: they say what is kept and compared.
-const ALLOWED: [&str; 10] = [
-    "record",
-    "measure.baseline_axis",
-    "measure.baseline",
-    "measure.confidence_ratio",
-    "cost.per_gpu_hour",
-    "run.max_cell_s",
-    "run.max_events",
-    "replications.max",
-    "replications.until.metric",
-    "replications.until.rel_half_width",
-];
-
 /// What is changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
@@ -101,7 +87,8 @@ fn refusal(tree: &Table, key: &str) -> Option<String> {
         _ => {}
     }
     let top = key.split('.').next().unwrap_or(key);
-    if top == "extends" || (header::is_own(top) || header::is_own(key)) && !ALLOWED.contains(&key) {
+    // `record` and keys of sections, such as cost.per_gpu_hour, say what is kept, compared and run, and may be changed for once.
+    if top == "extends" || header::is_own(top) && key != "record" {
         return Some(format!("{key} is no key of a cell: change it in the file"));
     }
     if let Some(axis) = axis_at(tree, key) {

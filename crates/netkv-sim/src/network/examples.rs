@@ -31,19 +31,23 @@ pub(crate) const fn fabric() -> FabricConfig {
     }
 }
 
-/// One GPU an instance on that fabric.
-pub(crate) fn topology() -> Topology {
-    let tree = FatTree::new(fabric());
-    let config = ClusterConfig {
+/// One GPU an instance, of which one prefills in each pod in turn.
+pub(crate) const fn cluster(prefill_instances: u32) -> ClusterConfig {
+    ClusterConfig {
         tp: 1,
         decode_tp: 1,
         parts: KvParts { prefill: 1, decode: 1 },
-        prefill_instances: 1,
+        prefill_instances,
         decode_instances: None,
         unused_gpus_per_node: 0,
         events: Vec::new(),
         placement: Placement::PerPod,
-    };
+    }
+}
+
+/// One GPU an instance on that fabric.
+pub(crate) fn topology() -> Topology {
+    let (tree, config) = (FatTree::new(fabric()), cluster(1));
     Topology::of(Cluster::new(&config, &tree, Reshard::new(&config), 1), tree, 1)
 }
 

@@ -98,25 +98,15 @@ impl Ledger {
 mod tests {
     use super::*;
     use crate::network::cluster::Cluster;
-    use crate::network::examples::fabric;
+    use crate::network::examples::{cluster, fabric};
     use crate::network::reshard::Reshard;
-    use crate::scenario::{ClusterConfig, KvParts, Placement};
     use netkv_fabric::{FabricConfig, FabricShape, FatTree};
 
     /// Two instances of a GPU on each node, with a NIC each or one for both; the first of each node prefills.
     fn ledger(nics_per_node: u32) -> Ledger {
         let fabric = fabric();
         let tree = FatTree::new(FabricConfig { shape: FabricShape { nics_per_node, ..fabric.shape }, ..fabric });
-        let config = ClusterConfig {
-            tp: 1,
-            decode_tp: 1,
-            parts: KvParts { prefill: 1, decode: 1 },
-            prefill_instances: 10,
-            decode_instances: None,
-            unused_gpus_per_node: 0,
-            events: Vec::new(),
-            placement: Placement::PerPod,
-        };
+        let config = cluster(10);
         Ledger::new(&Cluster::new(&config, &tree, Reshard::new(&config), 1))
     }
 
