@@ -21,7 +21,7 @@ type Ended = (u8, Option<String>, String, Vec<PathBuf>);
 /// once: it then ends behind the interpreter's back, and the next call waits for it.
 #[pyfunction]
 pub fn call(py: Python<'_>, arguments: Vec<OsString>, hear: &Bound<'_, PyAny>) -> PyResult<Ended> {
-    let (ear, said) = channel();
+    let (ear, mut said) = channel();
     let stop = Stop::default();
     let its_stop = stop.clone();
     let running = thread::Builder::new().name("netkv".to_owned()).spawn(move || netkv::call(arguments, ear, &its_stop));
@@ -29,7 +29,8 @@ pub fn call(py: Python<'_>, arguments: Vec<OsString>, hear: &Bound<'_, PyAny>) -
     let mut output = String::new();
     let mut interrupt: Option<PyErr> = None;
     loop {
-        match py.detach(|| said.recv_timeout(LOOK)) {
+        let next = &mut said;
+        match py.detach(move || next.recv_timeout(LOOK)) {
             Ok(Said::Output(text)) => output += &text,
             Ok(Said::Message(text)) => {
                 hear.call1((text,))?;
