@@ -51,7 +51,7 @@ class Run(InFolder):
     def test_bits_are_those_of_the_program(self):
         for options, arguments in [
             ({}, []),
-            ({"seeds": 3, "set": {"policy.ties": "random", "fabric.nic_gbps": 200}}, ["--seeds", "3", "--set", "policy.ties=random", "--set", "fabric.nic_gbps=200"]),
+            ({"seeds": 3, "set": {"policy.ties": "random", "decode.max_batch": 64}}, ["--seeds", "3", "--set", "policy.ties=random", "--set", "decode.max_batch=64"]),
             ({"filter": {"policy.name": ["netkv_guarded", "round_robin"]}, "jobs": 1}, ["--filter", "policy.name=netkv_guarded", "--filter", "policy.name=round_robin"]),
             ({"quick": True}, ["--quick"]),
         ]:

@@ -106,7 +106,7 @@ class Choose(unittest.TestCase):
             ({"candidates": [candidate(1, runing=3), candidate(2)]}, "runing.*running"),
             ({"candidates": [candidate(1), candidate(1)]}, "twice"),
             ({"candidates": [candidate(1, running=-1), candidate(2)]}, "running is -1"),
-            ({"candidates": [{"instance": 1}]}, "max_batch"),
+            ({"candidates": [{"instance": 1}]}, "has no capacity_tokens"),
             ({"paths": {(0, 1): RACK}}, r"from instance 0 to instance 2"),
             ({"paths": {1: RACK, 2: {**POD, "congestion_ratio": 1.0}}}, "congestion_ratio is 1"),
             ({"paths": {1: RACK, 2: {**POD, "tier": "zone"}}}, "zone.*node, rack"),
