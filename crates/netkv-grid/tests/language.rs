@@ -373,7 +373,7 @@ fn what_is_wrong_with_other_axes_is_told_beside_a_mistyped_one() {
          [[axis]]\nkey = 'decode.max_batch'\nvalues = [8, 16, 0]\n",
         &[
             ":5:7: fabric.nic_gpbs is not a known key; did you mean fabric.nic_gbps?",
-            ":9:20: policy.name = \"nekv\" is not allowed; did you mean \"netkv\"? (`netkv keys policy.name` lists all 28)",
+            ":9:20: policy.name = \"nekv\" is not allowed; did you mean \"netkv\"? (`netkv keys policy.name` lists all 33)",
             ":12:18: decode.max_batch = 0 is not allowed; allowed: an integer, 1 to 1048576",
         ],
     );
