@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Replays a trace in Dynamo's offline simulator; runs in an environment of its own, for side_by_side.py.
 
-Reads one JSON object from standard input and writes one to the file that it names, so that what the library prints is in
-nobody's way."""
+Reads one JSON object from standard input and writes one to the file that it names, so that what the library prints is
+in nobody's way."""
 
 import json
 import sys
