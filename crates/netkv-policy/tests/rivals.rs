@@ -47,9 +47,9 @@ fn two_tiers_take_the_least_loaded_of_those_that_hold_most() {
     let config = PolicyConfig::DynamoTwoTier(TWO_TIER);
     let mut candidates = [holding(0, 700, 9), holding(1, 720, 5), holding(2, 735, 4), holding(3, 0, 0)];
     // 43, 45 and 45 whole blocks of 63.
-    check(config, &candidates, &QUIET, 2);
+    check(&config, &candidates, &QUIET, 2);
     candidates[1].running = 4;
-    check(config, &candidates, &QUIET, 1);
+    check(&config, &candidates, &QUIET, 1);
 }
 
 #[test]
@@ -69,10 +69,10 @@ fn lmetric_as_in_dynamo_s_own_tests() {
     let config = PolicyConfig::Lmetric(LMETRIC);
     let ten = prompt_of(160);
     // 160 * 1 against 32 * 4 = 128; 32 * 6 = 192 is more. (32 * 5 is as much, and a draw.)
-    check_request(config, &ten, &[holding(0, 0, 0), holding(1, 128, 3)], &QUIET, 1);
-    check_request(config, &ten, &[holding(0, 0, 0), holding(1, 128, 5)], &QUIET, 0);
+    check_request(&config, &ten, &[holding(0, 0, 0), holding(1, 128, 3)], &QUIET, 1);
+    check_request(&config, &ten, &[holding(0, 0, 0), holding(1, 128, 5)], &QUIET, 0);
     // Who holds all has one token left, and the batch decides.
-    check_request(config, &ten, &[holding(0, 160, 3), holding(1, 160, 1)], &QUIET, 1);
+    check_request(&config, &ten, &[holding(0, 160, 3), holding(1, 160, 1)], &QUIET, 1);
 }
 
 #[test]
@@ -81,9 +81,9 @@ fn lmetric_draws_among_equals_and_counts_who_is_on_the_way() {
     // 1,000 * 2 against 500 * 4.
     let mut candidates = [holding(0, 0, 1), holding(1, 500, 1)];
     candidates[1].pending = 2;
-    check_tie(config, &candidates, &[0, 1]);
+    check_tie(&config, &candidates, &[0, 1]);
     candidates[1].pending = 3;
-    check(config, &candidates, &QUIET, 0);
+    check(&config, &candidates, &QUIET, 0);
 }
 
 #[test]
@@ -92,12 +92,12 @@ fn lmetric_by_blocks_multiplies_what_is_left_with_what_is_held() {
     // 1,000 tokens are 63 blocks. 62.5 * 64 = 4,000 against 62.5 * (1 + 64) = 4,062.5, or 37.5 * 65 = 2,437.5.
     let mut candidates = [idle(0), idle(1)];
     candidates[1].in_flight_prompt_tokens = 16;
-    check(config, &candidates, &QUIET, 0);
+    check(&config, &candidates, &QUIET, 0);
     candidates[1].hit_tokens = 400;
-    check(config, &candidates, &QUIET, 1);
+    check(&config, &candidates, &QUIET, 1);
     // 400 tokens on their way are as many not held: 62.5 blocks again.
     candidates[1].pending_tokens = 400;
-    check(config, &candidates, &QUIET, 0);
+    check(&config, &candidates, &QUIET, 0);
 }
 
 #[test]
@@ -106,11 +106,11 @@ fn llmd_stays_with_the_prefix_until_saturated_as_in_dynamo_s_port_of_it() {
     let ten = prompt_of(160);
     let sticky = |pending_tokens| [idle(0), Candidate { hit_tokens: 144, pending_tokens, ..idle(1) }];
     // 9 of 10 blocks. 10,000 tokens are 0.6 s at 15,928 a second; 300,000 are 18.8 s, beyond the 18.
-    check_request(config, &ten, &sticky(10_000), &QUIET, 1);
-    check_request(config, &ten, &sticky(300_000), &QUIET, 0);
+    check_request(&config, &ten, &sticky(10_000), &QUIET, 1);
+    check_request(&config, &ten, &sticky(300_000), &QUIET, 0);
     // 18 s to the token: 286,704.
-    check_request(config, &ten, &sticky(286_704), &QUIET, 1);
-    check_request(config, &ten, &sticky(286_705), &QUIET, 0);
+    check_request(&config, &ten, &sticky(286_704), &QUIET, 1);
+    check_request(&config, &ten, &sticky(286_705), &QUIET, 0);
     // Without a penalty it always stays.
     let always = LlmdAffinityConfig { max_ttft_penalty: SimDuration::ZERO, ..LLMD_AFFINITY };
     check_request(PolicyConfig::LlmdAffinity(always), &ten, &sticky(4_000_000), &QUIET, 1);
@@ -122,16 +122,16 @@ fn without_a_sticky_instance_llmd_takes_the_least_token_load() {
     let ten = prompt_of(160);
     let pending = |instance, hit_tokens, pending_tokens| Candidate { hit_tokens, pending_tokens, ..idle(instance) };
     // 7 of 10 blocks are less than 0.8: 100 + 160 against 205 + 48 and 212 + 48; 8 are sticky.
-    check_request(config, &ten, &[pending(0, 0, 100), pending(1, 112, 205)], &QUIET, 1);
-    check_request(config, &ten, &[pending(0, 0, 100), pending(1, 112, 213)], &QUIET, 0);
-    check_request(config, &ten, &[pending(0, 0, 100), pending(1, 128, 213)], &QUIET, 1);
+    check_request(&config, &ten, &[pending(0, 0, 100), pending(1, 112, 205)], &QUIET, 1);
+    check_request(&config, &ten, &[pending(0, 0, 100), pending(1, 112, 213)], &QUIET, 0);
+    check_request(&config, &ten, &[pending(0, 0, 100), pending(1, 128, 213)], &QUIET, 1);
     // Beyond the threshold all are alike; running requests do not count.
     let low = LlmdAffinityConfig { queue_threshold_tokens: 500, ..LLMD_AFFINITY };
     let mut candidates = four();
     candidates[1].running = 20;
     candidates[2].pending_tokens = 5000;
     check_tie(PolicyConfig::LlmdAffinity(low), &candidates, &[0, 1, 2, 3]);
-    check_tie(config, &candidates, &[0, 1, 3]);
+    check_tie(&config, &candidates, &[0, 1, 3]);
 }
 
 #[test]
@@ -143,8 +143,8 @@ fn llmd_breaks_stickiness_for_the_best_of_the_others_and_then_rates_all() {
         pending_tokens: 15_928 * seconds,
         ..idle(instance)
     };
-    check(config, &[seconds(0, 960, 25), seconds(1, 960, 20), seconds(2, 0, 1), seconds(3, 0, 5)], &QUIET, 2);
-    check(config, &[seconds(0, 960, 25), seconds(1, 960, 19), seconds(2, 0, 1), seconds(3, 0, 5)], &QUIET, 1);
+    check(&config, &[seconds(0, 960, 25), seconds(1, 960, 20), seconds(2, 0, 1), seconds(3, 0, 5)], &QUIET, 2);
+    check(&config, &[seconds(0, 960, 25), seconds(1, 960, 19), seconds(2, 0, 1), seconds(3, 0, 5)], &QUIET, 1);
 }
 
 #[test]
@@ -155,10 +155,10 @@ fn llmd_s_decode_profile_takes_the_fewest_requests_and_draws() {
     candidates[1] = Candidate { running: 1, pending: 1, hit_tokens: 0, ..candidates[1] };
     candidates[2] = Candidate { pending: 2, hit_tokens: 1000, ..candidates[2] };
     candidates[3].running = 2;
-    check_tie(config, &candidates, &[1, 2, 3]);
+    check_tie(&config, &candidates, &[1, 2, 3]);
     candidates[2].running = 1;
     candidates[1].running = 0;
-    check(config, &candidates, &QUIET, 1);
+    check(&config, &candidates, &QUIET, 1);
     // Up to the threshold all are idle.
     let idle_at_two = PolicyConfig::LlmdActive(LlmdActiveConfig { idle_requests: 2, ..LLMD_ACTIVE });
     check_tie(idle_at_two, &candidates, &[1, 3]);

@@ -1,11 +1,13 @@
 //! The policy under test, with the parameters of every policy: they are checked, used or not.
 
+use super::outside;
 use super::seconds::{PERIOD, POSITIVE_SECONDS, SECONDS};
+use crate::library::Library;
 use crate::reader::{Range, Reader, one_of};
 use netkv_policy::{
     AibrixConfig, BatchView, Dep9118Config, DynamoConfig, DynamoLoad, FlowConfig, GuardedWeights, JointConfig, Ledger,
     LlmdActiveConfig, LlmdAffinityConfig, LlmdConfig, LmetricConfig, LmetricLoad, LoadMeasure, MooncakeConfig,
-    NetKvConfig, PolicyConfig, SglangConfig, SmgConfig, TieRule, TwoTierConfig, WaitModel, WhenFull,
+    NetKvConfig, OutsidePolicy, PolicyConfig, SglangConfig, SmgConfig, TieRule, TwoTierConfig, WaitModel, WhenFull,
 };
 use netkv_sim::{KvConfig, SelectionMoment};
 use netkv_units::{SimDuration, Tier};
@@ -23,10 +25,12 @@ const MAX_TOKENS: u64 = 1 << 40;
 /// The policy.
 pub(super) fn read_policy(
     reader: &mut Reader<'_>,
+    library: &Library,
     kv: Option<&KvConfig>,
     selection: Option<SelectionMoment>,
 ) -> Option<PolicyConfig> {
-    let name = reader.choice("policy.name", &PolicyConfig::NAMES.map(|name| (name, name)));
+    let names: Vec<_> = PolicyConfig::all_names().map(|name| (name, name)).collect();
+    let name = reader.choice("policy.name", &names);
     let threshold_ratio = reader.float("policy.cache_threshold_ratio", Range::closed(0.0, 1.0));
     let cache_weight = reader.float("policy.cache_weight", WEIGHT);
     let load_weight = reader.float("policy.load_weight", WEIGHT);
@@ -38,6 +42,7 @@ pub(super) fn read_policy(
     let lateness_s = reader.float("policy.joint.lateness_s", SECONDS);
     let flow = read_flow(reader, weights.as_ref());
     let rivals = read_rivals(reader, kv);
+    let script = outside::read_script(reader, library, ties, name == Some("script"));
     let (threshold_ratio, cache_weight, load_weight) = (threshold_ratio?, cache_weight?, load_weight?);
     let (load, ties, netkv) = (load?, ties?, netkv?);
     let (weights, rivals) = (weights?, rivals?);
@@ -66,6 +71,7 @@ pub(super) fn read_policy(
         }
         "netkv_flow" => PolicyConfig::NetKvFlow(flow?),
         "clairvoyant" => PolicyConfig::Clairvoyant,
+        "script" => PolicyConfig::Outside(OutsidePolicy::new(script?)),
         other => rivals.named(other),
     })
 }
@@ -219,7 +225,7 @@ fn read_level(reader: &mut Reader<'_>, key: &str) -> Option<Tier> {
     reader.choice(key, &[("node", Tier::Node), ("rack", Tier::Rack), ("pod", Tier::Pod)])
 }
 
-fn read_poll_interval(reader: &mut Reader<'_>, key: &str) -> Option<SimDuration> {
+pub(super) fn read_poll_interval(reader: &mut Reader<'_>, key: &str) -> Option<SimDuration> {
     let seconds = reader.float(key, SECONDS)?;
     if seconds > 0.0 && !PERIOD.contains(seconds) {
         reader.fail(key, &format!("{key} is too short; allowed: 0, or {PERIOD}"));
