@@ -4,13 +4,13 @@ mod common;
 
 use common::{
     DYNAMO, LLMD_ACTIVE, LLMD_AFFINITY, LMETRIC, PROMPT, QUIET, REQUEST, TWO_TIER, check, check_request, check_tie,
-    four, idle,
+    decode_policy, four, idle,
 };
 use netkv_policy::{
-    Candidate, DynamoConfig, DynamoLoad, LlmdActiveConfig, LlmdAffinityConfig, LmetricConfig, LmetricLoad,
-    PolicyConfig, PromptView, RequestView, TwoTierConfig,
+    Candidate, DynamoConfig, DynamoLoad, LlmdActiveConfig, LlmdAffinityConfig, LmetricConfig, LmetricLoad, Policy,
+    PolicyConfig, PromptView, RequestEvent, RequestStep, RequestView, TwoTierConfig,
 };
-use netkv_units::{SimDuration, Tier};
+use netkv_units::{InstanceId, RequestId, SimDuration, SimTime, Tier};
 
 /// A prompt of so many tokens.
 fn prompt_of(input_tokens: u32) -> RequestView {
@@ -100,51 +100,93 @@ fn lmetric_by_blocks_multiplies_what_is_left_with_what_is_held() {
     check(&config, &candidates, &QUIET, 0);
 }
 
+/// llm-d's rule when so many tokens are on their way to each of four instances.
+fn llmd_with(config: LlmdAffinityConfig, in_flight: [u32; 4], seed: u64) -> Box<dyn Policy> {
+    let mut policy = decode_policy(&PolicyConfig::LlmdAffinity(config), seed);
+    for (instance, tokens) in (0..).zip(in_flight).filter(|&(_, tokens)| tokens > 0) {
+        let request = RequestId::new(1000 + instance);
+        let prompt = PromptView { request, input_tokens: tokens, ..PROMPT };
+        policy.select(&RequestView { prompt, ..REQUEST }, &four(), &QUIET);
+        policy.follow(&step(RequestStep::Sent, request, instance));
+    }
+    policy
+}
+
+fn step(step: RequestStep, request: RequestId, instance: u32) -> RequestEvent {
+    RequestEvent { request, step, instance: InstanceId::new(instance), now: SimTime::ZERO }
+}
+
+#[track_caller]
+fn check_llmd(config: LlmdAffinityConfig, in_flight: [u32; 4], candidates: &[Candidate], expect: usize) {
+    for seed in 0..20 {
+        let chosen = llmd_with(config, in_flight, seed).select(&prompt_of(160), candidates, &QUIET);
+        assert_eq!(chosen, expect, "seed {seed}");
+    }
+}
+
 #[test]
 fn llmd_stays_with_the_prefix_until_saturated_as_in_dynamo_s_port_of_it() {
-    let config = PolicyConfig::LlmdAffinity(LLMD_AFFINITY);
-    let ten = prompt_of(160);
-    let sticky = |pending_tokens| [idle(0), Candidate { hit_tokens: 144, pending_tokens, ..idle(1) }];
     // 9 of 10 blocks. 10,000 tokens are 0.6 s at 15,928 a second; 300,000 are 18.8 s, beyond the 18.
-    check_request(&config, &ten, &sticky(10_000), &QUIET, 1);
-    check_request(&config, &ten, &sticky(300_000), &QUIET, 0);
+    let candidates = [idle(0), holding(1, 144, 0)];
+    let with = |tokens| [0, tokens, 0, 0];
+    check_llmd(LLMD_AFFINITY, with(10_000), &candidates, 1);
+    check_llmd(LLMD_AFFINITY, with(300_000), &candidates, 0);
     // 18 s to the token: 286,704.
-    check_request(&config, &ten, &sticky(286_704), &QUIET, 1);
-    check_request(&config, &ten, &sticky(286_705), &QUIET, 0);
+    check_llmd(LLMD_AFFINITY, with(286_704), &candidates, 1);
+    check_llmd(LLMD_AFFINITY, with(286_705), &candidates, 0);
     // Without a penalty it always stays.
     let always = LlmdAffinityConfig { max_ttft_penalty: SimDuration::ZERO, ..LLMD_AFFINITY };
-    check_request(PolicyConfig::LlmdAffinity(always), &ten, &sticky(4_000_000), &QUIET, 1);
+    check_llmd(always, with(4_000_000), &candidates, 1);
 }
 
 #[test]
 fn without_a_sticky_instance_llmd_takes_the_least_token_load() {
-    let config = PolicyConfig::LlmdAffinity(LLMD_AFFINITY);
-    let ten = prompt_of(160);
-    let pending = |instance, hit_tokens, pending_tokens| Candidate { hit_tokens, pending_tokens, ..idle(instance) };
-    // 7 of 10 blocks are less than 0.8: 100 + 160 against 205 + 48 and 212 + 48; 8 are sticky.
-    check_request(&config, &ten, &[pending(0, 0, 100), pending(1, 112, 205)], &QUIET, 1);
-    check_request(&config, &ten, &[pending(0, 0, 100), pending(1, 112, 213)], &QUIET, 0);
-    check_request(&config, &ten, &[pending(0, 0, 100), pending(1, 128, 213)], &QUIET, 1);
-    // Beyond the threshold all are alike; running requests do not count.
-    let low = LlmdAffinityConfig { queue_threshold_tokens: 500, ..LLMD_AFFINITY };
+    // 7 of 10 blocks are less than 0.8: 100 + 160 against 205 + 48 and 213 + 48; 8 are sticky.
+    check_llmd(LLMD_AFFINITY, [100, 205, 0, 0], &[idle(0), holding(1, 112, 0)], 1);
+    check_llmd(LLMD_AFFINITY, [100, 213, 0, 0], &[idle(0), holding(1, 112, 0)], 0);
+    check_llmd(LLMD_AFFINITY, [100, 213, 0, 0], &[idle(0), holding(1, 128, 0)], 1);
+    // Running requests do not count, nor those that others have sent; beyond the threshold all are alike.
     let mut candidates = four();
     candidates[1].running = 20;
-    candidates[2].pending_tokens = 5000;
-    check_tie(PolicyConfig::LlmdAffinity(low), &candidates, &[0, 1, 2, 3]);
-    check_tie(&config, &candidates, &[0, 1, 3]);
+    candidates[3].pending_tokens = 5000;
+    check_tie(&PolicyConfig::LlmdAffinity(LLMD_AFFINITY), &candidates, &[0, 1, 2, 3]);
+    let low = LlmdAffinityConfig { queue_threshold_tokens: 100, ..LLMD_AFFINITY };
+    let chosen = |seed| llmd_with(low, [0, 500, 0, 0], seed).select(&prompt_of(160), &candidates, &QUIET);
+    assert!((0..100).any(|seed| chosen(seed) == 1), "260 and 660 are both 100 of 100");
 }
 
 #[test]
 fn llmd_breaks_stickiness_for_the_best_of_the_others_and_then_rates_all() {
-    let config = PolicyConfig::LlmdAffinity(LLMD_AFFINITY);
-    // The least sticky TTFT counts: 20 s and 25 s against 1 s; after the break the least of all, hits still in its favour.
-    let seconds = |instance, hit_tokens, seconds: u64| Candidate {
-        hit_tokens,
-        pending_tokens: 15_928 * seconds,
-        ..idle(instance)
-    };
-    check(&config, &[seconds(0, 960, 25), seconds(1, 960, 20), seconds(2, 0, 1), seconds(3, 0, 5)], &QUIET, 2);
-    check(&config, &[seconds(0, 960, 25), seconds(1, 960, 19), seconds(2, 0, 1), seconds(3, 0, 5)], &QUIET, 1);
+    // The least sticky TTFT counts: 20 s and 25 s against 1 s, or 19.
+    let candidates = [holding(0, 160, 0), holding(1, 160, 0), idle(2), idle(3)];
+    let seconds = |times: [u32; 4]| times.map(|time| 15_928 * time);
+    check_llmd(LLMD_AFFINITY, seconds([25, 20, 1, 5]), &candidates, 2);
+    check_llmd(LLMD_AFFINITY, seconds([25, 19, 1, 5]), &candidates, 1);
+}
+
+#[test]
+fn llmd_counts_what_was_not_cached_until_it_has_come() {
+    let mut policy = llmd_with(LLMD_AFFINITY, [0; 4], 1);
+    let candidates = [holding(0, 512, 0), idle(1)];
+    let load = |policy: &dyn Policy| policy.rate(&prompt_of(0), &candidates, &QUIET)[0].cost() * 4_194_304.0;
+    // 1,000 tokens, of which 512 are there.
+    policy.select(&REQUEST, &candidates, &QUIET);
+    policy.follow(&step(RequestStep::Sent, REQUEST.prompt.request, 0));
+    assert!((load(&*policy) - 488.0).abs() < 1e-6);
+    policy.follow(&step(RequestStep::Computed, REQUEST.prompt.request, 9));
+    assert!((load(&*policy) - 488.0).abs() < 1e-6);
+    // One that another router has sent is not known.
+    policy.follow(&step(RequestStep::Sent, RequestId::new(77), 0));
+    policy.follow(&step(RequestStep::Joined, RequestId::new(77), 0));
+    assert!((load(&*policy) - 488.0).abs() < 1e-6);
+    policy.follow(&step(RequestStep::Joined, REQUEST.prompt.request, 0));
+    assert!(load(&*policy).abs() < 1e-6);
+    // Its end takes nothing away a second time; one that is taken back is sent anew.
+    policy.follow(&step(RequestStep::Finished, REQUEST.prompt.request, 0));
+    policy.select(&REQUEST, &candidates, &QUIET);
+    policy.follow(&step(RequestStep::Sent, REQUEST.prompt.request, 0));
+    policy.follow(&step(RequestStep::Recalled, REQUEST.prompt.request, 0));
+    assert!(load(&*policy).abs() < 1e-6);
 }
 
 #[test]
