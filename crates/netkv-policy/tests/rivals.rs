@@ -149,7 +149,7 @@ fn without_a_sticky_instance_llmd_takes_the_least_token_load() {
     let mut candidates = four();
     candidates[1].running = 20;
     candidates[3].pending_tokens = 5000;
-    check_tie(&PolicyConfig::LlmdAffinity(LLMD_AFFINITY), &candidates, &[0, 1, 2, 3]);
+    check_tie(PolicyConfig::LlmdAffinity(LLMD_AFFINITY), &candidates, &[0, 1, 2, 3]);
     let low = LlmdAffinityConfig { queue_threshold_tokens: 100, ..LLMD_AFFINITY };
     let chosen = |seed| llmd_with(low, [0, 500, 0, 0], seed).select(&prompt_of(160), &candidates, &QUIET);
     assert!((0..100).any(|seed| chosen(seed) == 1), "260 and 660 are both 100 of 100");
