@@ -35,7 +35,12 @@ pub use conform::{Conformance, Conformity, Difference};
 
 use netkv_policy::{Estimates, Outside, Selector};
 use netkv_units::{Digester, SimDuration, Tier};
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
+
+/// The largest file that is looked at for its content, in bytes. Chosen by us.
+const FILE_LIMIT: u64 = 1 << 26;
 
 /// How a router is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,22 +98,32 @@ pub struct External {
 }
 
 impl External {
-    /// The router of this command. `files` are what the files hold that its command names: it may decide otherwise when they
-    /// change.
-    pub fn new(
+    /// The router of this command. `identity` is that of the files that it names: [`identity_of`].
+    pub const fn new(
         command: Vec<String>,
         protocol: Protocol,
         timeout: Duration,
         release: String,
         network: Network,
-        files: &[Vec<u8>],
+        identity: String,
     ) -> Self {
-        let mut digester = Digester::new();
-        for file in files {
-            digester.u64(file.len() as u64).bytes(file);
-        }
-        Self { command, protocol, timeout, release, network, identity: digester.finish().to_string() }
+        Self { command, protocol, timeout, release, network, identity }
     }
+}
+
+/// A digest of what the files hold that a command names, as far as there are such files here: the router may decide otherwise
+/// when they change. A program that is looked for in `PATH` is not looked at.
+pub fn identity_of(command: &[String]) -> String {
+    let mut digester = Digester::new();
+    for word in command {
+        let path = Path::new(word);
+        let is_named = path.is_file() && fs::metadata(path).is_ok_and(|file| file.len() <= FILE_LIMIT);
+        match fs::read(path) {
+            Ok(text) if is_named => digester.u64(text.len() as u64).bytes(&text),
+            Ok(_) | Err(_) => digester.u64(u64::MAX),
+        };
+    }
+    digester.finish().to_string()
 }
 
 impl Outside for External {

@@ -74,7 +74,7 @@ mod checks {
         let (path, fault) = (format!("PYTHONPATH={}", folder.display()), format!("FAULT={fault}"));
         let command = ["env", &path, &fault, "python3", "-m", "dynamo.select_service"].map(str::to_owned).to_vec();
         let protocol = Protocol::Dynamo(DynamoOptions { block_tokens: 16, domain: Domain::None });
-        External::new(command, protocol, Duration::from_secs(3), release.to_owned(), network, &[])
+        External::new(command, protocol, Duration::from_secs(3), release.to_owned(), network, String::new())
     }
 
     fn follow(policy: &mut Box<dyn Policy>, request: u32, step: RequestStep) {
@@ -152,7 +152,7 @@ mod checks {
             Duration::from_secs(3),
             "1.6.1".to_owned(),
             Network::Host,
-            &[],
+            String::new(),
         );
         if Command::new("python3")
             .args(["-c", "import dynamo"])

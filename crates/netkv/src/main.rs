@@ -45,6 +45,10 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    if let Some(ended) = gate() {
+        return ended;
+    }
     panic::set_hook(Box::new(report_bug));
     interrupt::survive_file_limit();
     interrupt::listen();
@@ -60,6 +64,19 @@ fn main() -> ExitCode {
         }
         Err(_) => Failure::new(Blame::Bug, anyhow::Error::msg("a bug")).exit_code(),
     }
+}
+
+/// Where this process is what a router runs behind: how that ended. Otherwise routers may run behind this program.
+#[cfg(unix)]
+fn gate() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_none_or(|first| first != netkv_external::gate::COMMAND) {
+        netkv_external::gate::offer();
+        return None;
+    }
+    let arguments: Vec<_> = arguments.collect();
+    output::tell(&netkv_external::gate::run(&arguments));
+    Some(ExitCode::FAILURE)
 }
 
 fn run() -> Result<Ending, Failure> {
@@ -79,6 +96,7 @@ fn run() -> Result<Ending, Failure> {
         Command::Capacity(args) => commands::capacity::capacity(&args),
         Command::Cluster(args) => commands::cluster::cluster(&args),
         Command::Compare(args) => commands::compare::compare(&args),
+        Command::Conform(command) => commands::conform::conform(&command),
         Command::Plan(args) => commands::plan::plan(&args),
         Command::Cell(args) => commands::cell::cell(&args),
         Command::Explain(args) => commands::explain::explain(&args),

@@ -61,7 +61,7 @@ pub fn router(script: &str) -> External {
 /// The same, of a release.
 pub fn told(script: &str, protocol: Protocol, release: &str) -> External {
     let command = ["python3", "-c", script].map(str::to_owned).to_vec();
-    External::new(command, protocol, Duration::from_secs(2), release.to_owned(), Network::Own, &[])
+    External::new(command, protocol, Duration::from_secs(2), release.to_owned(), Network::Own, String::new())
 }
 
 /// The policy that asks a router.

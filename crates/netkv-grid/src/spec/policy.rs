@@ -45,6 +45,7 @@ pub(super) fn read_policy(
     let llmd = read_llmd(reader);
     let aibrix = read_aibrix(reader);
     let script = outside::read_script(reader, library, ties, name == Some("script"));
+    let external = outside::read_external(reader, library, kv, name == Some("external"));
     let (threshold_ratio, cache_weight, load_weight) = (threshold_ratio?, cache_weight?, load_weight?);
     let (load, ties, netkv) = (load?, ties?, netkv?);
     let (weights, dynamo, sglang, smg, llmd, aibrix) = (weights?, dynamo?, sglang?, smg?, llmd?, aibrix?);
@@ -84,6 +85,7 @@ pub(super) fn read_policy(
         "netkv_flow" => PolicyConfig::NetKvFlow(flow?),
         "clairvoyant" => PolicyConfig::Clairvoyant,
         "script" => PolicyConfig::Outside(OutsidePolicy::new(script?)),
+        "external" => PolicyConfig::Outside(OutsidePolicy::new(external?)),
         other => unreachable!("{other} is in {} but not built here", one_of(&PolicyConfig::NAMES)),
     })
 }
