@@ -28,6 +28,7 @@ mod recorded;
 mod replications;
 mod requests;
 mod results;
+mod routers;
 mod sharing;
 mod sweep;
 mod table_file;
@@ -40,6 +41,7 @@ use args::{Cli, Command};
 use clap::Parser;
 use clap::error::ErrorKind;
 use failure::{Blame, Ending, Failure};
+use netkv_policy::PolicyFault;
 use std::panic::{self, PanicHookInfo};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,6 +57,12 @@ fn main() -> ExitCode {
     match panic::catch_unwind(run) {
         Ok(Ok(ending)) => ending.into(),
         Ok(Err(failure)) => {
+            output::tell(&failure.to_string());
+            failure.exit_code()
+        }
+        Err(payload) if payload.is::<PolicyFault>() => {
+            let fault = payload.downcast::<PolicyFault>().map_or_else(|_| String::new(), |fault| fault.0);
+            let failure = Failure::input(fault);
             output::tell(&failure.to_string());
             failure.exit_code()
         }
