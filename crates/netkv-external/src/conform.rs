@@ -132,7 +132,7 @@ impl Compared {
                 let Protocol::Dynamo(options) = self.product.protocol else {
                     return Err(Fault::new("the product is spoken to by protocol \"dynamo\""));
                 };
-                none.insert(Dynamo::new(self.product.start()?, options))
+                none.insert(Dynamo::new(self.product.start()?, options, self.product.timeout))
             }
         };
         service.ask(&question)?;

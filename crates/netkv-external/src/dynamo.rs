@@ -6,8 +6,9 @@
 //! nobody else has are sent with each request. What the service forgets by the clock (reservations of an hour's age) is
 //! beyond any cell.
 
+use crate::deadline::Deadline;
 use crate::fault::{Fault, shown};
-use crate::http::Http;
+use crate::http::{Answer, Http};
 use crate::process::Process;
 use crate::question::{Event, Places, Question, Router};
 use crate::{Domain, DynamoOptions};
@@ -16,6 +17,7 @@ use netkv_units::{InstanceId, RequestId, Tier};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What it answers to a selection, as far as it matters here.
 #[derive(Deserialize)]
@@ -24,6 +26,15 @@ struct Selected {
     #[serde(default)]
     potential_decode_blocks: Option<u64>,
 }
+
+/// What it says of the load of a worker, a prompt of one block added.
+#[derive(Deserialize)]
+struct Load {
+    potential_decode_blocks: u64,
+}
+
+/// How often workers are asked for that are not counted yet.
+const RETRY: Duration = Duration::from_millis(2);
 
 /// What the decode leg overrides.
 #[derive(Serialize)]
@@ -51,6 +62,7 @@ struct Select<'a> {
 pub(crate) struct Dynamo {
     http: Http,
     options: DynamoOptions,
+    patience: Duration,
     places: Places,
     workers: Vec<InstanceId>,
     /// Reservations by request: their names. A request that is taken back and chosen for again has a new one.
@@ -63,10 +75,11 @@ pub(crate) struct Dynamo {
 
 impl Dynamo {
     /// The service at the other end of a process that has just been started.
-    pub(crate) fn new(process: Process, options: DynamoOptions) -> Self {
+    pub(crate) fn new(process: Process, options: DynamoOptions, patience: Duration) -> Self {
         Self {
             http: Http::new(process),
             options,
+            patience,
             places: Places::default(),
             workers: Vec::new(),
             reserved: BTreeMap::new(),
@@ -108,6 +121,42 @@ impl Dynamo {
         self.http.send("POST", "/workers", worker.to_string().as_bytes())
     }
 
+    /// Waits until the service counts the blocks of all workers: for a moment after a worker was added it counts none, and takes
+    /// any for idle.
+    fn wait_for_workers(&mut self) -> Result<(), Fault> {
+        let deadline = Deadline::after(self.patience);
+        let hash = [self.next_hash];
+        self.next_hash += 1;
+        let block = self.options.block_tokens;
+        let body = json!({ "isl_tokens": block, "block_hashes": hash, "sequence_hashes": hash }).to_string();
+        self.http.settle(0)?;
+        loop {
+            self.http.send("POST", "/potential_loads", body.as_bytes())?;
+            let (what, answer) = self.http.next()?;
+            if answer.status != 200 {
+                return Err(self.http.refused(&what, &answer));
+            }
+            let loads: Vec<Load> = self.read(&what, &answer)?;
+            let counted = loads.iter().filter(|load| load.potential_decode_blocks > 0).count();
+            if counted >= self.workers.len() {
+                return Ok(());
+            }
+            if deadline.left().is_none() {
+                let text = format!("counts blocks of {counted} of {} workers alone", self.workers.len());
+                return Err(self.http.fault(&text));
+            }
+            std::thread::sleep(RETRY);
+        }
+    }
+
+    /// The body of an answer.
+    fn read<T: for<'de> Deserialize<'de>>(&mut self, what: &str, answer: &Answer) -> Result<T, Fault> {
+        serde_json::from_slice(&answer.body).map_err(|error| {
+            let (body, why) = (shown(&answer.body, 200), shown(error.to_string().as_bytes(), 200));
+            self.http.fault(&format!("answered {what} with `{body}` ({why})"))
+        })
+    }
+
     /// What the prefill instance of a request asks of its decode worker.
     fn constraints(&mut self, request: &RequestView, oracle: &dyn CostOracle) -> Option<serde_json::Value> {
         match self.options.domain {
@@ -135,8 +184,12 @@ impl Dynamo {
 impl Router for Dynamo {
     fn ask(&mut self, question: &Question<'_>) -> Result<(), Fault> {
         let (request, oracle) = (question.request, question.oracle);
+        let before = self.workers.len();
         for candidate in question.candidates {
             self.register(candidate, oracle)?;
+        }
+        if self.workers.len() > before {
+            self.wait_for_workers()?;
         }
         let prompt = &request.prompt;
         self.free(prompt.request)?;
@@ -172,10 +225,7 @@ impl Router for Dynamo {
         if answer.status != 200 {
             return Err(self.http.refused(&what, &answer));
         }
-        let selected: Selected = serde_json::from_slice(&answer.body).map_err(|error| {
-            let (body, why) = (shown(&answer.body, 200), shown(error.to_string().as_bytes(), 200));
-            self.http.fault(&format!("answered {what} with `{body}` ({why})"))
-        })?;
+        let selected: Selected = self.read(&what, &answer)?;
         self.projected_blocks = selected.potential_decode_blocks;
         let position = question.position(selected.worker_id);
         position.ok_or_else(|| self.http.fault(&question.unknown(&selected.worker_id.to_string())))

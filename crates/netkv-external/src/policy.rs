@@ -69,7 +69,7 @@ impl Asked {
 pub(crate) fn start(external: &External, seed: u64) -> Result<Box<dyn Router>, Fault> {
     Ok(match external.protocol {
         Protocol::Lines => Box::new(Lines::new(external.start()?, seed, &external.release)),
-        Protocol::Dynamo(options) => Box::new(Dynamo::new(external.start()?, options)),
+        Protocol::Dynamo(options) => Box::new(Dynamo::new(external.start()?, options, external.timeout)),
     })
 }
 

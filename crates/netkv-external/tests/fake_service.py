@@ -6,7 +6,7 @@ import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 FAULT = os.environ.get("FAULT", "")
-WORKERS, BOOKS = {}, {}
+WORKERS, BOOKS, CALLS = {}, {}, []
 
 
 class Service(BaseHTTPRequestHandler):
@@ -32,6 +32,10 @@ class Service(BaseHTTPRequestHandler):
             return self.reply(201, body)
         if self.path.endswith("/prefill_complete"):
             return self.reply(200 if self.path.split("/")[2] in BOOKS else 404, {"status": "ok"})
+        if self.path == "/potential_loads":
+            # For a moment nobody is counted.
+            CALLS.append(0)
+            return self.reply(200, [{"worker_id": w, "potential_decode_blocks": int(len(CALLS) > 2)} for w in WORKERS])
         if FAULT == "die":
             sys.stderr.write("out of memory\n")
             sys.stderr.flush()

@@ -132,7 +132,7 @@ fn difference_in_words(difference: &Difference) -> String {
         (false, n) => format!("ours rates {n} best, {} the first of them: {best}", ours.get()),
     };
     format!(
-        "    decision {decision} (request {request}, {input_tokens} tokens): Dynamo chose {}, which costs {by_ours} by our \
+        "    decision {decision} (request {request}, {input_tokens} tokens): Dynamo chose {}, which costs {by_ours:.3} by our \
          rule{told}; {best}\n",
         theirs.get()
     )
