@@ -59,7 +59,7 @@ fn a_copy_that_decides_otherwise_is_told() {
     router(here.path(), "router.py", at_20);
     let (stdout, _) = said(here.path(), &["run", "x.toml", "--quiet", "--jobs", "1", "--seeds", "1"], 0);
     assert!(
-        stdout.contains("in none of 1 runs did a second copy of it, asked the same, decide alike throughout"),
+        stdout.contains("in its one run a second copy of it, asked the same, decided alike for the first"),
         "{stdout}"
     );
 }
@@ -110,7 +110,8 @@ fn mistakes_in_its_keys_are_told() {
             "goes with local_prefill.rule = \"never\"",
         ),
     ] {
-        let here = folder(&format!("[policy]\nname = 'external'\n[policy.external]\n{keys}\n"));
+        let here =
+            folder(&format!("[policy.external]\n{keys}\n[[axis]]\nkey = 'policy.name'\nvalues = ['external']\n"));
         let (_, stderr) = said(here.path(), &["plan", "x.toml"], 65);
         assert!(stderr.contains(why), "{keys}: {stderr}");
     }
