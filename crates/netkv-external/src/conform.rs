@@ -1,10 +1,10 @@
 //! A rule of ours against the product that it says it is: asked the same at every decision, the product's choice carried out.
 
+use crate::config::{External, Protocol};
 use crate::dynamo::Dynamo;
 use crate::fault::Fault;
 use crate::policy::raise;
 use crate::question::{Event, Question, Router};
-use crate::{External, Protocol};
 use netkv_policy::{
     Candidate, CostOracle, Estimates, Outside, Policy, PolicyConfig, RequestEvent, RequestView, Selector,
 };

@@ -6,12 +6,12 @@
 //! nobody else has are sent with each request. What the service forgets by the clock (reservations of an hour's age) is
 //! beyond any cell.
 
+use crate::config::{Domain, DynamoOptions};
 use crate::deadline::Deadline;
 use crate::fault::{Fault, shown};
 use crate::http::{Answer, Http};
 use crate::process::Process;
 use crate::question::{Event, Places, Question, Router};
-use crate::{Domain, DynamoOptions};
 use netkv_policy::{Candidate, CostOracle, RequestStep, RequestView};
 use netkv_units::{InstanceId, RequestId, Tier};
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,11 @@
 //! The router as a policy: asked for every decision, told of every event, with a second copy of it beside the first that is
 //! asked the same as long as it answers the same.
 
+use crate::config::{External, Protocol};
 use crate::dynamo::Dynamo;
 use crate::fault::Fault;
 use crate::lines::Lines;
 use crate::question::{Event, Question, Router};
-use crate::{External, Protocol};
 use netkv_policy::{Candidate, CostOracle, Policy, PolicyFault, Repetition, RequestEvent, RequestView, TransferEvent};
 
 /// A router, started with the first question.

@@ -1,9 +1,9 @@
 //! Starting a router: what stands before its command, and which release it is.
 
+use crate::config::{External, Network, Protocol};
 use crate::fault::{Fault, shown};
 use crate::gate;
 use crate::process::Process;
-use crate::{External, Network, Protocol};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Mutex;

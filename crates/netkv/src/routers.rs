@@ -67,6 +67,11 @@ fn found(ratios: &[f64]) -> String {
     let first = ratios.iter().copied().filter(|&ratio| ratio < 1.0).fold(f64::NEG_INFINITY, f64::max);
     match (n, whole) {
         (0, _) => String::new(),
+        (1, 1) => "; in its one run a second copy of it, asked the same, decided alike throughout".to_owned(),
+        (1, _) => format!(
+            "; in its one run a second copy of it, asked the same, decided alike for the first {:.1} % of the decisions alone",
+            first * 100.0
+        ),
         (n, whole) if n == whole => {
             format!("; in all {n} runs a second copy of it, asked the same, decided alike throughout")
         }

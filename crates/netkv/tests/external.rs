@@ -54,8 +54,7 @@ fn its_cells_stand_beside_ours_and_are_told_to_be_another_kind_of_result() {
 fn a_copy_that_decides_otherwise_is_told() {
     let here = folder(&beside("['python3', 'router.py']"));
     // A file that the first of the two makes.
-    let at_20 =
-        "m['candidates'].sort(key=lambda c: c['instance'] * (-1 if os.system('mkdir mark 2> /dev/null') else 1))";
+    let at_20 = "m['candidates'] = m['candidates'][:: -1 if os.system('mkdir mark 2> /dev/null') else 1]";
     router(here.path(), "router.py", at_20);
     let (stdout, _) = said(here.path(), &["run", "x.toml", "--quiet", "--jobs", "1", "--seeds", "1"], 0);
     assert!(
