@@ -181,7 +181,9 @@ pub use oracle::{CostOracle, PathCost};
 pub use ours::{FlowConfig, GuardedTerms, GuardedWeights, JointConfig, NetKvGuarded};
 pub use outside::{Outside, OutsidePolicy, PolicyFault};
 pub use paper::{BatchView, Ledger, NetKv, NetKvConfig, WaitModel, WhenFull};
-pub use policy::{PairPolicy, Policy, RequestEvent, RequestStep, Selector, StagedPolicy, TransferEvent, TransferStep};
+pub use policy::{
+    PairPolicy, Policy, Repetition, RequestEvent, RequestStep, Selector, StagedPolicy, TransferEvent, TransferStep,
+};
 pub use rating::{Rating, Term};
 pub use request::{PromptView, RequestView};
 pub use rivals::{

@@ -43,6 +43,7 @@ pub(super) fn read_policy(
     let flow = read_flow(reader, weights.as_ref());
     let rivals = read_rivals(reader, kv);
     let script = outside::read_script(reader, library, ties, name == Some("script"));
+    let external = outside::read_external(reader, library, kv, name == Some("external"));
     let (threshold_ratio, cache_weight, load_weight) = (threshold_ratio?, cache_weight?, load_weight?);
     let (load, ties, netkv) = (load?, ties?, netkv?);
     let (weights, rivals) = (weights?, rivals?);
@@ -72,6 +73,7 @@ pub(super) fn read_policy(
         "netkv_flow" => PolicyConfig::NetKvFlow(flow?),
         "clairvoyant" => PolicyConfig::Clairvoyant,
         "script" => PolicyConfig::Outside(OutsidePolicy::new(script?)),
+        "external" => PolicyConfig::Outside(OutsidePolicy::new(external?)),
         other => rivals.named(other),
     })
 }

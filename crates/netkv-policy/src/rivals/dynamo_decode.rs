@@ -2,12 +2,15 @@
 //!
 //! cost(d) = B(d) + a * R(d)
 //!
-//! B(d): KV blocks of the prompts in flight on d, those of this request added; R(d): requests in flight on d; a =
+//! B(d): KV blocks of the prompts in flight on d, those of this request added. A prompt in flight counts the blocks that it
+//! fills, since the router knows blocks by their hashes and a part of one has none; this request counts its last part as
+//! well, as its `potential_decode_blocks` do, for every d alike. R(d): requests in flight on d; a =
 //! `active_request_weight`, 0 by default. Source: Dynamo 1.6.1, `lib/kv-router/src/scheduling/selector/reference.rs`
 //! (`worker_logit`, `pick_default_worker`) and `lib/llm/src/kv_router/prefill_router/mod.rs`, which asks the decode leg
 //! with `overlap_score_credit` 0, `assume_kv_reuse` false and `track_prefill_tokens` false: a prefix that d holds
 //! counts for nothing, and every prompt counts its own blocks. Generated tokens are not counted (`track_output_blocks`
 //! is off by default). Both counts are the router's own and live. The weight came with pull request 12158 (July 2026).
+//! Compared with the product, decision by decision: docs/external.md.
 //!
 //! With `load` = requests cost(d) = R(d), as pull request 11590 (July 2026, open) has it for decode workers.
 //!
