@@ -18,6 +18,7 @@ mod kept;
 mod kin;
 mod leftovers;
 mod long_cell;
+mod operator;
 mod outdated;
 mod output;
 mod owner;
@@ -78,6 +79,8 @@ fn run() -> Result<Ending, Failure> {
         Command::Emit(command) => commands::emit::emit(&command),
         Command::Capacity(args) => commands::capacity::capacity(&args),
         Command::Cluster(args) => commands::cluster::cluster(&args),
+        Command::Oracle(command) => commands::oracle::oracle(&command),
+        Command::Decide(args) => commands::decide::decide(&args),
         Command::Compare(args) => commands::compare::compare(&args),
         Command::Plan(args) => commands::plan::plan(&args),
         Command::Cell(args) => commands::cell::cell(&args),
