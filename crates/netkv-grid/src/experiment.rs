@@ -114,8 +114,9 @@ impl Experiment {
     pub fn load(path: &Path, options: &LoadOptions) -> Result<Self, InputErrors> {
         let file = Origin::file(path);
         let (mut base, layers) = source::load_layers(path)?;
-        options.overrides.apply(&mut base)?;
+        // Before keys are set: one that an axis would overrule is none to be set.
         let left_axes = if options.without_axes { leave_axes(&mut base) } else { Vec::new() };
+        options.overrides.apply(&mut base)?;
         header::name_by_file(&mut base, path);
         header::spread_seeds(&mut base);
         let is_fixed = options.reduction.is_some() || options.overrides.seeds.is_some();

@@ -10,11 +10,8 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-const OPTIONS: LiveOptions = LiveOptions {
-    every: Duration::from_millis(50),
-    timeout: Duration::from_millis(500),
-    max_bytes: 1 << 20,
-};
+const OPTIONS: LiveOptions =
+    LiveOptions { every: Duration::from_millis(50), timeout: Duration::from_millis(500), max_bytes: 1 << 20 };
 
 fn connect(service: &Service) -> LiveOracle {
     LiveOracle::connect(&format!("http://{}", service.address), OPTIONS).expect("it answers")

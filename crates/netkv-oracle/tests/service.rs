@@ -37,7 +37,10 @@ fn the_four_maps_are_told_with_their_age() {
     assert_eq!(service.json("/v1/tier_latency")["us"].to_string(), "[1.0,3.0,8.0,15.0]");
     assert!(near(congestion(&all["congestion"], 3), 0.9), "{all}");
     let path = service.json("/v1/path?source=0&destination=2");
-    assert_eq!((path["tier"].as_u64(), path["name"].as_str(), path["latency_ns"].as_u64()), (Some(2), Some("pod"), Some(8000)));
+    assert_eq!(
+        (path["tier"].as_u64(), path["name"].as_str(), path["latency_ns"].as_u64()),
+        (Some(2), Some("pod"), Some(8000))
+    );
     assert!(path["age_s"].as_f64().is_some_and(|age_s| age_s >= 7.0), "{path}");
     assert_eq!(service.get("/healthz"), (200, "ok\n".to_owned()));
     assert_eq!(service.get("/readyz").0, 200);
@@ -94,11 +97,17 @@ fn what_makes_no_sense_is_told_and_what_was_known_stays() {
     let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(40_000));
     for (behaviour, words) in [
         (say(200, "<html>no</html>"), "no answer to a query"),
-        (say(200, "{\"status\":\"success\",\"data\":{\"result\":[{\"metric\":{},\"value\":[1,\"x\"]}]}}"), "is no number"),
+        (
+            say(200, "{\"status\":\"success\",\"data\":{\"result\":[{\"metric\":{},\"value\":[1,\"x\"]}]}}"),
+            "is no number",
+        ),
         (say(200, "{\"status\":\"success\",\"data\":{\"result\":[{\"met"), "cut off"),
         (say(200, "{\"status\":\"error\",\"error\":\"query timed out\"}"), "query timed out"),
         (say(200, &deep), "no answer to a query"),
-        (say(400, "{\"status\":\"error\",\"error\":\"parse error\"}"), "status 400: {\"status\":\"error\",\"error\":\"parse"),
+        (
+            say(400, "{\"status\":\"error\",\"error\":\"parse error\"}"),
+            "status 400: {\"status\":\"error\",\"error\":\"parse",
+        ),
         (say(302, "elsewhere"), "status 302"),
         (Behaviour::Flood, "more than 100000 bytes"),
         (Behaviour::Hang, "timeout"),
@@ -150,7 +159,10 @@ fn requests_that_make_no_sense_are_refused() {
         assert_eq!(found, status, "{path}: {body}");
         assert!(body.starts_with("{\"error\":"), "{path}: {body}");
     }
-    let post = send(service.address, "POST /v1/congestion HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}");
+    let post = send(
+        service.address,
+        "POST /v1/congestion HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}",
+    );
     assert!(post.starts_with("HTTP/1.1 405") && post.contains("allow: GET, HEAD"), "{post}");
     let head = send(service.address, "HEAD /v1/tier_map HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "{head}");

@@ -351,7 +351,7 @@ fn requests_that_make_no_sense_are_refused() {
         (["--oracle", "nowhere"], 64, "allowed: http://HOST:PORT"),
         (["--policy", "clairvoyant"], 64, "looks ahead in a simulation"),
         (["--policy", "netkw"], 65, "netkv"),
-        (["--congestion", "0,0,1,2"], 64, "allowed: 0 to less than 1"),
+        (["--congestion", "0,0,1,2"], 64, "allowed: four shares"),
     ] {
         let arguments = [&["decide", "--topology", "x.toml", "--request", REQUEST][..], &more].concat();
         let ended = check(here, &arguments, code);

@@ -142,17 +142,16 @@ impl Listing {
         let (racks, pods) = (both(Kind::Rack, self.racks), both(Kind::Pod, self.pods));
         let mean = |zones: &[BothWays]| Figure::mean(zones.iter().flat_map(|zone| [zone.up, zone.down]));
         let has = |kind: Kind| self.links.iter().any(|listed| listed.kind == kind);
-        let idle = Figure::known(0.0, 0.0);
-        // What is not listed is taken as idle, and said to be.
-        let nic = if !of.counts_in_flight && has(Kind::Nic) { mean(&both(Kind::Nic, self.racks)) } else { idle };
-        let rack = if has(Kind::Rack) { mean(&racks) } else { idle };
-        let pod = if has(Kind::Pod) { mean(&pods) } else { idle };
+        let counts_nics = !of.counts_in_flight && has(Kind::Nic);
+        let nic = counts_nics.then(|| mean(&both(Kind::Nic, self.racks)));
+        let rack = has(Kind::Rack).then(|| mean(&racks));
+        let pod = has(Kind::Pod).then(|| mean(&pods));
         let shown = listed_problems(problems);
         Figures {
             plan: of.plan.to_owned(),
             granularity: of.granularity,
             counts_in_flight: of.counts_in_flight,
-            tiers: [idle, nic, nic.larger(rack), nic.larger(rack).larger(pod)],
+            tiers: [worst([]), worst([nic]), worst([nic, rack]), worst([nic, rack, pod])],
             racks,
             pods,
             links: fresh,
@@ -189,6 +188,13 @@ pub struct Of<'a> {
 /// Whether a rate is more than a link can carry.
 pub fn is_over_line_rate(used: f64) -> bool {
     used > JITTER
+}
+
+/// The most congested of the kinds of links that count, as far as it is known. If none counts there is no congestion: what is
+/// not listed is taken as idle, and said to be.
+fn worst<const N: usize>(kinds: [Option<Figure>; N]) -> Figure {
+    let counted = kinds.into_iter().flatten();
+    counted.reduce(Figure::larger).unwrap_or_else(|| Figure::known(0.0, 0.0))
 }
 
 fn share(used: f64) -> f64 {

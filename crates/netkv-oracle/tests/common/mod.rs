@@ -3,8 +3,8 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 use netkv_oracle::{
-    Asking, Base, Board, Fetcher, Figures, Granularity, Instance, Listing, Patience, Plan, Refresher, Refreshing, Server,
-    Serving,
+    Asking, Base, Board, Fetcher, Figures, Granularity, Instance, Listing, Patience, Plan, Refresher, Refreshing,
+    Server, Serving,
 };
 use netkv_site::links;
 use std::io::{Read, Write};
@@ -15,8 +15,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// The links that the tests' clusters list: a rack's, a pod's.
-pub const LINKS: &str =
-    "instance,device,kind,direction,pod,rack,switch,gbps\nleaf0,e0,rack,up,0,0,,8\nleaf1,e0,rack,up,0,1,,8\ncore,e0,pod,up,0,,,8\n";
+pub const LINKS: &str = "instance,device,kind,direction,pod,rack,switch,gbps\nleaf0,e0,rack,up,0,0,,8\nleaf1,e0,rack,up,0,1,,8\ncore,e0,pod,up,0,,,8\n";
 
 /// Two pods of two racks of two nodes of an instance.
 pub fn plan() -> Plan {
@@ -121,7 +120,8 @@ fn behave(mut stream: TcpStream, behaviour: &Behaviour, stop: &AtomicBool) -> st
                 format!(r#"{{"metric":{{"instance":"{instance}","device":"e0"}},"value":[1000,"{value}"]}}"#)
             });
             let all: Vec<String> = series.collect();
-            let body = format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{}]}}}}"#, all.join(","));
+            let body =
+                format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{}]}}}}"#, all.join(","));
             send(&mut stream, 200, &body)
         }
         Behaviour::Say(status, body) => send(&mut stream, *status, body),

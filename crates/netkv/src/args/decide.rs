@@ -25,8 +25,8 @@ pub struct DecideArgs {
     #[arg(long, value_name = "FILE.toml", value_hint = ValueHint::FilePath)]
     pub topology: Option<PathBuf>,
     /// Congestion of the four tiers (node, rack, pod, core), each in [0, 1); without it and --oracle the network is idle
-    #[arg(long, value_name = "C0,C1,C2,C3", value_delimiter = ',', num_args = 4, conflicts_with = "oracle")]
-    pub congestion: Vec<f64>,
+    #[arg(long, value_name = "C0,C1,C2,C3", value_parser = parse_congestion, conflicts_with = "oracle")]
+    pub congestion: Option<[f64; 4]>,
     /// The request: JSON, a file of it, or - for standard input
     #[arg(long, value_name = "JSON|FILE")]
     pub request: String,
@@ -42,4 +42,12 @@ pub struct DecideArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Four shares with commas between them.
+fn parse_congestion(text: &str) -> Result<[f64; 4], String> {
+    let shares: Result<Vec<f64>, _> = text.split(',').map(|share| share.trim().parse()).collect();
+    let four = shares.ok().and_then(|shares| <[f64; 4]>::try_from(shares).ok());
+    let four = four.filter(|four| four.iter().all(|share| (0.0..1.0).contains(share)));
+    four.ok_or_else(|| format!("{text:?}; allowed: four shares, each 0 to less than 1, such as 0,0,0.3,0.5"))
 }

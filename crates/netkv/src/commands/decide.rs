@@ -98,12 +98,10 @@ fn view(args: &DecideArgs, scenario: &Scenario, path: &Path, shown: &str) -> Res
     }
     let plan = operator::plan(scenario, shown)?;
     let (granularity, counts_in_flight) = operator::telling(scenario, shown)?;
-    let granularity = if args.congestion.is_empty() { granularity } else { Granularity::Tier };
+    let granularity = if args.congestion.is_some() { Granularity::Tier } else { granularity };
+    let shares = args.congestion.unwrap_or_default();
     let mut figures = Figures::unknown(plan.known_by(), granularity, counts_in_flight);
-    for (tier, figure) in figures.tiers.iter_mut().enumerate() {
-        *figure = Figure::known(args.congestion.get(tier).copied().unwrap_or(0.0), 0.0);
-    }
-    figures.check().map_err(|why| Failure::usage(format_args!("--congestion: {why}")))?;
+    figures.tiers = shares.map(|share| Figure::known(share, 0.0));
     Ok(View::new(Arc::new(plan), Arc::new(figures), Some(0.0)))
 }
 
