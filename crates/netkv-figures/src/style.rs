@@ -96,7 +96,7 @@ pub(crate) struct PolicyStyle {
 /// policy has a colour of its own, which tells its family: what balances load is grey, Dynamo's are greens, SGLang's teal,
 /// llm-d's blue, those that choose pairs purple, the paper's NetKV and its parts vermillion, the guarded rule and its parts
 /// orange, the joint one raspberry. Metrics that are drawn beside each other have a look as well.
-const POLICIES: [(&str, &str, Colour, Marker); 31] = [
+const POLICIES: [(&str, &str, Colour, Marker); 33] = [
     ("round_robin", "Round-robin", PURPLE, Marker::Square),
     ("random", "Random", SILVER, Marker::Plus),
     ("power_of_two", "Power of two choices", MUTED, Marker::Diamond),
@@ -124,6 +124,8 @@ const POLICIES: [(&str, &str, Colour, Marker); 31] = [
     ("netkv_topo_only", "NetKV, tiers alone", Colour::mark(150, 70, 10), Marker::Up),
     ("netkv_static", "NetKV static", Colour::mark(240, 140, 80), Marker::Plus),
     ("netkv", "NetKV", VERMILLION, Marker::Disc),
+    ("script", "Your script", Colour::mark(90, 60, 40), Marker::Diamond),
+    ("external", "External router", Colour::mark(60, 60, 60), Marker::Square),
     ("clairvoyant", "Clairvoyant (look-ahead)", BLACK, Marker::Star),
     ("rank_inversion_ratio", "Another way is first at present", VERMILLION, Marker::Diamond),
     ("rank_drift_ratio", "Bound: drift reaches the margin", BLACK, Marker::Square),

@@ -154,7 +154,7 @@ impl Experiment {
         let profiles = used_profiles(&points);
         let path = path.to_owned();
         let overrides = options.overrides.clone();
-        let files = files::named(&base, &layers, library.profile_files());
+        let files = files::named(&base, &layers, library.files());
         let traces = library.into_traces();
         let n_seeds = header.replications.looks()[0];
         let notices = Vec::new();
@@ -354,7 +354,7 @@ impl Experiment {
         origins
     }
 
-    /// The files that it is made of: its own, those that it extends, those of axes and profiles.
+    /// The files that it is made of: its own, those that it extends, those of axes, profiles and whatever else it names but traces.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(PathBuf::as_path)
     }

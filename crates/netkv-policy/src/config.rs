@@ -5,6 +5,7 @@ use crate::baselines::{
 };
 use crate::estimates::Estimates;
 use crate::ours::{FlowConfig, GuardedTerms, GuardedWeights, JointConfig, NetKvFlow, NetKvGuarded, NetKvJoint};
+use crate::outside::OutsidePolicy;
 use crate::paper::{Ledger, NetKv, NetKvConfig};
 use crate::policy::{PairPolicy, Policy, Selector};
 use crate::rivals::{
@@ -16,7 +17,7 @@ use crate::ties::TieRule;
 use netkv_units::SimDuration;
 
 /// A policy and its parameters.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum PolicyConfig {
     /// Decode instances in turn.
     RoundRobin,
@@ -95,6 +96,8 @@ pub enum PolicyConfig {
     NetKvFlow(FlowConfig),
     /// The earliest first token by the true state of everything: not deployable, a yardstick.
     Clairvoyant,
+    /// Somebody else's.
+    Outside(OutsidePolicy),
 }
 
 /// What a policy goes by of the network.
@@ -115,13 +118,14 @@ impl NetworkView {
             "round_robin" | "random" | "power_of_two" | "jsq" | "load_aware" | "cache_aware" | "cache_load_aware"
             | "dynamo_decode" | "sglang_cache_aware" | "smg_expected_wait" | "llmd" => Some(Self::Blind),
             "clairvoyant" => Some(Self::Truth),
-            other => PolicyConfig::NAMES.contains(&other).then_some(Self::Aware),
+            // One from outside may look at all that it is shown.
+            other => PolicyConfig::all_names().any(|name| name == other).then_some(Self::Aware),
         }
     }
 }
 
 impl PolicyConfig {
-    /// Every policy name that an experiment file may use.
+    /// The policies that are written here, by the names that an experiment file may use.
     pub const NAMES: [&'static str; 28] = [
         "round_robin",
         "random",
@@ -153,8 +157,16 @@ impl PolicyConfig {
         "clairvoyant",
     ];
 
+    /// Those that are not: a script, a router that runs beside us.
+    pub const OUTSIDE: [&'static str; 2] = ["script", "external"];
+
+    /// Every policy name that an experiment file may use.
+    pub fn all_names() -> impl Iterator<Item = &'static str> {
+        Self::NAMES.into_iter().chain(Self::OUTSIDE)
+    }
+
     /// The name used in experiment files, tables and figures.
-    pub const fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::RoundRobin => "round_robin",
             Self::Random => "random",
@@ -184,6 +196,7 @@ impl PolicyConfig {
             Self::NetKvJoint(_) => "netkv_joint",
             Self::NetKvFlow(_) => "netkv_flow",
             Self::Clairvoyant => "clairvoyant",
+            Self::Outside(outside) => outside.name(),
         }
     }
 
@@ -193,6 +206,7 @@ impl PolicyConfig {
             Self::SmgExpectedWait(config) => Some(config.poll_interval),
             Self::Llmd(config) | Self::LlmdTopology(config) => Some(config.poll_interval),
             Self::AibrixPd(config) => Some(config.poll_interval),
+            Self::Outside(outside) => outside.poll_interval(),
             Self::RoundRobin
             | Self::Random
             | Self::PowerOfTwo
@@ -226,7 +240,7 @@ impl PolicyConfig {
         let guarded = |weights, terms| decode(NetKvGuarded::new(weights, terms, estimates.iteration));
         let load_of = |measure| Load::new(measure, estimates.iteration);
         let all = GuardedTerms::ALL;
-        match *self {
+        match self.clone() {
             Self::RoundRobin => decode(RoundRobin::new()),
             Self::Random => decode(Random::new(seed)),
             Self::PowerOfTwo => decode(PowerOfTwo::new(seed)),
@@ -265,6 +279,7 @@ impl PolicyConfig {
                 if config.chooses_prefill { Selector::Staged(Box::new(flow)) } else { decode(flow) }
             }
             Self::Clairvoyant => Selector::Clairvoyant,
+            Self::Outside(outside) => outside.build(estimates, seed),
         }
     }
 }

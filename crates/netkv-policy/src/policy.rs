@@ -4,7 +4,7 @@ use crate::candidate::{Candidate, PrefillCandidate};
 use crate::oracle::CostOracle;
 use crate::rating::Rating;
 use crate::request::{PromptView, RequestView};
-use netkv_units::{Bytes, InstanceId, SimTime, Tier};
+use netkv_units::{Bytes, InstanceId, RequestId, SimTime, Tier};
 
 /// A transfer of the router's own begins or ends, as it sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +19,47 @@ pub struct TransferEvent {
     pub bytes: Bytes,
     /// When.
     pub now: SimTime,
-    /// Whether it ends.
-    pub is_over: bool,
+    /// What happens to it.
+    pub step: TransferStep,
+}
+
+/// What happens to a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransferStep {
+    /// It begins.
+    Begun,
+    /// All of it has come.
+    Ended,
+    /// An instance has failed at one of its ends: the rest does not come.
+    Cut,
+}
+
+/// A step in the life of a request, as its router sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestEvent {
+    /// Which.
+    pub request: RequestId,
+    /// What happened.
+    pub step: RequestStep,
+    /// Where: the prefill instance that computed its prompt, or its decode instance.
+    pub instance: InstanceId,
+    /// When.
+    pub now: SimTime,
+}
+
+/// What happens to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestStep {
+    /// It is bound to a decode instance.
+    Sent,
+    /// Its prompt is computed.
+    Computed,
+    /// It is in the batch of its decode instance, or waits for a place there: its KV cache has come.
+    Joined,
+    /// It has made its last token there.
+    Finished,
+    /// It is taken back from there, and begins again elsewhere.
+    Recalled,
 }
 
 /// A rule that picks a decode instance.
@@ -46,6 +85,9 @@ pub trait Policy: Send {
 
     /// A transfer of this router's has begun or ended. For rules that keep a book of them.
     fn observe(&mut self, _: &TransferEvent) {}
+
+    /// Something has happened to a request of this router's. For rules that follow requests.
+    fn follow(&mut self, _: &RequestEvent) {}
 
     /// How [`Policy::select`] would rate each of `candidates`, in their order; none if its rule is no sum of terms. Ties
     /// are left open.

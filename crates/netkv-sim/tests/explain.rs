@@ -196,7 +196,7 @@ fn the_clairvoyant_takes_the_earliest_of_all_that_it_could_foresee() {
 #[test]
 fn to_explain_a_decision_changes_no_run() {
     for (seed, policy) in (0..).zip(POLICIES) {
-        let scenario = Scenario { policy, ..random_scenario(seed) };
+        let scenario = Scenario { policy: policy.clone(), ..random_scenario(seed) };
         let request = RequestId::new(11);
         let output = run(&scenario);
         let name = policy.name();

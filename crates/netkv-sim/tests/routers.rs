@@ -31,15 +31,15 @@ fn spread(scenario: &Scenario) -> usize {
 
 /// In how many of 40 runs the four decode on four instances.
 fn spread_out(policy: PolicyConfig, selection: SelectionMoment) -> usize {
-    let scenarios = (0..40).map(|seed| Scenario { selection, ..four_at_once(policy, seed) });
+    let scenarios = (0..40).map(|seed| Scenario { selection, ..four_at_once(policy.clone(), seed) });
     scenarios.filter(|scenario| spread(scenario) == 4).count()
 }
 
 #[test]
 fn a_router_with_live_counts_spreads_what_comes_at_once() {
     for policy in [PolicyConfig::Jsq, PolicyConfig::LoadAware { load: TOKENS, ties: FIRST }] {
-        assert_eq!(spread_out(policy, SelectionMoment::PrefillDone), 40, "{policy:?}");
-        assert_eq!(spread_out(policy, SelectionMoment::Arrival), 40, "{policy:?}");
+        assert_eq!(spread_out(policy.clone(), SelectionMoment::PrefillDone), 40, "{policy:?}");
+        assert_eq!(spread_out(policy.clone(), SelectionMoment::Arrival), 40, "{policy:?}");
     }
 }
 
@@ -98,8 +98,8 @@ fn a_policy_that_chooses_pairs_does_so_on_arrival_whatever_the_experiment_says()
     let pairs: Vec<_> = POLICIES.into_iter().filter(|policy| picks_both(policy) && !staged(policy)).collect();
     assert_eq!(pairs.len(), 2);
     for policy in pairs {
-        let late = run(&sixty(policy));
-        let early = run(&Scenario { selection: SelectionMoment::Arrival, ..sixty(policy) });
+        let late = run(&sixty(policy.clone()));
+        let early = run(&Scenario { selection: SelectionMoment::Arrival, ..sixty(policy.clone()) });
         assert_eq!(late.digest(), early.digest(), "{policy:?}");
         let other = run(&Scenario { selection: SelectionMoment::Arrival, ..sixty(PolicyConfig::Jsq) });
         assert_ne!(late.digest(), other.digest(), "{policy:?}");

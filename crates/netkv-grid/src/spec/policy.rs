@@ -1,10 +1,13 @@
 //! The policy under test, with the parameters of every policy: they are checked, used or not.
 
+use super::outside;
 use super::seconds::{PERIOD, POSITIVE_SECONDS, SECONDS};
+use crate::library::Library;
 use crate::reader::{Range, Reader, one_of};
 use netkv_policy::{
     AibrixConfig, BatchView, Dep9118Config, DynamoConfig, FlowConfig, GuardedWeights, JointConfig, Ledger, LlmdConfig,
-    LoadMeasure, MooncakeConfig, NetKvConfig, PolicyConfig, SglangConfig, SmgConfig, TieRule, WaitModel, WhenFull,
+    LoadMeasure, MooncakeConfig, NetKvConfig, OutsidePolicy, PolicyConfig, SglangConfig, SmgConfig, TieRule, WaitModel,
+    WhenFull,
 };
 use netkv_sim::{KvConfig, SelectionMoment};
 use netkv_units::{SimDuration, Tier};
@@ -19,10 +22,12 @@ const MAX_REQUESTS: u32 = 1 << 20;
 /// The policy.
 pub(super) fn read_policy(
     reader: &mut Reader<'_>,
+    library: &Library,
     kv: Option<&KvConfig>,
     selection: Option<SelectionMoment>,
 ) -> Option<PolicyConfig> {
-    let name = reader.choice("policy.name", &PolicyConfig::NAMES.map(|name| (name, name)));
+    let names: Vec<_> = PolicyConfig::all_names().map(|name| (name, name)).collect();
+    let name = reader.choice("policy.name", &names);
     let threshold_ratio = reader.float("policy.cache_threshold_ratio", Range::closed(0.0, 1.0));
     let cache_weight = reader.float("policy.cache_weight", WEIGHT);
     let load_weight = reader.float("policy.load_weight", WEIGHT);
@@ -39,6 +44,7 @@ pub(super) fn read_policy(
     let smg = read_smg(reader);
     let llmd = read_llmd(reader);
     let aibrix = read_aibrix(reader);
+    let script = outside::read_script(reader, library, ties, name == Some("script"));
     let (threshold_ratio, cache_weight, load_weight) = (threshold_ratio?, cache_weight?, load_weight?);
     let (load, ties, netkv) = (load?, ties?, netkv?);
     let (weights, dynamo, sglang, smg, llmd, aibrix) = (weights?, dynamo?, sglang?, smg?, llmd?, aibrix?);
@@ -77,6 +83,7 @@ pub(super) fn read_policy(
         }
         "netkv_flow" => PolicyConfig::NetKvFlow(flow?),
         "clairvoyant" => PolicyConfig::Clairvoyant,
+        "script" => PolicyConfig::Outside(OutsidePolicy::new(script?)),
         other => unreachable!("{other} is in {} but not built here", one_of(&PolicyConfig::NAMES)),
     })
 }
@@ -171,7 +178,7 @@ fn read_level(reader: &mut Reader<'_>, key: &str) -> Option<Tier> {
     reader.choice(key, &[("node", Tier::Node), ("rack", Tier::Rack), ("pod", Tier::Pod)])
 }
 
-fn read_poll_interval(reader: &mut Reader<'_>, key: &str) -> Option<SimDuration> {
+pub(super) fn read_poll_interval(reader: &mut Reader<'_>, key: &str) -> Option<SimDuration> {
     let seconds = reader.float(key, SECONDS)?;
     if seconds > 0.0 && !PERIOD.contains(seconds) {
         reader.fail(key, &format!("{key} is too short; allowed: 0, or {PERIOD}"));

@@ -7,7 +7,8 @@ use netkv_policy::{
     IterationModel, JointConfig, LlmdConfig, LoadMeasure, MooncakeConfig, NetKvConfig, PairPolicy, PathCost, Policy,
     PolicyConfig, PrefillCandidate, PrefillModel, PromptView, RequestView, Selector, SglangConfig, SmgConfig, TieRule,
 };
-use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, SimTime, Tier};
+use netkv_units::{Bytes, InstanceId, LatencyCurve, RequestId, SimDuration, SimTime, Tier};
+use std::borrow::Borrow;
 
 pub const ITERATION: IterationModel =
     IterationModel { requests: LatencyCurve::linear(10_000_000_000_000, 0), per_token_fs: 1_000_000_000 };
@@ -126,6 +127,7 @@ impl CostOracle for Oracle {
 }
 
 pub const PROMPT: PromptView = PromptView {
+    request: RequestId::new(0),
     input_tokens: 1000,
     kv_bytes: Bytes::new(1_000_000_000),
     now: SimTime::ZERO,
@@ -160,7 +162,7 @@ pub fn idle_prefill(instance: u32) -> PrefillCandidate {
 }
 
 /// A policy that picks the decode instance.
-pub fn decode_policy(config: PolicyConfig, seed: u64) -> Box<dyn Policy> {
+pub fn decode_policy(config: &PolicyConfig, seed: u64) -> Box<dyn Policy> {
     match config.build(ESTIMATES, seed) {
         Selector::Decode(policy) => policy,
         Selector::Pair(_) | Selector::Staged(_) | Selector::Clairvoyant => panic!("{} is no rule for d", config.name()),
@@ -168,7 +170,7 @@ pub fn decode_policy(config: PolicyConfig, seed: u64) -> Box<dyn Policy> {
 }
 
 /// A policy that picks both.
-pub fn pair_policy(config: PolicyConfig, seed: u64) -> Box<dyn PairPolicy> {
+pub fn pair_policy(config: &PolicyConfig, seed: u64) -> Box<dyn PairPolicy> {
     match config.build(ESTIMATES, seed) {
         Selector::Pair(policy) => policy,
         Selector::Decode(_) | Selector::Staged(_) | Selector::Clairvoyant => {
@@ -179,18 +181,19 @@ pub fn pair_policy(config: PolicyConfig, seed: u64) -> Box<dyn PairPolicy> {
 
 /// The policy takes `expect` for the request, whatever the seed.
 #[track_caller]
-pub fn check(config: PolicyConfig, candidates: &[Candidate], oracle: &dyn CostOracle, expect: usize) {
+pub fn check(config: impl Borrow<PolicyConfig>, candidates: &[Candidate], oracle: &dyn CostOracle, expect: usize) {
     check_request(config, &REQUEST, candidates, oracle, expect);
 }
 
 #[track_caller]
 pub fn check_request(
-    config: PolicyConfig,
+    config: impl Borrow<PolicyConfig>,
     request: &RequestView,
     candidates: &[Candidate],
     oracle: &dyn CostOracle,
     expect: usize,
 ) {
+    let config = config.borrow();
     for seed in 0..20 {
         let chosen = decode_policy(config, seed).select(request, candidates, oracle);
         assert_eq!(chosen, expect, "{} with seed {seed}", config.name());
@@ -198,8 +201,8 @@ pub fn check_request(
 }
 
 /// How often each candidate is taken in `n` decisions.
-pub fn counts(config: PolicyConfig, candidates: &[Candidate], n: u32) -> Vec<u32> {
-    let mut policy = decode_policy(config, 1);
+pub fn counts(config: impl Borrow<PolicyConfig>, candidates: &[Candidate], n: u32) -> Vec<u32> {
+    let mut policy = decode_policy(config.borrow(), 1);
     let mut counts = vec![0; candidates.len()];
     for _ in 0..n {
         counts[policy.select(&REQUEST, candidates, &QUIET)] += 1;
@@ -209,8 +212,9 @@ pub fn counts(config: PolicyConfig, candidates: &[Candidate], n: u32) -> Vec<u32
 
 /// The policy takes each of `tied` equally often, and nobody else.
 #[track_caller]
-pub fn check_tie(config: PolicyConfig, candidates: &[Candidate], tied: &[usize]) {
+pub fn check_tie(config: impl Borrow<PolicyConfig>, candidates: &[Candidate], tied: &[usize]) {
     let n = 3000 * tied.len() as u32;
+    let config = config.borrow();
     let counts = counts(config, candidates, n);
     for (position, &count) in counts.iter().enumerate() {
         // Binomial: 3,000 expected, standard deviation at most 55.
