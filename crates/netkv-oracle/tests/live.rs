@@ -5,7 +5,7 @@ mod common;
 use common::{Behaviour, Prometheus, Service, Setting, congestion, plan};
 use netkv_oracle::{Granularity, LiveError, LiveOptions, LiveOracle, NEVER};
 use netkv_policy::{Candidate, CostOracle, IterationModel, NetKv, NetKvConfig, PromptView, RequestView};
-use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, SimTime, Tier};
+use netkv_units::{Bytes, InstanceId, LatencyCurve, RequestId, SimDuration, SimTime, Tier};
 use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
@@ -133,6 +133,7 @@ fn a_policy_decides_by_what_is_told_now() {
     let curve = LatencyCurve::linear(12_400_000_000_000, 100_000_000_000);
     let policy = NetKv::new(NetKvConfig::PRINTED, IterationModel { requests: curve, per_token_fs: 0 });
     let prompt = PromptView {
+        request: RequestId::new(0),
         input_tokens: 8_000,
         kv_bytes: Bytes::new(2_621_440_000),
         now: SimTime::ZERO,

@@ -1,6 +1,7 @@
 //! `netkv decide`: one request, the instance that a policy chooses for it, and what each would cost.
 
 mod ask;
+mod decided;
 mod json;
 mod words;
 
@@ -9,10 +10,12 @@ use crate::failure::{Blame, Ending, Failure};
 use crate::operator::{self, Needs};
 use crate::output::{print, tell};
 use ask::Asked;
+use decided::{Decided, Network};
 use netkv_oracle::{Figure, Figures, Granularity, LiveError, LiveOptions, LiveOracle, View};
-use netkv_policy::{Candidate, CostOracle, PathCost, PrefillCandidate, PromptView, Rating, RequestView, Selector};
+use netkv_policy::{Candidate, CostOracle, PolicyFault, PrefillCandidate, Rating, RequestView, Selector};
 use netkv_sim::{Scenario, estimates};
 use netkv_units::InstanceId;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,24 +25,6 @@ const BASE: &str = "builtin:base";
 
 /// How long the oracle may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What was decided, and what it was decided by.
-struct Decided<'a> {
-    policy: &'a str,
-    /// Where engines and parameters are from.
-    parameters: &'a str,
-    /// Where the network is from.
-    network: &'a str,
-    view: &'a View,
-    prompt: PromptView,
-    source: InstanceId,
-    candidates: &'a [Candidate],
-    paths: Vec<PathCost>,
-    /// None if the policy's rule is no sum of terms.
-    ratings: Option<Vec<Rating>>,
-    /// Position of the choice; none if the request is refused.
-    chosen: Option<usize>,
-}
 
 /// Decides.
 pub fn decide(args: &DecideArgs) -> Result<Ending, Failure> {
@@ -53,12 +38,16 @@ pub fn decide(args: &DecideArgs) -> Result<Ending, Failure> {
     if args.topology.is_none() {
         tell(&format!("note: engines and the policy's parameters are those of {BASE}; --topology FILE gives yours"));
     }
-    let (source, chosen, ratings) = choose(&scenario, args, &asked, &view)?;
+    let (source, chosen, ratings) = guarded(|| choose(&scenario, args, &asked, &view))?;
     let path = |candidate: &Candidate| view.path(source, candidate.instance);
     let decided = Decided {
         policy: &args.policy,
         parameters: &parameters,
-        network: args.oracle.as_deref().unwrap_or(&parameters),
+        network: match &args.oracle {
+            Some(url) => Network::Oracle(url),
+            None if args.congestion.is_some() => Network::Told,
+            None => Network::Idle,
+        },
         view: &view,
         prompt: asked.prompt,
         source,
@@ -103,6 +92,14 @@ fn view(args: &DecideArgs, scenario: &Scenario, path: &Path, shown: &str) -> Res
     let mut figures = Figures::unknown(plan.known_by(), granularity, counts_in_flight);
     figures.tiers = shares.map(|share| Figure::known(share, 0.0));
     Ok(View::new(Arc::new(plan), Arc::new(figures), Some(0.0)))
+}
+
+/// What a policy answers; a fault of one from outside is no bug of ours.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| match payload.downcast::<PolicyFault>() {
+        Ok(fault) => Err(Failure::input(fault.0)),
+        Err(payload) => panic::resume_unwind(payload),
+    })
 }
 
 /// Source, choice and ratings by the policy.

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use netkv_oracle::Plan;
 use netkv_policy::{Candidate, Dispatched, PrefillCandidate, PromptView, Report};
 use netkv_sim::Scenario;
-use netkv_units::{Bytes, InstanceId, SimDuration, SimTime};
+use netkv_units::{Bytes, InstanceId, RequestId, SimDuration, SimTime};
 use serde::Deserialize;
 use std::path::Path;
 
@@ -25,6 +25,8 @@ pub struct Asked {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields {
+    #[serde(default)]
+    request: u32,
     input_tokens: u32,
     source: Option<u32>,
     kv_bytes: Option<u64>,
@@ -168,6 +170,7 @@ fn asked(fields: Fields, scenario: &Scenario, plan: &Plan) -> Result<Asked, Stri
     }
     Ok(Asked {
         prompt: PromptView {
+            request: RequestId::new(fields.request),
             input_tokens,
             kv_bytes: Bytes::new(kv_bytes),
             now: SimTime::from_secs_f64(fields.now_s),

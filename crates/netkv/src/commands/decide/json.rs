@@ -1,6 +1,6 @@
 //! A decision for machines.
 
-use super::Decided;
+use super::decided::{Decided, Network};
 use netkv_oracle::{NEVER, TIERS};
 use netkv_policy::{PathCost, Rating, Term};
 use serde_json::{Value, json};
@@ -21,7 +21,11 @@ pub fn of(decided: &Decided<'_>) -> Value {
     json!({
         "policy": decided.policy,
         "parameters": decided.parameters,
-        "network": decided.network,
+        "network": match decided.network {
+            Network::Oracle(url) => url,
+            Network::Idle => "idle",
+            Network::Told => "told",
+        },
         "age_s": decided.view.age_s(),
         "source": decided.source.get(),
         "input_tokens": decided.prompt.input_tokens,

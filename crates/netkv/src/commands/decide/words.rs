@@ -1,6 +1,6 @@
 //! A decision for people.
 
-use super::Decided;
+use super::decided::{Decided, Network};
 use netkv_oracle::{NEVER, TIERS};
 use netkv_policy::{PathCost, Rating, Term};
 
@@ -8,14 +8,18 @@ use netkv_policy::{PathCost, Rating, Term};
 pub fn of(decided: &Decided<'_>) -> String {
     let prompt = &decided.prompt;
     let head = format!(
-        "{} tokens, {:.3} GB of KV cache, on instance {}; {} decides (parameters: {})\nnetwork: {}, {}\n",
+        "{} tokens, {:.3} GB of KV cache, on instance {}; {} decides (parameters: {})\nnetwork: {}; congestion {}\n",
         prompt.input_tokens,
         prompt.kv_bytes.get() as f64 * 1e-9,
         decided.source.get(),
         decided.policy,
         decided.parameters,
-        decided.network,
-        age(decided)
+        network(decided),
+        if decided.view.figures().counts_in_flight {
+            "holds the router's own transfers"
+        } else {
+            "leaves the router's own transfers out"
+        }
     );
     let verdict = match decided.chosen {
         Some(at) => format!("chosen: instance {}{}\n", decided.candidates[at].instance.get(), why(decided, at)),
@@ -24,15 +28,12 @@ pub fn of(decided: &Decided<'_>) -> String {
     format!("{head}\n{}\n{verdict}", table(decided))
 }
 
-fn age(decided: &Decided<'_>) -> String {
-    let counts = if decided.view.figures().counts_in_flight {
-        "congestion holds the router's own transfers"
-    } else {
-        "congestion leaves the router's own transfers out"
-    };
-    match decided.view.age_s() {
-        Some(age_s) => format!("its oldest figure is {age_s:.1} s old; {counts}"),
-        None => format!("of some tiers nothing is known yet; {counts}"),
+fn network(decided: &Decided<'_>) -> String {
+    match (decided.network, decided.view.age_s()) {
+        (Network::Idle, _) => "idle".to_owned(),
+        (Network::Told, _) => "as --congestion says".to_owned(),
+        (Network::Oracle(url), Some(age_s)) => format!("{url}, its oldest figure {age_s:.1} s old"),
+        (Network::Oracle(url), None) => format!("{url}, which does not know all tiers yet"),
     }
 }
 
