@@ -93,11 +93,9 @@ fn made_of(asked: Moment, rates: &[Series], stamps: Option<&[Series]>, listing: 
             (Ok(used), Ok(lag_s)) if used >= 0.0 && used.is_finite() && lag_s.is_finite() => {
                 if is_over_line_rate(used) {
                     over_line_rate += 1;
-                    let share = used * 100.0;
-                    problems.push(format!(
-                        "{}: {share:.0} % of its line rate; its gbps in the table of links is too small",
-                        listing.name(link)
-                    ));
+                    let name = listing.name(link);
+                    // Without the share: what is told once is not to be told again because it moved.
+                    problems.push(format!("{name}: above its line rate; its gbps in the table of links is too small"));
                 }
                 told[link] = Some(Told { used, lag_s });
             }
@@ -154,7 +152,7 @@ mod tests {
         assert_eq!(reading.told[2..], [None, None]);
         assert_eq!(reading.heard, Heard { listed: 4, told: 2, over_line_rate: 1 });
         let said = reading.problems.join("\n");
-        for words in ["b, e0: 200 % of its line rate", "c, e0: no finite rate", "d, e0: no series of its rate"] {
+        for words in ["b, e0: above its line rate", "c, e0: no finite rate", "d, e0: no series of its rate"] {
             assert!(said.contains(words), "{said}");
         }
         let twice = answer(&[("a", "0.5e9"), ("a", "0.6e9")]);
