@@ -23,6 +23,7 @@ impl Moment {
     }
 
     /// Seconds from an earlier moment to it; zero if that is later.
+    #[cfg(feature = "serve")]
     pub fn since_s(&self, earlier: &Self) -> f64 {
         self.0.saturating_duration_since(earlier.0).as_secs_f64()
     }

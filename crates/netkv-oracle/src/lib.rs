@@ -21,6 +21,7 @@
 //! # Ok::<(), netkv_oracle::LiveError>(())
 //! ```
 
+#[cfg(any(feature = "live", feature = "serve"))]
 mod clock;
 #[cfg(any(feature = "live", feature = "serve"))]
 mod fetch;
