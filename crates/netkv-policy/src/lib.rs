@@ -69,6 +69,9 @@
 //! assert_eq!(policy.choose(&request, &[candidate(1, 4), candidate(2, 0)], &operator), Some(1));
 //! ```
 //!
+//! Such an oracle may also live elsewhere: `netkv oracle serve` makes one of a cluster's plan and Prometheus, and
+//! `netkv_oracle::LiveOracle` is its client. This crate knows no network.
+//!
 //! # In a router that must not be worse than before
 //!
 //! `netkv_flow` keeps a book of the router's own transfers, so it is told when they begin and end, and the operator provides

@@ -23,6 +23,7 @@ mod kept;
 mod kin;
 mod leftovers;
 mod long_cell;
+mod operator;
 mod outdated;
 mod output;
 mod owner;
