@@ -2,9 +2,9 @@
 
 use netkv_policy::{
     Candidate, CostOracle, Estimates, FlowConfig, GuardedTerms, GuardedWeights, IterationModel, NetKv, NetKvConfig,
-    NetKvGuarded, PathCost, Policy, PolicyConfig, PrefillModel, PromptView, RequestView, Selector, TransferEvent,
+    NetKvGuarded, PathCost, Policy, PolicyConfig, PrefillModel, PromptView, RequestView, Selector, TransferEvent, TransferStep,
 };
-use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, SimTime, Stream, Tier};
+use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, SimTime, Stream, Tier, RequestId};
 
 /// Bytes of KV cache for one token (Llama-3.1-70B).
 const BYTES_PER_TOKEN: u64 = 327_680;
@@ -92,7 +92,7 @@ pub fn flow(table: &Table, candidates: &[Candidate], in_flight: usize) -> Box<dy
         let (source, destination) = (request().source, candidate.instance);
         let tier = table.path(source, destination).tier;
         let (bytes, now) = (candidate.transfer_bytes, SimTime::ZERO);
-        policy.observe(&TransferEvent { source, destination, tier, bytes, now, is_over: false });
+        policy.observe(&TransferEvent { source, destination, tier, bytes, now, step: TransferStep::Begun });
     }
     policy
 }
@@ -100,6 +100,7 @@ pub fn flow(table: &Table, candidates: &[Candidate], in_flight: usize) -> Box<dy
 /// A request with a prompt of 12,000 tokens.
 pub const fn request() -> RequestView {
     let prompt = PromptView {
+ request: RequestId::new(0),
         now: SimTime::ZERO,
         input_tokens: 12_000,
         kv_bytes: Bytes::new(12_000 * BYTES_PER_TOKEN),

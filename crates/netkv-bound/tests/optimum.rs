@@ -90,7 +90,7 @@ fn small(seed: u64, n: u64) -> Scenario {
 /// The runs of all policies that serve everybody, and whether each chooses the prefill instance too.
 fn runs(small: &Scenario) -> Vec<(bool, &'static str, RunOutput)> {
     let of = |policy: &netkv_policy::PolicyConfig| {
-        (picks_both(policy), policy.name(), run(&Scenario { policy: *policy, ..small.clone() }))
+        (picks_both(policy), policy.name(), run(&Scenario { policy: policy.clone(), ..small.clone() }))
     };
     POLICIES.iter().map(of).collect()
 }

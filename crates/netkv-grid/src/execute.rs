@@ -1,10 +1,12 @@
 //! Running cells on all cores. The order in which they end changes nothing: outcomes come back by position.
 //!
-//! A panic in a cell is a bug of ours; it becomes a failed outcome and the other cells go on. So does a cell in which no
+//! A panic in a cell is a bug of ours; it becomes a failed outcome and the other cells go on. A policy from outside that cannot
+//! go on ends its cell likewise, with its own words. So does a cell in which no
 //! request counts: it would be a row of nothing that looks like a result. [`failure`] puts the
 //! command that shows it again behind its message.
 
 use crate::experiment::Cell;
+use netkv_policy::PolicyFault;
 use netkv_sim::{
     METRICS, OutputDigest, RunEnd, RunOutput, Scenario, Tally, Value, metric_index, metrics, run_streamed,
     run_streamed_told,
@@ -258,7 +260,10 @@ fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     // State that a panic leaves half changed is dropped with the cell.
     let result = panic::catch_unwind(AssertUnwindSafe(work));
     let said = CAUGHT.take().unwrap_or_default();
-    result.map_err(|_| said)
+    result.map_err(|payload| match payload.downcast::<PolicyFault>() {
+        Ok(fault) => fault.0,
+        Err(_) => said,
+    })
 }
 
 /// Panics of cells are kept for their outcome; all others go to the hook that was there before.

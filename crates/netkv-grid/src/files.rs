@@ -5,16 +5,16 @@ use crate::source::{self, Layers};
 use crate::tree::{Content, Table};
 use std::path::{Path, PathBuf};
 
-/// The files of a tree that was laid together from these layers, with those of its axes and profiles; sorted, each once, without
+/// The files of a tree that was laid together from these layers, with those of its axes and those that it `names`; sorted, each once, without
 /// those that are part of the program.
-pub(crate) fn named(tree: &Table, layers: &Layers, profiles: Vec<PathBuf>) -> Vec<PathBuf> {
+pub(crate) fn named(tree: &Table, layers: &Layers, names: Vec<PathBuf>) -> Vec<PathBuf> {
     let mut files = layers.files();
     for (from, name) in axis_files(tree) {
         if let Ok((_, layers)) = source::load_layers(&source::beside(&from, &name)) {
             files.extend(layers.files());
         }
     }
-    files.extend(profiles);
+    files.extend(names);
     files.retain(|path| path.is_file());
     files.sort();
     files.dedup();

@@ -106,7 +106,8 @@ impl Header {
         let record = reader.choice("record", &[("cells", Record::Cells), ("requests", Record::Requests)]);
         let baseline_axis = reader.text("measure.baseline_axis");
         let baseline = if baseline_axis.is_none_or(|axis| axis == POLICY_AXIS) {
-            reader.choice("measure.baseline", &PolicyConfig::NAMES.map(|name| (name, name)))
+            let names: Vec<_> = PolicyConfig::all_names().map(|name| (name, name)).collect();
+            reader.choice("measure.baseline", &names)
         } else {
             reader.text("measure.baseline")
         };

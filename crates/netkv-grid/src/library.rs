@@ -1,6 +1,6 @@
 //! Files that cells share: each trace and each profile is read once for an experiment.
 
-use crate::issue::{InputErrors, Issue};
+use crate::issue::{InputErrors, Issue, Origin};
 use crate::profile::Profile;
 use crate::reader::Reader;
 use crate::recorded;
@@ -8,6 +8,7 @@ use crate::source;
 use crate::topology::Topology;
 use crate::trace_source::{self, LoadedTrace};
 use netkv_fabric::Recording;
+use netkv_script::{Script, ScriptConfig};
 use netkv_workload::{Lengths, Reading, WorkloadSpec};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -30,6 +31,10 @@ struct Read {
     profiles: BTreeMap<PathBuf, Result<Arc<Profile>, InputErrors>>,
     topologies: BTreeMap<PathBuf, Result<Arc<Topology>, InputErrors>>,
     recordings: BTreeMap<PathBuf, Result<Arc<Recording>, InputErrors>>,
+    /// By file, with what the experiment says beside it.
+    scripts: Vec<(PathBuf, ScriptConfig, Result<Script, InputErrors>)>,
+    /// What routers' commands are known by.
+    commands: BTreeMap<Vec<String>, String>,
     /// Workloads without errors, with whether time is scaled and their lengths; the oldest first.
     checked: VecDeque<(Arc<LoadedTrace>, WorkloadSpec, bool, Lengths)>,
 }
@@ -103,6 +108,38 @@ impl Library {
         loaded.as_ref().map_err(|errors| reader.extend(errors.issues())).ok().cloned()
     }
 
+    /// The script that `key` names, from the folder of the file that says so.
+    pub(crate) fn script(&self, reader: &mut Reader<'_>, key: &str, config: ScriptConfig) -> Option<Script> {
+        let label = reader.text(key)?;
+        let named_at = &reader.node(key)?.origin;
+        let path = source::beside(&named_at.file, label);
+        let load = || {
+            let text = source::read(&path, named_at)?;
+            Script::read(label, &text, config.clone()).map_err(|error| {
+                let position = (error.line > 0).then_some((error.line as u32, error.column.max(1) as u32));
+                Issue::new(&Origin { position, ..Origin::file(&path) }, error.message).into()
+            })
+        };
+        let mut read = self.read();
+        let known = read.scripts.iter().find(|(other, own, _)| (other, own) == (&path, &config));
+        let loaded = match known {
+            Some((_, _, loaded)) => loaded.clone(),
+            None => {
+                let loaded = load();
+                read.scripts.push((path, config, loaded.clone()));
+                loaded
+            }
+        };
+        loaded.map_err(|errors: InputErrors| reader.extend(errors.issues())).ok()
+    }
+
+    /// What the files hold that a command names, as a digest; looked at once for an experiment.
+    pub(crate) fn command(&self, command: &[String]) -> String {
+        let mut read = self.read();
+        let known = read.commands.entry(command.to_vec());
+        known.or_insert_with(|| netkv_external::identity_of(command)).clone()
+    }
+
     /// The lengths of a workload that was found to have no errors before.
     pub(crate) fn checked(&self, source: &Arc<LoadedTrace>, spec: &WorkloadSpec, is_scaled: bool) -> Option<Lengths> {
         let read = self.read();
@@ -121,9 +158,12 @@ impl Library {
         read.checked.push_back((source.clone(), spec, is_scaled, lengths));
     }
 
-    /// The files of profiles that were loaded.
-    pub(crate) fn profile_files(&self) -> Vec<PathBuf> {
-        self.read().profiles.keys().cloned().collect()
+    /// The files that were loaded, but for traces: those of profiles, topologies, records and scripts.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let read = self.read();
+        let scripts = read.scripts.iter().map(|(path, _, _)| path);
+        let paths = read.profiles.keys().chain(read.topologies.keys()).chain(read.recordings.keys()).chain(scripts);
+        paths.cloned().collect()
     }
 
     /// Every trace that was loaded.

@@ -11,6 +11,7 @@ mod events;
 mod local_prefill;
 mod network;
 mod nodes;
+mod outside;
 mod policy;
 mod pools;
 mod seconds;
@@ -114,7 +115,7 @@ impl CellSpec {
             selection: self.selection,
             first_token: self.first_token,
             slo: self.slo,
-            policy: self.policy,
+            policy: self.policy.clone(),
             measure: MeasureConfig { warmup, warmup_requests, rankings: self.rankings },
         }
     }
@@ -147,12 +148,17 @@ impl CellSpec {
     /// Of the files that it depends on besides its requests and that profile, all that results depend on.
     pub(crate) fn other_files(&self) -> impl Iterator<Item = &str> {
         let topology = self.topology.as_ref().map(|topology| topology.canonical.as_str());
-        [Some(self.pools.decode.canonical()), topology, Some(self.recorded())].into_iter().flatten()
+        [Some(self.pools.decode.canonical()), topology, Some(self.recorded()), self.outside()].into_iter().flatten()
     }
 
     /// What its requests are promised.
     pub const fn slo(&self) -> &SloConfig {
         &self.slo
+    }
+
+    /// What a policy of somebody else's is known by.
+    fn outside(&self) -> Option<&str> {
+        if let PolicyConfig::Outside(outside) = &self.policy { Some(outside.identity()) } else { None }
     }
 
     /// What the record of others' traffic that it plays is known by; empty without one.
@@ -243,7 +249,8 @@ fn read_sections(reader: &mut Reader<'_>, library: &Library) -> Option<CellSpec>
     check_pooled(reader, transfer.as_ref(), cluster.as_ref(), nodes.as_ref());
     let first_token = engine::read_first_token(reader);
     let slo = engine::read_slo(reader);
-    let policy = policy::read_policy(reader, kv.as_ref(), selection);
+    let policy = policy::read_policy(reader, library, kv.as_ref(), selection);
+    outside::check_external(reader, policy.as_ref(), scheduler.as_ref(), local_prefill.as_ref());
     let warmup = read_warmup(reader);
     let rankings = reader.flag("measure.rankings");
     let latency = pools.as_ref().map(|pools| pools.prefill.gpu.prefill);

@@ -368,12 +368,16 @@ fn a_trace_without_ticks_is_not_spread_over_ticks() {
 
 #[test]
 fn what_is_wrong_with_other_axes_is_told_beside_a_mistyped_one() {
+    let n = netkv_policy::PolicyConfig::all_names().count();
+    let near = format!(
+        ":9:20: policy.name = \"nekv\" is not allowed; did you mean \"netkv\"? (`netkv keys policy.name` lists all {n})"
+    );
     check(
         "[[axis]]\nkey = 'fabric.nic_gpbs'\nvalues = [50.0, 100.0]\n[[axis]]\nkey = 'policy.name'\nvalues = ['netkv', 'nekv']\n\
          [[axis]]\nkey = 'decode.max_batch'\nvalues = [8, 16, 0]\n",
         &[
             ":5:7: fabric.nic_gpbs is not a known key; did you mean fabric.nic_gbps?",
-            ":9:20: policy.name = \"nekv\" is not allowed; did you mean \"netkv\"? (`netkv keys policy.name` lists all 28)",
+            near.as_str(),
             ":12:18: decode.max_batch = 0 is not allowed; allowed: an integer, 1 to 1048576",
         ],
     );
@@ -388,4 +392,24 @@ fn a_value_twice_hides_no_other_error() {
     {
         assert!(errors.contains(words), "{words} is not in\n{errors}");
     }
+}
+
+#[test]
+fn a_file_without_its_axes_is_one_point_of_the_keys_as_they_are_without() {
+    let axes = "[fabric]\nnic_gbps = 42\n[[axis]]\nkey = 'fabric.nic_gbps'\nvalues = [50, 100]\n\
+                [[axis]]\nkey = 'policy.name'\nvalues = ['jsq', 'netkv']\n[[exclude]]\n\"policy.name\" = 'jsq'\n\"fabric.nic_gbps\" = 50\n";
+    let folder = common::folder(&[("x.toml", &format!("extends = 'common.toml'\nname = 'x'\n{axes}"))]);
+    let load = |set: &[(&str, &str)]| {
+        let set = set.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let overrides = Overrides { set, seeds: Some(1) };
+        let options = LoadOptions { overrides, without_axes: true, ..LoadOptions::default() };
+        Experiment::load(&folder.path().join("x.toml"), &options).unwrap()
+    };
+    let experiment = load(&[]);
+    assert_eq!((experiment.n_cells(), resolved(&experiment, "fabric.nic_gbps").0), (1, "42".to_owned()));
+    let left: Vec<&str> = experiment.left_axes().iter().map(|axis| axis.key.as_str()).collect();
+    assert_eq!(left, ["fabric.nic_gbps", "policy.name"]);
+    assert!(experiment.left_axes().iter().all(|axis| !axis.is_of_files));
+    // A key of an axis may be set then: nothing overrules it.
+    assert_eq!(resolved(&load(&[("fabric.nic_gbps", "77")]), "fabric.nic_gbps").0, "77");
 }

@@ -6,7 +6,10 @@ mod common;
 
 use common::{load, load_beside};
 use netkv_grid::Workloads;
-use netkv_policy::{BatchView, FlowConfig, Ledger, NetKvConfig, PolicyConfig, WaitModel, WhenFull};
+use netkv_policy::{
+    BatchView, DynamoLoad, FlowConfig, Ledger, LlmdActiveConfig, LlmdAffinityConfig, LmetricConfig, LmetricLoad,
+    NetKvConfig, PolicyConfig, TwoTierConfig, WaitModel, WhenFull,
+};
 use netkv_units::{SimDuration, Tier};
 
 fn check(body: &str, expect: &[&str]) {
@@ -39,14 +42,14 @@ fn a_router_that_embeds_our_rule_has_the_parameters_of_the_base_file() {
 
 #[test]
 fn of_an_unknown_policy_the_nearest_is_named_and_else_all() {
-    check(
-        "[policy]\nname = 'dynamo_decoed'\n",
-        &[
-            ":5:8: policy.name = \"dynamo_decoed\" is not allowed; did you mean \"dynamo_decode\"? (`netkv keys policy.name` \
-           lists all 28)",
-        ],
+    let n = PolicyConfig::all_names().count();
+    let near = format!(
+        ":5:8: policy.name = \"dynamo_decoed\" is not allowed; did you mean \"dynamo_decode\"? (`netkv keys policy.name` \
+         lists all {n})"
     );
-    let all = PolicyConfig::NAMES.map(|name| format!("\"{name}\"")).join(", ");
+    check("[policy]\nname = 'dynamo_decoed'\n", &[near.as_str()]);
+    let all: Vec<String> = PolicyConfig::all_names().map(|name| format!("\"{name}\"")).collect();
+    let all = all.join(", ");
     let message = format!(":5:8: policy.name = \"ours\" is not allowed; allowed: {all}");
     check("[policy]\nname = 'ours'\n", &[message.as_str()]);
 }
@@ -76,7 +79,7 @@ fn parameters_reach_their_policies() {
          [[axis]]\nkey = 'policy.name'\n\
          values = ['netkv_guarded', 'mooncake_ttft', 'dep9118_static', 'aibrix_pd', 'llmd', 'smg_expected_wait', 'jsq']\n",
     );
-    let [guarded, mooncake, dep9118, aibrix, llmd, smg, jsq] = read[..] else { panic!("seven policies: {read:?}") };
+    let [guarded, mooncake, dep9118, aibrix, llmd, smg, jsq] = &read[..] else { panic!("seven policies: {read:?}") };
     assert!(matches!(guarded, PolicyConfig::NetKvGuarded(weights) if (weights.tbt_limit_s - 0.03).abs() < 1e-12));
     assert!(matches!(mooncake, PolicyConfig::MooncakeTtft(config) if (config.tbt_limit_s - 0.03).abs() < 1e-12));
     let PolicyConfig::Dep9118Static(dep9118) = dep9118 else { panic!("{dep9118:?}") };
@@ -86,6 +89,47 @@ fn parameters_reach_their_policies() {
     let intervals = [aibrix, llmd, smg, jsq].map(|policy| policy.poll_interval());
     let millis = |ms: u64| Some(SimDuration::from_nanos(ms * 1_000_000));
     assert_eq!(intervals, [millis(50), millis(0), millis(10_000), None]);
+}
+
+#[test]
+fn parameters_reach_the_rules_of_other_systems() {
+    let read = policies(
+        "[kv]\nblock_tokens = 32\n[policy.dynamo]\nload = 'requests'\ncache_threshold_ratio = 0.25\n\
+         balance_abs_requests = 7\n[policy.llmd]\naffinity_threshold_ratio = 0.5\nmax_ttft_penalty_s = 2\n\
+         idle_requests = 3\nmin_affinity = 'pod'\n[policy.lmetric]\nload = 'blocks'\n[[axis]]\nkey = 'policy.name'\n\
+         values = ['dynamo_decode', 'dynamo_two_tier', 'llmd_affinity', 'llmd_active', 'llmd_topology_filter', 'lmetric']\n",
+    );
+    let active = LlmdActiveConfig { idle_requests: 3, min_affinity: Tier::Pod };
+    let [PolicyConfig::DynamoDecode(dynamo), rest @ ..] = &read[..] else { panic!("six policies: {read:?}") };
+    assert_eq!((dynamo.load, dynamo.block_tokens), (DynamoLoad::Requests, 32));
+    let expect = [
+        PolicyConfig::DynamoTwoTier(TwoTierConfig {
+            block_tokens: 32,
+            cache_threshold_ratio: 0.25,
+            balance_abs_requests: 7,
+            balance_rel_ratio: 1.1,
+        }),
+        PolicyConfig::LlmdAffinity(LlmdAffinityConfig {
+            block_tokens: 32,
+            affinity_threshold_ratio: 0.5,
+            max_ttft_penalty: SimDuration::from_nanos(2_000_000_000),
+            peak_prefill_tokens_per_sec: 15_926.0,
+            queue_threshold_tokens: 4_194_304,
+        }),
+        PolicyConfig::LlmdActive(active),
+        PolicyConfig::LlmdTopologyFilter(active),
+        PolicyConfig::Lmetric(LmetricConfig { block_tokens: 32, load: LmetricLoad::Blocks }),
+    ];
+    assert_eq!(rest, expect);
+    check(
+        "[policy.dynamo]\nbalance_rel_ratio = 0.9\n[policy.llmd]\nmin_affinity = 'zone'\nqueue_threshold_tokens = 0\n",
+        &[
+            ":5:21: policy.dynamo.balance_rel_ratio = 0.9 is not allowed; allowed: at least 1 and at most 1000000000",
+            ":7:16: policy.llmd.min_affinity = \"zone\" is not allowed; allowed: \"node\", \"rack\", \"pod\"; did you mean \
+             \"node\"?",
+            ":8:26: policy.llmd.queue_threshold_tokens = 0 is not allowed; allowed: an integer, 1 to 1099511627776",
+        ],
+    );
 }
 
 #[test]

@@ -5,18 +5,20 @@ use crate::baselines::{
 };
 use crate::estimates::Estimates;
 use crate::ours::{FlowConfig, GuardedTerms, GuardedWeights, JointConfig, NetKvFlow, NetKvGuarded, NetKvJoint};
+use crate::outside::OutsidePolicy;
 use crate::paper::{Ledger, NetKv, NetKvConfig};
 use crate::policy::{PairPolicy, Policy, Selector};
 use crate::rivals::{
-    AibrixConfig, AibrixPd, Dep9118Config, Dep9118Static, DynamoConfig, DynamoDecode, DynamoTopology, Enforcement,
-    Llmd, LlmdConfig, LlmdTopology, MooncakeConfig, MooncakeTtft, SglangCacheAware, SglangConfig, SmgConfig,
-    SmgExpectedWait,
+    AibrixConfig, AibrixPd, Dep9118Config, Dep9118Static, DynamoConfig, DynamoDecode, DynamoTopology, DynamoTwoTier,
+    Enforcement, Llmd, LlmdActive, LlmdActiveConfig, LlmdAffinity, LlmdAffinityConfig, LlmdConfig, LlmdTopology,
+    Lmetric, LmetricConfig, MooncakeConfig, MooncakeTtft, SglangCacheAware, SglangConfig, SmgConfig, SmgExpectedWait,
+    TwoTierConfig,
 };
 use crate::ties::TieRule;
 use netkv_units::SimDuration;
 
 /// A policy and its parameters.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum PolicyConfig {
     /// Decode instances in turn.
     RoundRobin,
@@ -59,6 +61,8 @@ pub enum PolicyConfig {
     DynamoTopologyRequired(DynamoConfig),
     /// NVIDIA Dynamo with a preferred topology domain.
     DynamoTopologyPreferred(DynamoConfig),
+    /// NVIDIA Dynamo's two-tier cost: load, then prefix.
+    DynamoTwoTier(TwoTierConfig),
     /// NVIDIA Dynamo's announced topology cost.
     Dep9118Static(Dep9118Config),
     /// SGLang's cache-aware router.
@@ -69,6 +73,14 @@ pub enum PolicyConfig {
     Llmd(LlmdConfig),
     /// llm-d's endpoint picker with its topology scorer.
     LlmdTopology(LlmdConfig),
+    /// llm-d's endpoint picker since July 2026: sticky until saturated, then least token load.
+    LlmdAffinity(LlmdAffinityConfig),
+    /// llm-d's decode profile: fewest requests in flight.
+    LlmdActive(LlmdActiveConfig),
+    /// The same behind its topology filter.
+    LlmdTopologyFilter(LlmdActiveConfig),
+    /// LMetric: prefill left, times the batch.
+    Lmetric(LmetricConfig),
     /// AIBrix's pd router: prefill and decode of one roleset.
     AibrixPd(AibrixConfig),
     /// Mooncake's TTFT prediction, extended to the decode side.
@@ -95,6 +107,8 @@ pub enum PolicyConfig {
     NetKvFlow(FlowConfig),
     /// The earliest first token by the true state of everything: not deployable, a yardstick.
     Clairvoyant,
+    /// Somebody else's.
+    Outside(OutsidePolicy),
 }
 
 /// What a policy goes by of the network.
@@ -113,16 +127,18 @@ impl NetworkView {
     pub fn of(policy: &str) -> Option<Self> {
         match policy {
             "round_robin" | "random" | "power_of_two" | "jsq" | "load_aware" | "cache_aware" | "cache_load_aware"
-            | "dynamo_decode" | "sglang_cache_aware" | "smg_expected_wait" | "llmd" => Some(Self::Blind),
+            | "dynamo_decode" | "dynamo_two_tier" | "sglang_cache_aware" | "smg_expected_wait" | "llmd"
+            | "llmd_affinity" | "llmd_active" | "lmetric" => Some(Self::Blind),
             "clairvoyant" => Some(Self::Truth),
-            other => PolicyConfig::NAMES.contains(&other).then_some(Self::Aware),
+            // One from outside may look at all that it is shown.
+            other => PolicyConfig::all_names().any(|name| name == other).then_some(Self::Aware),
         }
     }
 }
 
 impl PolicyConfig {
-    /// Every policy name that an experiment file may use.
-    pub const NAMES: [&'static str; 28] = [
+    /// The policies that are written here, by the names that an experiment file may use.
+    pub const NAMES: [&'static str; 33] = [
         "round_robin",
         "random",
         "power_of_two",
@@ -133,11 +149,16 @@ impl PolicyConfig {
         "dynamo_decode",
         "dynamo_topology_required",
         "dynamo_topology_preferred",
+        "dynamo_two_tier",
         "dep9118_static",
         "sglang_cache_aware",
         "smg_expected_wait",
         "llmd",
         "llmd_topology",
+        "llmd_affinity",
+        "llmd_active",
+        "llmd_topology_filter",
+        "lmetric",
         "aibrix_pd",
         "mooncake_ttft",
         "netkv_topo_only",
@@ -153,8 +174,16 @@ impl PolicyConfig {
         "clairvoyant",
     ];
 
+    /// Those that are not: a script, a router that runs beside us.
+    pub const OUTSIDE: [&'static str; 2] = ["script", "external"];
+
+    /// Every policy name that an experiment file may use.
+    pub fn all_names() -> impl Iterator<Item = &'static str> {
+        Self::NAMES.into_iter().chain(Self::OUTSIDE)
+    }
+
     /// The name used in experiment files, tables and figures.
-    pub const fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::RoundRobin => "round_robin",
             Self::Random => "random",
@@ -166,11 +195,16 @@ impl PolicyConfig {
             Self::DynamoDecode(_) => "dynamo_decode",
             Self::DynamoTopologyRequired(_) => "dynamo_topology_required",
             Self::DynamoTopologyPreferred(_) => "dynamo_topology_preferred",
+            Self::DynamoTwoTier(_) => "dynamo_two_tier",
             Self::Dep9118Static(_) => "dep9118_static",
             Self::SglangCacheAware(_) => "sglang_cache_aware",
             Self::SmgExpectedWait(_) => "smg_expected_wait",
             Self::Llmd(_) => "llmd",
             Self::LlmdTopology(_) => "llmd_topology",
+            Self::LlmdAffinity(_) => "llmd_affinity",
+            Self::LlmdActive(_) => "llmd_active",
+            Self::LlmdTopologyFilter(_) => "llmd_topology_filter",
+            Self::Lmetric(_) => "lmetric",
             Self::AibrixPd(_) => "aibrix_pd",
             Self::MooncakeTtft(_) => "mooncake_ttft",
             Self::NetKvTopoOnly(_) => "netkv_topo_only",
@@ -184,6 +218,7 @@ impl PolicyConfig {
             Self::NetKvJoint(_) => "netkv_joint",
             Self::NetKvFlow(_) => "netkv_flow",
             Self::Clairvoyant => "clairvoyant",
+            Self::Outside(outside) => outside.name(),
         }
     }
 
@@ -193,6 +228,7 @@ impl PolicyConfig {
             Self::SmgExpectedWait(config) => Some(config.poll_interval),
             Self::Llmd(config) | Self::LlmdTopology(config) => Some(config.poll_interval),
             Self::AibrixPd(config) => Some(config.poll_interval),
+            Self::Outside(outside) => outside.poll_interval(),
             Self::RoundRobin
             | Self::Random
             | Self::PowerOfTwo
@@ -203,8 +239,13 @@ impl PolicyConfig {
             | Self::DynamoDecode(_)
             | Self::DynamoTopologyRequired(_)
             | Self::DynamoTopologyPreferred(_)
+            | Self::DynamoTwoTier(_)
             | Self::Dep9118Static(_)
             | Self::SglangCacheAware(_)
+            | Self::LlmdAffinity(_)
+            | Self::LlmdActive(_)
+            | Self::LlmdTopologyFilter(_)
+            | Self::Lmetric(_)
             | Self::MooncakeTtft(_)
             | Self::NetKvTopoOnly(_)
             | Self::NetKvStatic(_)
@@ -226,7 +267,7 @@ impl PolicyConfig {
         let guarded = |weights, terms| decode(NetKvGuarded::new(weights, terms, estimates.iteration));
         let load_of = |measure| Load::new(measure, estimates.iteration);
         let all = GuardedTerms::ALL;
-        match *self {
+        match self.clone() {
             Self::RoundRobin => decode(RoundRobin::new()),
             Self::Random => decode(Random::new(seed)),
             Self::PowerOfTwo => decode(PowerOfTwo::new(seed)),
@@ -242,11 +283,16 @@ impl PolicyConfig {
             Self::DynamoDecode(config) => decode(DynamoDecode::new(config, seed)),
             Self::DynamoTopologyRequired(config) => decode(DynamoTopology::new(config, Enforcement::Required, seed)),
             Self::DynamoTopologyPreferred(config) => decode(DynamoTopology::new(config, Enforcement::Preferred, seed)),
+            Self::DynamoTwoTier(config) => decode(DynamoTwoTier::new(config)),
             Self::Dep9118Static(config) => decode(Dep9118Static::new(config, seed)),
             Self::SglangCacheAware(config) => decode(SglangCacheAware::new(config)),
             Self::SmgExpectedWait(config) => decode(SmgExpectedWait::new(config, seed)),
             Self::Llmd(config) => decode(Llmd::new(config, seed)),
             Self::LlmdTopology(config) => decode(LlmdTopology::new(config, seed)),
+            Self::LlmdAffinity(config) => decode(LlmdAffinity::new(config, seed)),
+            Self::LlmdActive(config) => decode(LlmdActive::new(config, seed)),
+            Self::LlmdTopologyFilter(config) => decode(LlmdActive::filtered(config, seed)),
+            Self::Lmetric(config) => decode(Lmetric::new(config, seed)),
             Self::AibrixPd(config) => pair(AibrixPd::new(config, seed)),
             Self::MooncakeTtft(config) => pair(MooncakeTtft::new(config, estimates)),
             Self::NetKvTopoOnly(config) => {
@@ -265,6 +311,7 @@ impl PolicyConfig {
                 if config.chooses_prefill { Selector::Staged(Box::new(flow)) } else { decode(flow) }
             }
             Self::Clairvoyant => Selector::Clairvoyant,
+            Self::Outside(outside) => outside.build(estimates, seed),
         }
     }
 }

@@ -17,7 +17,7 @@
 //!
 //! ```
 //! use netkv_policy::{Candidate, CostOracle, IterationModel, NetKv, NetKvConfig, PathCost, PromptView, RequestView};
-//! use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, SimTime, Tier};
+//! use netkv_units::{Bytes, InstanceId, LatencyCurve, RequestId, SimDuration, SimTime, Tier};
 //!
 //! struct Operator {
 //!     /// By instance: its rack.
@@ -47,6 +47,7 @@
 //!
 //! // A prompt of 8,000 tokens, 2.6 GB of KV cache, was prefilled on instance 0; instances 1 (same rack) and 2 decode.
 //! let prompt = PromptView {
+//!     request: RequestId::new(0),
 //!     input_tokens: 8_000,
 //!     kv_bytes: Bytes::new(2_621_440_000),
 //!     now: SimTime::ZERO,
@@ -68,6 +69,9 @@
 //! assert_eq!(policy.choose(&request, &[candidate(1, 4), candidate(2, 0)], &operator), Some(1));
 //! ```
 //!
+//! Such an oracle may also live elsewhere: `netkv oracle serve` makes one of a cluster's plan and Prometheus, and
+//! `netkv_oracle::LiveOracle` is its client. This crate knows no network.
+//!
 //! # In a router that must not be worse than before
 //!
 //! `netkv_flow` keeps a book of the router's own transfers, so it is told when they begin and end, and the operator provides
@@ -77,8 +81,8 @@
 //!
 //! ```
 //! # use netkv_policy::{Candidate, CostOracle, Estimates, FlowConfig, IterationModel, PathCost, PolicyConfig, PrefillModel};
-//! # use netkv_policy::{PromptView, RequestView, Selector, TransferEvent};
-//! # use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, SimTime, Tier};
+//! # use netkv_policy::{PromptView, RequestView, Selector, TransferEvent, TransferStep};
+//! # use netkv_units::{Bytes, InstanceId, LatencyCurve, RequestId, SimDuration, SimTime, Tier};
 //! struct Operator {
 //!     rack: Vec<u32>,
 //!     uplinks_used_ratio: f64,
@@ -122,6 +126,7 @@
 //!
 //! let operator = Operator { rack: vec![0, 0, 1, 1, 1], uplinks_used_ratio: 0.2 };
 //! let prompt = PromptView {
+//!     request: RequestId::new(0),
 //!     input_tokens: 8_000,
 //!     kv_bytes: Bytes::new(2_621_440_000),
 //!     now: SimTime::ZERO,
@@ -141,18 +146,18 @@
 //! let chosen = router.select(&request, &candidates, &operator);
 //! assert_eq!(chosen, 0);
 //! // Three prompts are sent there. The book knows their way.
-//! let event = |is_over| TransferEvent {
+//! let event = |step| TransferEvent {
 //!     source: request.source,
 //!     destination: candidates[chosen].instance,
 //!     tier: Tier::Rack,
 //!     bytes: prompt.kv_bytes,
 //!     now: SimTime::ZERO,
-//!     is_over,
+//!     step,
 //! };
-//! (0..3).for_each(|_| router.observe(&event(false)));
+//! (0..3).for_each(|_| router.observe(&event(TransferStep::Begun)));
 //! let busy = router.rate(&request, &candidates, &operator);
 //! assert!(busy.iter().all(|rating| rating.terms[1].value > 0.2), "all ways begin at the source's own interfaces: {busy:?}");
-//! (0..3).for_each(|_| router.observe(&event(true)));
+//! (0..3).for_each(|_| router.observe(&event(TransferStep::Ended)));
 //! let idle = router.rate(&request, &candidates, &operator);
 //! assert!((idle[0].terms[1].value - 0.0524288).abs() < 1e-9, "{idle:?}");
 //! ```
@@ -163,6 +168,7 @@ mod config;
 mod estimates;
 mod oracle;
 mod ours;
+mod outside;
 mod paper;
 mod policy;
 mod rating;
@@ -176,9 +182,15 @@ pub use config::{NetworkView, PolicyConfig};
 pub use estimates::{Estimates, IterationModel, PrefillModel};
 pub use oracle::{CostOracle, PathCost};
 pub use ours::{FlowConfig, GuardedTerms, GuardedWeights, JointConfig, NetKvGuarded};
+pub use outside::{Outside, OutsidePolicy, PolicyFault};
 pub use paper::{BatchView, Ledger, NetKv, NetKvConfig, WaitModel, WhenFull};
-pub use policy::{PairPolicy, Policy, Selector, StagedPolicy, TransferEvent};
+pub use policy::{
+    PairPolicy, Policy, Repetition, RequestEvent, RequestStep, Selector, StagedPolicy, TransferEvent, TransferStep,
+};
 pub use rating::{Rating, Term};
 pub use request::{PromptView, RequestView};
-pub use rivals::{AibrixConfig, Dep9118Config, DynamoConfig, LlmdConfig, MooncakeConfig, SglangConfig, SmgConfig};
-pub use ties::TieRule;
+pub use rivals::{
+    AibrixConfig, Dep9118Config, DynamoConfig, DynamoLoad, LlmdActiveConfig, LlmdAffinityConfig, LlmdConfig,
+    LmetricConfig, LmetricLoad, MooncakeConfig, SglangConfig, SmgConfig, TwoTierConfig,
+};
+pub use ties::{Breaker, TieRule, Ties};

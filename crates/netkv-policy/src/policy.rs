@@ -4,7 +4,7 @@ use crate::candidate::{Candidate, PrefillCandidate};
 use crate::oracle::CostOracle;
 use crate::rating::Rating;
 use crate::request::{PromptView, RequestView};
-use netkv_units::{Bytes, InstanceId, SimTime, Tier};
+use netkv_units::{Bytes, InstanceId, RequestId, SimTime, Tier};
 
 /// A transfer of the router's own begins or ends, as it sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +19,64 @@ pub struct TransferEvent {
     pub bytes: Bytes,
     /// When.
     pub now: SimTime,
-    /// Whether it ends.
-    pub is_over: bool,
+    /// What happens to it.
+    pub step: TransferStep,
+}
+
+/// What happens to a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransferStep {
+    /// It begins.
+    Begun,
+    /// All of it has come.
+    Ended,
+    /// An instance has failed at one of its ends: the rest does not come.
+    Cut,
+}
+
+/// A step in the life of a request, as its router sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestEvent {
+    /// Which.
+    pub request: RequestId,
+    /// What happened.
+    pub step: RequestStep,
+    /// Where: the prefill instance that computed its prompt, or its decode instance.
+    pub instance: InstanceId,
+    /// When.
+    pub now: SimTime,
+}
+
+/// What happens to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestStep {
+    /// It is bound to a decode instance.
+    Sent,
+    /// Its prompt is computed.
+    Computed,
+    /// It is in the batch of its decode instance, or waits for a place there: its KV cache has come.
+    Joined,
+    /// It has made its last token there.
+    Finished,
+    /// It is taken back from there, and begins again elsewhere.
+    Recalled,
+}
+
+/// How often a policy that need not decide alike when it is asked again did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repetition {
+    /// Decisions that it was asked for.
+    pub asked: u64,
+    /// Of these, the ones before the first in which a second copy of it, asked the same from the beginning, chose otherwise;
+    /// all, if it never did.
+    pub agreed: u64,
+}
+
+impl Repetition {
+    /// That of two policies together.
+    pub const fn and(self, other: Self) -> Self {
+        Self { asked: self.asked + other.asked, agreed: self.agreed + other.agreed }
+    }
 }
 
 /// A rule that picks a decode instance.
@@ -46,6 +102,14 @@ pub trait Policy: Send {
 
     /// A transfer of this router's has begun or ended. For rules that keep a book of them.
     fn observe(&mut self, _: &TransferEvent) {}
+
+    /// Something has happened to a request of this router's. For rules that follow requests.
+    fn follow(&mut self, _: &RequestEvent) {}
+
+    /// How often it decided alike when it was asked again; none of a rule that always does.
+    fn repetition(&self) -> Option<Repetition> {
+        None
+    }
 
     /// How [`Policy::select`] would rate each of `candidates`, in their order; none if its rule is no sum of terms. Ties
     /// are left open.

@@ -1,6 +1,6 @@
 //! The request that a policy places.
 
-use netkv_units::{Bytes, InstanceId, SimDuration, SimTime};
+use netkv_units::{Bytes, InstanceId, RequestId, SimDuration, SimTime};
 
 /// The request to be placed, once its prefill instance is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct RequestView {
 /// A request's prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PromptView {
+    /// Which request it is of: a number of its own, for rules that follow requests.
+    pub request: RequestId,
     /// Its length, in tokens.
     pub input_tokens: u32,
     /// Size of its whole KV cache.

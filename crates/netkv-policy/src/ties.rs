@@ -13,7 +13,7 @@ pub enum TieRule {
 
 impl TieRule {
     /// The rule, with the draws of `seed` if it needs any.
-    pub(crate) fn breaker(self, seed: u64) -> Breaker {
+    pub fn breaker(self, seed: u64) -> Breaker {
         match self {
             Self::LowestId => Breaker::LowestId,
             Self::Random => Breaker::Random(Ties::new(seed)),
@@ -23,14 +23,16 @@ impl TieRule {
 
 /// Finds the least of several costs.
 #[derive(Clone, Debug)]
-pub(crate) enum Breaker {
+pub enum Breaker {
+    /// The first of equals.
     LowestId,
+    /// Any of them.
     Random(Ties),
 }
 
 impl Breaker {
     /// The position with the least cost.
-    pub(crate) fn least(&mut self, costs: impl IntoIterator<Item = (usize, f64)>) -> Option<usize> {
+    pub fn least(&mut self, costs: impl IntoIterator<Item = (usize, f64)>) -> Option<usize> {
         match self {
             Self::LowestId => {
                 let least = costs.into_iter().min_by(|one, two| one.1.total_cmp(&two.1));
@@ -43,7 +45,7 @@ impl Breaker {
 
 /// Draws among equals, from a stream of the seed's own.
 #[derive(Clone, Debug)]
-pub(crate) struct Ties(Stream);
+pub struct Ties(Stream);
 
 impl Ties {
     /// The draws of `seed`.

@@ -56,17 +56,17 @@ fn a_preferred_domain_costs_half_at_weight_0_85() {
     // one block of this request 50.6 against 91.
     let config = PolicyConfig::DynamoTopologyPreferred(DYNAMO);
     let near_and_far = |near, far| [with_blocks(four()[1], near), with_blocks(four()[2], far)];
-    check_request(config, &prompt_of(1), &near_and_far(100, 90), &QUIET, 0);
+    check_request(&config, &prompt_of(1), &near_and_far(100, 90), &QUIET, 0);
     // With N = 100 blocks: 0.50104 * (act_local + 100) < act_remote + 100, so beside an idle remote instance the local
     // one is kept up to act_local = 99.585 and left from there on.
-    check_request(config, &prompt_of(100), &near_and_far(99, 0), &QUIET, 0);
-    check_request(config, &prompt_of(100), &near_and_far(100, 0), &QUIET, 1);
+    check_request(&config, &prompt_of(100), &near_and_far(99, 0), &QUIET, 0);
+    check_request(&config, &prompt_of(100), &near_and_far(100, 0), &QUIET, 1);
     // Ten times the prompt, ten times the load: 0.50104 * 1996 = 1000.08 and 0.50104 * 1995 = 999.58.
-    check_request(config, &prompt_of(1000), &near_and_far(995, 0), &QUIET, 0);
+    check_request(&config, &prompt_of(1000), &near_and_far(995, 0), &QUIET, 0);
     check_request(config, &prompt_of(1000), &near_and_far(996, 0), &QUIET, 1);
     // At weight 1 the factor is exp(-tanh(1)) = 0.46691: 0.46691 * (act_local + 100) < 100 up to 114.17.
     let stronger = PolicyConfig::DynamoTopologyPreferred(DynamoConfig { topology_weight: 1.0, ..DYNAMO });
-    check_request(stronger, &prompt_of(100), &near_and_far(114, 0), &QUIET, 0);
+    check_request(&stronger, &prompt_of(100), &near_and_far(114, 0), &QUIET, 0);
     check_request(stronger, &prompt_of(100), &near_and_far(115, 0), &QUIET, 1);
 }
 
@@ -88,7 +88,7 @@ fn a_required_domain_is_never_left_unless_it_is_empty() {
     let mut candidates = four();
     candidates[0] = with_blocks(candidates[0], 400_000);
     candidates[1] = with_blocks(candidates[1], 400_001);
-    check(config, &candidates, &QUIET, 0);
+    check(&config, &candidates, &QUIET, 0);
     candidates[2] = with_blocks(candidates[2], 1);
     check(config, &candidates[2..], &QUIET, 1);
 }
@@ -98,11 +98,11 @@ fn dep_9118_adds_the_time_of_the_whole_prompt_by_the_static_table() {
     // 1 GB takes 0.01, 0.1, 0.2 and 0.4 s: 12.5, 125, 250 and 500 blocks at 1,250 blocks a second.
     let config = PolicyConfig::Dep9118Static(DEP9118);
     let mut candidates = four();
-    check(config, &candidates, &QUIET, 0);
+    check(&config, &candidates, &QUIET, 0);
     candidates[0] = with_blocks(candidates[0], 112);
-    check(config, &candidates, &QUIET, 0);
+    check(&config, &candidates, &QUIET, 0);
     candidates[0] = with_blocks(candidates[0], 113);
-    check(config, &candidates, &QUIET, 1);
+    check(&config, &candidates, &QUIET, 1);
     // What an instance holds of the prompt, what is on the way and what is in flight count for nothing.
     candidates[1].sharing_transfers = 50;
     candidates[3] = Candidate { hit_tokens: 1000, transfer_bytes: Bytes::ZERO, ..candidates[3] };

@@ -5,7 +5,7 @@ mod common;
 
 use common::{ESTIMATES, FLOW, PROMPT, QUIET, REQUEST, four, idle, idle_prefill};
 use netkv_policy::{
-    Candidate, FlowConfig, PolicyConfig, PromptView, RequestView, Selector, StagedPolicy, TransferEvent,
+    Candidate, FlowConfig, PolicyConfig, PromptView, RequestView, Selector, StagedPolicy, TransferEvent, TransferStep,
 };
 use netkv_units::{Bytes, InstanceId, SimTime, Tier};
 
@@ -22,7 +22,8 @@ fn at(seconds: f64) -> RequestView {
 
 fn transfer(destination: u32, tier: Tier, bytes: u64, is_over: bool) -> TransferEvent {
     let (source, destination) = (InstanceId::new(9), InstanceId::new(destination));
-    TransferEvent { source, destination, tier, bytes: Bytes::new(bytes), now: SimTime::ZERO, is_over }
+    let step = if is_over { TransferStep::Ended } else { TransferStep::Begun };
+    TransferEvent { source, destination, tier, bytes: Bytes::new(bytes), now: SimTime::ZERO, step }
 }
 
 /// The instances of the same pod, and of another.

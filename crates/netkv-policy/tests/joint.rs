@@ -7,7 +7,7 @@ use netkv_policy::{
     Candidate, CostOracle, JointConfig, PathCost, PolicyConfig, PrefillCandidate, PromptView, RequestView, Selector,
     StagedPolicy,
 };
-use netkv_units::{InstanceId, SimDuration, Tier};
+use netkv_units::{InstanceId, RequestId, SimDuration, Tier};
 
 fn joint(price: f64, lateness_s: f64) -> Box<dyn StagedPolicy> {
     let config = PolicyConfig::NetKvJoint(JointConfig { netkv: WEIGHTS, price, lateness_s });
@@ -30,7 +30,7 @@ fn without_prices_it_decodes_where_netkv_does() {
     for step in 0..8 {
         candidates[1].sharing_transfers = step;
         candidates[0].running_tokens = u64::from(step) * 10_000;
-        let netkv = decode_policy(PolicyConfig::NetKvGuarded(WEIGHTS), 1).select(&REQUEST, &candidates, &QUIET);
+        let netkv = decode_policy(&PolicyConfig::NetKvGuarded(WEIGHTS), 1).select(&REQUEST, &candidates, &QUIET);
         assert_eq!(joint(0.0, 0.0).select(&REQUEST, &candidates, &QUIET), netkv);
     }
 }
@@ -45,7 +45,11 @@ fn a_price_gives_up_the_near_instance_once_its_batch_costs_more_than_the_way() {
 
 #[test]
 fn being_late_costs_if_it_can_be_helped() {
-    let left = |ms: u64| PromptView { ttft_left: SimDuration::from_nanos(ms * 1_000_000), ..PROMPT };
+    let left = |ms: u64| PromptView {
+        request: RequestId::new(0),
+        ttft_left: SimDuration::from_nanos(ms * 1_000_000),
+        ..PROMPT
+    };
     let chosen = |ms, lateness_s| {
         let request = RequestView { prompt: left(ms), ..REQUEST };
         joint(4.0, lateness_s).select(&request, &near_is_full(), &QUIET)

@@ -39,14 +39,14 @@ fn rolesets() -> ([PrefillCandidate; 2], [Candidate; 4]) {
 #[track_caller]
 fn check(config: PolicyConfig, prefill: &[PrefillCandidate], decode: &[Candidate], expect: (usize, usize)) {
     for seed in 0..20 {
-        let chosen = pair_policy(config, seed).select_pair(&PROMPT, prefill, decode, &Racks);
+        let chosen = pair_policy(&config, seed).select_pair(&PROMPT, prefill, decode, &Racks);
         assert_eq!(chosen, expect, "{} with seed {seed}", config.name());
     }
 }
 
 /// How often each pair is taken in `n` decisions.
 fn counts(config: PolicyConfig, prefill: &[PrefillCandidate], decode: &[Candidate], n: u32) -> Vec<Vec<u32>> {
-    let mut policy = pair_policy(config, 1);
+    let mut policy = pair_policy(&config, 1);
     let mut counts = vec![vec![0; decode.len()]; prefill.len()];
     for _ in 0..n {
         let (p, d) = policy.select_pair(&PROMPT, prefill, decode, &Racks);

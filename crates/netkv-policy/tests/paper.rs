@@ -8,7 +8,7 @@ use netkv_policy::{
     BatchView, Candidate, CostOracle, GuardedTerms, GuardedWeights, IterationModel, Ledger, NetKv, NetKvConfig,
     NetKvGuarded, PathCost, Policy, PolicyConfig, PromptView, RequestView, WaitModel, WhenFull,
 };
-use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, SimTime, Stream, Tier};
+use netkv_units::{Bytes, InstanceId, LatencyCurve, RequestId, SimDuration, SimTime, Stream, Tier};
 
 /// The paper's tiers: 450 GB/s, 100, 50 and 25 Gb/s; instance i is at tier i.
 struct Tiers {
@@ -44,6 +44,7 @@ const PRINTED: NetKv = NetKv::new(NetKvConfig::PRINTED, ITERATION);
 
 /// 32,768 tokens, 10 GB.
 const PROMPT: PromptView = PromptView {
+    request: RequestId::new(0),
     input_tokens: 32_768,
     kv_bytes: Bytes::new(10_000_000_000),
     now: SimTime::ZERO,
@@ -165,13 +166,13 @@ fn the_ablations_leave_out_congestion_and_the_counter() {
     let congested = tiers([0.0, 0.0, 0.9, 0.0]);
     let shared = Candidate { source_tier_transfers: 9, ..with_hit(2, 0) };
     let candidates = [shared, with_hit(3, 0)];
-    let choice = |config: PolicyConfig| decode_policy(config, 1).place(&REQUEST, &candidates, &congested);
+    let choice = |config: PolicyConfig| decode_policy(&config, 1).place(&REQUEST, &candidates, &congested);
     let printed = NetKvConfig::PRINTED;
     assert_eq!(choice(PolicyConfig::NetKv(printed)), Some(1));
     assert_eq!(choice(PolicyConfig::NetKvStatic(printed)), Some(1), "ten shares of the pod's link");
     assert_eq!(choice(PolicyConfig::NetKvTopoOnly(printed)), Some(0));
     let calm = [with_hit(2, 0), with_hit(3, 0)];
-    let calm = |config: PolicyConfig| decode_policy(config, 1).place(&REQUEST, &calm, &congested);
+    let calm = |config: PolicyConfig| decode_policy(&config, 1).place(&REQUEST, &calm, &congested);
     assert_eq!(calm(PolicyConfig::NetKv(printed)), Some(1));
     assert_eq!(calm(PolicyConfig::NetKvStatic(printed)), Some(0));
 }

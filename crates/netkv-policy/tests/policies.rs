@@ -10,7 +10,7 @@ use netkv_units::Bytes;
 
 #[test]
 fn round_robin_takes_them_in_turn() {
-    let mut policy = decode_policy(PolicyConfig::RoundRobin, 1);
+    let mut policy = decode_policy(&PolicyConfig::RoundRobin, 1);
     let chosen: Vec<_> = (0..6).map(|_| policy.select(&REQUEST, &four(), &QUIET)).collect();
     assert_eq!(chosen, [0, 1, 2, 3, 0, 1]);
 }
@@ -33,7 +33,7 @@ fn cache_aware_takes_the_longest_prefix_if_it_is_worth_it() {
     let mut candidates = four();
     candidates[0].running_tokens = 1;
     candidates[2] = Candidate { hit_tokens: 300, running_tokens: 50_000, ..candidates[2] };
-    check(config, &candidates, &QUIET, 1);
+    check(&config, &candidates, &QUIET, 1);
     candidates[2].hit_tokens = 301;
     check(config, &candidates, &QUIET, 2);
 }
@@ -55,20 +55,20 @@ fn cache_load_aware_weighs_the_cached_share_against_relative_load() {
 #[test]
 fn netkv_prefers_the_near_until_it_is_congested_shared_or_full() {
     let config = PolicyConfig::NetKvGuarded(WEIGHTS);
-    check(config, &four(), &QUIET, 0);
+    check(&config, &four(), &QUIET, 0);
     let only_far = &four()[1..];
-    check(config, only_far, &QUIET, 0);
+    check(&config, only_far, &QUIET, 0);
     // 1 GB: 0.1 s at 10 GB/s; three transfers more make it 0.4 s, the pod's 5 GB/s take 0.2 s.
     let mut shared = four()[1..].to_vec();
     shared[0].sharing_transfers = 3;
-    check(config, &shared, &QUIET, 1);
-    check(config, &shared, &Oracle { counts_in_flight: true, ..QUIET }, 0);
+    check(&config, &shared, &QUIET, 1);
+    check(&config, &shared, &Oracle { counts_in_flight: true, ..QUIET }, 0);
     let congested = Oracle { congestion_ratio: [0.0, 0.9, 0.1, 0.0], counts_in_flight: false };
-    check(config, only_far, &congested, 1);
+    check(&config, only_far, &congested, 1);
     check(PolicyConfig::NetKvGuardedStatic(WEIGHTS), only_far, &congested, 0);
     let mut full = four();
     full[0].free_tokens = 999;
-    check(config, &full, &QUIET, 1);
+    check(&config, &full, &QUIET, 1);
     full[0].hit_tokens = 1;
     check(config, &full, &QUIET, 0);
 }
@@ -79,9 +79,9 @@ fn netkv_avoids_instances_whose_iterations_are_too_long() {
     let mut candidates = four();
     // 10 ms + (39,001 + 1,000) x 1 us is over the limit of 50 ms.
     candidates[0].running_tokens = 39_001;
-    check(config, &candidates, &QUIET, 1);
+    check(&config, &candidates, &QUIET, 1);
     candidates[0].running_tokens = 39_000;
-    check(config, &candidates[..1], &QUIET, 0);
+    check(&config, &candidates[..1], &QUIET, 0);
     candidates.iter_mut().for_each(|candidate| candidate.running_tokens = 80_000);
     check(config, &candidates, &QUIET, 0);
 }
@@ -151,7 +151,7 @@ fn every_policy_has_its_name_in_the_list() {
 fn random_takes_each_equally_often_and_the_same_ones_for_one_seed() {
     check_tie(PolicyConfig::Random, &four(), &[0, 1, 2, 3]);
     let chosen = |seed| -> Vec<_> {
-        let mut policy = decode_policy(PolicyConfig::Random, seed);
+        let mut policy = decode_policy(&PolicyConfig::Random, seed);
         (0..50).map(|_| policy.select(&REQUEST, &four(), &QUIET)).collect()
     };
     assert_eq!(chosen(1), chosen(1));

@@ -4,7 +4,7 @@ mod common;
 
 use common::{ALL, ESTIMATES, Oracle, four};
 use netkv_policy::{Candidate, PolicyConfig, PromptView, Rating, RequestView, Selector};
-use netkv_units::{Bytes, InstanceId, SimDuration, SimTime, Stream};
+use netkv_units::{Bytes, InstanceId, RequestId, SimDuration, SimTime, Stream};
 
 /// A candidate with small figures, so that there are ties, or with large ones.
 fn random_candidate(stream: &mut Stream, idle: Candidate, prompt: &PromptView) -> Candidate {
@@ -49,7 +49,8 @@ fn the_chosen_candidate_has_the_least_rating() {
             let input_tokens = 600 + stream.below(3000) as u32;
             let ttft_left = SimDuration::from_nanos(stream.below(600_000_000));
             let kv_bytes = Bytes::new(u64::from(input_tokens) * 1_000_000);
-            let prompt = PromptView { input_tokens, kv_bytes, now: SimTime::ZERO, ttft_left };
+            let prompt =
+                PromptView { request: RequestId::new(0), input_tokens, kv_bytes, now: SimTime::ZERO, ttft_left };
             let request = RequestView { source: InstanceId::new(9), prompt };
             let candidates = four().map(|idle| random_candidate(&mut stream, idle, &prompt));
             let congestion_ratio = [0.0, 0.0, stream.unit(), stream.unit()];

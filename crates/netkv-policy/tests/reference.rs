@@ -5,9 +5,9 @@ mod common;
 use common::{ESTIMATES, ITERATION};
 use netkv_policy::{
     Candidate, CostOracle, FlowConfig, GuardedTerms, GuardedWeights, NetKvGuarded, PathCost, Policy, PolicyConfig,
-    PromptView, Rating, RequestView, Selector, TransferEvent,
+    PromptView, Rating, RequestView, Selector, TransferEvent, TransferStep,
 };
-use netkv_units::{Bytes, InstanceId, SimDuration, SimTime, Stream, Tier};
+use netkv_units::{Bytes, InstanceId, RequestId, SimDuration, SimTime, Stream, Tier};
 
 /// Figures for each instance, whatever the source.
 struct Figures(Vec<PathCost>);
@@ -106,6 +106,7 @@ fn bounding_costs_changes_no_choice() {
         };
         let input_tokens = draw(&mut stream, &[512, 1024], 30_000) as u32;
         let prompt = PromptView {
+            request: RequestId::new(0),
             now: SimTime::ZERO,
             input_tokens,
             kv_bytes: Bytes::new(u64::from(input_tokens) * 327_680),
@@ -198,7 +199,10 @@ fn bounding_costs_changes_no_choice_among_near_equals() {
             let kv_bytes = Bytes::new(u64::from(input_tokens) * 327_680);
             let ttft_left = SimDuration::from_nanos(stream.below(600_000_000));
             let source = InstanceId::new(stream.below(u64::from(n)) as u32);
-            let request = RequestView { source, prompt: PromptView { now, input_tokens, kv_bytes, ttft_left } };
+            let request = RequestView {
+                source,
+                prompt: PromptView { request: RequestId::new(0), now, input_tokens, kv_bytes, ttft_left },
+            };
             let candidates: Vec<_> =
                 (0..n).map(|instance| random_candidate(&mut stream, instance, &request.prompt)).collect();
             let oracle = Fabric { congestion_ratio: [0.0, 0.0, stream.unit(), stream.unit()] };
@@ -211,12 +215,12 @@ fn bounding_costs_changes_no_choice_among_near_equals() {
             let bytes = candidates[chosen].transfer_bytes;
             let destination = candidates[chosen].instance;
             let tier = oracle.path(source, destination).tier;
-            let begin = TransferEvent { source, destination, tier, bytes, now, is_over: false };
+            let begin = TransferEvent { source, destination, tier, bytes, now, step: TransferStep::Begun };
             policy.observe(&begin);
             under_way.push(begin);
             if stream.below(3) > 0 {
                 let over = under_way.swap_remove(stream.below(under_way.len() as u64) as usize);
-                policy.observe(&TransferEvent { now, is_over: true, ..over });
+                policy.observe(&TransferEvent { now, step: TransferStep::Ended, ..over });
             }
         }
     }

@@ -5,7 +5,7 @@ use netkv_policy::{
     Candidate, CostOracle, Estimates, GuardedWeights, IterationModel, LoadMeasure, PathCost, PolicyConfig,
     PrefillModel, PromptView, RequestView, Selector, TieRule,
 };
-use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, SimTime, Stream, Tier};
+use netkv_units::{Bytes, InstanceId, LatencyCurve, RequestId, SimDuration, SimTime, Stream, Tier};
 
 const ITERATION: IterationModel =
     IterationModel { requests: LatencyCurve::linear(15_000_000_000_000, 30_000_000_000), per_token_fs: 30_000_000 };
@@ -87,6 +87,7 @@ fn alike(stream: &mut Stream, n: u32) -> Instance {
         request: RequestView {
             source: InstanceId::new(n),
             prompt: PromptView {
+                request: RequestId::new(0),
                 input_tokens: 10_000,
                 kv_bytes: bytes,
                 now: SimTime::ZERO,

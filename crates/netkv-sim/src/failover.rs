@@ -13,6 +13,7 @@ use crate::present::Present;
 use crate::requests::{RequestState, Requests};
 use crate::scenario::{ClusterChange, ClusterEvent, Pool, Scenario};
 use crate::scheduler::Scheduler;
+use netkv_policy::TransferStep;
 use netkv_units::{RequestId, SimTime};
 
 /// The rooms, as a change of the cluster finds them.
@@ -117,14 +118,15 @@ impl Rooms<'_> {
             let recall = match state.transfer() {
                 Some(transfer) => {
                     let order = self.network.cancel_transfer(self.now, transfer);
-                    self.scheduler.observe(&order, self.network.event(&order, self.now, true));
+                    self.scheduler.observe(&order, self.network.event(&order, self.now, TransferStep::Cut));
                     Recall::Moving(state.decode_grant())
                 }
                 None if is_computed => Recall::Waiting,
                 None => Recall::Unseen,
             };
             let is_booked = has_arrived || state.transfer().is_some();
-            self.scheduler.recalled(request, decode, (input_tokens, in_blocks), is_booked);
+            let booked = (input_tokens, in_blocks);
+            self.scheduler.recalled((request, self.now), decode, booked, is_booked);
             if has_arrived {
                 self.network.lose(state.transfer_bytes());
             } else {

@@ -10,6 +10,7 @@ mod flow_log;
 mod layerwise;
 mod ledger;
 mod others;
+mod plan;
 mod reshard;
 mod telemetry;
 mod topology;
@@ -20,6 +21,7 @@ pub(crate) use cluster::Cluster;
 pub use flow_log::FlowRecord;
 pub(crate) use layerwise::Progress;
 pub(crate) use ledger::Ledger;
+pub use plan::{NetworkPlan, PlannedInstance, Unplanned, network_plan};
 pub(crate) use telemetry::LinkMonitor;
 pub(crate) use topology::Topology;
 pub use topology::{InstancePlace, place};
@@ -28,7 +30,7 @@ pub(crate) use zones::ZoneUse;
 
 use crate::scenario::{KvConfig, Overlap, Scenario, TransferConfig};
 use netkv_fabric::{BackgroundChange, FlowNetwork};
-use netkv_policy::TransferEvent;
+use netkv_policy::{TransferEvent, TransferStep};
 use netkv_units::{Bytes, RequestId, SimDuration, SimTime};
 use others::Others;
 use traffic::FlowRoute;
@@ -296,8 +298,8 @@ impl Network {
         self.traffic.enters(now, transfer)
     }
 
-    /// What a scheduler sees of a transfer that begins or ends.
-    pub(crate) fn event(&self, order: &Order, now: SimTime, is_over: bool) -> TransferEvent {
+    /// What a scheduler sees of a step of a transfer.
+    pub(crate) fn event(&self, order: &Order, now: SimTime, step: TransferStep) -> TransferEvent {
         let cluster = self.topology.cluster();
         TransferEvent {
             source: cluster.prefill()[order.prefill],
@@ -305,7 +307,7 @@ impl Network {
             tier: self.topology.tier(order.prefill, order.decode),
             bytes: Bytes::new(order.bytes),
             now,
-            is_over,
+            step,
         }
     }
 

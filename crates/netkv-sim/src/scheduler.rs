@@ -23,12 +23,14 @@ use crate::present::Present;
 use crate::scenario::{OracleGranularity, Scenario, SelectionMoment};
 use known::{Known, Own, prompt_view};
 use lookahead::Lookahead;
-use netkv_policy::{Estimates, IterationModel, Policy, PrefillModel, RequestView, Selector, TransferEvent};
+use netkv_policy::{
+    Estimates, IterationModel, Policy, PrefillModel, Repetition, RequestStep, RequestView, Selector, TransferEvent,
+};
 use netkv_units::{RequestId, SimDuration, SimTime, Stream};
 use oracle::Told;
 use question::Reasons;
 use rankings::Rankings;
-use replicas::{Act, Replicas};
+use replicas::{Act, Heard, Replicas};
 use signals::Signals;
 
 /// A policy, and what it needs to decide; of several schedulers, the policy of each.
@@ -63,7 +65,7 @@ pub(crate) struct Needs {
 }
 
 /// The GPUs' latencies as the scheduler predicts them: exactly, but for chunks of prefill.
-fn estimates(scenario: &Scenario) -> Estimates {
+pub fn estimates(scenario: &Scenario) -> Estimates {
     let (prefill, decode) = (scenario.gpu.prefill, scenario.gpu.decode);
     Estimates {
         prefill: PrefillModel { tokens: prefill.tokens, per_pair_fs: prefill.per_pair_fs },
@@ -114,6 +116,16 @@ impl Scheduler {
     /// The policy; of several schedulers, the first one's: they are all of one kind.
     fn policy(&self) -> &Selector {
         &self.policies[0]
+    }
+
+    /// How often the policies decided alike when they were asked again; none if they always do.
+    pub(crate) fn repetition(&self) -> Option<Repetition> {
+        let of_each = self.policies.iter().filter_map(|policy| match policy {
+            Selector::Decode(policy) => policy.repetition(),
+            Selector::Staged(policy) => policy.repetition(),
+            Selector::Pair(_) | Selector::Clairvoyant => None,
+        });
+        of_each.reduce(Repetition::and)
     }
 
     /// What was counted of the decisions.
@@ -177,56 +189,61 @@ impl Scheduler {
     /// They do; returns when they do next.
     pub(crate) fn gossip(&mut self, now: SimTime) -> Option<SimTime> {
         let policies = &mut self.policies;
-        self.replicas.gossip(|replica, event| observe(&mut policies[replica], event));
+        self.replicas.gossip(|replica, heard| hear(&mut policies[replica], heard));
         self.next_gossip(now)
     }
 
-    fn act(&mut self, request: RequestId, act: Act) {
+    fn act(&mut self, (request, now): (RequestId, SimTime), act: Act) {
         let policies = &mut self.policies;
-        self.replicas.act(self.replicas.owner(request), act, |replica, event| observe(&mut policies[replica], event));
+        self.replicas.act((request, now), act, |replica, heard| hear(&mut policies[replica], heard));
     }
 
     /// A request of so many tokens, or `in_blocks` of them in whole blocks, was sent to a decode instance.
-    pub(crate) fn sent(&mut self, request: RequestId, decode: usize, tokens: u32, in_blocks: u64) {
+    pub(crate) fn sent(&mut self, at: (RequestId, SimTime), decode: usize, (tokens, in_blocks): (u32, u64)) {
         if let Some(signals) = &mut self.signals {
-            let owner = self.replicas.owner(request);
+            let owner = self.replicas.owner(at.0);
             let hears = |replica: &usize| *replica == owner || self.replicas.hear_at_once();
             (0..self.policies.len()).filter(hears).for_each(|replica| signals.dispatch(replica, decode, tokens));
         }
-        self.act(request, Act::Send { decode, tokens, in_blocks });
+        self.act(at, Act::Send { decode, tokens, in_blocks });
     }
 
-    /// A transfer has begun, or ended.
+    /// A prompt is computed on a prefill instance.
+    pub(crate) fn computed(&mut self, at: (RequestId, SimTime), prefill: usize) {
+        self.act(at, Act::Compute { prefill });
+    }
+
+    /// A transfer has begun, or ended, or was cut.
     pub(crate) fn observe(&mut self, order: &Order, event: TransferEvent) {
         let &Order { request, prefill, decode, input_tokens, .. } = order;
-        self.act(request, Act::Move { prefill, decode, tokens: input_tokens, event });
+        self.act((request, event.now), Act::Move { prefill, decode, tokens: input_tokens, event });
     }
 
     /// A request of so many tokens, whose prompt was computed on its decode instance, is in the engine there.
-    pub(crate) fn joined(&mut self, request: RequestId, decode: usize, tokens: u32) {
-        self.act(request, Act::Join { decode, tokens });
+    pub(crate) fn joined(&mut self, at: (RequestId, SimTime), decode: usize, tokens: u32) {
+        self.act(at, Act::Join { decode, tokens, told: true });
     }
 
     /// A request has finished on a decode instance.
-    pub(crate) fn finished(&mut self, request: RequestId, decode: usize, in_blocks: u64, now: SimTime) {
+    pub(crate) fn finished(&mut self, at: (RequestId, SimTime), decode: usize, in_blocks: u64) {
         if let Some(signals) = &mut self.signals {
-            signals.finish(decode, now);
+            signals.finish(decode, at.1);
         }
-        self.act(request, Act::Finish { decode, in_blocks });
+        self.act(at, Act::Finish { decode, in_blocks, step: RequestStep::Finished });
     }
 
     /// A request that was sent to a decode instance, and is in its engine or is not, is taken back.
     pub(crate) fn recalled(
         &mut self,
-        request: RequestId,
+        at: (RequestId, SimTime),
         decode: usize,
         (tokens, in_blocks): (u32, u64),
         joined: bool,
     ) {
         if !joined {
-            self.act(request, Act::Join { decode, tokens });
+            self.act(at, Act::Join { decode, tokens, told: false });
         }
-        self.act(request, Act::Finish { decode, in_blocks });
+        self.act(at, Act::Finish { decode, in_blocks, step: RequestStep::Recalled });
     }
 
     /// Chooses a decode instance for a request whose prefill instance is known; none if it refuses the request.
@@ -332,11 +349,15 @@ fn own<'a>(replicas: &'a Replicas, signals: Option<&'a Signals>, request: Reques
     Own { signals: signals.map(|signals| (signals, owner)), books: replicas.books(owner) }
 }
 
-/// A policy hears of a transfer.
-fn observe(policy: &mut Selector, event: &TransferEvent) {
-    match policy {
-        Selector::Decode(policy) => policy.observe(event),
-        Selector::Staged(policy) => policy.observe(event),
-        Selector::Pair(_) | Selector::Clairvoyant => {}
+/// A policy hears of a transfer, or of a step of a request.
+fn hear(policy: &mut Selector, heard: &Heard) {
+    let policy: &mut dyn Policy = match policy {
+        Selector::Decode(policy) => &mut **policy,
+        Selector::Staged(policy) => &mut **policy,
+        Selector::Pair(_) | Selector::Clairvoyant => return,
+    };
+    match heard {
+        Heard::Transfer(event) => policy.observe(event),
+        Heard::Request(event) => policy.follow(event),
     }
 }

@@ -16,6 +16,7 @@ use crate::requests::Requests;
 use crate::scenario::{LocalRule, PrefillMode, Scenario, SelectionMoment};
 use crate::scheduler::{Scheduler, keeps};
 use crate::scratch::Scratch;
+use netkv_policy::TransferStep;
 use netkv_units::{RequestId, SimTime};
 
 /// A run in progress.
@@ -261,7 +262,7 @@ impl<'a> Simulation<'a> {
         self.requests.assign_decode(request, decode);
         let in_blocks = self.scenario.kv.in_blocks(input_tokens);
         self.decode.assign(decode, input_tokens, in_blocks);
-        self.scheduler.sent(request, decode, input_tokens, in_blocks);
+        self.scheduler.sent((request, self.now), decode, (input_tokens, in_blocks));
     }
 
     fn wake_prefill(&mut self, wakes: bool, prefill: usize) {
@@ -318,6 +319,7 @@ impl<'a> Simulation<'a> {
         self.requests.end_prefill(request, self.now);
         let state = &self.requests[request];
         self.prefill.mark_ready(state.prefill(), state.prefill_grant());
+        self.scheduler.computed((request, self.now), state.prefill());
         if !self.needs_decode(request) {
             let mut member = Member::new(request, state.own().input_tokens, 0, Some(self.now), false);
             member.first_iteration = Some(self.now);
@@ -386,7 +388,7 @@ impl<'a> Simulation<'a> {
             let (instances, input_tokens) = ((state.prefill(), decode), state.own().input_tokens);
             let order = self.network.order(request, instances, input_tokens, grant.hit_tokens);
             let (transfer, enters) = self.network.begin_transfer(self.now, order);
-            self.scheduler.observe(&order, self.network.event(&order, self.now, false));
+            self.scheduler.observe(&order, self.network.event(&order, self.now, TransferStep::Begun));
             self.requests.admit(request, grant, transfer);
             self.queue.push(enters, Event::TransferEnter { transfer });
         }
@@ -420,7 +422,7 @@ impl<'a> Simulation<'a> {
     /// All of a request's KV cache is on its decode instance.
     fn end_transfer(&mut self, transfer: TransferId) {
         let (order, begun) = self.network.finish_transfer(transfer);
-        self.scheduler.observe(&order, self.network.event(&order, self.now, true));
+        self.scheduler.observe(&order, self.network.event(&order, self.now, TransferStep::Ended));
         self.requests.arrive(&order, begun, self.now);
         self.release_prefill(order.request);
         let state = &self.requests[order.request];
@@ -442,7 +444,7 @@ impl<'a> Simulation<'a> {
         if self.decode.turn(self.now, decode, generation, &mut end) {
             if let Some(computed) = end.computed {
                 self.requests.end_local(computed.request, computed.start, self.now);
-                self.scheduler.joined(computed.request, decode, computed.input_tokens);
+                self.scheduler.joined((computed.request, self.now), decode, computed.input_tokens);
             }
             end.finished.iter().for_each(|member| self.finish_request(member));
             end.preempted.iter().for_each(|member| self.requests.preempt(member.request));
@@ -467,7 +469,7 @@ impl<'a> Simulation<'a> {
         if let Some(decode) = state.decode() {
             let in_blocks = self.scenario.kv.in_blocks(state.own().input_tokens);
             self.decode.finish(decode, in_blocks);
-            self.scheduler.finished(member.request, decode, in_blocks, self.now);
+            self.scheduler.finished((member.request, self.now), decode, in_blocks);
         }
         self.answer(member.request);
     }

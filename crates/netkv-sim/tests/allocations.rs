@@ -76,7 +76,7 @@ fn base(n: u32) -> Scenario {
 fn a_run_twice_as_long_allocates_no_more_often() {
     // The clairvoyant yardstick plays on copies, which is not for speed.
     for policy in POLICIES.into_iter().filter(|policy| !matches!(policy, PolicyConfig::Clairvoyant)) {
-        let [short, long] = [4_000, 8_000].map(|n| allocations(&Scenario { policy, ..base(n) }));
+        let [short, long] = [4_000, 8_000].map(|n| allocations(&Scenario { policy: policy.clone(), ..base(n) }));
         println!("{}: {short} allocations for 4,000 requests, {long} for 8,000", policy.name());
         // What grows to its largest now and then: a heap, a list.
         assert!(long <= short + 40, "{}: {short} and {long}", policy.name());

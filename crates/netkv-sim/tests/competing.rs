@@ -76,7 +76,7 @@ fn every_policy_and_oracle_sees_the_same_flows_of_others() {
     for policy in POLICIES {
         for oracle in [OracleGranularity::Tier, OracleGranularity::Zone, OracleGranularity::Path] {
             let mut scenario = busy(flows(0.3));
-            (scenario.policy, scenario.oracle) = (policy, oracle);
+            (scenario.policy, scenario.oracle) = (policy.clone(), oracle);
             let output = run(&scenario);
             assert_eq!(output.digest(), run(&scenario).digest());
             carried.push(output.totals.background_ratio[2] * output.totals.end.as_secs_f64());

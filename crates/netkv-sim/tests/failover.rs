@@ -21,7 +21,7 @@ fn at(ms: &[u64], output_tokens: u32) -> Scenario {
     // Instances 0 to 3 prefill in one pod, 4 to 7 decode in the other: 50 ms from here to there.
     scenario.cluster.placement = Placement::PerPod;
     scenario.kv.prefix_caching = false;
-    scenario.policy = POLICIES[0];
+    scenario.policy = POLICIES[0].clone();
     scenario
 }
 
@@ -86,7 +86,7 @@ fn whoever_is_drained_ends_what_it_has_and_takes_nothing_new() {
     assert!(records.iter().all(|record| record.failovers == 0));
     assert_eq!((records[0].ttft, records[0].decoding), (millis(1060), millis(990)), "as if nothing had happened");
     let mut later = at(&[0, 6000], 2);
-    later.policy = POLICIES[1];
+    later.policy = POLICIES[1].clone();
     let back = with(later, &[(500, Decode, 0, Drain), (4000, Decode, 0, Join)]);
     assert_eq!([instances(&back[0]).1, instances(&back[1]).1], [5, 4], "the lowest of equals, once it is back");
 }
@@ -95,7 +95,7 @@ fn whoever_is_drained_ends_what_it_has_and_takes_nothing_new() {
 fn who_joins_is_not_there_before() {
     let joins = [(2000, Prefill, 0, Join), (2000, Decode, 0, Join)];
     let mut scenario = at(&[0, 5000], 2);
-    scenario.policy = POLICIES[1];
+    scenario.policy = POLICIES[1].clone();
     let records = with(scenario, &joins);
     assert_eq!([instances(&records[0]), instances(&records[1])], [(1, 5), (0, 4)]);
 }
@@ -105,7 +105,7 @@ fn whoever_fails_comes_back_with_empty_caches() {
     let hits = |change| {
         let mut scenario = at(&[0, 5000], 2);
         scenario.kv.prefix_caching = true;
-        scenario.policy = POLICIES[1];
+        scenario.policy = POLICIES[1].clone();
         let events =
             [(2000, Prefill, 0, change), (3000, Prefill, 0, Join), (2000, Decode, 0, change), (3000, Decode, 0, Join)];
         let mut events = events.to_vec();

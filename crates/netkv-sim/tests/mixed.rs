@@ -88,7 +88,7 @@ fn an_oracle_tells_the_bandwidth_of_unequal_sides() {
         scenario.oracle_bandwidth = bandwidth;
         (scenario.fabric.rack_oversubscription, scenario.fabric.pod_oversubscription) = (1.0, 1.0);
         (scenario.fabric.spines_per_pod, scenario.fabric.cores) = (1, 1);
-        scenario.policy = POLICIES[4];
+        scenario.policy = POLICIES[4].clone();
         let explanation = explain(&scenario, RequestId::new(0)).expect("it is decoded");
         let told = explanation.decision.considered[0].told.expect("the policy asks");
         assert_eq!(told.bandwidth_bytes_per_sec, nics * 1e10, "{bandwidth:?}");
@@ -152,7 +152,7 @@ fn schedulers_know_which_instances_share_a_nic() {
         let prompt = |first: u32| (first..first + 2).map(BlockId::new).collect::<Vec<_>>();
         let parts = [(0, prompt(0)), (50, prompt(2))].map(|(ms, own)| (SimTime::ZERO + millis(ms), 1000, 2, own));
         scenario.workload = Arc::new(Workload::from_parts(parts.to_vec()));
-        scenario.policy = POLICIES[4];
+        scenario.policy = POLICIES[4].clone();
         let explanation = explain(&scenario, RequestId::new(1)).expect("it is decoded");
         explanation.decision.considered.iter().map(|one| one.known.sharing_transfers).collect::<Vec<_>>()
     };

@@ -12,7 +12,7 @@ fn random_scenario(seed: u64) -> Scenario {
     let mut stream = Stream::new(seed, "observed scenario");
     let mut scenario = scenario(Workload::poisson(3.0, 60, 1500, 40, seed));
     scenario.seed = seed;
-    scenario.policy = POLICIES[stream.below(POLICIES.len() as u64) as usize];
+    scenario.policy = POLICIES[stream.below(POLICIES.len() as u64) as usize].clone();
     scenario.cluster.placement =
         [Placement::PerNode, Placement::PerPod, Placement::Scattered][stream.below(3) as usize].clone();
     scenario.fabric.pod_oversubscription = [1.0, 16.0][stream.below(2) as usize];

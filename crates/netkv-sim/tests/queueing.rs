@@ -351,7 +351,7 @@ fn arrivals_find_as_many_requests_as_littles_law_says() {
     for policy in [PolicyConfig::RoundRobin, PolicyConfig::NetKvGuarded(common::WEIGHTS)] {
         let mut scenario = scenario(workload.clone());
         scenario.background = BACKGROUND;
-        scenario.policy = policy;
+        scenario.policy = policy.clone();
         scenario.gpu.decode.per_token_fs = MICRO_FS;
         scenario.decode.max_batch = 8;
         let output = run(&scenario);

@@ -27,7 +27,7 @@ fn crowded(granularity: OracleGranularity, interval: SimDuration) -> Scenario {
 fn counting_changes_nothing() {
     for policy in POLICIES {
         let mut scenario = crowded(OracleGranularity::Zone, millis(1000));
-        scenario.policy = policy;
+        scenario.policy = policy.clone();
         let counted = run(&scenario);
         scenario.measure.rankings = false;
         let plain = run(&scenario);

@@ -94,6 +94,11 @@ fn is_without_memory(policy: &PolicyConfig) -> bool {
             | PolicyConfig::Dep9118Static(_)
             | PolicyConfig::Llmd(_)
             | PolicyConfig::LlmdTopology(_)
+            | PolicyConfig::LlmdAffinity(_)
+            | PolicyConfig::LlmdActive(_)
+            | PolicyConfig::LlmdTopologyFilter(_)
+            | PolicyConfig::Lmetric(_)
+            | PolicyConfig::DynamoTwoTier(_)
             | PolicyConfig::SglangCacheAware(_)
             | PolicyConfig::SmgExpectedWait(_)
             | PolicyConfig::AibrixPd(_)
@@ -105,7 +110,7 @@ fn is_without_memory(policy: &PolicyConfig) -> bool {
 fn schedulers_that_hear_at_once_decide_as_one() {
     let mut n = 0;
     for policy in policies().filter(is_without_memory) {
-        let digest = |replicas| run(&busy(policy, replicas, SimDuration::ZERO)).digest();
+        let digest = |replicas| run(&busy(policy.clone(), replicas, SimDuration::ZERO)).digest();
         assert_eq!(digest(1), digest(5), "{policy:?}");
         n += 1;
     }
@@ -117,7 +122,7 @@ fn every_policy_runs_with_several_schedulers_and_nothing_is_lost() {
     for policy in policies() {
         for gossip in [SimDuration::ZERO, millis(50), NEVER] {
             let of = |output: RunOutput| output.digest();
-            let scenario = busy(policy, 3, gossip);
+            let scenario = busy(policy.clone(), 3, gossip);
             assert_eq!(of(run_checked(&scenario)), of(run(&scenario)), "{policy:?} with gossip every {gossip:?}");
         }
     }
@@ -131,7 +136,7 @@ fn prompts_that_are_computed_where_they_decode_are_in_the_books_until_they_are()
     };
     for policy in policies() {
         for gossip in [SimDuration::ZERO, millis(50), NEVER] {
-            let scenario = Scenario { local_prefill: keep, ..busy(policy, 3, gossip) };
+            let scenario = Scenario { local_prefill: keep, ..busy(policy.clone(), 3, gossip) };
             let output = run_checked(&scenario);
             assert!(output.requests.iter().any(|record| record.prefilled_locally()), "{policy:?}");
             assert_eq!(output.digest(), run(&scenario).digest(), "{policy:?} with gossip every {gossip:?}");

@@ -24,6 +24,11 @@ fn four_at_once(policy: PolicyConfig, seed: u64) -> Scenario {
     scenario
 }
 
+/// The policy of this name with its parameters in tests.
+fn named(name: &str) -> PolicyConfig {
+    POLICIES.into_iter().find(|policy| policy.name() == name).expect("it is in the list")
+}
+
 /// On how many different instances the four decode.
 fn spread(scenario: &Scenario) -> usize {
     run(scenario).requests.iter().map(|record| record.decode_instance).collect::<BTreeSet<_>>().len()
@@ -31,16 +36,27 @@ fn spread(scenario: &Scenario) -> usize {
 
 /// In how many of 40 runs the four decode on four instances.
 fn spread_out(policy: PolicyConfig, selection: SelectionMoment) -> usize {
-    let scenarios = (0..40).map(|seed| Scenario { selection, ..four_at_once(policy, seed) });
+    let scenarios = (0..40).map(|seed| Scenario { selection, ..four_at_once(policy.clone(), seed) });
     scenarios.filter(|scenario| spread(scenario) == 4).count()
 }
 
 #[test]
 fn a_router_with_live_counts_spreads_what_comes_at_once() {
-    for policy in [PolicyConfig::Jsq, PolicyConfig::LoadAware { load: TOKENS, ties: FIRST }] {
-        assert_eq!(spread_out(policy, SelectionMoment::PrefillDone), 40, "{policy:?}");
-        assert_eq!(spread_out(policy, SelectionMoment::Arrival), 40, "{policy:?}");
+    let others = ["dynamo_two_tier", "llmd_active", "lmetric"].map(named);
+    let ours = [PolicyConfig::Jsq, PolicyConfig::LoadAware { load: TOKENS, ties: FIRST }];
+    for policy in ours.into_iter().chain(others) {
+        assert_eq!(spread_out(policy.clone(), SelectionMoment::PrefillDone), 40, "{policy:?}");
+        assert_eq!(spread_out(policy.clone(), SelectionMoment::Arrival), 40, "{policy:?}");
     }
+}
+
+#[test]
+fn a_router_that_counts_tokens_on_their_way_forgets_those_that_have_come() {
+    let affinity = named("llmd_affinity");
+    assert_eq!(spread_out(affinity.clone(), SelectionMoment::Arrival), 40);
+    // Inside a node a KV cache is there before the next prompt is computed.
+    let late = spread_out(affinity, SelectionMoment::PrefillDone);
+    assert!((15..40).contains(&late), "{late} of 40");
 }
 
 #[test]
@@ -98,8 +114,8 @@ fn a_policy_that_chooses_pairs_does_so_on_arrival_whatever_the_experiment_says()
     let pairs: Vec<_> = POLICIES.into_iter().filter(|policy| picks_both(policy) && !staged(policy)).collect();
     assert_eq!(pairs.len(), 2);
     for policy in pairs {
-        let late = run(&sixty(policy));
-        let early = run(&Scenario { selection: SelectionMoment::Arrival, ..sixty(policy) });
+        let late = run(&sixty(policy.clone()));
+        let early = run(&Scenario { selection: SelectionMoment::Arrival, ..sixty(policy.clone()) });
         assert_eq!(late.digest(), early.digest(), "{policy:?}");
         let other = run(&Scenario { selection: SelectionMoment::Arrival, ..sixty(PolicyConfig::Jsq) });
         assert_ne!(late.digest(), other.digest(), "{policy:?}");

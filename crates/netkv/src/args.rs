@@ -3,7 +3,10 @@
 mod cell;
 mod changes;
 mod cluster;
+mod conform;
+mod decide;
 mod figures;
+mod oracle;
 mod place;
 mod profile;
 mod sweeps;
@@ -13,7 +16,10 @@ mod trace;
 pub use cell::{CellArgs, WatchArgs};
 pub use changes::Changes;
 pub use cluster::{ClusterCommand, ClusterImportArgs, NvLinkArg};
+pub use conform::{ConformArgs, ConformCommand};
+pub use decide::DecideArgs;
 pub use figures::{CLAIMS, FiguresArgs, ReportArgs};
+pub use oracle::{OracleCommand, ServeArgs};
 pub use place::{Place, RunOptions};
 pub use profile::{ProfileCommand, ProfileFitArgs};
 pub use sweeps::{EmitArgs, EmitCommand, GatherArgs, PackArgs, Shard, StatusArgs, VerifyArgs};
@@ -85,6 +91,9 @@ Examples:
   netkv compare results/my-cluster results/my-cluster-400g
 The second against the first. Two results are compared where they have the same values on the axes that both have.")]
     Compare(CompareArgs),
+    /// Hold rules of ours against the products that they say they are, decision by decision
+    #[command(subcommand)]
+    Conform(ConformCommand),
     /// Find the largest rate at which each policy keeps what is promised
     #[command(after_help = "\
 Examples:
@@ -165,6 +174,12 @@ To be called where experiments/ is: in the root of the project.")]
     /// Fit what transfers cost on your network, and record how busy it is, from Prometheus' metrics
     #[command(subcommand)]
     Telemetry(TelemetryCommand),
+    /// Serve the network cost oracle: tier, bandwidth, latency and live congestion, over HTTP
+    #[command(subcommand)]
+    Oracle(OracleCommand),
+    /// Choose the decode instance of one request, and show what each costs
+    #[command(after_help = decide::DECIDE_HELP)]
+    Decide(Box<DecideArgs>),
     /// Write an experiment file of your cluster, from what Kubernetes, Topograph or Slurm tell of it
     #[command(subcommand)]
     Cluster(ClusterCommand),

@@ -5,6 +5,8 @@ pub mod cell;
 pub mod claims;
 pub mod cluster;
 pub mod compare;
+pub mod conform;
+pub mod decide;
 pub mod emit;
 pub mod explain;
 mod fetch;
@@ -14,6 +16,7 @@ pub mod flows;
 pub mod gather;
 pub mod keys;
 pub mod new;
+pub mod oracle;
 pub mod pack;
 pub mod plan;
 pub mod profile;
@@ -52,6 +55,7 @@ fn load_all(paths: &[PathBuf], is_quick: bool, changes: &Changes) -> Result<Vec<
             .then(|| Reduction { max_seeds: overrides.seeds.map_or(QUICK.max_seeds, |n| n as usize), ..QUICK }),
         overrides,
         on_read: Some(tell_reading),
+        without_axes: false,
     };
     let mut experiments = Vec::new();
     let mut issues = Vec::new();

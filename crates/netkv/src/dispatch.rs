@@ -7,6 +7,7 @@ use crate::output;
 use crate::sharing;
 use clap::Parser;
 use clap::error::ErrorKind;
+use netkv_policy::PolicyFault;
 use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
@@ -41,6 +42,11 @@ pub fn guarded(arguments: Vec<OsString>) -> Result<Done, Broken> {
     *panics() = Panics { command, first: None };
     match panic::catch_unwind(AssertUnwindSafe(|| run(arguments))) {
         Ok(ended) => ended.map_err(|failure| Broken { failure, is_told: false }),
+        // A policy from outside that cannot go on is no bug of ours, and the hook has said nothing.
+        Err(payload) if payload.is::<PolicyFault>() => {
+            let fault = payload.downcast::<PolicyFault>().map_or_else(|_| String::new(), |fault| fault.0);
+            Err(Broken { failure: Failure::input(fault), is_told: false })
+        }
         Err(_) => {
             let (blame, said) = panics().first.take().unwrap_or((Blame::Bug, "a bug".to_owned()));
             let said = said.trim_start_matches("error: ").to_owned();
@@ -66,6 +72,9 @@ fn run(arguments: Vec<OsString>) -> Result<Done, Failure> {
         Command::Capacity(args) => commands::capacity::capacity(&args),
         Command::Cluster(args) => commands::cluster::cluster(&args),
         Command::Compare(args) => commands::compare::compare(&args),
+        Command::Oracle(command) => commands::oracle::oracle(&command),
+        Command::Decide(args) => commands::decide::decide(&args),
+        Command::Conform(command) => commands::conform::conform(&command),
         Command::Plan(args) => commands::plan::plan(&args),
         Command::Cell(args) => commands::cell::cell(&args),
         Command::Explain(args) => commands::explain::explain(&args),

@@ -23,6 +23,7 @@ mod kept;
 mod kin;
 mod leftovers;
 mod long_cell;
+mod operator;
 mod outdated;
 mod output;
 mod owner;
@@ -33,6 +34,7 @@ mod recorded;
 mod replications;
 mod requests;
 mod results;
+mod routers;
 mod sharing;
 mod sweep;
 mod table_file;
@@ -49,6 +51,10 @@ use std::ffi::OsString;
 /// The program: runs the command that `arguments` name, the first of them its own name, and says how it ended by an exit code.
 /// It listens for signals from then on.
 pub fn command_line(arguments: Vec<OsString>) -> u8 {
+    #[cfg(unix)]
+    if let Some(ended) = gate(&arguments) {
+        return ended;
+    }
     interrupt::survive_file_limit();
     interrupt::listen();
     match dispatch::guarded(arguments) {
@@ -60,4 +66,15 @@ pub fn command_line(arguments: Vec<OsString>) -> u8 {
             broken.failure.code()
         }
     }
+}
+
+/// Where this process is what a router runs behind: how that ended. Otherwise routers may run behind this program.
+#[cfg(unix)]
+fn gate(arguments: &[OsString]) -> Option<u8> {
+    if arguments.get(1).is_none_or(|first| first != netkv_external::gate::COMMAND) {
+        netkv_external::gate::offer();
+        return None;
+    }
+    output::tell(&netkv_external::gate::run(&arguments[2..]));
+    Some(1)
 }

@@ -11,7 +11,7 @@
 
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
-use crate::policy::TransferEvent;
+use crate::policy::{TransferEvent, TransferStep};
 use netkv_units::{Bytes, InstanceId, SimTime, Tier};
 
 /// Ways that a transfer crosses at most: interface, rack and pod at either end.
@@ -426,14 +426,15 @@ impl FlowBook {
         larger(interfaces_s, switched_s / (left_ratio * learned))
     }
 
-    /// A transfer begins or ends. Of one that is heard of late, as those of another router are, nothing is learned.
+    /// A transfer begins or ends. Of one that is heard of late, as those of another router are, or that was cut, nothing is
+    /// learned.
     pub(super) fn note(&mut self, event: &TransferEvent) {
         let is_late = event.now < self.now;
         self.advance(event.now);
-        if event.is_over {
-            self.end(event, is_late)
-        } else {
-            self.begin(event)
+        match event.step {
+            TransferStep::Begun => self.begin(event),
+            TransferStep::Ended => self.end(event, !is_late),
+            TransferStep::Cut => self.end(event, false),
         }
         self.share_out();
     }
@@ -451,7 +452,7 @@ impl FlowBook {
         self.flights.push(flight);
     }
 
-    fn end(&mut self, event: &TransferEvent, is_late: bool) {
+    fn end(&mut self, event: &TransferEvent, teaches: bool) {
         let bytes = event.bytes.get() as f64;
         let is_it = |flight: &Flight| {
             (flight.source, flight.destination, flight.bytes) == (event.source, event.destination, bytes)
@@ -463,7 +464,7 @@ impl FlowBook {
             way.n -= 1;
             way.left = if way.n == 0 { 0.0 } else { way.left - flight.left };
         }
-        if flight.played > 0.0 && !is_late {
+        if flight.played > 0.0 && teaches {
             let (before, (from, to)) = (self.learned(flight.route.racks), flight.route.racks);
             let seen = (bytes / flight.played).clamp(*LEARNED.start(), *LEARNED.end());
             let ratio = before + self.learning.gain * (seen - before);

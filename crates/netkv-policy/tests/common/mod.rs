@@ -3,11 +3,13 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 use netkv_policy::{
-    AibrixConfig, Candidate, CostOracle, Dep9118Config, DynamoConfig, Estimates, FlowConfig, GuardedWeights,
-    IterationModel, JointConfig, LlmdConfig, LoadMeasure, MooncakeConfig, NetKvConfig, PairPolicy, PathCost, Policy,
-    PolicyConfig, PrefillCandidate, PrefillModel, PromptView, RequestView, Selector, SglangConfig, SmgConfig, TieRule,
+    AibrixConfig, Candidate, CostOracle, Dep9118Config, DynamoConfig, DynamoLoad, Estimates, FlowConfig,
+    GuardedWeights, IterationModel, JointConfig, LlmdActiveConfig, LlmdAffinityConfig, LlmdConfig, LmetricConfig,
+    LmetricLoad, LoadMeasure, MooncakeConfig, NetKvConfig, PairPolicy, PathCost, Policy, PolicyConfig,
+    PrefillCandidate, PrefillModel, PromptView, RequestView, Selector, SglangConfig, SmgConfig, TieRule, TwoTierConfig,
 };
-use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, SimTime, Tier};
+use netkv_units::{Bytes, InstanceId, LatencyCurve, RequestId, SimDuration, SimTime, Tier};
+use std::borrow::Borrow;
 
 pub const ITERATION: IterationModel =
     IterationModel { requests: LatencyCurve::linear(10_000_000_000_000, 0), per_token_fs: 1_000_000_000 };
@@ -23,8 +25,24 @@ pub const FIRST: TieRule = TieRule::LowestId;
 
 pub const WEIGHTS: GuardedWeights =
     GuardedWeights { max_congestion_ratio: 0.95, tbt_limit_s: 0.05, drain_tokens_per_sec: 10_000.0 };
-pub const DYNAMO: DynamoConfig =
-    DynamoConfig { block_tokens: 16, active_request_weight: 0.0, topology_domain: Tier::Rack, topology_weight: 0.85 };
+pub const DYNAMO: DynamoConfig = DynamoConfig {
+    block_tokens: 16,
+    load: DynamoLoad::Blocks,
+    active_request_weight: 0.0,
+    topology_domain: Tier::Rack,
+    topology_weight: 0.85,
+};
+pub const TWO_TIER: TwoTierConfig =
+    TwoTierConfig { block_tokens: 16, cache_threshold_ratio: 0.5, balance_abs_requests: 32, balance_rel_ratio: 1.1 };
+pub const LMETRIC: LmetricConfig = LmetricConfig { block_tokens: 16, load: LmetricLoad::Requests };
+pub const LLMD_AFFINITY: LlmdAffinityConfig = LlmdAffinityConfig {
+    block_tokens: 16,
+    affinity_threshold_ratio: 0.8,
+    max_ttft_penalty: SimDuration::from_nanos(18_000_000_000),
+    peak_prefill_tokens_per_sec: 15_928.0,
+    queue_threshold_tokens: 4_194_304,
+};
+pub const LLMD_ACTIVE: LlmdActiveConfig = LlmdActiveConfig { idle_requests: 0, min_affinity: Tier::Node };
 pub const SGLANG: SglangConfig =
     SglangConfig { cache_threshold_ratio: 0.3, balance_abs_requests: 64, balance_rel_ratio: 1.5 };
 pub const SMG: SmgConfig = SmgConfig {
@@ -67,7 +85,7 @@ pub const FLOW: FlowConfig = FlowConfig {
 };
 
 /// Every policy, in the order of the list of names.
-pub const ALL: [PolicyConfig; 28] = [
+pub const ALL: [PolicyConfig; 33] = [
     PolicyConfig::RoundRobin,
     PolicyConfig::Random,
     PolicyConfig::PowerOfTwo,
@@ -78,11 +96,16 @@ pub const ALL: [PolicyConfig; 28] = [
     PolicyConfig::DynamoDecode(DYNAMO),
     PolicyConfig::DynamoTopologyRequired(DYNAMO),
     PolicyConfig::DynamoTopologyPreferred(DYNAMO),
+    PolicyConfig::DynamoTwoTier(TWO_TIER),
     PolicyConfig::Dep9118Static(DEP9118),
     PolicyConfig::SglangCacheAware(SGLANG),
     PolicyConfig::SmgExpectedWait(SMG),
     PolicyConfig::Llmd(LLMD),
     PolicyConfig::LlmdTopology(LLMD),
+    PolicyConfig::LlmdAffinity(LLMD_AFFINITY),
+    PolicyConfig::LlmdActive(LLMD_ACTIVE),
+    PolicyConfig::LlmdTopologyFilter(LLMD_ACTIVE),
+    PolicyConfig::Lmetric(LMETRIC),
     PolicyConfig::AibrixPd(AIBRIX),
     PolicyConfig::MooncakeTtft(MOONCAKE),
     PolicyConfig::NetKvTopoOnly(NetKvConfig::PRINTED),
@@ -126,6 +149,7 @@ impl CostOracle for Oracle {
 }
 
 pub const PROMPT: PromptView = PromptView {
+    request: RequestId::new(0),
     input_tokens: 1000,
     kv_bytes: Bytes::new(1_000_000_000),
     now: SimTime::ZERO,
@@ -160,7 +184,7 @@ pub fn idle_prefill(instance: u32) -> PrefillCandidate {
 }
 
 /// A policy that picks the decode instance.
-pub fn decode_policy(config: PolicyConfig, seed: u64) -> Box<dyn Policy> {
+pub fn decode_policy(config: &PolicyConfig, seed: u64) -> Box<dyn Policy> {
     match config.build(ESTIMATES, seed) {
         Selector::Decode(policy) => policy,
         Selector::Pair(_) | Selector::Staged(_) | Selector::Clairvoyant => panic!("{} is no rule for d", config.name()),
@@ -168,7 +192,7 @@ pub fn decode_policy(config: PolicyConfig, seed: u64) -> Box<dyn Policy> {
 }
 
 /// A policy that picks both.
-pub fn pair_policy(config: PolicyConfig, seed: u64) -> Box<dyn PairPolicy> {
+pub fn pair_policy(config: &PolicyConfig, seed: u64) -> Box<dyn PairPolicy> {
     match config.build(ESTIMATES, seed) {
         Selector::Pair(policy) => policy,
         Selector::Decode(_) | Selector::Staged(_) | Selector::Clairvoyant => {
@@ -179,18 +203,19 @@ pub fn pair_policy(config: PolicyConfig, seed: u64) -> Box<dyn PairPolicy> {
 
 /// The policy takes `expect` for the request, whatever the seed.
 #[track_caller]
-pub fn check(config: PolicyConfig, candidates: &[Candidate], oracle: &dyn CostOracle, expect: usize) {
+pub fn check(config: impl Borrow<PolicyConfig>, candidates: &[Candidate], oracle: &dyn CostOracle, expect: usize) {
     check_request(config, &REQUEST, candidates, oracle, expect);
 }
 
 #[track_caller]
 pub fn check_request(
-    config: PolicyConfig,
+    config: impl Borrow<PolicyConfig>,
     request: &RequestView,
     candidates: &[Candidate],
     oracle: &dyn CostOracle,
     expect: usize,
 ) {
+    let config = config.borrow();
     for seed in 0..20 {
         let chosen = decode_policy(config, seed).select(request, candidates, oracle);
         assert_eq!(chosen, expect, "{} with seed {seed}", config.name());
@@ -198,8 +223,8 @@ pub fn check_request(
 }
 
 /// How often each candidate is taken in `n` decisions.
-pub fn counts(config: PolicyConfig, candidates: &[Candidate], n: u32) -> Vec<u32> {
-    let mut policy = decode_policy(config, 1);
+pub fn counts(config: impl Borrow<PolicyConfig>, candidates: &[Candidate], n: u32) -> Vec<u32> {
+    let mut policy = decode_policy(config.borrow(), 1);
     let mut counts = vec![0; candidates.len()];
     for _ in 0..n {
         counts[policy.select(&REQUEST, candidates, &QUIET)] += 1;
@@ -209,8 +234,9 @@ pub fn counts(config: PolicyConfig, candidates: &[Candidate], n: u32) -> Vec<u32
 
 /// The policy takes each of `tied` equally often, and nobody else.
 #[track_caller]
-pub fn check_tie(config: PolicyConfig, candidates: &[Candidate], tied: &[usize]) {
+pub fn check_tie(config: impl Borrow<PolicyConfig>, candidates: &[Candidate], tied: &[usize]) {
     let n = 3000 * tied.len() as u32;
+    let config = config.borrow();
     let counts = counts(config, candidates, n);
     for (position, &count) in counts.iter().enumerate() {
         // Binomial: 3,000 expected, standard deviation at most 55.

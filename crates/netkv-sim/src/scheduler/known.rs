@@ -93,6 +93,7 @@ pub(super) fn prompt_view(present: Present<'_>, request: RequestId) -> PromptVie
     let alone = present.network.topology().alone();
     let promised = own.arrival + ttft_limit(present.scenario, alone, own.input_tokens);
     PromptView {
+        request,
         input_tokens: own.input_tokens,
         kv_bytes: Bytes::new(present.network.bytes_to_move(own.input_tokens, 0)),
         now: present.now,

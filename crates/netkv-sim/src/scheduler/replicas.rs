@@ -10,8 +10,8 @@
 use crate::network::{Cluster, Ledger};
 use crate::scenario::{Scenario, SchedulerConfig};
 use netkv_fabric::ecmp_hash;
-use netkv_policy::TransferEvent;
-use netkv_units::{RequestId, SimDuration, SimTime, Tier};
+use netkv_policy::{RequestEvent, RequestStep, TransferEvent, TransferStep};
+use netkv_units::{InstanceId, RequestId, SimDuration, SimTime, Tier};
 
 /// Tells the hash that spreads requests from those of routes.
 const SPREADING: u64 = u64::MAX;
@@ -31,13 +31,27 @@ pub(super) struct Sent {
 pub(super) enum Act {
     /// It sends a request to a decode instance.
     Send { decode: usize, tokens: u32, in_blocks: u64 },
-    /// A transfer of it begins, or ends: the request is in the engine then.
+    /// A prompt of it is computed.
+    Compute { prefill: usize },
+    /// A transfer of it begins, ends, when the request is in the engine, or is cut.
     Move { prefill: usize, decode: usize, tokens: u32, event: TransferEvent },
-    /// A request of it, whose prompt was computed on the decode instance itself, is in the engine.
-    Join { decode: usize, tokens: u32 },
-    /// A request of it has finished.
-    Finish { decode: usize, in_blocks: u64 },
+    /// A request of it, whose prompt was computed on the decode instance itself, is in the engine; or counts as if it were,
+    /// which policies are not told.
+    Join { decode: usize, tokens: u32, told: bool },
+    /// A request of it has finished, or is recalled.
+    Finish { decode: usize, in_blocks: u64, step: RequestStep },
 }
+
+/// What a policy hears of an act.
+pub(super) enum Heard<'a> {
+    /// Of a transfer.
+    Transfer(&'a TransferEvent),
+    /// Of a request.
+    Request(RequestEvent),
+}
+
+/// An act, with the request that it is about and the time.
+type Deed = (RequestId, SimTime, Act);
 
 /// Books of what was done.
 #[derive(Debug)]
@@ -57,7 +71,15 @@ pub(super) struct Replicas {
     /// By scheduler: what it knows of that.
     known: Vec<Books>,
     /// What was done since the last gossip, and by whom.
-    untold: Vec<(usize, Act)>,
+    untold: Vec<(usize, Deed)>,
+    instances: Instances,
+}
+
+/// The instances of each pool, by position.
+#[derive(Debug)]
+struct Instances {
+    prefill: Vec<InstanceId>,
+    decode: Vec<InstanceId>,
 }
 
 impl Books {
@@ -83,11 +105,12 @@ impl Books {
                 sent.tokens += u64::from(tokens);
                 sent.prompt_tokens += in_blocks;
             }
-            Act::Move { prefill, decode, tokens, event: TransferEvent { tier, is_over, .. } } => {
-                self.note_transfer(prefill, decode, tier, is_over.then_some(tokens));
+            Act::Compute { .. } => {}
+            Act::Move { prefill, decode, tokens, event: TransferEvent { tier, step, .. } } => {
+                self.note_transfer(prefill, decode, tier, (step != TransferStep::Begun).then_some(tokens));
             }
-            Act::Join { decode, tokens } => self.sent[decode].arrive(tokens),
-            Act::Finish { decode, in_blocks } => self.sent[decode].prompt_tokens -= in_blocks,
+            Act::Join { decode, tokens, .. } => self.sent[decode].arrive(tokens),
+            Act::Finish { decode, in_blocks, .. } => self.sent[decode].prompt_tokens -= in_blocks,
         }
     }
 
@@ -118,6 +141,7 @@ impl Replicas {
             all: books(),
             known: (0..n).map(|_| books()).collect(),
             untold: Vec::new(),
+            instances: Instances { prefill: cluster.prefill().to_vec(), decode: cluster.decode().to_vec() },
         }
     }
 
@@ -150,31 +174,32 @@ impl Replicas {
         self.known.get(replica).map(|known| (known, &self.all))
     }
 
-    /// One of them does something: it and, if they hear at once, the others note it. `hears` is given the transfers that
-    /// each hears of.
-    pub(super) fn act(&mut self, owner: usize, act: Act, mut hears: impl FnMut(usize, &TransferEvent)) {
+    /// One of them does something: it and, if they hear at once, the others note it. `hears` is given what each
+    /// hears of.
+    pub(super) fn act(&mut self, (request, now): (RequestId, SimTime), act: Act, mut hears: impl FnMut(usize, &Heard)) {
+        let (owner, deed) = (self.owner(request), (request, now, act));
         let at_once = self.hear_at_once();
         if self.known.is_empty() {
-            return tell(0, &act, &mut hears);
+            return self.instances.tell(0, &deed, &mut hears);
         }
         self.all.note(&act);
         for (replica, books) in self.known.iter_mut().enumerate() {
             if replica == owner || at_once {
                 books.note(&act);
-                tell(replica, &act, &mut hears);
+                self.instances.tell(replica, &deed, &mut hears);
             }
         }
         if !at_once {
-            self.untold.push((owner, act));
+            self.untold.push((owner, deed));
         }
     }
 
-    /// Tells each what the others did since the last time; `hears` is given the transfers.
-    pub(super) fn gossip(&mut self, mut hears: impl FnMut(usize, &TransferEvent)) {
-        for (owner, act) in self.untold.drain(..) {
+    /// Tells each what the others did since the last time; `hears` is given what each hears of.
+    pub(super) fn gossip(&mut self, mut hears: impl FnMut(usize, &Heard)) {
+        for (owner, deed) in self.untold.drain(..) {
             for (replica, books) in self.known.iter_mut().enumerate().filter(|(replica, _)| *replica != owner) {
-                books.note(&act);
-                tell(replica, &act, &mut hears);
+                books.note(&deed.2);
+                self.instances.tell(replica, &deed, &mut hears);
             }
         }
     }
@@ -185,8 +210,22 @@ impl Replicas {
     }
 }
 
-fn tell(replica: usize, act: &Act, hears: &mut impl FnMut(usize, &TransferEvent)) {
-    if let Act::Move { event, .. } = act {
-        hears(replica, event);
+impl Instances {
+    /// Has the policy of a scheduler hear of a deed.
+    fn tell(&self, replica: usize, &(request, now, ref act): &Deed, hears: &mut impl FnMut(usize, &Heard)) {
+        if let Act::Move { event, .. } = act {
+            hears(replica, &Heard::Transfer(event));
+        }
+        let (step, instance) = match *act {
+            Act::Send { decode, .. } => (RequestStep::Sent, self.decode[decode]),
+            Act::Compute { prefill } => (RequestStep::Computed, self.prefill[prefill]),
+            Act::Move { decode, event, .. } if event.step == TransferStep::Ended => {
+                (RequestStep::Joined, self.decode[decode])
+            }
+            Act::Join { decode, told: true, .. } => (RequestStep::Joined, self.decode[decode]),
+            Act::Move { .. } | Act::Join { told: false, .. } => return,
+            Act::Finish { decode, step, .. } => (step, self.decode[decode]),
+        };
+        hears(replica, &Heard::Request(RequestEvent { request, step, instance, now }));
     }
 }

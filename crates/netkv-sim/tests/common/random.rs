@@ -46,7 +46,7 @@ pub fn random_scenario(seed: u64) -> Scenario {
     let mut stream = Stream::new(seed, "scenario");
     let mut scenario = scenario(workload(&mut stream));
     scenario.seed = seed;
-    scenario.policy = POLICIES[stream.below(POLICIES.len() as u64) as usize];
+    scenario.policy = POLICIES[stream.below(POLICIES.len() as u64) as usize].clone();
     scenario.oracle =
         [OracleGranularity::Static, OracleGranularity::Tier, OracleGranularity::Path, OracleGranularity::Exact]
             [stream.below(4) as usize];

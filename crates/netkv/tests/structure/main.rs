@@ -17,11 +17,13 @@ use rooms::STRUCTURE;
 use std::fmt::Write;
 
 /// The crates, each of which uses only those before it.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 16] = [
     "netkv-units",
     "netkv-fabric",
     "netkv-workload",
     "netkv-policy",
+    "netkv-external",
+    "netkv-script",
     "netkv-sim",
     "netkv-bound",
     "netkv-grid",
@@ -29,6 +31,7 @@ const ORDER: [&str; 13] = [
     "netkv-verdict",
     "netkv-claims",
     "netkv-site",
+    "netkv-oracle",
     "netkv-figures",
     "netkv",
 ];
@@ -55,6 +58,8 @@ fn polars_and_plotters_stay_behind_one_crate_each() {
         ("plotters", "netkv-figures"),
         ("rayon", "netkv-grid"),
         ("serde-saphyr", "netkv-site"),
+        ("hyper", "netkv-oracle"),
+        ("tokio", "netkv-oracle"),
     ] {
         for package in STRUCTURE.packages.iter().filter(|package| package.name != owner) {
             let mut named = package.uses.iter().chain(&package.tested_with);

@@ -70,7 +70,8 @@ fn seconds(seconds: f64) -> SimTime {
 fn event(source: u32, destination: u32, bytes: u64, now: f64, is_over: bool) -> TransferEvent {
     let (source, destination) = (InstanceId::new(source), InstanceId::new(destination));
     let tier = Plan.path(source, destination).tier;
-    TransferEvent { source, destination, tier, bytes: Bytes::new(bytes), now: seconds(now), is_over }
+    let step = if is_over { TransferStep::Ended } else { TransferStep::Begun };
+    TransferEvent { source, destination, tier, bytes: Bytes::new(bytes), now: seconds(now), step }
 }
 
 fn seconds_of(book: &FlowBook, source: u32, destination: u32, bytes: f64, others: f64) -> f64 {
