@@ -7,7 +7,7 @@ use dynamo_kv_router::{
     WorkerCandidate, WorkerCandidates, WorkerInputs, WorkerScorer, WorkerSelectionContext, WorkerSelectionPolicyError,
 };
 use netkv_policy::{Candidate, Policy, PromptView, RequestView, Selector};
-use netkv_units::{Bytes, InstanceId, SimDuration, SimTime, Tier};
+use netkv_units::{Bytes, InstanceId, RequestId, SimDuration, SimTime, Tier};
 use std::sync::Arc;
 
 /// Seconds that a lower standing costs (no room, a limit that is not kept), so that one sum puts standing before seconds.
@@ -146,7 +146,13 @@ impl WorkerScorer for NetKvScorer {
     ) -> Result<(), WorkerSelectionPolicyError> {
         let input_tokens = u32::try_from(context.prompt_tokens()).unwrap_or(u32::MAX);
         let kv_bytes = Bytes::new(u64::from(input_tokens) * self.parameters.kv_bytes_per_token);
-        let prompt = PromptView { input_tokens, kv_bytes, now: SimTime::ZERO, ttft_left: SimDuration::ZERO };
+        let prompt = PromptView {
+            request: RequestId::new(0),
+            input_tokens,
+            kv_bytes,
+            now: SimTime::ZERO,
+            ttft_left: SimDuration::ZERO,
+        };
         self.fill(&prompt, context, workers);
         let (sources, congestion) =
             self.network.look(|view| (sources(self.parameters.source, &self.told, view), view.congestion()));

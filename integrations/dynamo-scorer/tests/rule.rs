@@ -8,7 +8,7 @@ use netkv_dynamo_scorer::{Place, RANK_S};
 use netkv_policy::{
     Candidate, CostOracle, IterationModel, NetKv, NetKvConfig, PathCost, PromptView, RequestView, WhenFull,
 };
-use netkv_units::{Bytes, InstanceId, LatencyCurve, SimDuration, SimTime, Stream, Tier};
+use netkv_units::{Bytes, InstanceId, LatencyCurve, RequestId, SimDuration, SimTime, Stream, Tier};
 
 /// 8,000 tokens are 500 blocks and 2.62144 GB. Both workers are idle but for it, so the iteration after it is of one request.
 #[test]
@@ -128,7 +128,13 @@ fn the_choice_is_that_of_the_rule() {
         let (chosen, _) = costs(&parameters, input_tokens as usize, &workers, false).expect("one is chosen");
 
         let kv_bytes = Bytes::new(u64::from(input_tokens) * 327_680);
-        let prompt = PromptView { input_tokens, kv_bytes, now: SimTime::ZERO, ttft_left: SimDuration::ZERO };
+        let prompt = PromptView {
+            request: RequestId::new(0),
+            input_tokens,
+            kv_bytes,
+            now: SimTime::ZERO,
+            ttft_left: SimDuration::ZERO,
+        };
         let candidates: Vec<Candidate> = loads
             .iter()
             .enumerate()

@@ -7,7 +7,7 @@ use netkv_policy::{
     Candidate, Dispatched, Estimates, IterationModel, PolicyConfig, PrefillCandidate, PrefillModel, PromptView, Rating,
     Report, RequestView, Selector, TransferEvent,
 };
-use netkv_units::{Bytes, InstanceId, SimDuration, SimTime};
+use netkv_units::{Bytes, InstanceId, RequestId, SimDuration, SimTime};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -159,7 +159,7 @@ impl Policy {
             tier: tier(&keys.need::<String>("tier")?, "the transfer")?,
             bytes: Bytes::new(keys.need("bytes")?),
             now: SimTime::from_nanos(nanoseconds(keys.number("now_s")?.unwrap_or(0.0))),
-            is_over: keys.need("is_over")?,
+            step: if keys.need("is_over")? { TransferStep::Ended } else { TransferStep::Begun },
         };
         keys.end()?;
         match &mut *self.selector() {
@@ -203,6 +203,8 @@ impl Policy {
             None => u64::from(input_tokens) * self.kv_bytes_per_token,
         };
         let prompt = PromptView {
+            // No step of a request is told, so its number is none's.
+            request: RequestId::new(0),
             input_tokens,
             kv_bytes: Bytes::new(kv_bytes),
             now: SimTime::from_nanos(nanoseconds(keys.number("now_s")?.unwrap_or(0.0))),

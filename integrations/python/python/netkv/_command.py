@@ -172,7 +172,7 @@ def run(
     tables = ("cells", "summary", "requests", "provenance")
     if table not in tables:
         raise UsageError(f"table is {table!r}: expected {', '.join(tables)}", 64)
-    frame = _available(frame)
+    kind = _available(frame)
     arguments = ["run"]
     arguments += [f"--set={key}={value}" for key, value in _settings(set)]
     arguments += [f"--filter={key}={value}" for key, value in _filters(filter)]
@@ -189,7 +189,7 @@ def run(
     if not path.exists():
         hint = ': it is written if the experiment has measure.record = "requests"' if table == "requests" else ""
         raise UsageError(f"{path} is not there{hint}", 64)
-    return _read(path, frame)
+    return _read(path, kind)
 
 
 def _available(frame: str) -> str:
@@ -210,7 +210,7 @@ def _read(path: Path, frame: str) -> Any:
 
         return polars.read_parquet(path)
     if frame == "pandas":
-        import pandas
+        import pandas  # type: ignore[import-untyped, unused-ignore]
 
         return pandas.read_parquet(path)
     return path
