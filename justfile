@@ -59,6 +59,10 @@ faults:
 fuzz *args:
     fuzz/run.sh {{args}}
 
+# Build and test what is outside the default build: `just integrations dynamo`, `just integrations python`, or both.
+integrations *args:
+    integrations/check.sh {{args}}
+
 # Benchmarks of the fabric: `just bench half_loaded`.
 bench *args:
     cargo bench --manifest-path benches/Cargo.toml --target-dir target/benches -- {{args}}
