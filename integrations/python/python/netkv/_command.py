@@ -53,7 +53,7 @@ class CommandFailed(Error):
 
 
 class CellsFailed(UserWarning):
-    """Some cells of a run failed. Their rows in the table of cells say why, in the column ``error``."""
+    """Some cells of a run failed. Their rows in the table of cells say why, in the column ``message``."""
 
 
 _KINDS: dict[int, type[Error]] = {64: UsageError, 65: InputError, 70: Bug, 73: MachineError, 75: MachineError}
@@ -91,7 +91,7 @@ def command(*arguments: PathLike | int | float, quiet: bool = False) -> str:
 
 def _check(code: int, output: str) -> None:
     if code == 1:
-        warnings.warn("some cells failed: the column error of cells.parquet says why", CellsFailed, stacklevel=3)
+        warnings.warn("some cells failed: the column message of cells.parquet says why", CellsFailed, stacklevel=3)
     elif code == 130:
         raise KeyboardInterrupt
     elif code != 0:
