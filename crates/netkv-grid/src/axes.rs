@@ -87,6 +87,12 @@ impl Grid {
         if issues.is_empty() { Ok(grid) } else { Err(issues) }
     }
 
+    /// The axes of a tree by key, and whether they lay files over it.
+    pub(crate) fn named(tree: &Table) -> Vec<(String, bool)> {
+        let axes = read::read(tree, &mut Vec::new());
+        axes.into_iter().map(|axis| (axis.key.clone(), axis.is_of_files())).collect()
+    }
+
     /// A grid with an axis of an unknown key or with a value twice, so that what is wrong with the values of the others is told as well: these axes,
     /// each value at one point at least. None of them if more is wrong with them, or if points are to be left out, since which
     /// ones cannot be told.

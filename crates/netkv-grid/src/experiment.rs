@@ -33,6 +33,9 @@ pub struct LoadOptions {
     pub overrides: Overrides,
     /// Hears how far a large grid is read.
     pub on_read: OnRead,
+    /// Leaves its axes out, with the figures and tables that show them: one point is left, of the keys as they are without.
+    /// [`Experiment::left_axes`] names them.
+    pub without_axes: bool,
 }
 
 /// One run of an experiment: a grid point with a seed.
@@ -80,6 +83,16 @@ pub struct Experiment {
     files: Vec<PathBuf>,
     notices: Vec<String>,
     reduced: Option<Reduced>,
+    left_axes: Vec<LeftAxis>,
+}
+
+/// An axis that was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftAxis {
+    /// Its key, or its name.
+    pub key: String,
+    /// Whether it would lay files over the others, which may set any key.
+    pub is_of_files: bool,
 }
 
 impl Experiment {
@@ -101,6 +114,8 @@ impl Experiment {
     pub fn load(path: &Path, options: &LoadOptions) -> Result<Self, InputErrors> {
         let file = Origin::file(path);
         let (mut base, layers) = source::load_layers(path)?;
+        // Before keys are set: one that an axis would overrule is none to be set.
+        let left_axes = if options.without_axes { leave_axes(&mut base) } else { Vec::new() };
         options.overrides.apply(&mut base)?;
         header::name_by_file(&mut base, path);
         header::spread_seeds(&mut base);
@@ -143,8 +158,21 @@ impl Experiment {
         let traces = library.into_traces();
         let n_seeds = header.replications.looks()[0];
         let notices = Vec::new();
-        let mut experiment =
-            Self { path, overrides, header, n_seeds, base, grid, traces, points, profiles, files, notices, reduced };
+        let mut experiment = Self {
+            path,
+            overrides,
+            header,
+            n_seeds,
+            base,
+            grid,
+            traces,
+            points,
+            profiles,
+            files,
+            notices,
+            reduced,
+            left_axes,
+        };
         experiment.notices = experiment.find_notices();
         if has_more {
             let path = experiment.path.display();
@@ -274,6 +302,11 @@ impl Experiment {
         self.grid.factors()
     }
 
+    /// The axes of its files that were left out because [`LoadOptions::without_axes`] asked for it.
+    pub fn left_axes(&self) -> &[LeftAxis] {
+        &self.left_axes
+    }
+
     /// Number of the cells that its file leaves out.
     pub fn n_excluded_cells(&self) -> usize {
         self.grid.n_excluded() * self.n_seeds
@@ -401,6 +434,13 @@ impl Experiment {
         let message = format!("axis {name} has no value {value}; its values: {}", names.join(", "));
         Err(with_suggestion(&message, nearest(value, names.iter().map(String::as_str))))
     }
+}
+
+/// Takes the axes out of a tree, with all that speaks of them.
+fn leave_axes(base: &mut Table) -> Vec<LeftAxis> {
+    let axes = Grid::named(base);
+    ["axis", "sample", "exclude", "figure", "table", "report"].into_iter().for_each(|key| drop(base.remove(key)));
+    axes.into_iter().map(|(key, is_of_files)| LeftAxis { key, is_of_files }).collect()
 }
 
 /// An experiment as one TOML text that extends nothing: base tree, then axes, with the content of their files.

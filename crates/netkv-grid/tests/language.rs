@@ -393,3 +393,23 @@ fn a_value_twice_hides_no_other_error() {
         assert!(errors.contains(words), "{words} is not in\n{errors}");
     }
 }
+
+#[test]
+fn a_file_without_its_axes_is_one_point_of_the_keys_as_they_are_without() {
+    let axes = "[fabric]\nnic_gbps = 42\n[[axis]]\nkey = 'fabric.nic_gbps'\nvalues = [50, 100]\n\
+                [[axis]]\nkey = 'policy.name'\nvalues = ['jsq', 'netkv']\n[[exclude]]\n\"policy.name\" = 'jsq'\n\"fabric.nic_gbps\" = 50\n";
+    let folder = common::folder(&[("x.toml", &format!("extends = 'common.toml'\nname = 'x'\n{axes}"))]);
+    let load = |set: &[(&str, &str)]| {
+        let set = set.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let overrides = Overrides { set, seeds: Some(1) };
+        let options = LoadOptions { overrides, without_axes: true, ..LoadOptions::default() };
+        Experiment::load(&folder.path().join("x.toml"), &options).unwrap()
+    };
+    let experiment = load(&[]);
+    assert_eq!((experiment.n_cells(), resolved(&experiment, "fabric.nic_gbps").0), (1, "42".to_owned()));
+    let left: Vec<&str> = experiment.left_axes().iter().map(|axis| axis.key.as_str()).collect();
+    assert_eq!(left, ["fabric.nic_gbps", "policy.name"]);
+    assert!(experiment.left_axes().iter().all(|axis| !axis.is_of_files));
+    // A key of an axis may be set then: nothing overrules it.
+    assert_eq!(resolved(&load(&[("fabric.nic_gbps", "77")]), "fabric.nic_gbps").0, "77");
+}

@@ -69,6 +69,9 @@
 //! assert_eq!(policy.choose(&request, &[candidate(1, 4), candidate(2, 0)], &operator), Some(1));
 //! ```
 //!
+//! Such an oracle may also live elsewhere: `netkv oracle serve` makes one of a cluster's plan and Prometheus, and
+//! `netkv_oracle::LiveOracle` is its client. This crate knows no network.
+//!
 //! # In a router that must not be worse than before
 //!
 //! `netkv_flow` keeps a book of the router's own transfers, so it is told when they begin and end, and the operator provides
@@ -186,5 +189,8 @@ pub use policy::{
 };
 pub use rating::{Rating, Term};
 pub use request::{PromptView, RequestView};
-pub use rivals::{AibrixConfig, Dep9118Config, DynamoConfig, LlmdConfig, MooncakeConfig, SglangConfig, SmgConfig};
+pub use rivals::{
+    AibrixConfig, Dep9118Config, DynamoConfig, DynamoLoad, LlmdActiveConfig, LlmdAffinityConfig, LlmdConfig,
+    LmetricConfig, LmetricLoad, MooncakeConfig, SglangConfig, SmgConfig, TwoTierConfig,
+};
 pub use ties::{Breaker, TieRule, Ties};

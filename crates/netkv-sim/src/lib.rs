@@ -28,7 +28,7 @@ pub use measure::{
     LoopTotals, METRICS, Metric, OutputDigest, RankingCounts, RequestRecord, RunEnd, RunOutput, RunTotals, Tally,
     TtftParts, Value, metric_index, metrics,
 };
-pub use network::{FlowRecord, InstancePlace, place};
+pub use network::{FlowRecord, InstancePlace, NetworkPlan, PlannedInstance, Unplanned, network_plan, place};
 pub use profile::{DecodeLatency, GpuProfile, PrefillLatency};
 pub use run::{run, run_by, run_checked, run_observed, run_streamed, run_streamed_told, run_with};
 pub use scenario::{
@@ -37,5 +37,5 @@ pub use scenario::{
     PrefillConfig, PrefillMode, PrefillPolicy, PrefillQueue, SIM_EPOCH, Scenario, SchedulerConfig, SelectionMoment,
     SloConfig, TelemetryConfig, TransferConfig, TransferGranularity, TtftLimit,
 };
-pub use scheduler::{Considered, Decision, Foreseen};
+pub use scheduler::{Considered, Decision, Foreseen, estimates};
 pub use watch::{Crossed, Observations, ObserveConfig, ObservedLink, TransferRecord};

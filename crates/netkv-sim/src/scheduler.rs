@@ -65,7 +65,7 @@ pub(crate) struct Needs {
 }
 
 /// The GPUs' latencies as the scheduler predicts them: exactly, but for chunks of prefill.
-fn estimates(scenario: &Scenario) -> Estimates {
+pub fn estimates(scenario: &Scenario) -> Estimates {
     let (prefill, decode) = (scenario.gpu.prefill, scenario.gpu.decode);
     Estimates {
         prefill: PrefillModel { tokens: prefill.tokens, per_pair_fs: prefill.per_pair_fs },

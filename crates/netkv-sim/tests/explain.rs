@@ -7,8 +7,8 @@ use common::{POLICIES, WEIGHTS, millis, picks_both, scenario};
 use netkv_fabric::{BackgroundConfig, RouteChoice};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{
-    Considered, Explanation, FirstToken, LocalRule, OracleGranularity, Outcome, Overlap, Placement, RunOutput,
-    Scenario, SelectionMoment, Unexplained, explain, run,
+    Considered, Explanation, FirstToken, LocalRule, OracleBandwidth, OracleGranularity, Outcome, Overlap, Placement,
+    RunOutput, Scenario, SelectionMoment, Unexplained, explain, network_plan, run,
 };
 use netkv_units::{BlockId, InstanceId, RequestId, SimTime};
 use netkv_workload::Workload;
@@ -231,4 +231,30 @@ fn what_was_not_decoded_cannot_be_explained() {
     let mut local = near_and_far(45, 100, PolicyConfig::RoundRobin);
     local.local_prefill.rule = LocalRule::Short { max_tokens: 2000, max_ratio: 1.1 };
     assert_eq!(explain(&local, RequestId::new(0)), Err(Unexplained::Local));
+}
+
+/// A live oracle begins with the plan: it tells of ways what the simulation's oracle told.
+#[test]
+fn the_plan_is_what_policies_are_told_of_the_network() {
+    for bandwidth in [OracleBandwidth::Share, OracleBandwidth::Idle, OracleBandwidth::Link] {
+        let mut scenario = near_and_far(45, 100, PolicyConfig::NetKvGuarded(WEIGHTS));
+        (scenario.oracle, scenario.oracle_bandwidth) = (OracleGranularity::Tier, bandwidth);
+        let plan = network_plan(&scenario).expect("all instances are alike");
+        let decision = second(&scenario).decision;
+        let source = plan.instances[decision.source.index()];
+        assert!(source.prefills && plan.instances.len() == 8 && (plan.pods, plan.racks) == (2, 4), "{plan:?}");
+        for considered in &decision.considered {
+            let told = considered.told.expect("the rule asks");
+            let own = plan.instances[considered.known.instance.index()];
+            let tier = match () {
+                () if own.node == source.node => 0,
+                () if own.rack == source.rack => 1,
+                () if own.pod == source.pod => 2,
+                () => 3,
+            };
+            assert_eq!((told.tier.index(), own.prefills), (tier, false));
+            assert_eq!(told.bandwidth_bytes_per_sec, plan.bandwidth_bytes_per_sec[tier]);
+            assert_eq!(told.latency, plan.latency[tier]);
+        }
+    }
 }

@@ -14,7 +14,9 @@ pub use cluster::{
 };
 pub use fault::{Fault, listed};
 pub use hostlist::{compress, expand};
-pub use telemetry::{FittedTransfers, Link, Record, Series, fit_transfers, links, read_series, record, together};
+pub use telemetry::{
+    COUNTERS, FittedTransfers, Link, Record, Series, fit_transfers, links, read_instant, read_series, record, together,
+};
 
 /// Longest input that is read, in bytes. Chosen by us: `kubectl get nodes -o json` of 10,000 nodes has some 250 MB.
 pub const MAX_INPUT_BYTES: u64 = 512 << 20;

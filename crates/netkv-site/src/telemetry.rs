@@ -10,7 +10,7 @@ mod series;
 mod text;
 mod transfers;
 
-pub use congestion::{Link, Record, links, record};
-pub use read::read_series;
+pub use congestion::{COUNTERS, Link, Record, links, record};
+pub use read::{read_instant, read_series};
 pub use series::{Series, together};
 pub use transfers::{FittedTransfers, fit_transfers};

@@ -4,7 +4,9 @@ mod cell;
 mod changes;
 mod cluster;
 mod conform;
+mod decide;
 mod figures;
+mod oracle;
 mod place;
 mod profile;
 mod sweeps;
@@ -15,7 +17,9 @@ pub use cell::{CellArgs, WatchArgs};
 pub use changes::Changes;
 pub use cluster::{ClusterCommand, ClusterImportArgs, NvLinkArg};
 pub use conform::{ConformArgs, ConformCommand};
+pub use decide::DecideArgs;
 pub use figures::{CLAIMS, FiguresArgs, ReportArgs};
+pub use oracle::{OracleCommand, ServeArgs};
 pub use place::{Place, RunOptions};
 pub use profile::{ProfileCommand, ProfileFitArgs};
 pub use sweeps::{EmitArgs, EmitCommand, GatherArgs, PackArgs, Shard, StatusArgs, VerifyArgs};
@@ -170,6 +174,12 @@ To be called where experiments/ is: in the root of the project.")]
     /// Fit what transfers cost on your network, and record how busy it is, from Prometheus' metrics
     #[command(subcommand)]
     Telemetry(TelemetryCommand),
+    /// Serve the network cost oracle: tier, bandwidth, latency and live congestion, over HTTP
+    #[command(subcommand)]
+    Oracle(OracleCommand),
+    /// Choose the decode instance of one request, and show what each costs
+    #[command(after_help = decide::DECIDE_HELP)]
+    Decide(Box<DecideArgs>),
     /// Write an experiment file of your cluster, from what Kubernetes, Topograph or Slurm tell of it
     #[command(subcommand)]
     Cluster(ClusterCommand),

@@ -6,6 +6,7 @@ pub mod claims;
 pub mod cluster;
 pub mod compare;
 pub mod conform;
+pub mod decide;
 pub mod emit;
 pub mod explain;
 mod fetch;
@@ -15,6 +16,7 @@ pub mod flows;
 pub mod gather;
 pub mod keys;
 pub mod new;
+pub mod oracle;
 pub mod pack;
 pub mod plan;
 pub mod profile;
@@ -53,6 +55,7 @@ fn load_all(paths: &[PathBuf], is_quick: bool, changes: &Changes) -> Result<Vec<
             .then(|| Reduction { max_seeds: overrides.seeds.map_or(QUICK.max_seeds, |n| n as usize), ..QUICK }),
         overrides,
         on_read: Some(tell_reading),
+        without_axes: false,
     };
     let mut experiments = Vec::new();
     let mut issues = Vec::new();

@@ -11,6 +11,9 @@ static STOP: AtomicBool = AtomicBool::new(false);
 /// Whether somebody looks at `STOP`.
 static IS_MINDED: AtomicBool = AtomicBool::new(false);
 
+/// Whether what is to be stopped answers others, and runs no cells.
+static IS_SERVICE: AtomicBool = AtomicBool::new(false);
+
 /// Begins to listen.
 pub fn listen() {
     let listening = ctrlc::set_handler(|| {
@@ -18,7 +21,11 @@ pub fn listen() {
             leftovers::remove_own();
             std::process::exit(i32::from(INTERRUPTED));
         }
-        tell("stopping: cells under way end, finished ones are kept (again: stop at once)");
+        tell(if IS_SERVICE.load(Ordering::Relaxed) {
+            "stopping: answers under way are finished (again: stop at once)"
+        } else {
+            "stopping: cells under way end, finished ones are kept (again: stop at once)"
+        });
     });
     if let Err(error) = listening {
         tell(&format!("note: Ctrl-C will end netkv at once: {error}"));
@@ -29,6 +36,28 @@ pub fn listen() {
 pub fn stop() -> &'static AtomicBool {
     IS_MINDED.store(true, Ordering::Relaxed);
     &STOP
+}
+
+/// Asks the command that runs to stop, as Ctrl-C does in the program.
+pub fn ask() {
+    STOP.store(true, Ordering::Relaxed);
+}
+
+/// Forgets that somebody asked: for the next command of a process that goes on.
+pub fn forget() {
+    STOP.store(false, Ordering::Relaxed);
+    IS_MINDED.store(false, Ordering::Relaxed);
+}
+
+/// Whether the command that runs looks at what is asked.
+pub fn is_minded() -> bool {
+    IS_MINDED.load(Ordering::Relaxed)
+}
+
+/// The same for a service, to which stopping is no interruption.
+pub fn stop_of_service() -> &'static AtomicBool {
+    IS_SERVICE.store(true, Ordering::Relaxed);
+    stop()
 }
 
 /// Whether somebody asked to stop.

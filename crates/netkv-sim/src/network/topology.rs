@@ -3,7 +3,7 @@
 use super::cluster::Cluster;
 use super::reshard::Reshard;
 use crate::scenario::{OracleBandwidth, Scenario, TransferGranularity};
-use netkv_fabric::{FatTree, FlowNetwork, LinkKind, NodePlace, Path, ecmp_hash};
+use netkv_fabric::{FatTree, FlowNetwork, LinkKind, NodePlace, Path, Wiring, ecmp_hash};
 use netkv_units::{Bytes, BytesPerSec, GpuId, InstanceId, LinkId, RequestId, SimDuration, Tier};
 
 /// Instances, links and ways. Nothing of it changes during a run.
@@ -134,6 +134,30 @@ impl Topology {
             Tier::Rack | Tier::Pod | Tier::Core => self.alone.get() as f64,
         };
         self.idle_bandwidth(tier, interfaces)
+    }
+
+    /// What all links together carry out of the group of an instance, or into it: its network interfaces, those included that
+    /// it shares, the uplinks of its rack, or those of its pod.
+    pub(crate) fn leaving_from(&self, instance: InstanceId, group: Tier) -> f64 {
+        let (tree, position) = (&self.tree, self.cluster.position(instance));
+        let both_ways = |kind: LinkKind, is_its: &dyn Fn(LinkId) -> bool| {
+            let its = tree.links_of(kind).filter(|&link| is_its(link));
+            its.map(|link| tree.capacity(link).get() as f64).sum::<f64>() / 2.0
+        };
+        let of_its_pod = |link: LinkId| tree.pod(link) == position.pod();
+        match (group, tree.wiring()) {
+            (Tier::Node, _) => tree.config().nic.get() as f64 * f64::from(self.cluster.nics(instance)),
+            (Tier::Rack, Wiring::Racks) => {
+                both_ways(LinkKind::Rack, &|link| tree.place(link).rack == Some(position.leaf()))
+            }
+            (Tier::Rack, Wiring::Rails(_)) => both_ways(LinkKind::Rack, &of_its_pod),
+            (Tier::Pod | Tier::Core, _) => both_ways(LinkKind::Pod, &of_its_pod),
+        }
+    }
+
+    /// Whether every tier has one bandwidth, between whichever instances.
+    pub(crate) const fn is_uniform(&self) -> bool {
+        self.uniform.is_some()
     }
 
     /// What the interfaces of two instances carry of a transfer over `tier` if nobody else sends.

@@ -3,7 +3,7 @@
 
 use crate::network::{LinkMonitor, Network, Topology, ZoneUse};
 use crate::scenario::{OracleBandwidth, OracleGranularity};
-use netkv_fabric::{FlowNetwork, LinkKind, Wiring};
+use netkv_fabric::{FlowNetwork, LinkKind};
 use netkv_policy::{CostOracle, PathCost};
 use netkv_units::{InstanceId, LinkId, SimDuration, SimTime, Tier};
 
@@ -113,21 +113,7 @@ impl CostOracle for DecisionOracle<'_> {
     }
 
     fn leaving_from(&self, instance: InstanceId, group: Tier) -> f64 {
-        let (tree, cluster) = (self.topology.tree(), self.topology.cluster());
-        let position = cluster.position(instance);
-        let both_ways = |kind: LinkKind, is_its: &dyn Fn(LinkId) -> bool| {
-            let its = tree.links_of(kind).filter(|&link| is_its(link));
-            its.map(|link| tree.capacity(link).get() as f64).sum::<f64>() / 2.0
-        };
-        let of_its_pod = |link: LinkId| tree.pod(link) == position.pod();
-        match (group, tree.wiring()) {
-            (Tier::Node, _) => tree.config().nic.get() as f64 * f64::from(cluster.nics(instance)),
-            (Tier::Rack, Wiring::Racks) => {
-                both_ways(LinkKind::Rack, &|link| tree.place(link).rack == Some(position.leaf()))
-            }
-            (Tier::Rack, Wiring::Rails(_)) => both_ways(LinkKind::Rack, &of_its_pod),
-            (Tier::Pod | Tier::Core, _) => both_ways(LinkKind::Pod, &of_its_pod),
-        }
+        self.topology.leaving_from(instance, group)
     }
 
     fn share_interfaces(&self, one: InstanceId, other: InstanceId) -> bool {

@@ -2,12 +2,12 @@
 
 use super::series::Series;
 use crate::fault::{Fault, listed};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Counters of bytes that leave an interface, with the labels that may name it. Sources: the node exporter; SNMP's IF-MIB,
 /// as its exporter calls it.
-const COUNTERS: [&str; 4] =
+pub const COUNTERS: [&str; 4] =
     ["node_network_transmit_bytes_total", "node_network_transmit_bytes", "ifHCOutOctets", "interface_out_octets"];
 const DEVICES: [&str; 5] = ["device", "ifName", "ifDescr", "interface", "name"];
 
@@ -32,6 +32,14 @@ pub struct Link {
     pub bytes_per_s: f64,
     /// The line of the table.
     pub line: u64,
+}
+
+impl Link {
+    /// Whether a series of these labels is of its interface.
+    pub fn is_named_by(&self, labels: &BTreeMap<String, String>) -> bool {
+        labels.get("instance") == Some(&self.instance)
+            && DEVICES.iter().any(|label| labels.get(*label) == Some(&self.device))
+    }
 }
 
 /// Reads the table of links.
@@ -90,11 +98,7 @@ pub fn record(series: &[Series], links: &[Link]) -> Result<Record, Vec<Fault>> {
     let mut shares: Vec<(f64, &str, f64)> = Vec::new();
     let (mut n_cut, mut n_resets, mut end) = (0, 0, f64::NEG_INFINITY);
     for link in links {
-        let is_it = |series: &&Series| {
-            COUNTERS.contains(&series.name.as_str())
-                && series.labels.get("instance") == Some(&link.instance)
-                && DEVICES.iter().any(|label| series.labels.get(*label) == Some(&link.device))
-        };
+        let is_it = |series: &&Series| COUNTERS.contains(&series.name.as_str()) && link.is_named_by(&series.labels);
         let found: Vec<&Series> = series.iter().filter(is_it).collect();
         let (one, fault) = match found[..] {
             [one] if one.points.len() > 1 => (one, None),

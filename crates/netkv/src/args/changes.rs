@@ -22,7 +22,7 @@ impl Changes {
 }
 
 /// `key=value`.
-fn parse_setting(text: &str) -> Result<(String, String), String> {
+pub(super) fn parse_setting(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("a setting is KEY=VALUE, such as fabric.nic_gbps=200")?;
     Ok((key.trim().to_owned(), value.trim().to_owned()))
 }

@@ -17,7 +17,7 @@ use rooms::STRUCTURE;
 use std::fmt::Write;
 
 /// The crates, each of which uses only those before it.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "netkv-units",
     "netkv-fabric",
     "netkv-workload",
@@ -31,6 +31,7 @@ const ORDER: [&str; 15] = [
     "netkv-verdict",
     "netkv-claims",
     "netkv-site",
+    "netkv-oracle",
     "netkv-figures",
     "netkv",
 ];
@@ -57,6 +58,8 @@ fn polars_and_plotters_stay_behind_one_crate_each() {
         ("plotters", "netkv-figures"),
         ("rayon", "netkv-grid"),
         ("serde-saphyr", "netkv-site"),
+        ("hyper", "netkv-oracle"),
+        ("tokio", "netkv-oracle"),
     ] {
         for package in STRUCTURE.packages.iter().filter(|package| package.name != owner) {
             let mut named = package.uses.iter().chain(&package.tested_with);
