@@ -17,9 +17,11 @@
 //! assert_eq!((wrong.line, wrong.column), (1, 18));
 //! ```
 
+mod code;
 mod language;
 mod policy;
 mod script;
 mod signals;
 
-pub use script::{Script, ScriptConfig, ScriptError};
+pub use code::{ScriptConfig, ScriptError};
+pub use script::Script;

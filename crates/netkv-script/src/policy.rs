@@ -1,7 +1,7 @@
 //! A script that decides.
 
+use crate::code::Code;
 use crate::language::float;
-use crate::script::Inner;
 use crate::signals::{Decode, Prefill, Prompt, Step, Transfer};
 use netkv_policy::{
     Breaker, Candidate, CostOracle, Policy, PolicyFault, PrefillCandidate, PromptView, Rating, RequestEvent,
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// The policy of a script.
 pub(crate) struct ScriptPolicy {
-    script: Arc<Inner>,
+    script: Arc<Code>,
     /// What the script keeps between decisions: its `this`.
     state: Dynamic,
     breaker: Breaker,
@@ -22,14 +22,14 @@ pub(crate) struct ScriptPolicy {
 
 impl ScriptPolicy {
     /// That of a script, with the draws of `seed` among equals.
-    pub(crate) fn new(script: Arc<Inner>, seed: u64) -> Self {
+    pub(crate) fn new(script: Arc<Code>, seed: u64) -> Self {
         let (observes, follows) = (script.has("observe"), script.has("follow"));
         let breaker = script.config.ties.breaker(seed);
         Self { script, state: Map::new().into(), breaker, observes, follows }
     }
 
     /// Calls one of its functions.
-    fn call(script: &Inner, state: &mut Dynamic, function: &str, arguments: impl FuncArgs) -> Dynamic {
+    fn call(script: &Code, state: &mut Dynamic, function: &str, arguments: impl FuncArgs) -> Dynamic {
         let options = CallFnOptions::new().bind_this_ptr(state);
         let mut scope = Scope::new();
         let result =
@@ -38,7 +38,7 @@ impl ScriptPolicy {
     }
 
     /// What it says that each of `n` costs; none for one that cannot be taken.
-    fn costs(script: &Inner, function: &str, answer: Dynamic, n: usize) -> Vec<Option<f64>> {
+    fn costs(script: &Code, function: &str, answer: Dynamic, n: usize) -> Vec<Option<f64>> {
         let fail = |why: String| -> ! { PolicyFault::raise(format!("{}: fn {function} {why}", script.file)) };
         let type_name = answer.type_name();
         let costs: Array =
@@ -57,7 +57,7 @@ impl ScriptPolicy {
 
     /// What it says that each candidate costs.
     fn decode_costs(
-        script: &Inner,
+        script: &Code,
         state: &mut Dynamic,
         request: &RequestView,
         candidates: &[Candidate],
@@ -67,7 +67,7 @@ impl ScriptPolicy {
             let path = oracle.path(request.source, candidate.instance);
             Dynamic::from(Decode(Arc::new((*candidate, Some(path)))))
         };
-        let prompt = Prompt::new(request.prompt, Some(request.source), script);
+        let prompt = Prompt::new(request.prompt, Some(request.source), &script.config.parameters);
         let seen: Array = candidates.iter().map(seen).collect();
         let answer = Self::call(script, state, "costs", (prompt, seen));
         Self::costs(script, "costs", answer, candidates.len())
@@ -75,7 +75,7 @@ impl ScriptPolicy {
 }
 
 /// The error of a script, with the place where it is: that of the innermost call.
-fn told(script: &Inner, function: &str, mut error: Box<EvalAltResult>) -> String {
+fn told(script: &Code, function: &str, mut error: Box<EvalAltResult>) -> String {
     while let EvalAltResult::ErrorInFunctionCall(_, _, cause, _) = *error {
         error = cause;
     }
@@ -137,7 +137,7 @@ impl StagedPolicy for ScriptPolicy {
         let sources: Array = prefill.iter().map(seen).collect();
         let candidates: Array =
             decode.iter().map(|candidate| Dynamic::from(Decode(Arc::new((*candidate, None))))).collect();
-        let prompt = Prompt::new(*prompt, None, &self.script);
+        let prompt = Prompt::new(*prompt, None, &self.script.config.parameters);
         let answer = Self::call(&self.script, &mut self.state, "prefill_costs", (prompt, sources, candidates));
         let costs = Self::costs(&self.script, "prefill_costs", answer, prefill.len());
         let taken = self.breaker.least(costs.into_iter().enumerate().filter_map(|(at, cost)| Some((at, cost?))));

@@ -2,7 +2,6 @@
 //!
 //! Counts are whole numbers; seconds, ratios and rates are not. Names are those of the crate; docs/policies.md lists them.
 
-use crate::script::Inner;
 use netkv_policy::{
     Candidate, PathCost, PrefillCandidate, PromptView, RequestEvent, RequestStep, TransferEvent, TransferStep,
 };
@@ -21,8 +20,8 @@ pub(crate) struct Prompt {
 
 impl Prompt {
     /// That of a decision of a script.
-    pub(crate) fn new(view: PromptView, source: Option<InstanceId>, script: &Inner) -> Self {
-        let parameters = script.config.parameters.iter().map(|&number| rhai::Dynamic::from(number)).collect();
+    pub(crate) fn new(view: PromptView, source: Option<InstanceId>, parameters: &[f64]) -> Self {
+        let parameters = parameters.iter().map(|&number| rhai::Dynamic::from(number)).collect();
         Self { view, source, parameters }
     }
 }

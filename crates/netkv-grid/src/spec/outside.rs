@@ -1,6 +1,6 @@
 //! Policies that are not written here.
 
-use super::policy::read_poll_interval;
+use super::seconds::read_poll_interval;
 use crate::library::Library;
 use crate::reader::{Range, Reader, list};
 use crate::tree::Content;

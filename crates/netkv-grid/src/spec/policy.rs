@@ -1,7 +1,7 @@
 //! The policy under test, with the parameters of every policy: they are checked, used or not.
 
 use super::outside;
-use super::seconds::{PERIOD, POSITIVE_SECONDS, SECONDS};
+use super::seconds::{POSITIVE_SECONDS, SECONDS, read_poll_interval};
 use crate::library::Library;
 use crate::reader::{Range, Reader, one_of};
 use netkv_policy::{
@@ -225,15 +225,6 @@ fn read_guarded(reader: &mut Reader<'_>) -> Option<GuardedWeights> {
 /// Which instances are together, by how near they are.
 fn read_level(reader: &mut Reader<'_>, key: &str) -> Option<Tier> {
     reader.choice(key, &[("node", Tier::Node), ("rack", Tier::Rack), ("pod", Tier::Pod)])
-}
-
-pub(super) fn read_poll_interval(reader: &mut Reader<'_>, key: &str) -> Option<SimDuration> {
-    let seconds = reader.float(key, SECONDS)?;
-    if seconds > 0.0 && !PERIOD.contains(seconds) {
-        reader.fail(key, &format!("{key} is too short; allowed: 0, or {PERIOD}"));
-        return None;
-    }
-    Some(SimDuration::from_secs_f64(seconds))
 }
 
 fn read_dynamo(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Option<DynamoConfig> {
