@@ -71,6 +71,10 @@ validate *args:
 packets *args:
     python3 validation/packets/study.py {{args}}
 
+# Compare a run, request by request, with Dynamo's simulator, which it installs; docs/validation.md has what came out.
+simulators *args:
+    python3 validation/simulators/side_by_side.py {{args}}
+
 # The API documentation.
 doc:
     cargo doc --workspace --no-deps

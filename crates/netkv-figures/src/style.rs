@@ -94,9 +94,9 @@ pub(crate) struct PolicyStyle {
 
 /// Key, label, colour and marker of each policy, in the order of legends; NetKV is drawn last but one. Every
 /// policy has a colour of its own, which tells its family: what balances load is grey, Dynamo's are greens, SGLang's teal,
-/// llm-d's blue, those that choose pairs purple, the paper's NetKV and its parts vermillion, the guarded rule and its parts
+/// llm-d's blue, LMetric brown, those that choose pairs purple, the paper's NetKV and its parts vermillion, the guarded rule and its parts
 /// orange, the joint one raspberry. Metrics that are drawn beside each other have a look as well.
-const POLICIES: [(&str, &str, Colour, Marker); 33] = [
+const POLICIES: [(&str, &str, Colour, Marker); 38] = [
     ("round_robin", "Round-robin", PURPLE, Marker::Square),
     ("random", "Random", SILVER, Marker::Plus),
     ("power_of_two", "Power of two choices", MUTED, Marker::Diamond),
@@ -107,11 +107,16 @@ const POLICIES: [(&str, &str, Colour, Marker); 33] = [
     ("dynamo_decode", "Dynamo", Colour::mark(104, 151, 33), Marker::Square),
     ("dynamo_topology_required", "Dynamo, domain required", Colour::mark(72, 112, 20), Marker::Up),
     ("dynamo_topology_preferred", "Dynamo, domain preferred", Colour::mark(150, 190, 80), Marker::Disc),
+    ("dynamo_two_tier", "Dynamo two-tier", Colour::mark(190, 214, 30), Marker::Down),
     ("dep9118_static", "Dynamo DEP 9118 (static cost)", Colour::mark(38, 84, 48), Marker::Star),
     ("sglang_cache_aware", "SGLang cache-aware", Colour::mark(35, 190, 200), Marker::Square),
     ("smg_expected_wait", "SMG expected wait", Colour::mark(0, 128, 140), Marker::Disc),
     ("llmd", "llm-d 3:2:2", Colour::mark(70, 86, 190), Marker::Square),
     ("llmd_topology", "llm-d 3:2:2 + topology", Colour::mark(134, 142, 225), Marker::Up),
+    ("llmd_affinity", "llm-d affinity + token load", Colour::mark(36, 44, 140), Marker::Disc),
+    ("llmd_active", "llm-d P/D guide", Colour::mark(100, 116, 255), Marker::Diamond),
+    ("llmd_topology_filter", "llm-d P/D guide + topology filter", Colour::mark(168, 172, 240), Marker::Star),
+    ("lmetric", "LMetric", Colour::mark(120, 90, 60), Marker::Square),
     ("aibrix_pd", "AIBrix pd", Colour::mark(140, 68, 156), Marker::Up),
     ("mooncake_ttft", "Mooncake TTFT", Colour::mark(178, 120, 205), Marker::Disc),
     ("netkv_guarded_static", "NetKV guarded, static", Colour::mark(176, 128, 20), Marker::Plus),

@@ -33,6 +33,8 @@ struct Read {
     recordings: BTreeMap<PathBuf, Result<Arc<Recording>, InputErrors>>,
     /// By file, with what the experiment says beside it.
     scripts: Vec<(PathBuf, ScriptConfig, Result<Script, InputErrors>)>,
+    /// What routers' commands are known by.
+    commands: BTreeMap<Vec<String>, String>,
     /// Workloads without errors, with whether time is scaled and their lengths; the oldest first.
     checked: VecDeque<(Arc<LoadedTrace>, WorkloadSpec, bool, Lengths)>,
 }
@@ -129,6 +131,13 @@ impl Library {
             }
         };
         loaded.map_err(|errors: InputErrors| reader.extend(errors.issues())).ok()
+    }
+
+    /// What the files hold that a command names, as a digest; looked at once for an experiment.
+    pub(crate) fn command(&self, command: &[String]) -> String {
+        let mut read = self.read();
+        let known = read.commands.entry(command.to_vec());
+        known.or_insert_with(|| netkv_external::identity_of(command)).clone()
     }
 
     /// The lengths of a workload that was found to have no errors before.

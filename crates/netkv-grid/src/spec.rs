@@ -250,6 +250,7 @@ fn read_sections(reader: &mut Reader<'_>, library: &Library) -> Option<CellSpec>
     let first_token = engine::read_first_token(reader);
     let slo = engine::read_slo(reader);
     let policy = policy::read_policy(reader, library, kv.as_ref(), selection);
+    outside::check_external(reader, policy.as_ref(), scheduler.as_ref(), local_prefill.as_ref());
     let warmup = read_warmup(reader);
     let rankings = reader.flag("measure.rankings");
     let latency = pools.as_ref().map(|pools| pools.prefill.gpu.prefill);

@@ -6,7 +6,10 @@ mod common;
 
 use common::{load, load_beside};
 use netkv_grid::Workloads;
-use netkv_policy::{BatchView, FlowConfig, Ledger, NetKvConfig, PolicyConfig, WaitModel, WhenFull};
+use netkv_policy::{
+    BatchView, DynamoLoad, FlowConfig, Ledger, LlmdActiveConfig, LlmdAffinityConfig, LmetricConfig, LmetricLoad,
+    NetKvConfig, PolicyConfig, TwoTierConfig, WaitModel, WhenFull,
+};
 use netkv_units::{SimDuration, Tier};
 
 fn check(body: &str, expect: &[&str]) {
@@ -86,6 +89,47 @@ fn parameters_reach_their_policies() {
     let intervals = [aibrix, llmd, smg, jsq].map(|policy| policy.poll_interval());
     let millis = |ms: u64| Some(SimDuration::from_nanos(ms * 1_000_000));
     assert_eq!(intervals, [millis(50), millis(0), millis(10_000), None]);
+}
+
+#[test]
+fn parameters_reach_the_rules_of_other_systems() {
+    let read = policies(
+        "[kv]\nblock_tokens = 32\n[policy.dynamo]\nload = 'requests'\ncache_threshold_ratio = 0.25\n\
+         balance_abs_requests = 7\n[policy.llmd]\naffinity_threshold_ratio = 0.5\nmax_ttft_penalty_s = 2\n\
+         idle_requests = 3\nmin_affinity = 'pod'\n[policy.lmetric]\nload = 'blocks'\n[[axis]]\nkey = 'policy.name'\n\
+         values = ['dynamo_decode', 'dynamo_two_tier', 'llmd_affinity', 'llmd_active', 'llmd_topology_filter', 'lmetric']\n",
+    );
+    let active = LlmdActiveConfig { idle_requests: 3, min_affinity: Tier::Pod };
+    let [PolicyConfig::DynamoDecode(dynamo), rest @ ..] = &read[..] else { panic!("six policies: {read:?}") };
+    assert_eq!((dynamo.load, dynamo.block_tokens), (DynamoLoad::Requests, 32));
+    let expect = [
+        PolicyConfig::DynamoTwoTier(TwoTierConfig {
+            block_tokens: 32,
+            cache_threshold_ratio: 0.25,
+            balance_abs_requests: 7,
+            balance_rel_ratio: 1.1,
+        }),
+        PolicyConfig::LlmdAffinity(LlmdAffinityConfig {
+            block_tokens: 32,
+            affinity_threshold_ratio: 0.5,
+            max_ttft_penalty: SimDuration::from_nanos(2_000_000_000),
+            peak_prefill_tokens_per_sec: 15_926.0,
+            queue_threshold_tokens: 4_194_304,
+        }),
+        PolicyConfig::LlmdActive(active),
+        PolicyConfig::LlmdTopologyFilter(active),
+        PolicyConfig::Lmetric(LmetricConfig { block_tokens: 32, load: LmetricLoad::Blocks }),
+    ];
+    assert_eq!(rest, expect);
+    check(
+        "[policy.dynamo]\nbalance_rel_ratio = 0.9\n[policy.llmd]\nmin_affinity = 'zone'\nqueue_threshold_tokens = 0\n",
+        &[
+            ":5:21: policy.dynamo.balance_rel_ratio = 0.9 is not allowed; allowed: at least 1 and at most 1000000000",
+            ":7:16: policy.llmd.min_affinity = \"zone\" is not allowed; allowed: \"node\", \"rack\", \"pod\"; did you mean \
+             \"node\"?",
+            ":8:26: policy.llmd.queue_threshold_tokens = 0 is not allowed; allowed: an integer, 1 to 1099511627776",
+        ],
+    );
 }
 
 #[test]

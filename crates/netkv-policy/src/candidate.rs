@@ -44,8 +44,8 @@ pub struct Candidate {
     /// The scheduler's own transfers now in flight from the request's source over the tier that this one would take, to
     /// whatever instance; none while the source is still to be chosen.
     pub source_tier_transfers: u32,
-    /// Prompt tokens of the requests that were sent to it and have not finished, each prompt rounded up to whole KV
-    /// blocks.
+    /// Prompt tokens of the requests that were sent to it and have not finished, of each prompt those that fill whole KV
+    /// blocks: routers that hash blocks count no others.
     pub in_flight_prompt_tokens: u64,
     /// What it last told a scheduler that polls.
     pub report: Report,

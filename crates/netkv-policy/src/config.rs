@@ -9,9 +9,10 @@ use crate::outside::OutsidePolicy;
 use crate::paper::{Ledger, NetKv, NetKvConfig};
 use crate::policy::{PairPolicy, Policy, Selector};
 use crate::rivals::{
-    AibrixConfig, AibrixPd, Dep9118Config, Dep9118Static, DynamoConfig, DynamoDecode, DynamoTopology, Enforcement,
-    Llmd, LlmdConfig, LlmdTopology, MooncakeConfig, MooncakeTtft, SglangCacheAware, SglangConfig, SmgConfig,
-    SmgExpectedWait,
+    AibrixConfig, AibrixPd, Dep9118Config, Dep9118Static, DynamoConfig, DynamoDecode, DynamoTopology, DynamoTwoTier,
+    Enforcement, Llmd, LlmdActive, LlmdActiveConfig, LlmdAffinity, LlmdAffinityConfig, LlmdConfig, LlmdTopology,
+    Lmetric, LmetricConfig, MooncakeConfig, MooncakeTtft, SglangCacheAware, SglangConfig, SmgConfig, SmgExpectedWait,
+    TwoTierConfig,
 };
 use crate::ties::TieRule;
 use netkv_units::SimDuration;
@@ -60,6 +61,8 @@ pub enum PolicyConfig {
     DynamoTopologyRequired(DynamoConfig),
     /// NVIDIA Dynamo with a preferred topology domain.
     DynamoTopologyPreferred(DynamoConfig),
+    /// NVIDIA Dynamo's two-tier cost: load, then prefix.
+    DynamoTwoTier(TwoTierConfig),
     /// NVIDIA Dynamo's announced topology cost.
     Dep9118Static(Dep9118Config),
     /// SGLang's cache-aware router.
@@ -70,6 +73,14 @@ pub enum PolicyConfig {
     Llmd(LlmdConfig),
     /// llm-d's endpoint picker with its topology scorer.
     LlmdTopology(LlmdConfig),
+    /// llm-d's endpoint picker since July 2026: sticky until saturated, then least token load.
+    LlmdAffinity(LlmdAffinityConfig),
+    /// llm-d's decode profile: fewest requests in flight.
+    LlmdActive(LlmdActiveConfig),
+    /// The same behind its topology filter.
+    LlmdTopologyFilter(LlmdActiveConfig),
+    /// LMetric: prefill left, times the batch.
+    Lmetric(LmetricConfig),
     /// AIBrix's pd router: prefill and decode of one roleset.
     AibrixPd(AibrixConfig),
     /// Mooncake's TTFT prediction, extended to the decode side.
@@ -116,7 +127,8 @@ impl NetworkView {
     pub fn of(policy: &str) -> Option<Self> {
         match policy {
             "round_robin" | "random" | "power_of_two" | "jsq" | "load_aware" | "cache_aware" | "cache_load_aware"
-            | "dynamo_decode" | "sglang_cache_aware" | "smg_expected_wait" | "llmd" => Some(Self::Blind),
+            | "dynamo_decode" | "dynamo_two_tier" | "sglang_cache_aware" | "smg_expected_wait" | "llmd"
+            | "llmd_affinity" | "llmd_active" | "lmetric" => Some(Self::Blind),
             "clairvoyant" => Some(Self::Truth),
             // One from outside may look at all that it is shown.
             other => PolicyConfig::all_names().any(|name| name == other).then_some(Self::Aware),
@@ -126,7 +138,7 @@ impl NetworkView {
 
 impl PolicyConfig {
     /// The policies that are written here, by the names that an experiment file may use.
-    pub const NAMES: [&'static str; 28] = [
+    pub const NAMES: [&'static str; 33] = [
         "round_robin",
         "random",
         "power_of_two",
@@ -137,11 +149,16 @@ impl PolicyConfig {
         "dynamo_decode",
         "dynamo_topology_required",
         "dynamo_topology_preferred",
+        "dynamo_two_tier",
         "dep9118_static",
         "sglang_cache_aware",
         "smg_expected_wait",
         "llmd",
         "llmd_topology",
+        "llmd_affinity",
+        "llmd_active",
+        "llmd_topology_filter",
+        "lmetric",
         "aibrix_pd",
         "mooncake_ttft",
         "netkv_topo_only",
@@ -178,11 +195,16 @@ impl PolicyConfig {
             Self::DynamoDecode(_) => "dynamo_decode",
             Self::DynamoTopologyRequired(_) => "dynamo_topology_required",
             Self::DynamoTopologyPreferred(_) => "dynamo_topology_preferred",
+            Self::DynamoTwoTier(_) => "dynamo_two_tier",
             Self::Dep9118Static(_) => "dep9118_static",
             Self::SglangCacheAware(_) => "sglang_cache_aware",
             Self::SmgExpectedWait(_) => "smg_expected_wait",
             Self::Llmd(_) => "llmd",
             Self::LlmdTopology(_) => "llmd_topology",
+            Self::LlmdAffinity(_) => "llmd_affinity",
+            Self::LlmdActive(_) => "llmd_active",
+            Self::LlmdTopologyFilter(_) => "llmd_topology_filter",
+            Self::Lmetric(_) => "lmetric",
             Self::AibrixPd(_) => "aibrix_pd",
             Self::MooncakeTtft(_) => "mooncake_ttft",
             Self::NetKvTopoOnly(_) => "netkv_topo_only",
@@ -217,8 +239,13 @@ impl PolicyConfig {
             | Self::DynamoDecode(_)
             | Self::DynamoTopologyRequired(_)
             | Self::DynamoTopologyPreferred(_)
+            | Self::DynamoTwoTier(_)
             | Self::Dep9118Static(_)
             | Self::SglangCacheAware(_)
+            | Self::LlmdAffinity(_)
+            | Self::LlmdActive(_)
+            | Self::LlmdTopologyFilter(_)
+            | Self::Lmetric(_)
             | Self::MooncakeTtft(_)
             | Self::NetKvTopoOnly(_)
             | Self::NetKvStatic(_)
@@ -256,11 +283,16 @@ impl PolicyConfig {
             Self::DynamoDecode(config) => decode(DynamoDecode::new(config, seed)),
             Self::DynamoTopologyRequired(config) => decode(DynamoTopology::new(config, Enforcement::Required, seed)),
             Self::DynamoTopologyPreferred(config) => decode(DynamoTopology::new(config, Enforcement::Preferred, seed)),
+            Self::DynamoTwoTier(config) => decode(DynamoTwoTier::new(config)),
             Self::Dep9118Static(config) => decode(Dep9118Static::new(config, seed)),
             Self::SglangCacheAware(config) => decode(SglangCacheAware::new(config)),
             Self::SmgExpectedWait(config) => decode(SmgExpectedWait::new(config, seed)),
             Self::Llmd(config) => decode(Llmd::new(config, seed)),
             Self::LlmdTopology(config) => decode(LlmdTopology::new(config, seed)),
+            Self::LlmdAffinity(config) => decode(LlmdAffinity::new(config, seed)),
+            Self::LlmdActive(config) => decode(LlmdActive::new(config, seed)),
+            Self::LlmdTopologyFilter(config) => decode(LlmdActive::filtered(config, seed)),
+            Self::Lmetric(config) => decode(Lmetric::new(config, seed)),
             Self::AibrixPd(config) => pair(AibrixPd::new(config, seed)),
             Self::MooncakeTtft(config) => pair(MooncakeTtft::new(config, estimates)),
             Self::NetKvTopoOnly(config) => {

@@ -184,8 +184,13 @@ pub use oracle::{CostOracle, PathCost};
 pub use ours::{FlowConfig, GuardedTerms, GuardedWeights, JointConfig, NetKvGuarded};
 pub use outside::{Outside, OutsidePolicy, PolicyFault};
 pub use paper::{BatchView, Ledger, NetKv, NetKvConfig, WaitModel, WhenFull};
-pub use policy::{PairPolicy, Policy, RequestEvent, RequestStep, Selector, StagedPolicy, TransferEvent, TransferStep};
+pub use policy::{
+    PairPolicy, Policy, Repetition, RequestEvent, RequestStep, Selector, StagedPolicy, TransferEvent, TransferStep,
+};
 pub use rating::{Rating, Term};
 pub use request::{PromptView, RequestView};
-pub use rivals::{AibrixConfig, Dep9118Config, DynamoConfig, LlmdConfig, MooncakeConfig, SglangConfig, SmgConfig};
+pub use rivals::{
+    AibrixConfig, Dep9118Config, DynamoConfig, DynamoLoad, LlmdActiveConfig, LlmdAffinityConfig, LlmdConfig,
+    LmetricConfig, LmetricLoad, MooncakeConfig, SglangConfig, SmgConfig, TwoTierConfig,
+};
 pub use ties::{Breaker, TieRule, Ties};

@@ -62,6 +62,23 @@ pub enum RequestStep {
     Recalled,
 }
 
+/// How often a policy that need not decide alike when it is asked again did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repetition {
+    /// Decisions that it was asked for.
+    pub asked: u64,
+    /// Of these, the ones before the first in which a second copy of it, asked the same from the beginning, chose otherwise;
+    /// all, if it never did.
+    pub agreed: u64,
+}
+
+impl Repetition {
+    /// That of two policies together.
+    pub const fn and(self, other: Self) -> Self {
+        Self { asked: self.asked + other.asked, agreed: self.agreed + other.agreed }
+    }
+}
+
 /// A rule that picks a decode instance.
 pub trait Policy: Send {
     /// The position in `candidates` of the instance that takes `request`.
@@ -88,6 +105,11 @@ pub trait Policy: Send {
 
     /// Something has happened to a request of this router's. For rules that follow requests.
     fn follow(&mut self, _: &RequestEvent) {}
+
+    /// How often it decided alike when it was asked again; none of a rule that always does.
+    fn repetition(&self) -> Option<Repetition> {
+        None
+    }
 
     /// How [`Policy::select`] would rate each of `candidates`, in their order; none if its rule is no sum of terms. Ties
     /// are left open.

@@ -10,7 +10,7 @@ use netkv_workload::{Request, RequestSource};
 use std::sync::Arc;
 
 /// Version of the model: a change that moves any result raises it. Stored results of another epoch are not reused.
-pub const SIM_EPOCH: u32 = 6;
+pub const SIM_EPOCH: u32 = 7;
 
 /// One run.
 #[derive(Clone, Debug)]
@@ -162,9 +162,9 @@ pub struct KvConfig {
 }
 
 impl KvConfig {
-    /// Tokens of a prompt, rounded up to whole blocks of the engine.
+    /// Tokens of the whole blocks of the engine that a prompt fills: what a router that hashes blocks counts of it.
     pub(crate) const fn in_blocks(&self, input_tokens: u32) -> u64 {
-        (input_tokens as u64).div_ceil(self.block_tokens as u64) * self.block_tokens as u64
+        (input_tokens as u64) / self.block_tokens as u64 * self.block_tokens as u64
     }
 
     /// Tokens that this many blocks of the engine hold.

@@ -24,7 +24,7 @@ use crate::scenario::{OracleGranularity, Scenario, SelectionMoment};
 use known::{Known, Own, prompt_view};
 use lookahead::Lookahead;
 use netkv_policy::{
-    Estimates, IterationModel, Policy, PrefillModel, RequestStep, RequestView, Selector, TransferEvent,
+    Estimates, IterationModel, Policy, PrefillModel, Repetition, RequestStep, RequestView, Selector, TransferEvent,
 };
 use netkv_units::{RequestId, SimDuration, SimTime, Stream};
 use oracle::Told;
@@ -116,6 +116,16 @@ impl Scheduler {
     /// The policy; of several schedulers, the first one's: they are all of one kind.
     fn policy(&self) -> &Selector {
         &self.policies[0]
+    }
+
+    /// How often the policies decided alike when they were asked again; none if they always do.
+    pub(crate) fn repetition(&self) -> Option<Repetition> {
+        let of_each = self.policies.iter().filter_map(|policy| match policy {
+            Selector::Decode(policy) => policy.repetition(),
+            Selector::Staged(policy) => policy.repetition(),
+            Selector::Pair(_) | Selector::Clairvoyant => None,
+        });
+        of_each.reduce(Repetition::and)
     }
 
     /// What was counted of the decisions.

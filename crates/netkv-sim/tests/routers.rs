@@ -24,6 +24,11 @@ fn four_at_once(policy: PolicyConfig, seed: u64) -> Scenario {
     scenario
 }
 
+/// The policy of this name with its parameters in tests.
+fn named(name: &str) -> PolicyConfig {
+    POLICIES.into_iter().find(|policy| policy.name() == name).expect("it is in the list")
+}
+
 /// On how many different instances the four decode.
 fn spread(scenario: &Scenario) -> usize {
     run(scenario).requests.iter().map(|record| record.decode_instance).collect::<BTreeSet<_>>().len()
@@ -37,10 +42,21 @@ fn spread_out(policy: PolicyConfig, selection: SelectionMoment) -> usize {
 
 #[test]
 fn a_router_with_live_counts_spreads_what_comes_at_once() {
-    for policy in [PolicyConfig::Jsq, PolicyConfig::LoadAware { load: TOKENS, ties: FIRST }] {
+    let others = ["dynamo_two_tier", "llmd_active", "lmetric"].map(named);
+    let ours = [PolicyConfig::Jsq, PolicyConfig::LoadAware { load: TOKENS, ties: FIRST }];
+    for policy in ours.into_iter().chain(others) {
         assert_eq!(spread_out(policy.clone(), SelectionMoment::PrefillDone), 40, "{policy:?}");
         assert_eq!(spread_out(policy.clone(), SelectionMoment::Arrival), 40, "{policy:?}");
     }
+}
+
+#[test]
+fn a_router_that_counts_tokens_on_their_way_forgets_those_that_have_come() {
+    let affinity = named("llmd_affinity");
+    assert_eq!(spread_out(affinity.clone(), SelectionMoment::Arrival), 40);
+    // Inside a node a KV cache is there before the next prompt is computed.
+    let late = spread_out(affinity, SelectionMoment::PrefillDone);
+    assert!((15..40).contains(&late), "{late} of 40");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::failure::{Blame, Failure};
 use crate::fixed;
 use crate::replications;
+use crate::routers;
 use crate::tables::{axis_names, outcomes, row};
 use netkv_frames::{CellRow, cells_table, priced_cells};
 use netkv_grid::{Experiment, Store};
@@ -48,6 +49,7 @@ fn facts(experiment: &Experiment, store: &Store) -> Vec<String> {
             )
         })
         .collect();
+    facts.extend(routers::words(experiment, store));
     facts.extend(fixed::words(experiment));
     facts.push(objectives(experiment));
     let standing = replications::standing(experiment, |cell| store.get(cell.key).map(|one| &one.status));

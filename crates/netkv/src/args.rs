@@ -3,6 +3,7 @@
 mod cell;
 mod changes;
 mod cluster;
+mod conform;
 mod decide;
 mod figures;
 mod oracle;
@@ -15,6 +16,7 @@ mod trace;
 pub use cell::{CellArgs, WatchArgs};
 pub use changes::Changes;
 pub use cluster::{ClusterCommand, ClusterImportArgs, NvLinkArg};
+pub use conform::{ConformArgs, ConformCommand};
 pub use decide::DecideArgs;
 pub use figures::{CLAIMS, FiguresArgs, ReportArgs};
 pub use oracle::{OracleCommand, ServeArgs};
@@ -89,6 +91,9 @@ Examples:
   netkv compare results/my-cluster results/my-cluster-400g
 The second against the first. Two results are compared where they have the same values on the axes that both have.")]
     Compare(CompareArgs),
+    /// Hold rules of ours against the products that they say they are, decision by decision
+    #[command(subcommand)]
+    Conform(ConformCommand),
     /// Find the largest rate at which each policy keeps what is promised
     #[command(after_help = "\
 Examples:

@@ -5,6 +5,7 @@ pub mod cell;
 pub mod claims;
 pub mod cluster;
 pub mod compare;
+pub mod conform;
 pub mod decide;
 pub mod emit;
 pub mod explain;

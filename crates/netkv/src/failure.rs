@@ -4,7 +4,7 @@ use anyhow::Error;
 use netkv_grid::{InputErrors, StoreError};
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::process::ExitCode;
+use std::path::PathBuf;
 
 /// Exit code of a command that was interrupted, as shells have it: 128 and the number of SIGINT.
 pub const INTERRUPTED: u8 = 130;
@@ -33,6 +33,21 @@ pub enum Ending {
     Mismatch,
     /// Somebody stopped it; what was finished is kept.
     Interrupted,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Done {
+    /// How it ended.
+    pub ending: Ending,
+    /// The folders of results that a run wrote or found, one for each of its experiments that came to that.
+    pub folders: Vec<PathBuf>,
+}
+
+impl From<Ending> for Done {
+    fn from(ending: Ending) -> Self {
+        Self { ending, folders: Vec::new() }
+    }
 }
 
 /// Whose fault it is that a command could not do what it was asked for.
@@ -72,14 +87,14 @@ impl Failure {
     }
 
     /// The exit code, after `sysexits.h`.
-    pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self.blame {
+    pub fn code(&self) -> u8 {
+        match self.blame {
             Blame::Usage => 64,
             Blame::Input => 65,
             Blame::Bug => 70,
             Blame::Machine if self.is_lasting() => 73,
             Blame::Machine => 75,
-        })
+        }
     }
 
     /// Whether the system refused what it will refuse again, whenever it is asked: no permission, a file where a folder must be.
@@ -115,14 +130,15 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl From<Ending> for ExitCode {
-    fn from(ending: Ending) -> Self {
-        match ending {
-            Ending::Done => Self::SUCCESS,
-            Ending::SomeCellsFailed => Self::from(1),
-            Ending::Incomplete => Self::from(3),
-            Ending::Mismatch => Self::from(4),
-            Ending::Interrupted => Self::from(INTERRUPTED),
+impl Ending {
+    /// The exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::SomeCellsFailed => 1,
+            Self::Incomplete => 3,
+            Self::Mismatch => 4,
+            Self::Interrupted => INTERRUPTED,
         }
     }
 }

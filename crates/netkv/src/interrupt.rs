@@ -44,6 +44,23 @@ pub fn stop_of_service() -> &'static AtomicBool {
     stop()
 }
 
+/// Asks the command that runs to stop, as Ctrl-C does in the program.
+pub fn ask() {
+    STOP.store(true, Ordering::Relaxed);
+}
+
+/// Forgets that somebody asked: for the next command of a process that goes on.
+pub fn forget() {
+    STOP.store(false, Ordering::Relaxed);
+    IS_MINDED.store(false, Ordering::Relaxed);
+    IS_SERVICE.store(false, Ordering::Relaxed);
+}
+
+/// Whether the command that runs looks at what is asked.
+pub fn is_minded() -> bool {
+    IS_MINDED.load(Ordering::Relaxed)
+}
+
 /// Whether somebody asked to stop.
 pub fn is_asked() -> bool {
     STOP.load(Ordering::Relaxed)

@@ -5,9 +5,43 @@ use crate::leftovers::Temporary;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::sync::{Mutex, PoisonError};
+
+/// What a command says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// What it was asked for: the program's standard output.
+    Output(String),
+    /// A message on the way, without the end of its line: the program's standard error.
+    Message(String),
+}
+
+/// Who hears what is said instead of the program's streams.
+static EAR: Mutex<Option<Sender<Said>>> = Mutex::new(None);
+
+/// Lets `ear` hear what is said from now on, instead of the program's streams; none: the streams again.
+pub fn divert(ear: Option<Sender<Said>>) {
+    *EAR.lock().unwrap_or_else(PoisonError::into_inner) = ear;
+}
+
+/// Whether somebody else than the program's streams hears what is said.
+pub fn is_diverted() -> bool {
+    EAR.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+}
+
+/// Says it to the ear that there is; false if there is none.
+fn is_heard(said: impl FnOnce() -> Said) -> bool {
+    let ear = EAR.lock().unwrap_or_else(PoisonError::into_inner);
+    // Whoever has gone does not mind.
+    ear.as_ref().map(|ear| ear.send(said())).is_some()
+}
 
 /// Prints to standard output. A reader that has seen enough (`netkv schema | head`) is no failure.
 pub fn print(text: &str) -> Result<(), Failure> {
+    if is_heard(|| Said::Output(text.to_owned())) {
+        return Ok(());
+    }
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     match written {
@@ -18,6 +52,9 @@ pub fn print(text: &str) -> Result<(), Failure> {
 
 /// Prints a message to standard error, where nobody may be listening.
 pub fn tell(message: &str) {
+    if is_heard(|| Said::Message(message.to_owned())) {
+        return;
+    }
     let mut stderr = io::stderr().lock();
     let _ = writeln!(stderr, "{message}");
 }

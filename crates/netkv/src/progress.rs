@@ -1,7 +1,7 @@
 //! Progress on standard error: a bar on a terminal, else a plain line every few seconds, or nothing.
 
 use crate::clock::Moment;
-use crate::output::tell;
+use crate::output::{is_diverted, tell};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
@@ -43,7 +43,7 @@ impl Progress {
     pub fn new(name: &str, n_total: usize, quiet: bool) -> Self {
         let shown = if quiet {
             Shown::Nothing
-        } else if std::io::stderr().is_terminal() {
+        } else if !is_diverted() && std::io::stderr().is_terminal() {
             let bar = ProgressBar::new(n_total as u64);
             let template = "{prefix} [{bar:40}] {pos}/{len} cells, {elapsed} passed, {eta} to go{msg}";
             let style = ProgressStyle::with_template(template).expect("the template is valid");

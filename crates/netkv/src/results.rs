@@ -8,6 +8,7 @@ use crate::failure::{Blame, Failure, Writing};
 use crate::kept::{kept_requests, requests_path};
 use crate::output::{Prepared, tell, write_file};
 use crate::replications::{self, Standing};
+use crate::routers;
 use crate::tables::{axis_names, metadata, outcomes, place, provenance_table, row};
 use anyhow::Context;
 use netkv_frames::{
@@ -184,6 +185,10 @@ fn manifest(
         ])
     });
     manifest.insert("profile".to_owned(), Value::Array(profiles.collect()));
+    let routers = routers::manifest(experiment);
+    if !routers.is_empty() {
+        manifest.insert("router".to_owned(), Value::Array(routers));
+    }
     let mut sums = Toml::new();
     for (name, table) in tables {
         sums.insert((*name).to_owned(), Value::from(table.sum()?));

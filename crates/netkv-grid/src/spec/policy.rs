@@ -5,9 +5,9 @@ use super::seconds::{PERIOD, POSITIVE_SECONDS, SECONDS};
 use crate::library::Library;
 use crate::reader::{Range, Reader, one_of};
 use netkv_policy::{
-    AibrixConfig, BatchView, Dep9118Config, DynamoConfig, FlowConfig, GuardedWeights, JointConfig, Ledger, LlmdConfig,
-    LoadMeasure, MooncakeConfig, NetKvConfig, OutsidePolicy, PolicyConfig, SglangConfig, SmgConfig, TieRule, WaitModel,
-    WhenFull,
+    AibrixConfig, BatchView, Dep9118Config, DynamoConfig, DynamoLoad, FlowConfig, GuardedWeights, JointConfig, Ledger,
+    LlmdActiveConfig, LlmdAffinityConfig, LlmdConfig, LmetricConfig, LmetricLoad, LoadMeasure, MooncakeConfig,
+    NetKvConfig, OutsidePolicy, PolicyConfig, SglangConfig, SmgConfig, TieRule, TwoTierConfig, WaitModel, WhenFull,
 };
 use netkv_sim::{KvConfig, SelectionMoment};
 use netkv_units::{SimDuration, Tier};
@@ -18,6 +18,9 @@ const WEIGHT: Range = Range::closed(0.0, 1e9);
 const RATE: Range = Range::above(0.0, 1e12);
 /// Most requests that a threshold may name. Chosen by us.
 const MAX_REQUESTS: u32 = 1 << 20;
+
+/// Most tokens that a threshold may name. Chosen by us.
+const MAX_TOKENS: u64 = 1 << 40;
 
 /// The policy.
 pub(super) fn read_policy(
@@ -38,17 +41,12 @@ pub(super) fn read_policy(
     let price = reader.float("policy.joint.price", WEIGHT);
     let lateness_s = reader.float("policy.joint.lateness_s", SECONDS);
     let flow = read_flow(reader, weights.as_ref());
-    let dynamo = read_dynamo(reader, kv);
-    let transfer_blocks_per_sec = reader.float("policy.dynamo.transfer_blocks_per_s", WEIGHT);
-    let sglang = read_sglang(reader);
-    let smg = read_smg(reader);
-    let llmd = read_llmd(reader);
-    let aibrix = read_aibrix(reader);
+    let rivals = read_rivals(reader, kv);
     let script = outside::read_script(reader, library, ties, name == Some("script"));
+    let external = outside::read_external(reader, library, kv, name == Some("external"));
     let (threshold_ratio, cache_weight, load_weight) = (threshold_ratio?, cache_weight?, load_weight?);
     let (load, ties, netkv) = (load?, ties?, netkv?);
-    let (weights, dynamo, sglang, smg, llmd, aibrix) = (weights?, dynamo?, sglang?, smg?, llmd?, aibrix?);
-    let dep9118 = Dep9118Config { dynamo, transfer_blocks_per_sec: transfer_blocks_per_sec? };
+    let (weights, rivals) = (weights?, rivals?);
     let GuardedWeights { tbt_limit_s, drain_tokens_per_sec, .. } = weights;
     let name = name?;
     check_refusal(reader, name, netkv.when_full, selection);
@@ -60,15 +58,6 @@ pub(super) fn read_policy(
         "load_aware" => PolicyConfig::LoadAware { load, ties },
         "cache_aware" => PolicyConfig::CacheAware { threshold_ratio, load, ties },
         "cache_load_aware" => PolicyConfig::CacheLoadAware { cache_weight, load_weight, load, ties },
-        "dynamo_decode" => PolicyConfig::DynamoDecode(dynamo),
-        "dynamo_topology_required" => PolicyConfig::DynamoTopologyRequired(dynamo),
-        "dynamo_topology_preferred" => PolicyConfig::DynamoTopologyPreferred(dynamo),
-        "dep9118_static" => PolicyConfig::Dep9118Static(dep9118),
-        "sglang_cache_aware" => PolicyConfig::SglangCacheAware(sglang),
-        "smg_expected_wait" => PolicyConfig::SmgExpectedWait(smg),
-        "llmd" => PolicyConfig::Llmd(llmd),
-        "llmd_topology" => PolicyConfig::LlmdTopology(llmd),
-        "aibrix_pd" => PolicyConfig::AibrixPd(aibrix),
         "mooncake_ttft" => PolicyConfig::MooncakeTtft(MooncakeConfig { tbt_limit_s, drain_tokens_per_sec }),
         "netkv_topo_only" => PolicyConfig::NetKvTopoOnly(netkv),
         "netkv_static" => PolicyConfig::NetKvStatic(netkv),
@@ -84,7 +73,67 @@ pub(super) fn read_policy(
         "netkv_flow" => PolicyConfig::NetKvFlow(flow?),
         "clairvoyant" => PolicyConfig::Clairvoyant,
         "script" => PolicyConfig::Outside(OutsidePolicy::new(script?)),
-        other => unreachable!("{other} is in {} but not built here", one_of(&PolicyConfig::NAMES)),
+        "external" => PolicyConfig::Outside(OutsidePolicy::new(external?)),
+        other => rivals.named(other),
+    })
+}
+
+/// The parameters of other systems' rules.
+struct Rivals {
+    dynamo: DynamoConfig,
+    two_tier: TwoTierConfig,
+    transfer_blocks_per_sec: f64,
+    sglang: SglangConfig,
+    smg: SmgConfig,
+    llmd: LlmdConfig,
+    affinity: LlmdAffinityConfig,
+    active: LlmdActiveConfig,
+    lmetric: LmetricConfig,
+    aibrix: AibrixConfig,
+}
+
+impl Rivals {
+    /// The rule of this name.
+    fn named(&self, name: &str) -> PolicyConfig {
+        let &Self { dynamo, transfer_blocks_per_sec, .. } = self;
+        match name {
+            "dynamo_decode" => PolicyConfig::DynamoDecode(dynamo),
+            "dynamo_topology_required" => PolicyConfig::DynamoTopologyRequired(dynamo),
+            "dynamo_topology_preferred" => PolicyConfig::DynamoTopologyPreferred(dynamo),
+            "dynamo_two_tier" => PolicyConfig::DynamoTwoTier(self.two_tier),
+            "dep9118_static" => PolicyConfig::Dep9118Static(Dep9118Config { dynamo, transfer_blocks_per_sec }),
+            "sglang_cache_aware" => PolicyConfig::SglangCacheAware(self.sglang),
+            "smg_expected_wait" => PolicyConfig::SmgExpectedWait(self.smg),
+            "llmd" => PolicyConfig::Llmd(self.llmd),
+            "llmd_topology" => PolicyConfig::LlmdTopology(self.llmd),
+            "llmd_affinity" => PolicyConfig::LlmdAffinity(self.affinity),
+            "llmd_active" => PolicyConfig::LlmdActive(self.active),
+            "llmd_topology_filter" => PolicyConfig::LlmdTopologyFilter(self.active),
+            "lmetric" => PolicyConfig::Lmetric(self.lmetric),
+            "aibrix_pd" => PolicyConfig::AibrixPd(self.aibrix),
+            other => unreachable!("{other} is in {} but not built here", one_of(&PolicyConfig::NAMES)),
+        }
+    }
+}
+
+fn read_rivals(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Option<Rivals> {
+    let dynamo = read_dynamo(reader, kv);
+    let two_tier = read_two_tier(reader, kv);
+    let transfer_blocks_per_sec = reader.float("policy.dynamo.transfer_blocks_per_s", WEIGHT);
+    let (sglang, smg, llmd) = (read_sglang(reader), read_smg(reader), read_llmd(reader));
+    let (affinity, active) = (read_llmd_affinity(reader, kv), read_llmd_active(reader));
+    let (lmetric, aibrix) = (read_lmetric(reader, kv), read_aibrix(reader));
+    Some(Rivals {
+        dynamo: dynamo?,
+        two_tier: two_tier?,
+        transfer_blocks_per_sec: transfer_blocks_per_sec?,
+        sglang: sglang?,
+        smg: smg?,
+        llmd: llmd?,
+        affinity: affinity?,
+        active: active?,
+        lmetric: lmetric?,
+        aibrix: aibrix?,
     })
 }
 
@@ -188,15 +237,36 @@ pub(super) fn read_poll_interval(reader: &mut Reader<'_>, key: &str) -> Option<S
 }
 
 fn read_dynamo(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Option<DynamoConfig> {
+    let load =
+        reader.choice("policy.dynamo.load", &[("blocks", DynamoLoad::Blocks), ("requests", DynamoLoad::Requests)]);
     let active_request_weight = reader.float("policy.dynamo.active_request_weight", WEIGHT);
     let topology_domain = read_level(reader, "policy.dynamo.topology_domain");
     let topology_weight = reader.float("policy.dynamo.topology_weight", Range::closed(0.0, 1.0));
     Some(DynamoConfig {
         block_tokens: kv?.block_tokens,
+        load: load?,
         active_request_weight: active_request_weight?,
         topology_domain: topology_domain?,
         topology_weight: topology_weight?,
     })
+}
+
+fn read_two_tier(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Option<TwoTierConfig> {
+    let cache_threshold_ratio = reader.float("policy.dynamo.cache_threshold_ratio", Range::closed(0.0, 1.0));
+    let balance_abs_requests = reader.count("policy.dynamo.balance_abs_requests", 0, MAX_REQUESTS);
+    let balance_rel_ratio = reader.float("policy.dynamo.balance_rel_ratio", Range::closed(1.0, 1e9));
+    Some(TwoTierConfig {
+        block_tokens: kv?.block_tokens,
+        cache_threshold_ratio: cache_threshold_ratio?,
+        balance_abs_requests: balance_abs_requests?,
+        balance_rel_ratio: balance_rel_ratio?,
+    })
+}
+
+fn read_lmetric(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Option<LmetricConfig> {
+    let loads = [("requests", LmetricLoad::Requests), ("blocks", LmetricLoad::Blocks)];
+    let load = reader.choice("policy.lmetric.load", &loads);
+    Some(LmetricConfig { block_tokens: kv?.block_tokens, load: load? })
 }
 
 fn read_sglang(reader: &mut Reader<'_>) -> Option<SglangConfig> {
@@ -236,6 +306,26 @@ fn read_llmd(reader: &mut Reader<'_>) -> Option<LlmdConfig> {
         topology_weight: topology_weight?,
         poll_interval: poll_interval?,
     })
+}
+
+fn read_llmd_affinity(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Option<LlmdAffinityConfig> {
+    let affinity_threshold_ratio = reader.float("policy.llmd.affinity_threshold_ratio", Range::closed(0.0, 1.0));
+    let max_ttft_penalty_s = reader.float("policy.llmd.max_ttft_penalty_s", SECONDS);
+    let peak_prefill_tokens_per_sec = reader.float("policy.llmd.peak_prefill_tokens_per_s", RATE);
+    let queue_threshold_tokens = reader.integer("policy.llmd.queue_threshold_tokens", 1, MAX_TOKENS);
+    Some(LlmdAffinityConfig {
+        block_tokens: kv?.block_tokens,
+        affinity_threshold_ratio: affinity_threshold_ratio?,
+        max_ttft_penalty: SimDuration::from_secs_f64(max_ttft_penalty_s?),
+        peak_prefill_tokens_per_sec: peak_prefill_tokens_per_sec?,
+        queue_threshold_tokens: queue_threshold_tokens?,
+    })
+}
+
+fn read_llmd_active(reader: &mut Reader<'_>) -> Option<LlmdActiveConfig> {
+    let idle_requests = reader.count("policy.llmd.idle_requests", 0, MAX_REQUESTS);
+    let min_affinity = read_level(reader, "policy.llmd.min_affinity");
+    Some(LlmdActiveConfig { idle_requests: idle_requests?, min_affinity: min_affinity? })
 }
 
 fn read_aibrix(reader: &mut Reader<'_>) -> Option<AibrixConfig> {

@@ -3,9 +3,10 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 use netkv_policy::{
-    AibrixConfig, Candidate, CostOracle, Dep9118Config, DynamoConfig, Estimates, FlowConfig, GuardedWeights,
-    IterationModel, JointConfig, LlmdConfig, LoadMeasure, MooncakeConfig, NetKvConfig, PairPolicy, PathCost, Policy,
-    PolicyConfig, PrefillCandidate, PrefillModel, PromptView, RequestView, Selector, SglangConfig, SmgConfig, TieRule,
+    AibrixConfig, Candidate, CostOracle, Dep9118Config, DynamoConfig, DynamoLoad, Estimates, FlowConfig,
+    GuardedWeights, IterationModel, JointConfig, LlmdActiveConfig, LlmdAffinityConfig, LlmdConfig, LmetricConfig,
+    LmetricLoad, LoadMeasure, MooncakeConfig, NetKvConfig, PairPolicy, PathCost, Policy, PolicyConfig,
+    PrefillCandidate, PrefillModel, PromptView, RequestView, Selector, SglangConfig, SmgConfig, TieRule, TwoTierConfig,
 };
 use netkv_units::{Bytes, InstanceId, LatencyCurve, RequestId, SimDuration, SimTime, Tier};
 use std::borrow::Borrow;
@@ -24,8 +25,24 @@ pub const FIRST: TieRule = TieRule::LowestId;
 
 pub const WEIGHTS: GuardedWeights =
     GuardedWeights { max_congestion_ratio: 0.95, tbt_limit_s: 0.05, drain_tokens_per_sec: 10_000.0 };
-pub const DYNAMO: DynamoConfig =
-    DynamoConfig { block_tokens: 16, active_request_weight: 0.0, topology_domain: Tier::Rack, topology_weight: 0.85 };
+pub const DYNAMO: DynamoConfig = DynamoConfig {
+    block_tokens: 16,
+    load: DynamoLoad::Blocks,
+    active_request_weight: 0.0,
+    topology_domain: Tier::Rack,
+    topology_weight: 0.85,
+};
+pub const TWO_TIER: TwoTierConfig =
+    TwoTierConfig { block_tokens: 16, cache_threshold_ratio: 0.5, balance_abs_requests: 32, balance_rel_ratio: 1.1 };
+pub const LMETRIC: LmetricConfig = LmetricConfig { block_tokens: 16, load: LmetricLoad::Requests };
+pub const LLMD_AFFINITY: LlmdAffinityConfig = LlmdAffinityConfig {
+    block_tokens: 16,
+    affinity_threshold_ratio: 0.8,
+    max_ttft_penalty: SimDuration::from_nanos(18_000_000_000),
+    peak_prefill_tokens_per_sec: 15_928.0,
+    queue_threshold_tokens: 4_194_304,
+};
+pub const LLMD_ACTIVE: LlmdActiveConfig = LlmdActiveConfig { idle_requests: 0, min_affinity: Tier::Node };
 pub const SGLANG: SglangConfig =
     SglangConfig { cache_threshold_ratio: 0.3, balance_abs_requests: 64, balance_rel_ratio: 1.5 };
 pub const SMG: SmgConfig = SmgConfig {
@@ -68,7 +85,7 @@ pub const FLOW: FlowConfig = FlowConfig {
 };
 
 /// Every policy, in the order of the list of names.
-pub const ALL: [PolicyConfig; 28] = [
+pub const ALL: [PolicyConfig; 33] = [
     PolicyConfig::RoundRobin,
     PolicyConfig::Random,
     PolicyConfig::PowerOfTwo,
@@ -79,11 +96,16 @@ pub const ALL: [PolicyConfig; 28] = [
     PolicyConfig::DynamoDecode(DYNAMO),
     PolicyConfig::DynamoTopologyRequired(DYNAMO),
     PolicyConfig::DynamoTopologyPreferred(DYNAMO),
+    PolicyConfig::DynamoTwoTier(TWO_TIER),
     PolicyConfig::Dep9118Static(DEP9118),
     PolicyConfig::SglangCacheAware(SGLANG),
     PolicyConfig::SmgExpectedWait(SMG),
     PolicyConfig::Llmd(LLMD),
     PolicyConfig::LlmdTopology(LLMD),
+    PolicyConfig::LlmdAffinity(LLMD_AFFINITY),
+    PolicyConfig::LlmdActive(LLMD_ACTIVE),
+    PolicyConfig::LlmdTopologyFilter(LLMD_ACTIVE),
+    PolicyConfig::Lmetric(LMETRIC),
     PolicyConfig::AibrixPd(AIBRIX),
     PolicyConfig::MooncakeTtft(MOONCAKE),
     PolicyConfig::NetKvTopoOnly(NetKvConfig::PRINTED),

@@ -263,6 +263,9 @@ metrics_table! {
         |s| s.of_decisions(s.totals.rankings.lost);
     "choice_change_ratio", "1", float, "share of decisions that would be others if the oracle showed the present",
         |s| s.of_decisions(s.totals.rankings.changed as f64);
+    "decisions_repeated_ratio", "1", float,
+        "policy external: share of its decisions before the first in which a second copy of the router, asked the same, chose otherwise; 1: it never did",
+        |s| s.totals.repetition.map_or(Value::Missing, |one| ratio(one.agreed, one.asked));
     "turns", "turns", int,
         "turns of sessions that count and ended (workload.loop); a turn's requests are sent at once, and all must end",
         |s| s.of_turns(Value::Integer(s.totals.turns.turns));

@@ -2,6 +2,7 @@
 
 use super::turns::LoopTotals;
 use hdrhistogram::Histogram;
+use netkv_policy::Repetition;
 use netkv_units::{Digest, Digester, InstanceId, RequestId, SimDuration, SimTime, Tier};
 
 /// The parts of a request's TTFT; they add up to it exactly.
@@ -152,6 +153,8 @@ pub struct RunTotals {
     pub refused_counted: u64,
     /// Of a loop that waits for answers.
     pub turns: LoopTotals,
+    /// How often the policy decided alike when it was asked again; none of one that always does. No part of the digest.
+    pub repetition: Option<Repetition>,
 }
 
 /// What old telemetry did to the ranking of the ways: sums over the decisions on requests that count.

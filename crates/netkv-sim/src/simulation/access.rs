@@ -42,7 +42,9 @@ impl<'a> Simulation<'a> {
     /// What the run leaves, once it is done. Nothing of any request is left anywhere then.
     pub(crate) fn into_end(self) -> RunEnd {
         let totals = self.present().totals(self.totals.clone());
-        let totals = RunTotals { rankings: self.scheduler.into_counts(), turns: self.arrivals.totals(), ..totals };
+        let repetition = self.scheduler.repetition();
+        let totals =
+            RunTotals { repetition, rankings: self.scheduler.into_counts(), turns: self.arrivals.totals(), ..totals };
         RunEnd { tbt_histogram: self.decode.into_gaps(), totals }
     }
 }

@@ -9,8 +9,9 @@ use netkv_fabric::{
     Transport, Uplinks, Wiring,
 };
 use netkv_policy::{
-    AibrixConfig, Dep9118Config, DynamoConfig, FlowConfig, GuardedWeights, JointConfig, LlmdConfig, LoadMeasure,
-    MooncakeConfig, PolicyConfig, SglangConfig, SmgConfig, TieRule,
+    AibrixConfig, Dep9118Config, DynamoConfig, DynamoLoad, FlowConfig, GuardedWeights, JointConfig, LlmdActiveConfig,
+    LlmdAffinityConfig, LlmdConfig, LmetricConfig, LmetricLoad, LoadMeasure, MooncakeConfig, PolicyConfig,
+    SglangConfig, SmgConfig, TieRule, TwoTierConfig,
 };
 use netkv_sim::{
     ClusterConfig, DecodeConfig, DecodeLatency, FirstToken, GpuProfile, KvConfig, KvParts, LocalPrefillConfig,
@@ -36,8 +37,13 @@ pub const FIRST: TieRule = TieRule::LowestId;
 pub const WEIGHTS: GuardedWeights =
     GuardedWeights { max_congestion_ratio: 0.95, tbt_limit_s: 0.05, drain_tokens_per_sec: 20_000.0 };
 
-const DYNAMO: DynamoConfig =
-    DynamoConfig { block_tokens: 16, active_request_weight: 0.0, topology_domain: Tier::Rack, topology_weight: 0.85 };
+const DYNAMO: DynamoConfig = DynamoConfig {
+    block_tokens: 16,
+    load: DynamoLoad::Blocks,
+    active_request_weight: 0.0,
+    topology_domain: Tier::Rack,
+    topology_weight: 0.85,
+};
 
 /// SMG's parameters in tests, and how often it polls.
 pub const fn smg(poll_interval: SimDuration) -> PolicyConfig {
@@ -70,7 +76,7 @@ pub const fn aibrix(roleset: Tier) -> PolicyConfig {
 }
 
 /// Every policy.
-pub const POLICIES: [PolicyConfig; 25] = [
+pub const POLICIES: [PolicyConfig; 30] = [
     PolicyConfig::RoundRobin,
     PolicyConfig::LoadAware { load: TOKENS, ties: FIRST },
     PolicyConfig::CacheAware { threshold_ratio: 0.3, load: TOKENS, ties: FIRST },
@@ -98,6 +104,22 @@ pub const POLICIES: [PolicyConfig; 25] = [
     smg(millis(500)),
     PolicyConfig::Llmd(llmd(millis(50))),
     PolicyConfig::LlmdTopology(llmd(SimDuration::ZERO)),
+    PolicyConfig::LlmdAffinity(LlmdAffinityConfig {
+        block_tokens: 16,
+        affinity_threshold_ratio: 0.8,
+        max_ttft_penalty: millis(500),
+        peak_prefill_tokens_per_sec: 1000.0,
+        queue_threshold_tokens: 100_000,
+    }),
+    PolicyConfig::LlmdActive(LlmdActiveConfig { idle_requests: 0, min_affinity: Tier::Rack }),
+    PolicyConfig::LlmdTopologyFilter(LlmdActiveConfig { idle_requests: 0, min_affinity: Tier::Rack }),
+    PolicyConfig::Lmetric(LmetricConfig { block_tokens: 16, load: LmetricLoad::Requests }),
+    PolicyConfig::DynamoTwoTier(TwoTierConfig {
+        block_tokens: 16,
+        cache_threshold_ratio: 0.5,
+        balance_abs_requests: 3,
+        balance_rel_ratio: 1.1,
+    }),
     aibrix(Tier::Pod),
     PolicyConfig::MooncakeTtft(MooncakeConfig { tbt_limit_s: 0.05, drain_tokens_per_sec: 20_000.0 }),
 ];

@@ -51,6 +51,9 @@ pub fn cell(args: &CellArgs) -> Result<Ending, Failure> {
     let store = open_store(&experiment, &results_folder(&args.place, &experiment))?;
     let (word, compared) = match store.get(cell.key).map(|stored| &stored.status) {
         Some(Status::Done { digest: stored, .. }) if *stored == digest => ("same", "the same as stored"),
+        Some(Status::Done { .. }) if cell.spec().policy().name() == "external" => {
+            ("other", "not the stored one: policy external is not guaranteed to be repeatable")
+        }
         Some(Status::Done { .. }) => {
             ("other", "NOT the stored one: the model changed without a new epoch, or is not deterministic")
         }

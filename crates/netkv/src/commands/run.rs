@@ -4,7 +4,7 @@ use super::{load_all, results_folder, tell_if_beside, tell_reduced};
 use crate::answer::answer;
 use crate::args::{Place, RunArgs, RunOptions, Shard};
 use crate::costs::{Costs, cells_of_shard};
-use crate::failure::{Ending, Failure, Writing};
+use crate::failure::{Done, Ending, Failure, Writing};
 use crate::interrupt;
 use crate::kept::{CELLS, open_store, requests_folder};
 use crate::kin::quoted;
@@ -21,7 +21,7 @@ use std::path::Path;
 
 /// Runs each experiment in turn. All are read first: an error in the last one shows before the first has run.
 /// Two that share a name would share a folder, and each would hide the other's tables.
-pub fn run(args: &RunArgs) -> Result<Ending, Failure> {
+pub fn run(args: &RunArgs) -> Result<Done, Failure> {
     let mut experiments = load_all(&args.experiments, args.place.quick, &args.changes)?;
     for one in &experiments {
         one.select(&args.filter).map_err(Failure::usage)?;
@@ -39,29 +39,31 @@ pub fn run(args: &RunArgs) -> Result<Ending, Failure> {
         owner::check(experiment, &folder)?;
     }
     let options = RunOptions { max_cell_s: args.max_cell_s, ..args.options.clone() };
-    let mut ending = Ending::Done;
+    let mut done = Done { ending: Ending::Done, folders: Vec::new() };
     for experiment in &mut experiments {
         tell_reduced(experiment);
         if let Some(shard) = args.shard {
-            ending = ending_of(run_shard(experiment, &args.filter, shard, &args.place, &options)?, ending);
+            done.ending = ending_of(run_shard(experiment, &args.filter, shard, &args.place, &options)?, done.ending);
             if interrupt::is_asked() {
-                return Ok(Ending::Interrupted);
+                return Ok(Done { ending: Ending::Interrupted, ..done });
             }
             continue;
         }
         let (store, tally) = run_experiment(experiment, &args.filter, &args.place, &options)?;
         let indices = experiment.select(&args.filter).map_err(Failure::usage)?;
-        super::report::tell_older_of(&results_folder(&args.place, experiment));
+        let folder = results_folder(&args.place, experiment);
+        super::report::tell_older_of(&folder);
+        done.folders.push(folder);
         if let Some(answer) = answer(experiment, &store, &indices)? {
             let text = if args.json { format!("{}\n", answer.json()) } else { answer.text(args.all_points) };
             print(&text)?;
         }
         if interrupt::is_asked() {
-            return Ok(Ending::Interrupted);
+            return Ok(Done { ending: Ending::Interrupted, ..done });
         }
-        ending = ending_of(tally, ending);
+        done.ending = ending_of(tally, done.ending);
     }
-    Ok(ending)
+    Ok(done)
 }
 
 /// How a run ends that has come so far, after this experiment.

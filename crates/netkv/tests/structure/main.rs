@@ -17,11 +17,13 @@ use rooms::STRUCTURE;
 use std::fmt::Write;
 
 /// The crates, each of which uses only those before it.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 16] = [
     "netkv-units",
     "netkv-fabric",
     "netkv-workload",
     "netkv-policy",
+    "netkv-external",
+    "netkv-script",
     "netkv-sim",
     "netkv-bound",
     "netkv-grid",

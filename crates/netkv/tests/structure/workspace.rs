@@ -46,7 +46,11 @@ fn package(package: &Value) -> Package {
     let is_code = |target: &&Value| {
         list(target, "kind").iter().any(|kind| ["lib", "bin", "proc-macro"].iter().any(|code| kind == code))
     };
-    let code: Vec<&Value> = list(package, "targets").iter().filter(is_code).collect();
+    let mut code: Vec<&Value> = list(package, "targets").iter().filter(is_code).collect();
+    // A program beside a library is its outside, in a folder of its own.
+    if code.len() > 1 {
+        code.retain(|target| list(target, "kind").iter().any(|kind| kind == "lib"));
+    }
     let [target] = code[..] else { panic!("{name} has {} targets; the reader follows one a crate", code.len()) };
     let dependencies = |tests: bool| {
         list(package, "dependencies")
