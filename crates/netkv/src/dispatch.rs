@@ -71,6 +71,8 @@ fn run(arguments: Vec<OsString>) -> Result<Done, Failure> {
         Command::Emit(command) => commands::emit::emit(&command),
         Command::Capacity(args) => commands::capacity::capacity(&args),
         Command::Cluster(args) => commands::cluster::cluster(&args),
+        Command::Oracle(command) => commands::oracle::oracle(&command),
+        Command::Decide(args) => commands::decide::decide(&args),
         Command::Compare(args) => commands::compare::compare(&args),
         Command::Oracle(command) => commands::oracle::oracle(&command),
         Command::Decide(args) => commands::decide::decide(&args),

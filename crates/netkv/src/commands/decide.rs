@@ -12,10 +12,9 @@ use crate::output::{print, tell};
 use ask::Asked;
 use decided::{Decided, Network};
 use netkv_oracle::{Figure, Figures, Granularity, LiveError, LiveOptions, LiveOracle, View};
-use netkv_policy::{Candidate, CostOracle, PolicyFault, PrefillCandidate, Rating, RequestView, Selector};
+use netkv_policy::{Candidate, CostOracle, PrefillCandidate, Rating, RequestView, Selector};
 use netkv_sim::{Scenario, estimates};
 use netkv_units::InstanceId;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +37,7 @@ pub fn decide(args: &DecideArgs) -> Result<Ending, Failure> {
     if args.topology.is_none() {
         tell(&format!("note: engines and the policy's parameters are those of {BASE}; --topology FILE gives yours"));
     }
-    let (source, chosen, ratings) = guarded(|| choose(&scenario, args, &asked, &view))?;
+    let (source, chosen, ratings) = choose(&scenario, args, &asked, &view)?;
     let path = |candidate: &Candidate| view.path(source, candidate.instance);
     let decided = Decided {
         policy: &args.policy,
@@ -92,14 +91,6 @@ fn view(args: &DecideArgs, scenario: &Scenario, path: &Path, shown: &str) -> Res
     let mut figures = Figures::unknown(plan.known_by(), granularity, counts_in_flight);
     figures.tiers = shares.map(|share| Figure::known(share, 0.0));
     Ok(View::new(Arc::new(plan), Arc::new(figures), Some(0.0)))
-}
-
-/// What a policy answers; a fault of one from outside is no bug of ours.
-fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| match payload.downcast::<PolicyFault>() {
-        Ok(fault) => Err(Failure::input(fault.0)),
-        Err(payload) => panic::resume_unwind(payload),
-    })
 }
 
 /// Source, choice and ratings by the policy.
