@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{experiments, load_beside};
+use common::{experiments, load, load_beside};
 use netkv_grid::{CellRun, Status, Workloads, run_cells};
 use netkv_sim::run_checked;
 use std::fs;
@@ -23,7 +23,7 @@ fn keys(body: &str, script: &str) -> Vec<String> {
 fn the_example_decides_as_the_built_in_rule() {
     let script = fs::read_to_string(experiments().join("scripts/llmd.rhai")).unwrap();
     let scripted = load_beside(&format!("{SMALL}{SCRIPTED}"), &[("own.rhai", &script)]).expect("it is valid");
-    let built_in = load_beside(&format!("{SMALL}[policy]\nname = 'llmd'\n"), &[]).expect("it is valid");
+    let built_in = load(&format!("{SMALL}[policy]\nname = 'llmd'\n")).expect("it is valid");
     let workloads = Workloads::new();
     for (own, other) in scripted.cells().zip(built_in.cells()) {
         let (own, other) = (workloads.scenario(&own), workloads.scenario(&other));
