@@ -74,8 +74,6 @@ fn run(arguments: Vec<OsString>) -> Result<Done, Failure> {
         Command::Oracle(command) => commands::oracle::oracle(&command),
         Command::Decide(args) => commands::decide::decide(&args),
         Command::Compare(args) => commands::compare::compare(&args),
-        Command::Oracle(command) => commands::oracle::oracle(&command),
-        Command::Decide(args) => commands::decide::decide(&args),
         Command::Conform(command) => commands::conform::conform(&command),
         Command::Plan(args) => commands::plan::plan(&args),
         Command::Cell(args) => commands::cell::cell(&args),
