@@ -47,6 +47,7 @@ pub fn ask() {
 pub fn forget() {
     STOP.store(false, Ordering::Relaxed);
     IS_MINDED.store(false, Ordering::Relaxed);
+    IS_SERVICE.store(false, Ordering::Relaxed);
 }
 
 /// Whether the command that runs looks at what is asked.
