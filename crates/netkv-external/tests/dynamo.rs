@@ -214,6 +214,7 @@ mod checks {
     fn a_rule_is_compared_decision_by_decision(folder: &Path) {
         let config = DynamoConfig {
             block_tokens: 16,
+            load: netkv_policy::DynamoLoad::Blocks,
             active_request_weight: 0.0,
             topology_domain: netkv_units::Tier::Rack,
             topology_weight: 0.85,
