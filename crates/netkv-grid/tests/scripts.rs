@@ -1,5 +1,7 @@
 //! Policies in a script: the example decides as the built-in rule, what it is is part of a cell's key, and faults have words.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like the tests themselves")]
+
 mod common;
 
 use common::{experiments, load, load_beside};

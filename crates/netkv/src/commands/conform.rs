@@ -51,21 +51,20 @@ pub fn conform(command: &ConformCommand) -> Result<Ending, Failure> {
 /// What the product is told so that it does what the policy of a cell says it does.
 fn domain(experiment: &Experiment, cell: &Cell, scenario: &Scenario) -> Result<(PolicyConfig, DynamoOptions), Failure> {
     let rule = scenario.policy.clone();
-    let (config, domain) = match &rule {
-        PolicyConfig::DynamoDecode(config) => (*config, Domain::None),
-        PolicyConfig::DynamoTopologyPreferred(config) => {
-            (*config, Domain::Preferred(config.topology_domain, config.topology_weight))
-        }
-        PolicyConfig::DynamoTopologyRequired(config) => (*config, Domain::Required(config.topology_domain)),
-        other => {
-            return Err(Failure::usage(format_args!(
-                "cell {} of {} has the policy {}; conform dynamo compares dynamo_decode, dynamo_topology_preferred and \
-                 dynamo_topology_required: name one with --set policy.name=dynamo_decode",
-                cell.index,
-                experiment.path().display(),
-                other.name()
-            )));
-        }
+    let (config, domain) = if let PolicyConfig::DynamoDecode(config) = &rule {
+        (*config, Domain::None)
+    } else if let PolicyConfig::DynamoTopologyPreferred(config) = &rule {
+        (*config, Domain::Preferred(config.topology_domain, config.topology_weight))
+    } else if let PolicyConfig::DynamoTopologyRequired(config) = &rule {
+        (*config, Domain::Required(config.topology_domain))
+    } else {
+        return Err(Failure::usage(format_args!(
+            "cell {} of {} has the policy {}; conform dynamo compares dynamo_decode, dynamo_topology_preferred and \
+             dynamo_topology_required: name one with --set policy.name=dynamo_decode",
+            cell.index,
+            experiment.path().display(),
+            rule.name()
+        )));
     };
     Ok((rule, DynamoOptions { block_tokens: config.block_tokens, domain }))
 }

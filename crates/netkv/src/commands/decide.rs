@@ -78,9 +78,8 @@ fn view(args: &DecideArgs, scenario: &Scenario, path: &Path, shown: &str) -> Res
                 tell(&format!("warning: the network of {} is not that of {url}, which counts", path.display()));
             }
         }
-        match view.age_s() {
-            None => tell(&format!("warning: {url} does not know the congestion of all tiers yet: it counts as none")),
-            Some(_) => {}
+        if view.age_s().is_none() {
+            tell(&format!("warning: {url} does not know the congestion of all tiers yet: it counts as none"));
         }
         return Ok(view);
     }
