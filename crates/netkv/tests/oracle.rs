@@ -37,11 +37,14 @@ impl Drop for Running {
     }
 }
 
+/// When the counters were as they are here, they, and the shares of the line rate at which they grow.
+type Counters = (Instant, [f64; 2], [f64; 2]);
+
 /// Counters of two links, which grow at the shares of their line rate that are set.
 #[derive(Clone)]
 struct Exporter {
     port: u16,
-    state: Arc<Mutex<(Instant, [f64; 2], [f64; 2])>>,
+    state: Arc<Mutex<Counters>>,
 }
 
 const DEVICES: [&str; 2] = ["racks", "pods"];
