@@ -92,7 +92,7 @@ impl Dynamo {
     /// The label of the group that an instance is in.
     fn label(&mut self, tier: Tier, instance: InstanceId, oracle: &dyn CostOracle) -> String {
         let (groups, _) = self.places.of(instance, oracle);
-        let name = ["node", "rack", "pod"][tier.index().min(2)];
+        let name = tier.min(Tier::Pod).name();
         let group = if tier == Tier::Core { 0 } else { groups[tier.index()].get() };
         format!("dynamo.topology/{name}={group}")
     }

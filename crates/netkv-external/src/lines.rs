@@ -209,7 +209,7 @@ impl Lines {
             .iter()
             .map(|candidate| self.instance(candidate.instance, Some(candidate), oracle))
             .collect();
-        let tiers = Tier::ALL.map(|tier| TierTold { tier: name(tier), alone_bytes_per_s: finite(oracle.alone(tier)) });
+        let tiers = Tier::ALL.map(|tier| TierTold { tier: tier.name(), alone_bytes_per_s: finite(oracle.alone(tier)) });
         let hello =
             Hello { kind: "hello", protocol: "netkv", version: VERSION, seed: self.seed, tiers, instances: &instances };
         self.tell(&hello)?;
@@ -306,7 +306,7 @@ fn candidate_told(candidate: &Candidate, path: &PathCost) -> CandidateTold {
         source_tier_transfers: candidate.source_tier_transfers,
         in_flight_prompt_tokens: candidate.in_flight_prompt_tokens,
         path: PathTold {
-            tier: name(path.tier),
+            tier: path.tier.name(),
             bandwidth_bytes_per_s: path.bandwidth_bytes_per_sec,
             latency_s: path.latency.as_secs_f64(),
             congestion_ratio: path.congestion_ratio,
@@ -345,18 +345,8 @@ fn transfer_told(event: &TransferEvent) -> TransferTold {
         now_s: event.now.as_secs_f64(),
         source: event.source.get(),
         destination: event.destination.get(),
-        tier: name(event.tier),
+        tier: event.tier.name(),
         bytes: event.bytes.get(),
-    }
-}
-
-/// A level's name in messages.
-const fn name(tier: Tier) -> &'static str {
-    match tier {
-        Tier::Node => "node",
-        Tier::Rack => "rack",
-        Tier::Pod => "pod",
-        Tier::Core => "core",
     }
 }
 

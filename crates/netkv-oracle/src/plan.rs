@@ -5,7 +5,7 @@ use netkv_units::{Digester, InstanceId, Tier};
 use serde::{Deserialize, Serialize};
 
 /// Names of the tiers, nearest first.
-pub const TIERS: [&str; 4] = ["node", "rack", "pod", "core"];
+pub const TIERS: [&str; 4] = Tier::NAMES;
 
 /// Most instances that a plan may have. Chosen by us: the largest clusters that are told of have a tenth of it.
 const MAX_INSTANCES: usize = 100_000;

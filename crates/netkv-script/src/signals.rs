@@ -5,7 +5,7 @@
 use netkv_policy::{
     Candidate, PathCost, PrefillCandidate, PromptView, RequestEvent, RequestStep, TransferEvent, TransferStep,
 };
-use netkv_units::{InstanceId, Tier};
+use netkv_units::InstanceId;
 use rhai::{Engine, INT};
 use std::sync::Arc;
 
@@ -46,15 +46,6 @@ pub(crate) struct Transfer(pub(crate) TransferEvent);
 #[derive(Clone, Copy)]
 pub(crate) struct Step(pub(crate) RequestEvent);
 
-const fn tier_name(tier: Tier) -> &'static str {
-    match tier {
-        Tier::Node => "node",
-        Tier::Rack => "rack",
-        Tier::Pod => "pod",
-        Tier::Core => "core",
-    }
-}
-
 fn whole(number: impl TryInto<INT>) -> INT {
     number.try_into().unwrap_or(INT::MAX)
 }
@@ -92,7 +83,7 @@ pub(crate) fn register(engine: &mut Engine) {
         paths: it.0.1.iter().map(|&path| rhai::Dynamic::from(Path(path))).collect::<rhai::Array>(),
     });
     fields!(engine, it as Path {
-        tier: tier_name(it.0.tier),
+        tier: it.0.tier.name(),
         bytes_per_s: it.0.bandwidth_bytes_per_sec,
         latency_s: it.0.latency.as_secs_f64(),
         congestion_ratio: it.0.congestion_ratio,
@@ -102,7 +93,7 @@ pub(crate) fn register(engine: &mut Engine) {
     fields!(engine, it as Transfer {
         source: whole(it.0.source.get()),
         destination: whole(it.0.destination.get()),
-        tier: tier_name(it.0.tier),
+        tier: it.0.tier.name(),
         bytes: whole(it.0.bytes.get()),
         now_s: it.0.now.as_secs_f64(),
         step: transfer_step(it.0.step),

@@ -80,6 +80,14 @@ impl Tier {
     /// Every tier, nearest first.
     pub const ALL: [Self; 4] = [Self::Node, Self::Rack, Self::Pod, Self::Core];
 
+    /// Their names, nearest first, as files, messages and tables have them.
+    pub const NAMES: [&'static str; 4] = ["node", "rack", "pod", "core"];
+
+    /// Its name, one of [`Self::NAMES`].
+    pub const fn name(self) -> &'static str {
+        Self::NAMES[self.index()]
+    }
+
     /// 0 for the nearest to 3 for the farthest.
     pub const fn index(self) -> usize {
         self as usize

@@ -264,7 +264,7 @@ fn transfer_args(span: &Span<'_>, transfer: &TransferRecord) -> Value {
     json!({
         "request": record.request.get(),
         "bytes": record.transfer_bytes,
-        "tier": record.tier.map(tier_name),
+        "tier": record.tier.map(Tier::name),
         "from_prefill": record.prefill_instance.get(),
         "to_decode": record.decode_instance.map(InstanceId::get),
         "hit_tokens": record.decode_hit_tokens,
@@ -287,13 +287,4 @@ fn decode_args(record: &RequestRecord) -> Value {
         "slo_attained": record.slo_attained,
         "counted": record.counted,
     })
-}
-
-const fn tier_name(tier: Tier) -> &'static str {
-    match tier {
-        Tier::Node => "node",
-        Tier::Rack => "rack",
-        Tier::Pod => "pod",
-        Tier::Core => "core",
-    }
 }

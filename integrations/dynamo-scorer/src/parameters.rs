@@ -216,7 +216,7 @@ impl Parameters {
         }
         for tier in Tier::ALL {
             let TierCost { gbytes_per_s, latency_us, congestion_ratio } = self.tiers.of(tier);
-            let key = |name: &str| format!("tiers.{}.{name}", tier_name(tier));
+            let key = |name: &str| format!("tiers.{}.{name}", tier.name());
             expect(positive(gbytes_per_s), &key("gbytes_per_s"), "above 0", gbytes_per_s);
             expect(not_negative(latency_us) && latency_us < 1e9, &key("latency_us"), "0 to 1e9", latency_us);
             let is_share = (0.0..1.0).contains(&congestion_ratio);
@@ -266,14 +266,5 @@ impl Parameters {
         let requests = LatencyCurve::linear((base_ms * 1e12) as u64, (per_request_ms * 1e12) as u64);
         let iteration = IterationModel { requests, per_token_fs: (per_token_ns * 1e6) as u64 };
         Estimates { prefill: PrefillModel { tokens: LatencyCurve::linear(0, 0), per_pair_fs: 0 }, iteration }
-    }
-}
-
-const fn tier_name(tier: Tier) -> &'static str {
-    match tier {
-        Tier::Node => "node",
-        Tier::Rack => "rack",
-        Tier::Pod => "pod",
-        Tier::Core => "core",
     }
 }

@@ -9,7 +9,7 @@ use pyo3::types::{PyDict, PyInt, PyTuple};
 use std::collections::BTreeMap;
 
 /// Names of the tiers, nearest first.
-const TIERS: [&str; 4] = ["node", "rack", "pod", "core"];
+const TIERS: [&str; 4] = Tier::NAMES;
 
 /// The network as a caller tells of it.
 pub struct Paths {

@@ -1,7 +1,7 @@
 //! A decision that is explained, and the figures that both forms of the explanation show.
 
 use netkv_sim::{Considered, Explanation, Outcome, Scenario, TtftParts};
-use netkv_units::{SimDuration, SimTime, Tier};
+use netkv_units::{SimDuration, SimTime};
 
 /// A decision with the run that it was made in.
 pub struct Explained<'a> {
@@ -18,16 +18,6 @@ pub struct Explained<'a> {
 /// Milliseconds.
 pub const fn ms(duration: SimDuration) -> f64 {
     duration.as_nanos() as f64 * 1e-6
-}
-
-/// What a tier is called.
-pub const fn tier_name(tier: Tier) -> &'static str {
-    match tier {
-        Tier::Node => "node",
-        Tier::Rack => "rack",
-        Tier::Pod => "pod",
-        Tier::Core => "core",
-    }
 }
 
 /// From the end of prefill to the first token: the part of TTFT that the choice of the decode instance decides.

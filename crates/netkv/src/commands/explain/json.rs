@@ -1,6 +1,6 @@
 //! An explanation for machines: the same figures, times in seconds and nanoseconds as their names say.
 
-use super::explained::{Explained, after_prefill, runner_up, tier_name};
+use super::explained::{Explained, after_prefill, runner_up};
 use netkv_policy::{PrefillCandidate, Rating};
 use netkv_sim::{Considered, Outcome, TtftParts};
 use netkv_units::SimTime;
@@ -47,7 +47,7 @@ fn candidate(considered: &Considered, outcome: &Outcome) -> Value {
     let known = &considered.known;
     json!({
         "instance": known.instance.get(),
-        "tier": tier_name(considered.tier),
+        "tier": considered.tier.name(),
         "known": {
             "running": known.running,
             "pending": known.pending,

@@ -1,6 +1,6 @@
 //! An explanation for people: tables of at most 120 columns, and sentences.
 
-use super::explained::{Explained, after_prefill, foreseen_ms, ms, runner_up, tier_name};
+use super::explained::{Explained, after_prefill, foreseen_ms, ms, runner_up};
 use netkv_policy::{PolicyConfig, Rating, Term};
 use netkv_sim::{Considered, Decision, FirstToken, Outcome, SelectionMoment};
 use netkv_units::SimTime;
@@ -93,7 +93,7 @@ fn columns<const N: usize>(names: [&str; N]) -> [String; N] {
 }
 
 fn place(considered: &Considered) -> [String; 2] {
-    [considered.known.instance.get().to_string(), tier_name(considered.tier).to_owned()]
+    [considered.known.instance.get().to_string(), considered.tier.name().to_owned()]
 }
 
 fn mark(decision: &Decision, index: usize) -> &'static str {
