@@ -1,6 +1,6 @@
 //! Routers that run as processes of their own: a real one decides inside the simulator's virtual time.
 //!
-//! [`External`] says which program it is and how it is spoken to; it is an [`Outside`], so that it stands among the policies.
+//! [`External`] says which program it is and how it is spoken to; it is an [`Outside`](netkv_policy::Outside), so that it stands among the policies.
 //! The process is started with the first question of a run, without a shell, and killed with all that it started when the run
 //! ends, however it ends. Everything that is read of it has a limit and a time-out. A router that hangs, dies or answers
 //! nonsense ends its run with a [`PolicyFault`](netkv_policy::PolicyFault) that holds its last words.
