@@ -5,7 +5,7 @@ use crate::paths::{Paths, Told, nanoseconds, tier};
 use netkv_grid::{Experiment, LoadOptions, Overrides, Workloads};
 use netkv_policy::{
     Candidate, Dispatched, Estimates, IterationModel, PolicyConfig, PrefillCandidate, PrefillModel, PromptView, Rating,
-    Report, RequestView, Selector, TransferEvent,
+    Report, RequestView, Selector, TransferEvent, TransferStep,
 };
 use netkv_units::{Bytes, InstanceId, RequestId, SimDuration, SimTime};
 use pyo3::exceptions::{PyTypeError, PyValueError};
