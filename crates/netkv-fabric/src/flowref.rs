@@ -197,7 +197,11 @@ fn check_flow(position: usize, flow: &RawFlow, n_links: usize, errors: &mut Vec<
     }
     for (index, &link) in flow.path.iter().enumerate() {
         if link >= n_links as u64 {
-            errors.push(format!("flow {position}: path names link {link}; there are {n_links} (0 to {})", n_links - 1));
+            let there = match n_links.checked_sub(1) {
+                Some(last) => format!("there are {n_links} (0 to {last})"),
+                None => "there are none".to_owned(),
+            };
+            errors.push(format!("flow {position}: path names link {link}; {there}"));
         } else if flow.path[..index].contains(&link) {
             errors.push(format!("flow {position}: path names link {link} twice"));
         }
@@ -295,6 +299,7 @@ mod tests {
         check_refused("{", "not a flowref/1 case");
         check_refused(&case(LINK, "").replace("/1", "/2"), r#"format is "flowref/2"; allowed: "flowref/1""#);
         check_refused(&case(LINK, &flow("[7]", "1")), "flow 0: path names link 7; there are 1");
+        check_refused(&case("", &flow("[7]", "1")), "flow 0: path names link 7; there are none");
         check_refused(&case(LINK, &flow("[0,0]", "1")), "flow 0: path names link 0 twice");
         check_refused(&case(LINK, &flow("[]", "1")), "flow 0: path has 0 links");
         check_refused(&case(LINK, &flow("[0]", "-1")), "flow 0: size_bytes is -1");
