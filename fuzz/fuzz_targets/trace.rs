@@ -1,22 +1,35 @@
-//! Any bytes as a trace, in the format that the first of them picks, or in the one that is detected. What is read is written in
-//! netkv's own format and read back the same.
+//! Any bytes as a trace, in the reading that their first line names, else in the one that is detected; in one alone if
+//! `NETKV_FUZZ_READING` names it. What is read is written in netkv's own format and read back the same.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use netkv_workload::{CLOCKS, Columns, FORMATS, Reading, Trace, read_trace};
+use std::sync::LazyLock;
+
+/// The readings by name: each format's, columns with each clock, and the detected one.
+static READINGS: LazyLock<Vec<(String, Reading)>> = LazyLock::new(|| {
+    let named = |clock| Columns { arrival: Some(("a".to_owned(), clock)), input: "i".to_owned(), output: "o".to_owned() };
+    let formats = FORMATS.iter().map(|format| (format.name.to_owned(), Reading::As(format)));
+    let columns = CLOCKS.iter().map(|&(unit, clock)| (format!("columns {unit}"), Reading::Columns(named(clock))));
+    formats.chain(columns).chain([("auto".to_owned(), Reading::Detected)]).collect()
+});
+
+/// The one that is tried whatever the bytes say.
+static WANTED: LazyLock<Option<&Reading>> = LazyLock::new(|| {
+    let wanted = std::env::var("NETKV_FUZZ_READING").ok()?;
+    Some(named(wanted.as_bytes()).unwrap_or_else(|| panic!("NETKV_FUZZ_READING = {wanted} names no reading")))
+});
+
+fn named(name: &[u8]) -> Option<&'static Reading> {
+    READINGS.iter().find(|(own, _)| own.as_bytes() == name).map(|(_, reading)| reading)
+}
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some((&first, rest)) = bytes.split_first() else { return };
-    let at = usize::from(first) % (FORMATS.len() + CLOCKS.len() + 1);
-    let named = |clock| Columns { arrival: Some(("a".to_owned(), clock)), input: "i".to_owned(), output: "o".to_owned() };
-    let reading = if let Some(format) = FORMATS.get(at) {
-        Reading::As(format)
-    } else if let Some(&(_, clock)) = CLOCKS.get(at - FORMATS.len()) {
-        Reading::Columns(named(clock))
-    } else {
-        Reading::Detected
-    };
-    match read_trace(rest, &reading) {
+    let first_line = bytes.iter().position(|&byte| byte == b'\n');
+    let told = first_line.and_then(|end| Some((named(&bytes[..end])?, &bytes[end + 1..])));
+    let (told, rest) = told.unwrap_or((&Reading::Detected, bytes));
+    let reading = WANTED.unwrap_or(told);
+    match read_trace(rest, reading) {
         Err(errors) => assert!(!errors.to_string().is_empty(), "an error without a word"),
         Ok(read) => {
             assert!(!read.trace.is_empty(), "a trace of nothing");

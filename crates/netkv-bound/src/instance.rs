@@ -9,7 +9,6 @@ use crate::work::work;
 use netkv_policy::PolicyConfig;
 use netkv_sim::{FirstToken, LocalRule, Overlap, PrefillMode, RequestRecord, RunOutput, Scenario, run};
 use netkv_units::InstanceId;
-use netkv_workload::BLOCK_TOKENS;
 use std::fmt;
 
 /// What a policy may choose.
@@ -222,7 +221,7 @@ impl<'a> Instance<'a> {
             if shared == 0 || (!may_wait && computed[other] > computed[own]) {
                 continue;
             }
-            let behind = its.input_tokens - (shared - BLOCK_TOKENS);
+            let behind = its.input_tokens - (shared - prompt.block_tokens);
             let brings = [(computed[other], behind)];
             let there = self.transfer(self.fabric.links(), other, &brings, sources(other)).soonest();
             if may_wait || there <= computed[own] {

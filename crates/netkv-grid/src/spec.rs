@@ -255,6 +255,9 @@ fn read_sections(reader: &mut Reader<'_>, library: &Library) -> Option<CellSpec>
     let rankings = reader.flag("measure.rankings");
     let latency = pools.as_ref().map(|pools| pools.prefill.gpu.prefill);
     let recipe = workload::read_recipe(reader, library, latency, prefill.as_ref(), cluster.as_ref());
+    if let (Some(kv), Some(recipe)) = (&kv, &recipe) {
+        engine::check_blocks(reader, kv, recipe.block_tokens());
+    }
     Some(CellSpec {
         recipe: recipe?,
         cluster: cluster?,

@@ -102,6 +102,14 @@ impl LoadedRequests {
         let gaps = Arc::new(StampGaps::of(&trace));
         Self::Trace { trace, gaps }
     }
+
+    /// Tokens of a block of their prompts.
+    pub(crate) fn block_tokens(&self) -> u32 {
+        match self {
+            Self::Trace { trace, .. } => trace.block_tokens(),
+            Self::Endless(_) => BLOCK_TOKENS,
+        }
+    }
 }
 
 /// Loads what `workload.trace = name` stands for; `named_at` is where it stands, `reading` how a file is to be read.
@@ -193,7 +201,6 @@ fn not_published(path: &Path) -> String {
 
 /// A file that was read.
 struct File {
-    /// With blocks as workloads have them.
     trace: Arc<Trace>,
     sha256: String,
     read_as: Option<String>,
@@ -202,7 +209,9 @@ struct File {
 
 impl File {
     fn read_by(&self, reading: &Reading) -> Option<String> {
-        self.read_as.is_some().then(|| format!("{reading:?}"))
+        let block_tokens = self.trace.block_tokens();
+        let blocks = if block_tokens == BLOCK_TOKENS { String::new() } else { format!(" blocks of {block_tokens}") };
+        self.read_as.is_some().then(|| format!("{reading:?}{blocks}"))
     }
 
     /// What the user should be told of it.
@@ -220,21 +229,8 @@ fn parse_file(path: &Path, named_at: &Origin, reading: &Reading) -> Result<File,
     })?;
     let read = read_trace(&bytes, reading)
         .map_err(|errors| Issue::new(named_at, format!("the trace {} is not valid:\n{errors}", path.display())))?;
-    let (read_as, block_tokens) = (read.told(), read.trace.block_tokens());
-    let ReadTrace { trace, mut notes, .. } = read;
-    let trace = if block_tokens == BLOCK_TOKENS {
-        trace
-    } else {
-        notes.push(format!("its blocks of {block_tokens} tokens are simulated as blocks of {BLOCK_TOKENS}"));
-        trace.gathered().ok_or_else(|| {
-            let message = format!(
-                "the trace {} has blocks of {block_tokens} tokens, which cannot be simulated; allowed: a size that divides \
-                 {BLOCK_TOKENS}, or a multiple of it",
-                path.display()
-            );
-            Issue::new(named_at, message)
-        })?
-    };
+    let read_as = read.told();
+    let ReadTrace { trace, notes, .. } = read;
     Ok(File { trace: Arc::new(trace), sha256: sha256_hex(&bytes), read_as, notes })
 }
 

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{folder, load};
+use common::{folder, load, load_beside};
 use netkv_grid::{Experiment, LoadOptions, Workloads};
 use netkv_workload::RequestSource;
 use std::sync::Arc;
@@ -88,4 +88,46 @@ fn the_stand_in_alone_is_scaled() {
         lengths(&*requests(&own)).iter().map(|&tokens| (f64::from(tokens) * 0.5 + 0.5) as u32).collect();
     assert_eq!(scaled, expect, "asked for by name, the generated trace is what it is");
     assert_eq!(lengths_of("context = 'fixed'\ncontext_tokens = 700\n").1, vec![700; 50]);
+}
+
+/// A trace with blocks of 16 tokens is simulated in them: two chats of one document of 800 tokens hit all of it, 50 blocks, and
+/// not the 512 tokens that one block of 512 would be.
+#[test]
+fn blocks_are_of_the_size_that_the_trace_has() {
+    let ids = |first: usize, own: usize| (first..first + 50).chain(own..own + 10).collect::<Vec<_>>();
+    let row = |at: u32, ids: &[usize]| {
+        format!(
+            "{{\"chat_id\": {at}, \"parent_chat_id\": -1, \"timestamp\": {at}, \"input_length\": {}, \"output_length\": 5, \
+             \"hash_ids\": {ids:?}}}\n",
+            16 * ids.len()
+        )
+    };
+    let file = [row(5, &ids(0, 100)), row(15, &ids(0, 200)), row(25, &ids(0, 300))].concat();
+    let of = |more: &str| {
+        let body = format!(
+            "[workload]\ntrace = 'chats.jsonl'\narrivals = 'raw_ticks'\nwindow_s = [0.0, 60.0]\nload = 'native'\n\
+             [cluster]\nprefill_instances = 1\nplacement = 'per_node'\n[measure]\nwarmup_s = 0.0\n{more}"
+        );
+        load_beside(&body, &[("chats.jsonl", &file)])
+    };
+    let experiment = of("").unwrap();
+    let of_first = |experiment: &Experiment| Workloads::new().scenario(&experiment.cell(0).unwrap());
+    let scenario = of_first(&experiment);
+    assert_eq!(scenario.workload.block_tokens(), 16);
+    let records = netkv_sim::run(&scenario).requests;
+    let hits: Vec<u32> = records.iter().map(|record| record.prefill_hit_tokens).collect();
+    assert_eq!(hits, [0, 800, 800]);
+    let told = experiment.notices().join("; ");
+    assert!(told.contains("prefixes in blocks of 16 tokens"), "{told}");
+
+    let coarse = of("[kv]\nblock_tokens = 64\n").unwrap_err().to_string();
+    assert!(
+        coarse.contains(
+            "kv.block_tokens = 64 does not divide the trace's prefix block of 16 tokens; allowed: 1, 2, 4, 8, 16; or with `netkv \
+             trace convert --block-tokens 64` a trace with blocks of 64"
+        ),
+        "{coarse}"
+    );
+    let finer = of_first(&of("[kv]\nblock_tokens = 8\n").unwrap());
+    assert_eq!((finer.workload.block_tokens(), finer.kv.block_tokens), (16, 8));
 }

@@ -9,7 +9,7 @@ use crate::measure::{RequestRecord, TtftParts, ttft_limit};
 use crate::network::{Order, Topology, TransferId};
 use crate::scenario::{FirstToken, Scenario};
 use netkv_units::{BlockId, RequestId, SimTime};
-use netkv_workload::{BLOCK_TOKENS, Request};
+use netkv_workload::Request;
 use std::collections::VecDeque;
 use std::ops::Index;
 
@@ -209,8 +209,9 @@ impl RequestState {
 }
 
 /// The requests that have arrived and not left.
-#[derive(Default)]
 pub(crate) struct Requests {
+    /// Tokens of a prefix block.
+    block_tokens: u32,
     /// Number of the first one.
     first: usize,
     states: VecDeque<RequestState>,
@@ -221,12 +222,17 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
+    /// None, of prompts in prefix blocks of so many tokens.
+    pub(crate) const fn new(block_tokens: u32) -> Self {
+        Self { block_tokens, first: 0, states: VecDeque::new(), last_counted: SimTime::ZERO, spare: Vec::new() }
+    }
+
     /// A request arrives; `blocks` are those of its prompt.
     pub(crate) fn push(&mut self, own: Request, blocks: &[BlockId], counts: bool) -> RequestId {
         self.last_counted = if counts { own.arrival } else { self.last_counted };
         let mut prefix = self.spare.pop().unwrap_or_default();
         prefix.clear();
-        prefix.extend_from_slice(&blocks[..(own.input_tokens / BLOCK_TOKENS) as usize]);
+        prefix.extend_from_slice(&blocks[..(own.input_tokens / self.block_tokens) as usize]);
         self.states.push_back(RequestState {
             own,
             counts,

@@ -186,8 +186,8 @@ pub struct PrefillConfig {
     pub max_batch_requests: u32,
     /// Which waiting prompt is computed next.
     pub queue: PrefillQueue,
-    /// Prefix blocks of an instance's tier in host memory; none: evicted blocks are gone.
-    pub host_tier_blocks: u32,
+    /// Tokens of an instance's tier in host memory, which keeps whole prefix blocks; none: evicted blocks are gone.
+    pub host_tier_tokens: u64,
     /// Rate at which the KV cache of such blocks is loaded, in bytes per second.
     pub host_load_bytes_per_sec: u64,
 }

@@ -46,7 +46,7 @@ impl<'a> Simulation<'a> {
             now: SimTime::ZERO,
             queue: EventQueue::default(),
             arrivals: Arrivals::new(scenario),
-            requests: Requests::default(),
+            requests: Requests::new(scenario.workload.block_tokens()),
             prefill: PrefillPool::new(scenario, cluster.prefill().len()),
             decode: DecodePool::new(scenario, cluster.decode().len(), max_stretch),
             scheduler: Scheduler::new(scenario, cluster),

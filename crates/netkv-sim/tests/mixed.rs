@@ -113,7 +113,7 @@ fn each_pool_has_its_latencies_and_memory() {
     let parts = parts.map(|(secs, tokens, blocks)| (SimTime::from_secs_f64(secs), tokens, 2, blocks));
     host.workload = Arc::new(Workload::from_parts(parts.to_vec()));
     (host.cluster.prefill_instances, host.cluster.decode_instances) = (1, Some(3));
-    (host.kv.prefill_blocks, host.prefill.host_tier_blocks) = (70, 8);
+    (host.kv.prefill_blocks, host.prefill.host_tier_tokens) = (70, 8 * 512);
     (host.kv.prefill_bytes_per_token, host.prefill.host_load_bytes_per_sec) = (3_000_000, 3_072_000_000);
     let loaded = run_checked(&host).requests[2].clone();
     assert_eq!((loaded.prefill_host_tokens, loaded.parts.prefill_compute), (1024, millis(1 + 1000)));

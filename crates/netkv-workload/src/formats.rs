@@ -124,6 +124,9 @@ fn read_format(bytes: &[u8], format: &Format, sha256: [u8; 32]) -> Result<(Trace
     }
     let (trace, notes) = rows.finish(zero, sha256, "at least one request with prompt and answer")?;
     told.extend(notes);
+    if trace.has_prefixes() {
+        told.push(format!("prefixes in blocks of {} tokens", trace.block_tokens()));
+    }
     Ok((trace, told))
 }
 

@@ -3,7 +3,7 @@
 mod context;
 mod prefixes;
 
-use crate::trace::{BLOCK_TOKENS, Trace, TraceRow};
+use crate::trace::{Trace, TraceRow, n_blocks_of};
 use crate::workload::{Request, Workload};
 pub use context::Context;
 use context::reshape;
@@ -73,11 +73,10 @@ impl Workload {
     /// timestamp plus its tick. It does not depend on `seed`.
     ///
     /// # Panics
-    /// If the window ends before it starts, a length or a tick is zero, a factor is not positive and finite, or the trace
-    /// has blocks of another size than [`BLOCK_TOKENS`] ([`Trace::gathered`] makes one that has).
+    /// If the window ends before it starts, a length or a tick is zero, a factor is not positive and finite, or a drawn prefix
+    /// is of no whole blocks of the trace.
     pub fn build(trace: &Trace, spec: &WorkloadSpec, seed: u64) -> Self {
-        spec.check();
-        assert_eq!(trace.block_tokens(), BLOCK_TOKENS, "a workload is made of blocks of one size");
+        spec.check(trace);
         let start = spec.window.map_or(SimTime::ZERO, |(start, _)| start);
         let rows = trace.rows();
         let Kept { rows: kept, is_cut } = spec.kept(trace);
@@ -113,7 +112,8 @@ impl Workload {
             requests.push(Request::new(arrival, shape.input_tokens, output_tokens, trace_row, shape.first_block));
         }
         requests.sort_by_key(|request| request.arrival);
-        Self::new(requests, reshaped.blocks, reshaped.n_distinct, span.unwrap_or(SimDuration::ZERO))
+        let span = span.unwrap_or(SimDuration::ZERO);
+        Self::new(requests, reshaped.blocks, reshaped.n_distinct, trace.block_tokens(), span)
     }
 }
 
@@ -139,7 +139,7 @@ struct Kept {
 impl WorkloadSpec {
     /// How long the requests are that it makes of `trace`, whatever the seed; none if there are none.
     pub fn lengths(&self, trace: &Trace) -> Option<Lengths> {
-        self.check();
+        self.check(trace);
         let kept = self.kept(trace).rows;
         let rows = kept.iter().map(|&row_idx| &trace.rows()[row_idx]);
         let inputs = rows.clone().map(|row| self.context.apply(row.input_tokens));
@@ -149,6 +149,13 @@ impl WorkloadSpec {
             longest_input: inputs.max()?,
             longest_total: totals.max()?,
         })
+    }
+
+    /// Blocks of the prompts that it makes of `trace`, counted for each prompt; a workload has room for fewer than 2^32.
+    pub fn n_blocks(&self, trace: &Trace) -> u64 {
+        let kept = self.kept(trace).rows;
+        let inputs = kept.iter().map(|&row_idx| self.context.apply(trace.rows()[row_idx].input_tokens));
+        inputs.map(|input_tokens| n_blocks_of(input_tokens, trace.block_tokens()) as u64).sum()
     }
 
     fn kept(&self, trace: &Trace) -> Kept {
@@ -161,14 +168,14 @@ impl WorkloadSpec {
         Kept { rows: kept, is_cut: wanted.next().is_some() }
     }
 
-    fn check(&self) {
+    fn check(&self, trace: &Trace) {
         if let Some((start, end)) = self.window {
             assert!(start <= end, "a window from {start} to {end} ends before it starts");
         }
         if let Arrivals::Dejittered { tick } = self.arrivals {
             assert!(tick > SimDuration::ZERO, "a tick has a length");
         }
-        self.prefixes.check();
+        self.prefixes.check(trace.block_tokens());
         self.context.check();
     }
 }

@@ -1,6 +1,6 @@
 //! Requests one after the other, so that a run need not hold all of them: what the simulation draws from.
 
-use crate::trace::n_blocks_of;
+use crate::trace::{BLOCK_TOKENS, n_blocks_of};
 use crate::turns::SessionWorkload;
 use crate::workload::{Request, Workload};
 use netkv_units::{BlockId, RequestId, SimDuration, SimTime};
@@ -14,6 +14,11 @@ pub trait RequestSource: Debug + Send + Sync {
     /// Whether there is none.
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Tokens of a block of their prompts; the last one of a prompt may be partial.
+    fn block_tokens(&self) -> u32 {
+        BLOCK_TOKENS
     }
 
     /// When the last one arrives in an open loop; time 0 if there is none.
@@ -43,6 +48,10 @@ impl RequestSource for Workload {
         self.requests().len()
     }
 
+    fn block_tokens(&self) -> u32 {
+        self.block_tokens()
+    }
+
     fn last_arrival(&self) -> SimTime {
         self.requests().last().map_or(SimTime::ZERO, |request| request.arrival)
     }
@@ -59,6 +68,10 @@ impl RequestSource for Workload {
 impl RequestSource for SessionWorkload {
     fn len(&self) -> usize {
         self.workload().len()
+    }
+
+    fn block_tokens(&self) -> u32 {
+        self.workload().block_tokens()
     }
 
     fn last_arrival(&self) -> SimTime {
@@ -89,7 +102,8 @@ impl RequestStream for Listed<'_> {
         let request = *self.workload.requests().get(self.next)?;
         blocks.clear();
         blocks.extend_from_slice(self.workload.blocks(RequestId::from_index(self.next)));
-        debug_assert_eq!(blocks.len(), n_blocks_of(request.input_tokens), "a prompt has all its blocks");
+        let n_blocks = n_blocks_of(request.input_tokens, self.workload.block_tokens());
+        debug_assert_eq!(blocks.len(), n_blocks, "a prompt has all its blocks");
         self.next += 1;
         Some(request)
     }

@@ -1,6 +1,6 @@
 //! Requests in order of arrival, with the blocks of their prompts: what the simulation is given.
 
-use crate::trace::n_blocks_of;
+use crate::trace::{BLOCK_TOKENS, n_blocks_of};
 use netkv_units::{BlockId, RequestId, SimDuration, SimTime, Stream};
 
 /// Requests in order of arrival, ties in trace order. Block ids are dense and form a prefix tree.
@@ -9,6 +9,7 @@ pub struct Workload {
     requests: Vec<Request>,
     blocks: Vec<BlockId>,
     n_blocks_distinct: usize,
+    block_tokens: u32,
     span: SimDuration,
 }
 
@@ -38,11 +39,6 @@ impl Request {
         let first_block = u32::try_from(first_block).expect("a workload has fewer than 2^32 block references");
         Self { arrival, input_tokens, output_tokens, trace_row, first_block }
     }
-
-    /// How many blocks the prompt has: full ones, and a partial one for the rest.
-    pub fn n_blocks(&self) -> usize {
-        n_blocks_of(self.input_tokens)
-    }
 }
 
 impl Workload {
@@ -50,19 +46,29 @@ impl Workload {
         requests: Vec<Request>,
         blocks: Vec<BlockId>,
         n_blocks_distinct: usize,
+        block_tokens: u32,
         span: SimDuration,
     ) -> Self {
         assert!(requests.is_sorted_by_key(|request| request.arrival), "requests come in order of arrival");
-        Self { requests, blocks, n_blocks_distinct, span }
+        assert!(block_tokens > 0, "a block has a token");
+        Self { requests, blocks, n_blocks_distinct, block_tokens, span }
     }
 
-    /// A workload of given requests: arrival, input tokens, output tokens and blocks of each. Its span reaches to the
-    /// last arrival.
+    /// [`Workload::in_blocks`] with blocks of [`BLOCK_TOKENS`].
+    ///
+    /// # Panics
+    /// As it does.
+    pub fn from_parts(parts: Vec<(SimTime, u32, u32, Vec<BlockId>)>) -> Self {
+        Self::in_blocks(BLOCK_TOKENS, parts)
+    }
+
+    /// A workload of given requests: arrival, input tokens, output tokens and blocks of each, of `block_tokens`. Its span
+    /// reaches to the last arrival.
     ///
     /// # Panics
     /// If arrivals run back, a length is zero, a number of blocks does not fit its input, or the ids are not dense
     /// (below the number of distinct ones) or no prefix tree.
-    pub fn from_parts(parts: Vec<(SimTime, u32, u32, Vec<BlockId>)>) -> Self {
+    pub fn in_blocks(block_tokens: u32, parts: Vec<(SimTime, u32, u32, Vec<BlockId>)>) -> Self {
         let mut requests: Vec<Request> = Vec::with_capacity(parts.len());
         let mut blocks = Vec::new();
         for (idx, (arrival, input_tokens, output_tokens, own_blocks)) in parts.into_iter().enumerate() {
@@ -70,14 +76,14 @@ impl Workload {
             requests.push(Request::new(arrival, input_tokens, output_tokens, number, blocks.len()));
             assert_eq!(
                 own_blocks.len(),
-                n_blocks_of(input_tokens),
+                n_blocks_of(input_tokens, block_tokens),
                 "blocks of request {idx}, of {input_tokens} tokens"
             );
             blocks.extend(own_blocks);
         }
         let n_ids = blocks.iter().map(|block| block.index() + 1).max().unwrap_or(0);
         let span = requests.last().map_or(SimDuration::ZERO, |request| request.arrival.since(SimTime::ZERO));
-        let workload = Self::new(requests, blocks, n_ids, span);
+        let workload = Self::new(requests, blocks, n_ids, block_tokens, span);
         workload.check_invariants();
         workload
     }
@@ -90,7 +96,7 @@ impl Workload {
     pub fn poisson(requests_per_sec: f64, n: usize, input_tokens: u32, output_tokens: u32, seed: u64) -> Self {
         assert_rate(requests_per_sec);
         let mut stream = Stream::new(seed, "arrivals");
-        let n_blocks = n_blocks_of(input_tokens);
+        let n_blocks = n_blocks_of(input_tokens, BLOCK_TOKENS);
         let mut arrival_s = 0.0;
         let parts = (0..n)
             .map(|idx| {
@@ -126,7 +132,12 @@ impl Workload {
     pub fn blocks(&self, id: RequestId) -> &[BlockId] {
         let request = self.request(id);
         let first = request.first_block as usize;
-        &self.blocks[first..first + request.n_blocks()]
+        &self.blocks[first..first + n_blocks_of(request.input_tokens, self.block_tokens)]
+    }
+
+    /// Tokens of a block; the last one of a prompt may be partial.
+    pub const fn block_tokens(&self) -> u32 {
+        self.block_tokens
     }
 
     /// How many different blocks there are; ids are below this number.

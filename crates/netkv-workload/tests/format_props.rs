@@ -36,9 +36,7 @@ fn check(read: &ReadTrace) {
     let trace = &read.trace;
     assert!(trace.rows().is_sorted_by_key(|row| row.timestamp_ms));
     assert!(!TraceStatistics::of(trace).to_string().contains("NaN"));
-    assert!(
-        trace.gathered().is_none_or(|gathered| gathered.block_tokens() == BLOCK_TOKENS || !gathered.has_prefixes())
-    );
+    assert!(trace.reblocked(BLOCK_TOKENS).is_none_or(|gathered| gathered.block_tokens() == BLOCK_TOKENS));
     let again = read_trace(&trace.to_jsonl(), &Reading::Detected).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(again.trace.rows().len(), trace.rows().len());
 }
@@ -118,5 +116,35 @@ proptest! {
             }
             Err(errors) => prop_assert!(expected.is_empty(), "{}", errors),
         }
+    }
+}
+
+/// The fuzzer starts from a file of each format, which names it in its first line: here, each is read as what it says.
+#[test]
+fn the_seeds_of_the_fuzzer_are_read_as_what_they_name() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/trace");
+    let mut names = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let end = bytes.iter().position(|&byte| byte == b'\n').unwrap();
+        let name = std::str::from_utf8(&bytes[..end]).unwrap().to_owned();
+        let reading = match FORMATS.iter().find(|format| format.name == name) {
+            Some(format) => Reading::As(format),
+            None if name == "auto" => Reading::Detected,
+            None => {
+                let unit =
+                    name.strip_prefix("columns ").unwrap_or_else(|| panic!("{} names no reading", path.display()));
+                let clock = CLOCKS.iter().find(|(own, _)| *own == unit).unwrap().1;
+                let arrival = Some(("a".to_owned(), clock));
+                Reading::Columns(Columns { arrival, input: "i".to_owned(), output: "o".to_owned() })
+            }
+        };
+        let read = read_trace(&bytes[end + 1..], &reading);
+        assert!(read.is_ok(), "{}: {}", path.display(), read.unwrap_err());
+        names.insert(name);
+    }
+    for format in &FORMATS {
+        assert!(names.contains(format.name), "no seed of {}", format.name);
     }
 }

@@ -367,7 +367,7 @@ fn finer_blocks_are_gathered_by_whole_blocks() {
     let file = [row(&first), row(&second), row(&third), row(&first)].concat();
     let trace = detected(&file).trace;
     assert_eq!(trace.block_tokens(), 16);
-    let gathered = trace.gathered().unwrap();
+    let gathered = trace.reblocked(512).unwrap();
     let blocks =
         |row: usize| gathered.blocks(&gathered.rows()[row]).iter().map(|block| block.get()).collect::<Vec<_>>();
     assert_eq!([blocks(0), blocks(1)], [vec![0, 1, 2], vec![0, 3, 4]]);
@@ -378,7 +378,7 @@ fn finer_blocks_are_gathered_by_whole_blocks() {
                  {\"timestamp\": 0, \"input_length\": 3000, \"output_length\": 1, \"hash_ids\": [1, 2]}\n";
     let cut = detected(large).trace;
     assert_eq!(cut.block_tokens(), 2048);
-    let cut = cut.gathered().unwrap();
+    let cut = cut.reblocked(512).unwrap();
     assert_eq!((cut.n_blocks_total(), cut.n_blocks_distinct()), (9, 9));
 }
 

@@ -215,7 +215,7 @@ fn drawn_prefixes_are_shared_by_as_many_as_asked_and_more_only_add_sharers() {
     groups.dedup();
     assert_eq!(groups.len(), 8);
     // Without prefixes every block is its request's own.
-    let own = Workload::build(&trace, &WorkloadSpec { prefixes: Prefixes::None, ..DEJITTERED }, 5);
-    let n_blocks: usize = own.requests().iter().map(netkv_workload::Request::n_blocks).sum();
-    assert_eq!(own.n_blocks_distinct(), n_blocks);
+    let spec = WorkloadSpec { prefixes: Prefixes::None, ..DEJITTERED };
+    let own = Workload::build(&trace, &spec, 5);
+    assert_eq!(own.n_blocks_distinct() as u64, spec.n_blocks(&trace));
 }

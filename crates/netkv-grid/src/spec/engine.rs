@@ -42,17 +42,6 @@ pub(super) fn read_kv(
     let decode_gb = reader.float(DECODE_MEMORY, Range::closed(0.0, 1e5));
     let prefix_caching = reader.flag("kv.prefix_caching");
     let block_tokens = block_tokens?;
-    if !BLOCK_TOKENS.is_multiple_of(block_tokens) {
-        let divisors: Vec<_> =
-            (1..=BLOCK_TOKENS).filter(|size| BLOCK_TOKENS.is_multiple_of(*size)).map(|size| size.to_string()).collect();
-        let message = format!(
-            "kv.block_tokens = {block_tokens} does not divide the trace's prefix block of {BLOCK_TOKENS} tokens; \
-             allowed: {}",
-            divisors.join(", ")
-        );
-        reader.fail("kv.block_tokens", &message);
-        return None;
-    }
     let (pools, cluster, decode_gb) = (pools?, cluster?, decode_gb?);
     let (key, gb) = if is_fixed? { (FIXED_MEMORY, fixed_gb?) } else { (HBM_MEMORY, hbm_gb?) };
     let utilisation = Some(utilisation?).filter(|_| key == HBM_MEMORY);
@@ -70,6 +59,28 @@ pub(super) fn read_kv(
         decode_blocks: decode_blocks?,
         prefix_caching: prefix_caching?,
     })
+}
+
+/// Prefix blocks are of whole blocks of the engine.
+pub(super) fn check_blocks(reader: &mut Reader<'_>, kv: &KvConfig, prefix_tokens: u32) {
+    let own = kv.block_tokens;
+    if prefix_tokens.is_multiple_of(own) {
+        return;
+    }
+    let divisors: Vec<_> = (1..=prefix_tokens.min(BLOCK_TOKENS))
+        .filter(|size| prefix_tokens.is_multiple_of(*size))
+        .map(|size| size.to_string())
+        .collect();
+    let other = if own.is_multiple_of(prefix_tokens) {
+        format!("; or with `netkv trace convert --block-tokens {own}` a trace with blocks of {own}")
+    } else {
+        String::new()
+    };
+    let message = format!(
+        "kv.block_tokens = {own} does not divide the trace's prefix block of {prefix_tokens} tokens; allowed: {}{other}",
+        divisors.join(", ")
+    );
+    reader.fail("kv.block_tokens", &message);
 }
 
 /// The memory of an instance.
@@ -163,14 +174,14 @@ pub(super) fn read_prefill(reader: &mut Reader<'_>, kv: Option<&KvConfig>) -> Op
     let host_gb = reader.float("prefill.host_cache_gb", Range::closed(0.0, 1e6));
     let host_gbytes = reader.float("prefill.host_load_gbytes_per_s", Range::closed(1e-6, 1e6));
     let ageing_tokens_per_sec = ageing_tokens_per_sec?;
-    let block_bytes = kv?.prefill_bytes_per_token * u64::from(BLOCK_TOKENS);
+    let bytes_per_token = kv?.prefill_bytes_per_token;
     Some(PrefillConfig {
         engine: engine?,
         policy: policy?,
         max_batch_tokens: max_batch_tokens?,
         max_batch_requests: max_batch_requests?,
         queue: if is_fcfs? { PrefillQueue::Fcfs } else { PrefillQueue::ShortestFirst { ageing_tokens_per_sec } },
-        host_tier_blocks: (host_gb? * 1e9 / block_bytes as f64) as u32,
+        host_tier_tokens: (host_gb? * 1e9 / bytes_per_token as f64) as u64,
         host_load_bytes_per_sec: (host_gbytes? * 1e9) as u64,
     })
 }
@@ -220,7 +231,7 @@ pub(super) fn check_delay(reader: &mut Reader<'_>, prefill: Option<&PrefillConfi
             "prefill.engine = \"delay\" computes no layers one by one; allowed with transfer.overlap = \"none\"";
         reader.fail("prefill.engine", message);
     }
-    if prefill.host_tier_blocks > 0 {
+    if prefill.host_tier_tokens > 0 {
         reader
             .fail("prefill.engine", "prefill.engine = \"delay\" has no caches; allowed with prefill.host_cache_gb = 0");
     }

@@ -113,6 +113,11 @@ impl WorkloadRecipe {
         self.sessions.as_ref()
     }
 
+    /// Tokens of a block of their prompts.
+    pub(crate) fn block_tokens(&self) -> u32 {
+        self.source.requests.block_tokens()
+    }
+
     /// How long the requests are, whatever the seed.
     pub(crate) const fn lengths(&self) -> Lengths {
         self.lengths
@@ -160,7 +165,8 @@ pub(super) fn read_recipe(
     let arrivals = read_arrivals(reader);
     let context = read_context(reader);
     let inputs = read_inputs(reader);
-    let prefixes = read_prefixes(reader);
+    let block_tokens = source.as_ref().map_or(BLOCK_TOKENS, |source| source.requests.block_tokens());
+    let prefixes = read_prefixes(reader, block_tokens);
     let stand_in_scale = reader.float("workload.stand_in_context_scale", Range::closed(1e-6, 1e6));
     let load = read_load(reader, latency, prefill, cluster);
     let sessions = read_sessions(reader);
@@ -193,6 +199,7 @@ fn check(reader: &mut Reader<'_>, requests: &LoadedRequests, spec: &WorkloadSpec
         LoadedRequests::Trace { trace, gaps } => {
             check_ticks(reader, gaps, spec)?;
             check_requests(reader, trace, spec, load)?;
+            check_blocks(reader, trace, spec)?;
             Some(spec.lengths(trace).expect("the window holds requests"))
         }
         LoadedRequests::Endless(_) => {
@@ -300,17 +307,17 @@ fn read_inputs(reader: &mut Reader<'_>) -> Option<InputRange> {
 }
 
 /// Who shares a prefix with whom.
-fn read_prefixes(reader: &mut Reader<'_>) -> Option<Prefixes> {
+fn read_prefixes(reader: &mut Reader<'_>, block_tokens: u32) -> Option<Prefixes> {
     let kind = reader.choice("workload.prefix", &[("trace", 0), ("none", 1), ("shared", 2)]);
     let share_ratio = reader.float("workload.prefix_share_ratio", Range::closed(0.0, 1.0));
     let groups = reader.count("workload.prefix_groups", 1, MAX_GROUPS);
     let prefix_tokens = reader.count("workload.prefix_tokens", 0, MAX_TOKENS);
     let (share_ratio, groups, prefix_tokens) = (share_ratio?, groups?, prefix_tokens?);
-    if !prefix_tokens.is_multiple_of(BLOCK_TOKENS) {
+    if !prefix_tokens.is_multiple_of(block_tokens) {
         let message = format!(
-            "workload.prefix_tokens = {prefix_tokens} is no multiple of the prefix block of {BLOCK_TOKENS} tokens; the \
+            "workload.prefix_tokens = {prefix_tokens} is no multiple of the prefix block of {block_tokens} tokens; the \
              nearest: {}",
-            (prefix_tokens + BLOCK_TOKENS / 2) / BLOCK_TOKENS * BLOCK_TOKENS
+            (prefix_tokens + block_tokens / 2) / block_tokens * block_tokens
         );
         reader.fail("workload.prefix_tokens", &message);
         return None;
@@ -399,6 +406,23 @@ fn check_ticks(reader: &mut Reader<'_>, gaps: &StampGaps, spec: &WorkloadSpec) -
         gaps.median_ms()?
     );
     reader.fail("workload.trace", &message);
+    None
+}
+
+/// There must be a number for each block of the prompts.
+fn check_blocks(reader: &mut Reader<'_>, trace: &Trace, spec: &WorkloadSpec) -> Option<()> {
+    let n_blocks = spec.n_blocks(trace);
+    if n_blocks <= u64::from(u32::MAX) {
+        return Some(());
+    }
+    let message = format!(
+        "the prompts of workload.window_s have {n_blocks} blocks of {} tokens together; allowed: at most {}: take a shorter \
+         window, fewer requests or shorter prompts (workload.max_requests, context), or larger blocks (`netkv trace convert \
+         --block-tokens`)",
+        trace.block_tokens(),
+        u32::MAX
+    );
+    reader.fail("workload.window_s", &message);
     None
 }
 

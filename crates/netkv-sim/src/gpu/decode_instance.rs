@@ -16,7 +16,6 @@ use super::member::Member;
 use crate::scenario::Scenario;
 use hdrhistogram::Histogram;
 use netkv_units::{BytesPerSec, RequestId, SimTime};
-use netkv_workload::BLOCK_TOKENS;
 use std::collections::VecDeque;
 
 /// What an instance was given, by how far it is.
@@ -86,7 +85,7 @@ pub(crate) struct DecodeInstance {
 impl DecodeInstance {
     /// An idle instance.
     pub(super) fn new(scenario: &Scenario, max_stretch: u32) -> Self {
-        let kv = &scenario.kv;
+        let (kv, prefix_tokens) = (&scenario.kv, scenario.workload.block_tokens());
         let rate = BytesPerSec::new(scenario.decode.host_bytes_per_sec);
         Self {
             engine: DecodeEngine::new(
@@ -95,7 +94,7 @@ impl DecodeInstance {
                 Chunks::new(scenario),
                 max_stretch,
             ),
-            memory: KvMemory::new(kv.decode_blocks, kv.block_tokens, BLOCK_TOKENS, kv.prefix_caching),
+            memory: KvMemory::new(kv.decode_blocks, kv.block_tokens, prefix_tokens, kv.prefix_caching),
             host: HostLink { bytes_per_token: kv.bytes_per_token, rate },
             watermark_blocks: scenario.decode.watermark_blocks,
             waiting: VecDeque::new(),

@@ -7,7 +7,6 @@ use super::kv_memory::{Grant, KvMemory, Prompt};
 use super::prefill_engine::{PrefillEngine, Running};
 use crate::scenario::{Pool, PrefillPolicy, PrefillQueue, Scenario};
 use netkv_units::{BytesPerSec, RequestId, SimTime};
-use netkv_workload::BLOCK_TOKENS;
 
 /// A prefill instance.
 pub(crate) struct PrefillInstance {
@@ -26,10 +25,12 @@ impl PrefillInstance {
         let rate = BytesPerSec::new(config.host_load_bytes_per_sec);
         let host = HostLink { bytes_per_token: kv.prefill_bytes_per_token, rate };
         let most = config.max_batch_requests as usize;
+        let prefix_tokens = scenario.workload.block_tokens();
+        let host_tier_blocks = u32::try_from(config.host_tier_tokens / u64::from(prefix_tokens)).unwrap_or(u32::MAX);
         Self {
             engine: PrefillEngine::new(scenario.gpu.prefill, config.max_batch_tokens, most, config.queue, host),
-            memory: KvMemory::new(kv.prefill_blocks, kv.block_tokens, BLOCK_TOKENS, kv.prefix_caching)
-                .with_host_tier(config.host_tier_blocks),
+            memory: KvMemory::new(kv.prefill_blocks, kv.block_tokens, prefix_tokens, kv.prefix_caching)
+                .with_host_tier(host_tier_blocks),
             woken: false,
             batch_end: SimTime::ZERO,
             busy: BusyTime::new(scenario.last_arrival()),

@@ -211,7 +211,7 @@ pub fn scenario(workload: Workload) -> Scenario {
             max_batch_tokens: 8192,
             max_batch_requests: 64,
             queue: PrefillQueue::Fcfs,
-            host_tier_blocks: 0,
+            host_tier_tokens: 0,
             host_load_bytes_per_sec: 50_000_000_000,
         },
         decode: DecodeConfig { max_batch: 64, watermark_blocks: 10, host_bytes_per_sec: 50_000_000_000 },

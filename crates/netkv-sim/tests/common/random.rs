@@ -7,6 +7,7 @@ use netkv_sim::{
 };
 use netkv_units::{BlockId, LatencyCurve, RequestId, SimTime, Stream};
 use netkv_workload::{SessionWorkload, Turn, Workload};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Sessions whose prompts grow, interleaved; arrivals on a coarse grid so that many events fall on one instant.
@@ -96,7 +97,7 @@ fn draw_order(scenario: &mut Scenario, stream: &mut Stream) {
         let ageing_tokens_per_sec = [0, 100, 5000][stream.below(3) as usize];
         scenario.prefill.queue = PrefillQueue::ShortestFirst { ageing_tokens_per_sec };
     }
-    scenario.prefill.host_tier_blocks = [0, 0, 3, 50][stream.below(4) as usize];
+    scenario.prefill.host_tier_tokens = 512 * [0, 0, 3, 50][stream.below(4) as usize];
     scenario.prefill.max_batch_tokens = [300, 8192][stream.below(2) as usize];
     scenario.selection = [SelectionMoment::Arrival, SelectionMoment::PrefillStart, SelectionMoment::PrefillDone]
         [stream.below(3) as usize];
@@ -123,6 +124,22 @@ pub fn random_local(seed: u64) -> Scenario {
     let pass = [MixedPass::Separate, MixedPass::Joint][stream.below(2) as usize];
     scenario.local_prefill = LocalPrefillConfig { rule, chunk_tokens, pass };
     scenario
+}
+
+/// The same with its prefix blocks cut into blocks of `block_tokens`, which divide 512: who shared a block shares its parts.
+pub fn in_finer_blocks(coarse: &Scenario, block_tokens: u32) -> Scenario {
+    let (mut drawn, mut parts, mut blocks) = (coarse.workload.draw(), Vec::new(), Vec::new());
+    let (per_block, mut numbers) = (512 / block_tokens, BTreeMap::new());
+    while let Some(own) = drawn.next(&mut blocks) {
+        let names = blocks.iter().flat_map(|block| (0..per_block).map(move |part| (*block, part)));
+        let finer = names.take(own.input_tokens.div_ceil(block_tokens) as usize).map(|name| {
+            let next = BlockId::from_index(numbers.len());
+            *numbers.entry(name).or_insert(next)
+        });
+        parts.push((own.arrival, own.input_tokens, own.output_tokens, finer.collect()));
+    }
+    drop(drawn);
+    Scenario { workload: Arc::new(Workload::in_blocks(block_tokens, parts)), ..coarse.clone() }
 }
 
 /// The same with its requests in sessions of random turns, some of several requests, some without a think time.

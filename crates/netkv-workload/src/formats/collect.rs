@@ -3,7 +3,7 @@
 use super::chain::Chains;
 use super::stamp::Wrong;
 use super::table::Zero;
-use crate::trace::{MAX_TIMESTAMP_MS, MAX_TOKENS, Trace, TraceError, TraceErrors, TraceRow, n_blocks_of};
+use crate::trace::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS, Trace, TraceError, TraceErrors, TraceRow, n_blocks_of};
 use netkv_units::Stream;
 use std::collections::BTreeMap;
 
@@ -78,7 +78,7 @@ impl Count {
 pub(super) struct Collector {
     drafts: Vec<Draft>,
     ids: Vec<u64>,
-    /// Blocks so far, of their own size or as simulated, which must have numbers.
+    /// Blocks so far, which must have numbers.
     n_blocks: u64,
     /// Tokens of a block, where ids are read.
     block_tokens: Option<u32>,
@@ -131,8 +131,7 @@ impl Collector {
         // INVARIANT: both are at most `MAX_TOKENS`, which `tokens` of the readers' cells holds them to.
         let [input_tokens, output_tokens] =
             [input, output].map(|tokens| u32::try_from(tokens).expect("readers check the limit"));
-        let own_blocks = self.block_tokens.map_or(0, |tokens| input_tokens.div_ceil(tokens) as usize);
-        self.n_blocks += own_blocks.max(n_blocks_of(input_tokens)) as u64;
+        self.n_blocks += n_blocks_of(input_tokens, self.block_tokens.unwrap_or(BLOCK_TOKENS)) as u64;
         let n_all_ids = self.ids.len() + ids.len();
         let (Ok(line_number), Ok(_), true) =
             (u32::try_from(line), u32::try_from(n_all_ids), self.n_blocks <= u64::from(u32::MAX))
@@ -154,7 +153,7 @@ impl Collector {
     /// How many ids the prompt has room for; a number of ids that is not as expected is counted.
     fn n_expected(&mut self, line: usize, input_tokens: u32, n_ids: usize) -> usize {
         let Some(block_tokens) = self.block_tokens else { return 0 };
-        let n_expected = input_tokens.div_ceil(block_tokens) as usize;
+        let n_expected = n_blocks_of(input_tokens, block_tokens);
         match n_ids.cmp(&n_expected) {
             std::cmp::Ordering::Less => self.short_of_ids.add(line),
             std::cmp::Ordering::Equal => {}
@@ -235,7 +234,7 @@ impl Collector {
             let first_block = blocks.len();
             if let Some(block_tokens) = self.block_tokens {
                 let ids = &self.ids[draft.first_id as usize..][..draft.n_ids as usize];
-                let n_own = draft.input_tokens.div_ceil(block_tokens) as usize - ids.len();
+                let n_own = n_blocks_of(draft.input_tokens, block_tokens) - ids.len();
                 chains.append(ids, n_own, &mut blocks);
             }
             let at_ms = ((draft.at_ns - first_ns) / NANOS_PER_MS).unsigned_abs();
@@ -243,7 +242,7 @@ impl Collector {
             TraceRow::with_blocks(at_ms, draft.input_tokens, draft.output_tokens, first_block, n_blocks)
         });
         let rows = rows.collect();
-        let block_tokens = self.block_tokens.unwrap_or(crate::trace::BLOCK_TOKENS);
+        let block_tokens = self.block_tokens.unwrap_or(BLOCK_TOKENS);
         let trace = Trace::in_blocks(block_tokens, rows, blocks, Some(sha256));
         match conversations(&self.drafts) {
             Some(chats) => trace.with_chats(chats),

@@ -1,7 +1,6 @@
 //! Agents: sessions whose turns follow tool calls instead of thoughts, and turns that are sent as several requests.
 
 use super::think::Thinker;
-use crate::trace::n_blocks_of;
 use crate::workload::{Request, Workload};
 use netkv_units::{BlockId, RequestId, SimDuration, Stream};
 
@@ -76,8 +75,8 @@ pub(super) fn fanned_out(workload: Workload, copies: &[u32]) -> (Workload, Vec<V
                 *blocks.last_mut().expect("a prompt has a block") = BlockId::from_index(n_distinct);
                 n_distinct += 1;
             }
-            debug_assert_eq!(blocks.len() - first_block, n_blocks_of(own.input_tokens), "a copy is as long");
+            debug_assert_eq!(blocks.len() - first_block, own_blocks.len(), "a copy is as long");
         }
     }
-    (Workload::new(requests, blocks, n_distinct, workload.span()), positions)
+    (Workload::new(requests, blocks, n_distinct, workload.block_tokens(), workload.span()), positions)
 }

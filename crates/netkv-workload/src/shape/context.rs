@@ -46,6 +46,7 @@ pub(crate) struct Prompt {
 
 /// Gives the rows of `trace` at the positions `kept` new lengths.
 pub(crate) fn reshape(trace: &Trace, kept: &[usize], context: Context) -> Reshaped {
+    let block_tokens = trace.block_tokens();
     let rows = kept.iter().map(|&row_idx| &trace.rows()[row_idx]);
     let mut seen = PrefixIndex::new(trace.n_blocks_distinct());
     let mut prompts: Vec<Prompt> = Vec::with_capacity(rows.len());
@@ -54,11 +55,11 @@ pub(crate) fn reshape(trace: &Trace, kept: &[usize], context: Context) -> Reshap
     for (row_idx, row) in rows.enumerate() {
         let old_blocks = trace.blocks(row);
         let input_tokens = context.apply(row.input_tokens);
-        let n_new = n_blocks_of(input_tokens);
+        let n_new = n_blocks_of(input_tokens, block_tokens);
         let first_block = blocks.len();
         if let Some(shared) = seen.longest_seen(old_blocks) {
             let holder = &prompts[shared.holder_idx];
-            let n_holder = n_blocks_of(holder.input_tokens);
+            let n_holder = n_blocks_of(holder.input_tokens, block_tokens);
             // A prompt that was seen as a whole, the last partial block included, stays so: k = n gives N.
             let n_shared = (shared.n_blocks * n_new / old_blocks.len()).min(n_holder);
             let holder_start = holder.first_block;
@@ -103,6 +104,7 @@ impl Context {
 mod tests {
     use super::*;
     use crate::synthetic::{SyntheticKind, generate};
+    use crate::trace::BLOCK_TOKENS;
 
     fn all(trace: &Trace) -> Vec<usize> {
         (0..trace.len()).collect()
@@ -113,7 +115,7 @@ mod tests {
         let mut seen = PrefixIndex::new(reshaped.n_distinct);
         let (mut n_hits, mut fractions) = (0, 0.0);
         for (idx, prompt) in reshaped.prompts.iter().enumerate() {
-            let n_blocks = n_blocks_of(prompt.input_tokens);
+            let n_blocks = n_blocks_of(prompt.input_tokens, BLOCK_TOKENS);
             let blocks = &reshaped.blocks[prompt.first_block..prompt.first_block + n_blocks];
             let n_shared = seen.longest_seen(blocks).map_or(0, |shared| shared.n_blocks);
             n_hits += n_shared;
@@ -163,8 +165,8 @@ mod tests {
         let trace = Trace::parse(format!("{line}\n{line}").as_bytes()).unwrap();
         for tokens in [1, 512, 5_000] {
             let reshaped = reshape(&trace, &[0, 1], Context::Fixed { tokens });
-            assert_eq!(reshaped.n_distinct, n_blocks_of(tokens));
-            assert_eq!(reshaped.blocks.len(), 2 * n_blocks_of(tokens));
+            assert_eq!(reshaped.n_distinct, n_blocks_of(tokens, BLOCK_TOKENS));
+            assert_eq!(reshaped.blocks.len(), 2 * n_blocks_of(tokens, BLOCK_TOKENS));
         }
     }
 }

@@ -8,7 +8,7 @@
 //! adds sharers.
 
 use super::context::{Context, Prompt, Reshaped};
-use crate::trace::{BLOCK_TOKENS, Trace, n_blocks_of};
+use crate::trace::{Trace, n_blocks_of};
 use netkv_units::{BlockId, Stream};
 
 /// Who shares a prefix with whom.
@@ -30,11 +30,11 @@ pub enum Prefixes {
 }
 
 impl Prefixes {
-    pub(super) fn check(self) {
+    pub(super) fn check(self, block_tokens: u32) {
         if let Self::Shared { share_ratio, groups, prefix_tokens } = self {
             assert!((0.0..=1.0).contains(&share_ratio), "{share_ratio} is no probability");
             assert!(groups > 0, "who shares belongs to a group");
-            assert_eq!(prefix_tokens % BLOCK_TOKENS, 0, "a prefix is of whole blocks");
+            assert_eq!(prefix_tokens % block_tokens, 0, "a prefix is of whole blocks");
         }
     }
 }
@@ -51,6 +51,7 @@ pub(super) fn drawn_prompts(
         Prefixes::Trace | Prefixes::None => (0.0, 1, 0),
         Prefixes::Shared { share_ratio, groups, prefix_tokens } => (share_ratio, groups, prefix_tokens),
     };
+    let block_tokens = trace.block_tokens();
     let mut stream = Stream::new(seed, "prefixes");
     // By group: its blocks, as far as they were needed.
     let mut group_blocks: Vec<Vec<BlockId>> = vec![Vec::new(); groups as usize];
@@ -67,14 +68,14 @@ pub(super) fn drawn_prompts(
         }
         let input_tokens = context.apply(trace.rows()[row_idx].input_tokens);
         let first_block = blocks.len();
-        let whole = input_tokens.min(prefix_tokens) / BLOCK_TOKENS;
+        let whole = input_tokens.min(prefix_tokens) / block_tokens;
         let n_shared = if shares { whole as usize } else { 0 };
         let own_group = &mut group_blocks[group];
         while own_group.len() < n_shared {
             own_group.push(fresh());
         }
         blocks.extend_from_slice(&own_group[..n_shared]);
-        blocks.extend((n_shared..n_blocks_of(input_tokens)).map(|_| fresh()));
+        blocks.extend((n_shared..n_blocks_of(input_tokens, block_tokens)).map(|_| fresh()));
         prompts.push(Prompt { input_tokens, first_block });
     }
     Reshaped { prompts, blocks, n_distinct }

@@ -1,6 +1,6 @@
 //! Events of sessions to rows of a trace: block ids, ticks, and the warm-up dropped.
 
-use crate::trace::{Trace, TraceRow, n_blocks_of};
+use crate::trace::{BLOCK_TOKENS, Trace, TraceRow, n_blocks_of};
 use netkv_units::BlockId;
 use std::collections::BTreeMap;
 
@@ -113,7 +113,7 @@ impl<'a> BlockWriter<'a> {
         };
         let n_sessions = events.iter().map(n_sessions).max().unwrap_or(0);
         Self {
-            flat: Vec::with_capacity(events.iter().map(|event| n_blocks_of(event.input_tokens)).sum()),
+            flat: Vec::with_capacity(events.iter().map(|event| n_blocks_of(event.input_tokens, BLOCK_TOKENS)).sum()),
             next_id: 0,
             root_blocks,
             root_starts: vec![None; root_blocks.len()],
@@ -125,7 +125,7 @@ impl<'a> BlockWriter<'a> {
     /// Appends the blocks of an event; returns where they begin.
     fn write(&mut self, event: &Event) -> usize {
         let first_block = self.flat.len();
-        let n_blocks = n_blocks_of(event.input_tokens);
+        let n_blocks = n_blocks_of(event.input_tokens, BLOCK_TOKENS);
         match (event.shared_blocks, event.session) {
             (Some(shared), Session::Main(session)) => {
                 let previous = self.last_turns[session as usize].clone();

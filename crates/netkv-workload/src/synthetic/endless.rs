@@ -11,7 +11,7 @@ use super::parameters::Parameters;
 use super::random::SplitMix64;
 use crate::shape::Lengths;
 use crate::source::{RequestSource, RequestStream};
-use crate::trace::n_blocks_of;
+use crate::trace::{BLOCK_TOKENS, n_blocks_of};
 use crate::workload::Request;
 use netkv_units::{BlockId, SimDuration, SimTime, Stream};
 use std::cmp::Reverse;
@@ -195,7 +195,7 @@ impl<'a> Conversations<'a> {
 
     /// Gives `blocks` the blocks of a turn: those shared with the one before, or the root's, and fresh ones.
     fn write_blocks(&mut self, turn: &Turn, blocks: &mut Vec<BlockId>) {
-        let n_blocks = n_blocks_of(turn.input_tokens);
+        let n_blocks = n_blocks_of(turn.input_tokens, BLOCK_TOKENS);
         blocks.clear();
         let before = self.held.remove(&turn.session);
         match (turn.shared_blocks, &before) {
@@ -322,7 +322,7 @@ mod tests {
         let outputs = mean(found.requests().iter().map(|one| u64::from(one.output_tokens)).sum());
         assert!((inputs / known.input_tokens.mean - 1.0).abs() < 0.05, "{inputs} prompt tokens");
         assert!((outputs / known.output_tokens.mean - 1.0).abs() < 0.03, "{outputs} answer tokens");
-        let n_blocks: usize = found.requests().iter().map(Request::n_blocks).sum();
+        let n_blocks: usize = found.requests().iter().map(|one| n_blocks_of(one.input_tokens, BLOCK_TOKENS)).sum();
         let hits = 1.0 - found.n_blocks_distinct() as f64 / n_blocks as f64;
         // The trace starts cold and this does not end: a little more of it is shared.
         assert!(

@@ -2,7 +2,7 @@
 
 use super::diagnose::{FIELDS, HASH_IDS, INPUT_LENGTH, OUTPUT_LENGTH, TIMESTAMP, diagnose};
 use super::error::{TraceError, TraceErrors};
-use super::limits::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS};
+use super::limits::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS, n_blocks_of};
 use super::rows::{Trace, TraceRow};
 use netkv_units::BlockId;
 use serde::Deserialize;
@@ -129,7 +129,7 @@ fn check_tokens(line: usize, field: &str, tokens: u64) -> Result<u32, TraceError
 }
 
 fn check_block_count(line: usize, input_tokens: u32, block_tokens: u32, n_found: usize) -> Option<TraceError> {
-    let n_expected = input_tokens.div_ceil(block_tokens) as usize;
+    let n_expected = n_blocks_of(input_tokens, block_tokens);
     (n_found != n_expected).then(|| {
         let problem = format!("does not fit {INPUT_LENGTH} = {input_tokens}");
         let allowed = format!("{n_expected} ids, one for each {block_tokens} tokens begun");

@@ -39,7 +39,13 @@ pub struct TraceRow {
 impl TraceRow {
     /// A row of a trace with blocks of [`BLOCK_TOKENS`].
     pub(crate) fn new(timestamp_ms: u64, input_tokens: u32, output_tokens: u32, first_block: usize) -> Self {
-        Self::with_blocks(timestamp_ms, input_tokens, output_tokens, first_block, n_blocks_of(input_tokens))
+        Self::with_blocks(
+            timestamp_ms,
+            input_tokens,
+            output_tokens,
+            first_block,
+            n_blocks_of(input_tokens, BLOCK_TOKENS),
+        )
     }
 
     /// A row with so many blocks, from `first_block` on.
@@ -107,18 +113,20 @@ impl Trace {
         self.block_tokens
     }
 
-    /// The same requests with prefixes in blocks of [`BLOCK_TOKENS`], which is what workloads are made of. Smaller blocks
-    /// are gathered: a block is told by the last of those in it, so prompts share what they did, down to whole blocks of
-    /// the new size. Larger ones are cut. Nothing if neither size divides the other.
-    pub fn gathered(&self) -> Option<Self> {
-        let (own, new) = (self.block_tokens, BLOCK_TOKENS);
+    /// The same requests with prefixes in blocks of `new` tokens. Smaller blocks are gathered: a block is told by the last of
+    /// those in it, so prompts share what they did, down to whole blocks of the new size. Larger ones are cut. Nothing if
+    /// neither size divides the other, or there would be 2^32 blocks.
+    pub fn reblocked(&self, new: u32) -> Option<Self> {
+        let own = self.block_tokens;
         if own == new || !self.has_prefixes() {
-            return Some(self.clone());
+            return Some(Self { block_tokens: new, ..self.clone() });
         }
-        let (per_new, per_own) = (new / own, own / new);
-        if !(new.is_multiple_of(own) || own.is_multiple_of(new)) {
+        if new == 0 || !(new.is_multiple_of(own) || own.is_multiple_of(new)) {
             return None;
         }
+        let (per_new, per_own) = (new / own, own / new);
+        let n_blocks: usize = self.rows.iter().map(|row| n_blocks_of(row.input_tokens, new)).sum();
+        u32::try_from(n_blocks).ok()?;
         let mut numbers = vec![None; self.n_blocks_distinct * per_own.max(1) as usize];
         let (mut rows, mut blocks, mut n_distinct) = (Vec::with_capacity(self.rows.len()), Vec::new(), 0);
         let mut number = |name: usize| {
@@ -128,7 +136,7 @@ impl Trace {
             })
         };
         for row in &self.rows {
-            let (first_block, n_new) = (blocks.len(), n_blocks_of(row.input_tokens));
+            let (first_block, n_new) = (blocks.len(), n_blocks_of(row.input_tokens, new));
             if per_own <= 1 {
                 let chunks = self.blocks(row).chunks(per_new as usize);
                 blocks.extend(chunks.filter_map(|chunk| chunk.last()).map(|last| number(last.index())));

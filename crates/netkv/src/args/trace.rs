@@ -29,7 +29,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   netkv trace convert AzureLLMInferenceTrace_code.csv traces/azure_code.jsonl
-  netkv trace convert qwen_coder_blksz_16.jsonl traces/coder.jsonl")]
+  netkv trace convert qwen_coder_blksz_16.jsonl traces/coder.jsonl
+  netkv trace convert qwen_coder_blksz_16.jsonl traces/coder_64.jsonl --block-tokens 64")]
     Convert {
         /// A trace in any format of docs/traces.md
         #[arg(value_name = "IN", value_hint = ValueHint::FilePath)]
@@ -37,6 +38,9 @@ Examples:
         /// The file to write
         #[arg(value_name = "OUT", value_hint = ValueHint::FilePath)]
         out: PathBuf,
+        /// Tokens of the blocks to write: finer ones are gathered, coarser ones cut [default: those that the trace has]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        block_tokens: Option<u32>,
         /// How it is to be read.
         #[command(flatten)]
         reading: ReadingArgs,

@@ -5,8 +5,8 @@ use crate::args::{KnobArgs, ReadingArgs, TraceCommand};
 use crate::failure::{Ending, Failure};
 use crate::output::{print, tell, write_file};
 use netkv_workload::{
-    BLOCK_TOKENS, Bursts, CLOCKS, Columns, FORMATS, Knobs, Packed, ReadTrace, Reading, SyntheticKind, TraceStatistics,
-    generate_with, read_trace,
+    Bursts, CLOCKS, Columns, FORMATS, Knobs, Packed, ReadTrace, Reading, SyntheticKind, TraceStatistics, generate_with,
+    read_trace,
 };
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use std::path::Path;
 pub fn trace(command: &TraceCommand) -> Result<Ending, Failure> {
     match command {
         TraceCommand::Inspect { file, reading, json } => inspect(file, reading, *json)?,
-        TraceCommand::Convert { file, out, reading } => convert(file, out, reading)?,
+        TraceCommand::Convert { file, out, block_tokens, reading } => convert(file, out, *block_tokens, reading)?,
         TraceCommand::Fetch(arguments) => fetch_trace(arguments)?,
         TraceCommand::Generate { kind, seed, knobs, out } => generate_to(kind, *seed, knobs, out.as_deref())?,
     }
@@ -39,12 +39,25 @@ fn inspect(file: &Path, reading: &ReadingArgs, is_json: bool) -> Result<(), Fail
     Ok(())
 }
 
-fn convert(file: &Path, out: &Path, reading: &ReadingArgs) -> Result<(), Failure> {
+fn convert(file: &Path, out: &Path, block_tokens: Option<u32>, reading: &ReadingArgs) -> Result<(), Failure> {
     if file.canonicalize().ok().is_some_and(|file| out.canonicalize().is_ok_and(|out| out == file)) {
         return Err(Failure::usage(format_args!("{} would be replaced by what is made of it", file.display())));
     }
     let packed = Packed::of(out).map_err(Failure::usage)?;
-    let trace = read(file, reading)?.trace;
+    let mut trace = read(file, reading)?.trace;
+    if let Some(new) = block_tokens {
+        let own = trace.block_tokens();
+        if !trace.has_prefixes() {
+            let message = format!("--block-tokens: {} records no prefixes, so it has no blocks", file.display());
+            return Err(Failure::usage(message));
+        }
+        trace = trace.reblocked(new).ok_or_else(|| {
+            let allowed = "a size that divides it, or a multiple of it, with fewer than 2^32 blocks";
+            Failure::usage(format!(
+                "--block-tokens {new}: blocks of {own} tokens cannot be made so; allowed: {allowed}"
+            ))
+        })?;
+    }
     write_file(out, &packed.pack(trace.to_jsonl()))?;
     let blocks = match trace.has_prefixes() {
         true => format!("blocks of {} tokens", trace.block_tokens()),
@@ -64,10 +77,6 @@ fn read(file: &Path, reading: &ReadingArgs) -> Result<ReadTrace, Failure> {
     if let Some(told) = read.told() {
         tell(&format!("{shown} was read as {told}"));
         read.notes.iter().for_each(|note| tell(&format!("  {note}")));
-    }
-    let block_tokens = read.trace.block_tokens();
-    if block_tokens != BLOCK_TOKENS {
-        tell(&format!("  an experiment simulates its blocks of {block_tokens} tokens as blocks of {BLOCK_TOKENS}"));
     }
     Ok(read)
 }
