@@ -51,8 +51,8 @@ fn a_share_is_a_probability_and_a_prefix_of_whole_blocks() {
         ":5:22: workload.prefix_share_ratio = 1.5 is not allowed; allowed: at least 0 and at most 1",
     );
     check(
-        "[workload]\nprefix_tokens = 1000\n",
-        ":5:17: workload.prefix_tokens = 1000 is no multiple of the prefix block of 512 tokens; the nearest: 1024",
+        "[workload]\nprefix = 'shared'\nprefix_tokens = 1000\n",
+        ":6:17: workload.prefix_tokens = 1000 is no multiple of the prefix block of 512 tokens; the nearest: 1024",
     );
 }
 
@@ -130,4 +130,19 @@ fn blocks_are_of_the_size_that_the_trace_has() {
     );
     let finer = of_first(&of("[kv]\nblock_tokens = 8\n").unwrap());
     assert_eq!((finer.workload.block_tokens(), finer.kv.block_tokens), (16, 8));
+}
+
+/// Who draws no prefixes needs none of whole blocks: the length in base.toml is none of 2,048.
+#[test]
+fn a_prefix_of_a_group_is_of_whole_blocks_where_one_is_drawn() {
+    let row = "{\"timestamp\": 700000, \"input_length\": 3000, \"output_length\": 5, \"hash_ids\": [0, 1]}\n";
+    let of = |more: &str| {
+        let body = format!(
+            "[workload]\ntrace = 'coarse.jsonl'\narrivals = 'raw_ticks'\nload = 'native'\n{more}[measure]\nwarmup_s = 0.0\n"
+        );
+        load_beside(&body, &[("coarse.jsonl", row)])
+    };
+    assert_eq!(Workloads::new().scenario(&of("").unwrap().cell(0).unwrap()).workload.block_tokens(), 2048);
+    let refused = of("prefix = 'shared'\n").unwrap_err().to_string();
+    assert!(refused.contains("no multiple of the prefix block of 2048 tokens; the nearest: 2048"), "{refused}");
 }

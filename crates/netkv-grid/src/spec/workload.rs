@@ -306,14 +306,17 @@ fn read_inputs(reader: &mut Reader<'_>) -> Option<InputRange> {
     Some(InputRange { min_tokens, max_tokens: if max_tokens == 0 { u32::MAX } else { max_tokens } })
 }
 
+/// The choice of prefixes that are drawn.
+const SHARED: u32 = 2;
+
 /// Who shares a prefix with whom.
 fn read_prefixes(reader: &mut Reader<'_>, block_tokens: u32) -> Option<Prefixes> {
-    let kind = reader.choice("workload.prefix", &[("trace", 0), ("none", 1), ("shared", 2)]);
+    let kind = reader.choice("workload.prefix", &[("trace", 0), ("none", 1), ("shared", SHARED)]);
     let share_ratio = reader.float("workload.prefix_share_ratio", Range::closed(0.0, 1.0));
     let groups = reader.count("workload.prefix_groups", 1, MAX_GROUPS);
     let prefix_tokens = reader.count("workload.prefix_tokens", 0, MAX_TOKENS);
-    let (share_ratio, groups, prefix_tokens) = (share_ratio?, groups?, prefix_tokens?);
-    if !prefix_tokens.is_multiple_of(block_tokens) {
+    let (kind, share_ratio, groups, prefix_tokens) = (kind?, share_ratio?, groups?, prefix_tokens?);
+    if kind == SHARED && !prefix_tokens.is_multiple_of(block_tokens) {
         let message = format!(
             "workload.prefix_tokens = {prefix_tokens} is no multiple of the prefix block of {block_tokens} tokens; the \
              nearest: {}",
@@ -322,7 +325,7 @@ fn read_prefixes(reader: &mut Reader<'_>, block_tokens: u32) -> Option<Prefixes>
         reader.fail("workload.prefix_tokens", &message);
         return None;
     }
-    Some(match kind? {
+    Some(match kind {
         0 => Prefixes::Trace,
         1 => Prefixes::None,
         _ => Prefixes::Shared { share_ratio, groups, prefix_tokens },
