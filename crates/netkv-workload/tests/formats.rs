@@ -128,7 +128,7 @@ const BAILIAN: &str = r#"{"chat_id": 159, "parent_chat_id": -1, "timestamp": 61.
 #[test]
 fn bailian_has_blocks_of_sixteen_tokens_chained_here() {
     let rows = [(61_114, 40, 132), (61_200, 50, 5), (70_000, 32, 6)];
-    assert_eq!(check(BAILIAN, "bailian", &rows), "format told by the first line");
+    assert_eq!(check(BAILIAN, "bailian", &rows), "format told by the first line; prefixes in blocks of 16 tokens");
     let trace = detected(BAILIAN).trace;
     let blocks = |row: usize| trace.blocks(&trace.rows()[row]).iter().map(|block| block.get()).collect::<Vec<_>>();
     assert_eq!([blocks(0), blocks(1), blocks(2)], [vec![0, 1, 2], vec![0, 1, 3, 4], vec![5, 6]]);
@@ -190,6 +190,7 @@ fn ids_that_are_too_few_or_too_many_are_told() {
         [
             "1 row with fewer block ids than blocks: the rest of the prompt is its own (the first on line 1)",
             "1 row with more block ids than blocks: those beyond the prompt left out (the first on line 3)",
+            "prefixes in blocks of 16 tokens",
         ]
     );
 }

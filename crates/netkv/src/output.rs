@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Writing};
 use crate::leftovers::Temporary;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, PoisonError};
@@ -126,11 +126,24 @@ impl Prepared {
     }
 }
 
+/// Whether two files hold the same, as far as they can be read; large ones are never in memory as a whole.
 fn is_same(one: &Path, two: &Path) -> bool {
-    match (fs::read(one), fs::read(two)) {
-        (Ok(one), Ok(two)) => one == two,
-        (Ok(_) | Err(_), Ok(_) | Err(_)) => false,
-    }
+    let same = || -> io::Result<bool> {
+        if fs::metadata(one)?.len() != fs::metadata(two)?.len() {
+            return Ok(false);
+        }
+        let [mut one, mut two] = [BufReader::new(File::open(one)?), BufReader::new(File::open(two)?)];
+        loop {
+            let (left, right) = (one.fill_buf()?, two.fill_buf()?);
+            let n = left.len().min(right.len());
+            if n == 0 || left[..n] != right[..n] {
+                return Ok(left.is_empty() && right.is_empty());
+            }
+            one.consume(n);
+            two.consume(n);
+        }
+    };
+    same().unwrap_or(false)
 }
 
 /// A temporary file is for its owner alone; a result is for all that the folder is for.
@@ -143,4 +156,25 @@ fn make_readable(path: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn make_readable(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_the_same_if_all_their_bytes_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            fs::write(folder.path().join(name), bytes).unwrap();
+            folder.path().join(name)
+        };
+        let mut long = vec![7; 100_000];
+        let (one, two, empty) = (file("one", &long), file("two", &long), file("empty", b""));
+        long[99_999] = 8;
+        let (other, short) = (file("other", &long), file("short", &long[..99_999]));
+        assert!(is_same(&one, &two) && is_same(&empty, &empty));
+        assert!(!is_same(&one, &other) && !is_same(&one, &short) && !is_same(&one, &empty));
+        assert!(!is_same(&one, &folder.path().join("none")));
+    }
 }

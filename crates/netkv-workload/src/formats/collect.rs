@@ -24,8 +24,12 @@ struct Draft {
     /// Where its ids are.
     first_id: u32,
     n_ids: u32,
-    chat: Option<Chat>,
+    /// Where its chat is; [`NO_CHAT`] if it names none.
+    chat: u32,
 }
+
+/// What stands for the place of no chat.
+const NO_CHAT: u32 = u32::MAX;
 
 /// A chat, and the one that it goes on with.
 #[derive(Clone, Copy)]
@@ -36,11 +40,11 @@ pub(super) struct Chat {
 
 /// By row, in order of time: the conversation that it is of, numbered in order of first appearance. A row is of its
 /// parent's; rows whose parent is not in the file are of one if it is the same. None if not every row names a chat.
-fn conversations(drafts: &[Draft]) -> Option<Vec<u32>> {
+fn conversations(drafts: &[Draft], chats: &[Chat]) -> Option<Vec<u32>> {
     let mut numbers: BTreeMap<i64, u32> = BTreeMap::new();
     let mut n_numbers = 0;
     let of_row = |draft: &Draft| {
-        let Chat { id, parent } = draft.chat?;
+        let Chat { id, parent } = *chats.get(draft.chat as usize)?;
         let known = parent.and_then(|parent| numbers.get(&parent)).or_else(|| numbers.get(&id)).copied();
         let number = known.unwrap_or(n_numbers);
         n_numbers += u32::from(known.is_none());
@@ -78,6 +82,7 @@ impl Count {
 pub(super) struct Collector {
     drafts: Vec<Draft>,
     ids: Vec<u64>,
+    chats: Vec<Chat>,
     /// Blocks so far, which must have numbers.
     n_blocks: u64,
     /// Tokens of a block, where ids are read.
@@ -96,6 +101,7 @@ impl Collector {
         Self {
             drafts: Vec::new(),
             ids: Vec::new(),
+            chats: Vec::new(),
             n_blocks: 0,
             block_tokens,
             previous_ns: i64::MIN,
@@ -147,6 +153,10 @@ impl Collector {
         let ids = &ids[..ids.len().min(self.n_expected(line, input_tokens, ids.len()))];
         self.ids.extend_from_slice(ids);
         let n_ids = ids.len() as u32;
+        // INVARIANT: there are fewer chats than lines, whose number fits.
+        let place = if chat.is_some() { self.chats.len() as u32 } else { NO_CHAT };
+        self.chats.extend(chat);
+        let chat = place;
         self.drafts.push(Draft { at_ns, input_tokens, output_tokens, line: line_number, first_id, n_ids, chat });
     }
 
@@ -244,7 +254,7 @@ impl Collector {
         let rows = rows.collect();
         let block_tokens = self.block_tokens.unwrap_or(BLOCK_TOKENS);
         let trace = Trace::in_blocks(block_tokens, rows, blocks, Some(sha256));
-        match conversations(&self.drafts) {
+        match conversations(&self.drafts, &self.chats) {
             Some(chats) => trace.with_chats(chats),
             None => trace,
         }

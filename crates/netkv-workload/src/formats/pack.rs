@@ -2,7 +2,7 @@
 
 use flate2::{Compression, GzBuilder};
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 /// A way to pack the bytes of a file.
@@ -34,6 +34,26 @@ impl Packed {
                 path.display()
             )),
             _ => Ok(Self::Plain),
+        }
+    }
+
+    /// Packs what `fill` writes, into `out`. As zstd it is all in memory first.
+    ///
+    /// # Errors
+    /// What `out` or `fill` say.
+    pub fn write(self, out: &mut dyn Write, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        match self {
+            Self::Plain => fill(out),
+            Self::Gzip => {
+                let mut encoder = GzBuilder::new().write(out, Compression::default());
+                fill(&mut encoder)?;
+                encoder.finish().map(drop)
+            }
+            Self::Zstd => {
+                let mut bytes = Vec::new();
+                fill(&mut bytes)?;
+                out.write_all(&self.pack(bytes))
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use super::limits::{BLOCK_TOKENS, n_blocks_of};
 use netkv_units::BlockId;
 use sha2::{Digest as _, Sha256};
+use std::io::{self, Write};
 
 /// A checked trace. It has at least one row.
 ///
@@ -198,6 +199,20 @@ impl Trace {
         let mut file = Vec::with_capacity(8 * self.blocks.len() + 96 * self.rows.len());
         self.write_lines(|line| file.extend_from_slice(line));
         file
+    }
+
+    /// Writes the same to `out`, line by line: a long trace need not be in memory once more as text.
+    ///
+    /// # Errors
+    /// What `out` says; nothing is written after it.
+    pub fn write_jsonl(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut written = Ok(());
+        self.write_lines(|line| {
+            if written.is_ok() {
+                written = out.write_all(line);
+            }
+        });
+        written
     }
 
     /// Hands each line to `sink`, in one buffer that is used again.

@@ -3,12 +3,13 @@
 use super::fetch::fetch_trace;
 use crate::args::{KnobArgs, ReadingArgs, TraceCommand};
 use crate::failure::{Ending, Failure};
-use crate::output::{print, tell, write_file};
+use crate::output::{print, tell, write_with};
 use netkv_workload::{
-    Bursts, CLOCKS, Columns, FORMATS, Knobs, Packed, ReadTrace, Reading, SyntheticKind, TraceStatistics, generate_with,
-    read_trace,
+    Bursts, CLOCKS, Columns, FORMATS, Knobs, Packed, ReadTrace, Reading, SyntheticKind, Trace, TraceStatistics,
+    generate_with, read_trace,
 };
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 /// Describes, converts, fetches or generates a trace.
@@ -58,13 +59,22 @@ fn convert(file: &Path, out: &Path, block_tokens: Option<u32>, reading: &Reading
             ))
         })?;
     }
-    write_file(out, &packed.pack(trace.to_jsonl()))?;
+    write_trace(&trace, out, packed)?;
     let blocks = match trace.has_prefixes() {
         true => format!("blocks of {} tokens", trace.block_tokens()),
         false => "no prefixes recorded, so no hash_ids".to_owned(),
     };
     tell(&format!("{}: {} requests, {blocks}", out.display(), trace.len()));
     Ok(())
+}
+
+/// Writes a trace in the Mooncake format.
+fn write_trace(trace: &Trace, out: &Path, packed: Packed) -> Result<(), Failure> {
+    write_with(out, |temporary| {
+        let mut file = BufWriter::new(File::create(temporary)?);
+        packed.write(&mut file, |lines| trace.write_jsonl(lines))?;
+        file.flush()
+    })
 }
 
 /// Reads a file, and says as what.
@@ -132,13 +142,12 @@ fn generate_to(name: &str, seed: u64, arguments: &KnobArgs, out: Option<&Path>) 
     let packed = out.map_or(Ok(Packed::Plain), Packed::of).map_err(Failure::usage)?;
     let knobs = knobs_of(arguments);
     let trace = generate_with(kind, seed, &knobs).map_err(|error| Failure::usage(format_args!("--{error}")))?;
-    let bytes = trace.to_jsonl();
     match out {
         Some(path) => {
-            write_file(path, &packed.pack(bytes))?;
+            write_trace(&trace, path, packed)?;
             tell(&format!("{}: {} requests, sha256 {}", path.display(), trace.len(), trace.sha256()));
         }
-        None => print(&String::from_utf8_lossy(&bytes))?,
+        None => print(&String::from_utf8_lossy(&trace.to_jsonl()))?,
     }
     // The format has no place for it.
     if knobs != Knobs::default() {
