@@ -98,7 +98,9 @@ impl External {
         let end = |bytes: &[u8]| Ok(bytes.iter().position(|&byte| byte == b'\n'));
         let release = process.answer(RELEASE_LIMIT, end).map_err(|fault| {
             Fault::new(format!(
-                "which release of Dynamo it is cannot be found out (pip install ai-dynamo-runtime?): {fault}"
+                "which release of Dynamo it is cannot be found out: {fault}; if it is not installed there, \
+                 `pip install ai-dynamo-runtime=={}`",
+                self.release
             ))
         })?;
         Ok(String::from_utf8_lossy(&release).trim().to_owned())

@@ -5,7 +5,7 @@ use crate::effect::Ratio;
 use crate::words::counted;
 use anyhow::{Context as _, Result};
 use netkv_frames::{Metadata, Table};
-use netkv_policy::NetworkView;
+use netkv_policy::{NetworkView, PolicyConfig};
 use std::collections::BTreeMap;
 
 /// From this drift of TTFT on a point counts as overloaded: as if TTFT tripled from the start of the run to its end, so
@@ -178,6 +178,9 @@ impl Standing {
         }
         if self.view() == Some(NetworkView::Truth) {
             remarks.push("a yardstick, no router".to_owned());
+        }
+        if PolicyConfig::OUTSIDE.contains(&self.name.as_str()) {
+            remarks.push("counts as looking at the network, which it is shown".to_owned());
         }
         remarks
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use toml::{Table, Value};
 
 /// The policy that is one.
-const NAME: &str = "external";
+pub const NAME: &str = "external";
 
 /// A router of an experiment, as its keys say.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -61,6 +61,11 @@ fn a_copy_that_decides_otherwise_is_told() {
         stdout.contains("in its one run a second copy of it, asked the same, decided alike for the first"),
         "{stdout}"
     );
+    assert!(stdout.contains("counts as looking at the network, which it is shown"), "{stdout}");
+    // Run again it decides otherwise from the start, which is told, and is no fault of netkv's.
+    let (stdout, stderr) = said(here.path(), &["verify", "x.toml", "--quiet", "--seeds", "1"], 0);
+    assert!(stderr.contains("1 cells whose router is a program came out otherwise"), "{stderr}");
+    assert!(stdout.contains("1 of 2 stored cells were run again and are the same to the last bit"), "{stdout}");
 }
 
 #[test]

@@ -191,6 +191,34 @@ fn a_trace_is_written_packed_where_its_name_says_so() {
 }
 
 #[test]
+fn blocks_are_gathered_or_cut_where_it_is_asked_for() {
+    let here = tempfile::tempdir().expect("a folder");
+    let row = |at: u32, ids: &[u32]| {
+        let input = 16 * ids.len();
+        format!("{{\"timestamp\": {at}, \"input_length\": {input}, \"output_length\": 1, \"hash_ids\": {ids:?}}}\n")
+    };
+    fs::write(here.path().join("t.jsonl"), [row(0, &[0, 1, 2, 3, 4]), row(1, &[0, 1, 2, 5])].concat())
+        .expect("a trace");
+    let convert = |size: &str, code: i32| {
+        check(here.path(), &["trace", "convert", "t.jsonl", "out.jsonl", "--block-tokens", size], code).stderr
+    };
+    let written = |size: &str| {
+        assert!(convert(size, 0).contains(&format!("2 requests, blocks of {size} tokens")), "{size}");
+        fs::read_to_string(here.path().join("out.jsonl")).expect("it is there")
+    };
+    assert!(written("32").contains("\"hash_ids\": [0, 1, 2]}") && written("32").contains("\"hash_ids\": [0, 3]}"));
+    assert!(written("8").contains("\"hash_ids\": [0, 1, 2, 3, 4, 5, 10, 11]}"), "{}", written("8"));
+    let refused = convert("24", 64);
+    assert!(
+        refused.contains("--block-tokens 24: blocks of 16 tokens cannot be made so; allowed: a size that divides"),
+        "{refused}"
+    );
+    fs::write(here.path().join("t.jsonl"), "{\"timestamp\": 0, \"input_length\": 5, \"output_length\": 1}\n")
+        .expect("it");
+    assert!(convert("32", 64).contains("--block-tokens: t.jsonl records no prefixes"), "{}", convert("32", 64));
+}
+
+#[test]
 fn a_generated_trace_has_the_knobs_that_are_set_and_says_which() {
     let here = tempfile::tempdir().expect("a folder");
     let generate = |kind: &str, more: &[&str], code: i32| {

@@ -8,6 +8,7 @@ use crate::interrupt;
 use crate::kept::{CELLS, open_store};
 use crate::output::{print, tell};
 use crate::progress::Progress;
+use crate::routers;
 use crate::sharing::no_thread;
 use crate::sweep::jobs;
 use netkv_grid::{Cell, CellRun, Experiment, Outcome, Status, Store, Workloads, run_cells};
@@ -45,10 +46,17 @@ pub fn verify(args: &VerifyArgs) -> Result<Ending, Failure> {
     let outcomes = run_cells(&cells, jobs, interrupt::stop(), &|_| true, runner, &on_done).map_err(no_thread)?;
     progress.lock().unwrap_or_else(PoisonError::into_inner).finish();
     let other = outcomes.iter().filter_map(|outcome| difference(&experiment, &store, outcome));
-    let other: Vec<String> = other.collect();
-    other.iter().for_each(|line| tell(line));
+    let (other, by_routers): (Vec<_>, Vec<_>) = other.partition(|(_, is_guaranteed)| *is_guaranteed);
+    other.iter().chain(&by_routers).for_each(|(line, _)| tell(line));
     let path = experiment.path().display();
-    let same = outcomes.len() - other.len();
+    let same = outcomes.len() - other.len() - by_routers.len();
+    if !by_routers.is_empty() {
+        tell(&format!(
+            "{path}: {} cells whose router is a program came out otherwise: it need not decide alike twice, and nothing follows \
+             from it for netkv",
+            by_routers.len()
+        ));
+    }
     if interrupt::is_asked() {
         tell(&format!("{path}: stopped; {same} of {n_stored} stored cells came out the same, {} did not", other.len()));
         return Ok(Ending::Interrupted);
@@ -67,8 +75,8 @@ pub fn verify(args: &VerifyArgs) -> Result<Ending, Failure> {
     Ok(Ending::Mismatch)
 }
 
-/// In what a cell came out otherwise, and who stored it; none if it did not.
-fn difference(experiment: &Experiment, store: &Store, outcome: &Outcome) -> Option<String> {
+/// In what a cell came out otherwise, and who stored it, and whether it should have been the same; none if it was.
+fn difference(experiment: &Experiment, store: &Store, outcome: &Outcome) -> Option<(String, bool)> {
     let stored = store.get(outcome.key).filter(|stored| stored.status != outcome.status)?;
     let of = |name: &str| stored.segment.provenance.get(name).map_or("?", String::as_str);
     let (version, commit, host) = (of("version"), of("commit"), of("host"));
@@ -82,9 +90,10 @@ fn difference(experiment: &Experiment, store: &Store, outcome: &Outcome) -> Opti
         }
     };
     let cell = experiment.cell(outcome.index)?;
-    Some(format!(
+    let line = format!(
         "cell {} ({}): {what}; stored by netkv {version}, commit {commit}, on {host}",
         outcome.index,
         coordinates(experiment, &cell)
-    ))
+    );
+    Some((line, cell.spec().policy().name() != routers::NAME))
 }
