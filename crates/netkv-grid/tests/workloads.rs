@@ -132,6 +132,44 @@ fn blocks_are_of_the_size_that_the_trace_has() {
     assert_eq!((finer.workload.block_tokens(), finer.kv.block_tokens), (16, 8));
 }
 
+/// Turns of drawn sessions begin as the turn before: prompts share, the label says by which model, and each seed draws its own.
+#[test]
+fn a_trace_of_lengths_gets_sessions() {
+    let row = |at: u32| {
+        format!("{{\"timestamp\": {}, \"input_length\": {}, \"output_length\": 100}}\n", 1000 * at, 1000 + at % 7 * 150)
+    };
+    let lengths: String = (0..2000).map(row).collect();
+    let of = |prefix: &str| {
+        let body = format!(
+            "[workload]\ntrace = 'lengths.jsonl'\narrivals = 'raw_ticks'\nwindow_s = [0.0, 2000.0]\nload = 'native'\n\
+             prefix = '{prefix}'\n"
+        );
+        load_beside(&body, &[("lengths.jsonl", &lengths)]).unwrap()
+    };
+    let drawn = of("sessions");
+    let shared = |experiment: &Experiment, cell: usize| {
+        let requests = Workloads::new().of(&experiment.cell(cell).unwrap());
+        let (mut stream, mut blocks, mut seen) = (requests.draw(), Vec::new(), std::collections::BTreeSet::new());
+        let mut n_shared = Vec::new();
+        while stream.next(&mut blocks).is_some() {
+            n_shared.push(blocks.iter().filter(|&&block| !seen.insert(block)).count());
+        }
+        n_shared
+    };
+    let first = shared(&drawn, 0);
+    let n_sharing = first.iter().filter(|&&n| n > 0).count();
+    assert!((300..800).contains(&n_sharing), "{n_sharing} of 2000 go on with a session");
+    assert_eq!(first, shared(&drawn, 0));
+    assert_ne!(first, shared(&drawn, 1), "another seed");
+    assert_eq!(shared(&of("none"), 0).iter().sum::<usize>(), 0);
+    let label = &drawn.trace_origins()[0].label;
+    assert!(label.ends_with(": drawn to be turns of sessions, by the fit of the conversation trace"), "{label}");
+    let closed = "[workload]\ntrace = 'lengths.jsonl'\narrivals = 'raw_ticks'\nwindow_s = [0.0, 2000.0]\nload = 'sessions'\n\
+                  loop = 'closed'\nprefix = 'sessions'\n";
+    let refused = load_beside(closed, &[("lengths.jsonl", &lengths)]).unwrap_err().to_string();
+    assert!(refused.contains("records neither chats nor prefixes"), "{refused}");
+}
+
 /// Who draws no prefixes needs none of whole blocks: the length in base.toml is none of 2,048.
 #[test]
 fn a_prefix_of_a_group_is_of_whole_blocks_where_one_is_drawn() {

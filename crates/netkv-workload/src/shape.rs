@@ -3,6 +3,7 @@
 mod context;
 mod prefixes;
 
+use crate::synthetic::in_drawn_sessions;
 use crate::trace::{Trace, TraceRow, n_blocks_of};
 use crate::workload::{Request, Workload};
 pub use context::Context;
@@ -100,6 +101,7 @@ impl Workload {
 
         let reshaped = match spec.prefixes {
             Prefixes::Trace if trace.has_prefixes() => reshape(trace, &kept, spec.context),
+            Prefixes::Sessions => reshape(&in_drawn_sessions(trace, seed), &kept, spec.context),
             // Of a trace that records no prefixes, nobody shares one.
             Prefixes::Trace | Prefixes::None | Prefixes::Shared { .. } => {
                 drawn_prompts(trace, &kept, spec.context, spec.prefixes, seed)

@@ -11,6 +11,7 @@
 //! instead of 1,477 s, and input and output length are uncorrelated instead of 0.07. Lengths, hit rates of caches of all
 //! sizes, sessions and the rest of the think times agree within a few percent.
 
+mod attributed;
 mod bursts;
 mod conversation;
 mod emit;
@@ -24,6 +25,7 @@ mod sessions;
 mod sharing;
 mod tool;
 
+pub(crate) use attributed::in_drawn_sessions;
 pub use bursts::Bursts;
 pub use endless::EndlessConversations;
 pub use knob_error::KnobError;

@@ -218,6 +218,7 @@ fn assumed_origin(
     let LoadedRequests::Trace { trace, .. } = &source.requests else { return None };
     let of_prefixes = (!trace.has_prefixes()).then(|| match prefixes {
         Prefixes::Trace | Prefixes::None => ": nobody is assumed to share one".to_owned(),
+        Prefixes::Sessions => ": drawn to be turns of sessions, by the fit of the conversation trace".to_owned(),
         Prefixes::Shared { share_ratio, groups, prefix_tokens } => {
             format!(": a share of {share_ratio} drawn to have one of {groups} of {prefix_tokens} tokens")
         }
@@ -311,7 +312,7 @@ const SHARED: u32 = 2;
 
 /// Who shares a prefix with whom.
 fn read_prefixes(reader: &mut Reader<'_>, block_tokens: u32) -> Option<Prefixes> {
-    let kind = reader.choice("workload.prefix", &[("trace", 0), ("none", 1), ("shared", SHARED)]);
+    let kind = reader.choice("workload.prefix", &[("trace", 0), ("none", 1), ("shared", SHARED), ("sessions", 3)]);
     let share_ratio = reader.float("workload.prefix_share_ratio", Range::closed(0.0, 1.0));
     let groups = reader.count("workload.prefix_groups", 1, MAX_GROUPS);
     let prefix_tokens = reader.count("workload.prefix_tokens", 0, MAX_TOKENS);
@@ -328,6 +329,7 @@ fn read_prefixes(reader: &mut Reader<'_>, block_tokens: u32) -> Option<Prefixes>
     Some(match kind {
         0 => Prefixes::Trace,
         1 => Prefixes::None,
+        3 => Prefixes::Sessions,
         _ => Prefixes::Shared { share_ratio, groups, prefix_tokens },
     })
 }

@@ -1,4 +1,5 @@
-//! Prefixes that are drawn, not recorded: none at all, or some in common.
+//! Prefixes that are drawn, not recorded: none at all, or some in common. (Those of sessions that are drawn are in
+//! `synthetic::attributed`.)
 //!
 //! The paper (arXiv 2606.03910, section IV) gives each workload a probability p_share that a prompt shares a prefix, and
 //! does not print whose, how long, or with how many others. Ours: a prompt that shares belongs to one of a number of
@@ -27,6 +28,9 @@ pub enum Prefixes {
         /// Tokens of a group's prefix, whole blocks of it.
         prefix_tokens: u32,
     },
+    /// Turns of sessions that are drawn: a prompt begins as the one before it in its session, as far as the fit of the
+    /// conversation trace says.
+    Sessions,
 }
 
 impl Prefixes {
@@ -48,7 +52,7 @@ pub(super) fn drawn_prompts(
     seed: u64,
 ) -> Reshaped {
     let (share_ratio, groups, prefix_tokens) = match prefixes {
-        Prefixes::Trace | Prefixes::None => (0.0, 1, 0),
+        Prefixes::Trace | Prefixes::None | Prefixes::Sessions => (0.0, 1, 0),
         Prefixes::Shared { share_ratio, groups, prefix_tokens } => (share_ratio, groups, prefix_tokens),
     };
     let block_tokens = trace.block_tokens();

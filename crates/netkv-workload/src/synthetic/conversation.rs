@@ -142,45 +142,55 @@ impl SessionWriter<'_> {
             if at_s > self.end_s {
                 return;
             }
-            let (kind, next_input, next_shared) = self.next_input(input, output);
-            if next_input > model.il_max {
+            let next = next_prompt(self.parameters, &mut self.random, input, output);
+            if next.input > model.il_max {
                 return;
             }
-            (input, shared) = (next_input, Some(next_shared));
-            output_u = self.random.keep_or_redraw(output_u, model.rho_ol[kind as usize]);
+            (input, shared) = (next.input, Some(next.shared_blocks));
+            output_u = self.random.keep_or_redraw(output_u, model.rho_ol[next.kind as usize]);
         }
         panic!("a session of 10,000 turns: the parameters let sessions go on for ever");
     }
+}
 
-    /// The kind and length of the next turn, and how many blocks it shares with this one.
-    fn next_input(&mut self, input: i64, output: i64) -> (Continuation, i64, i64) {
-        let parameters = self.parameters;
-        let model = &parameters.conversation;
-        let full_blocks = input / BLOCK;
-        let root_blocks = i64::from(model.root_blocks);
-        let drawn = Continuation::draw(&model.kind_probs[bucket(&model.kind_il_edges, input)], &mut self.random);
-        let too_short = full_blocks <= root_blocks + 1;
-        let kind = if drawn == Continuation::Branch && too_short { Continuation::Append } else { drawn };
-        match kind {
-            Continuation::Append => {
-                let table = &model.delta_tables[bucket(&model.delta_edges, input)];
-                let delta = parameters.draw_whole(table, &mut self.random);
-                (kind, (input + output + delta).max(BLOCK * full_blocks + 1), full_blocks)
-            }
-            Continuation::Exact => (kind, input, (input + BLOCK - 1) / BLOCK),
-            Continuation::Branch => {
-                let fraction = parameters.quantile(&model.branch_frac, self.random.unit());
-                let shared = round(fraction * full_blocks as f64).max(root_blocks + 1).min(full_blocks - 1);
-                let table = &model.branch_ratio[bucket(&model.branch_ratio_edges, input)];
-                let ratio = parameters.quantile(table, self.random.unit());
-                (kind, round(input as f64 * ratio).max(BLOCK * shared + 1), shared)
-            }
+/// The prompt of a turn that follows.
+pub(super) struct NextPrompt {
+    pub kind: Continuation,
+    /// Its length in tokens.
+    pub input: i64,
+    /// Blocks of the prompt before that it begins with.
+    pub shared_blocks: i64,
+}
+
+/// The prompt that follows one of `input` tokens and its answer of `output`.
+pub(super) fn next_prompt(parameters: &Parameters, random: &mut SplitMix64, input: i64, output: i64) -> NextPrompt {
+    let model = &parameters.conversation;
+    let full_blocks = input / BLOCK;
+    let root_blocks = i64::from(model.root_blocks);
+    let drawn = Continuation::draw(&model.kind_probs[bucket(&model.kind_il_edges, input)], random);
+    let too_short = full_blocks <= root_blocks + 1;
+    let kind = if drawn == Continuation::Branch && too_short { Continuation::Append } else { drawn };
+    match kind {
+        Continuation::Append => {
+            let table = &model.delta_tables[bucket(&model.delta_edges, input)];
+            let delta = parameters.draw_whole(table, random);
+            let longer = (input + output + delta).max(BLOCK * full_blocks + 1);
+            NextPrompt { kind, input: longer, shared_blocks: full_blocks }
+        }
+        Continuation::Exact => NextPrompt { kind, input, shared_blocks: (input + BLOCK - 1) / BLOCK },
+        Continuation::Branch => {
+            let fraction = parameters.quantile(&model.branch_frac, random.unit());
+            let shared_blocks = round(fraction * full_blocks as f64).max(root_blocks + 1).min(full_blocks - 1);
+            let table = &model.branch_ratio[bucket(&model.branch_ratio_edges, input)];
+            let ratio = parameters.quantile(table, random.unit());
+            let other = round(input as f64 * ratio).max(BLOCK * shared_blocks + 1);
+            NextPrompt { kind, input: other, shared_blocks }
         }
     }
 }
 
 /// The probability that a session goes on after this turn.
-fn continue_probability(model: &Conversation, turn: u32, input: i64) -> f64 {
+pub(super) fn continue_probability(model: &Conversation, turn: u32, input: i64) -> f64 {
     let last = model.p_cont.len() - 1;
     let by_turn = if turn == 0 && input < model.cont_il_min {
         model.p_cont_small

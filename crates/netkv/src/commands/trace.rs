@@ -34,7 +34,7 @@ fn inspect(file: &Path, reading: &ReadingArgs, is_json: bool) -> Result<(), Fail
     print(&format!("{}\n", text.trim_end()))?;
     if !read.trace.has_prefixes() {
         tell(
-            "an experiment says who shares a prefix: workload.prefix = \"trace\" or \"none\", nobody; \"shared\", drawn",
+            "an experiment says who shares a prefix: workload.prefix = \"trace\" or \"none\", nobody; \"shared\" or \"sessions\", drawn",
         );
     }
     Ok(())
