@@ -85,7 +85,8 @@ impl Answer {
         .replace(".0000 %", " %");
         let n = settled.len();
         if lost.is_empty() {
-            return Some(format!("{head} what pays, harms or makes no difference stays so at all {n}."));
+            let all = if n == 1 { "there".to_owned() } else { format!("at all {n}") };
+            return Some(format!("{head} what pays, harms or makes no difference stays so {all}."));
         }
         let mut named: Vec<String> =
             lost.iter().take(NAMED).map(|(point, own, _)| format!("{} where {}", own.name, point.place())).collect();
