@@ -7,6 +7,7 @@
 //! - Rows out of order are sorted by time; rows of one stamp stay in the order of the file.
 //! - Rows without prompt or answer tokens, which are failures, are left out.
 //! - A prompt or answer over [`MAX_TOKENS`](crate::MAX_TOKENS) is an error, and so is a cell that is no number.
+//! - The names of columns that tell a CSV file tell a parquet file as well.
 //! - A file without arrivals gets a Poisson process; a file without block ids records no prefixes.
 //!
 //! All that was guessed, sorted or left out is told in [`ReadTrace::notes`].
@@ -18,6 +19,7 @@ mod json_lines;
 mod mooncake;
 mod otel;
 mod pack;
+mod parquet;
 mod separated;
 mod sharegpt;
 mod stamp;
@@ -25,7 +27,7 @@ mod table;
 mod unpack;
 mod vllm_log;
 
-use crate::trace::{Trace, TraceErrors};
+use crate::trace::{Trace, TraceError, TraceErrors};
 use collect::Collector;
 pub use pack::Packed;
 use separated::Wanted;
@@ -40,7 +42,7 @@ pub enum Reading {
     Detected,
     /// In this format.
     As(&'static Format),
-    /// As comma-separated values with these columns.
+    /// As comma-separated values, or parquet, with these columns.
     Columns(Columns),
 }
 
@@ -69,10 +71,13 @@ impl ReadTrace {
 /// Reads and checks a trace from the bytes of a file, which may be packed with gzip or zstd.
 ///
 /// # Errors
-/// All that is wrong with the file, row by row, with line and column.
+/// All that is wrong with the file, row by row, with line (in a parquet file: row) and column.
 pub fn read_trace(bytes: &[u8], reading: &Reading) -> Result<ReadTrace, TraceErrors> {
     let sha256: [u8; 32] = Sha256::digest(bytes).into();
     let (unpacked, packing) = unpack::unpacked(bytes)?;
+    if parquet::is_it(&unpacked) {
+        return read_parquet(&unpacked, packing, reading, sha256);
+    }
     let text = unpacked.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&unpacked);
     let format = match reading {
         Reading::Detected => Some(detect::detect(text)?),
@@ -99,10 +104,7 @@ fn read_format(bytes: &[u8], format: &Format, sha256: [u8; 32]) -> Result<(Trace
     let mut told = Vec::new();
     match format.layout {
         Layout::Mooncake => unreachable!("it has a reader of its own"),
-        Layout::Csv => {
-            let arrival = format.arrival.map(|(name, clock, _)| (name, clock));
-            separated::read(bytes, &Wanted { arrival, input: format.input, output: format.output }, &mut rows);
-        }
+        Layout::Csv => separated::read(bytes, &Wanted::of(format), &mut rows),
         Layout::JsonLines => json_lines::read(bytes, format, &mut rows),
         Layout::OtelSpans => {
             let n_others = otel::read(bytes, &mut rows);
@@ -127,10 +129,52 @@ fn read_format(bytes: &[u8], format: &Format, sha256: [u8; 32]) -> Result<(Trace
     Ok((trace, told))
 }
 
+fn read_parquet(
+    bytes: &[u8],
+    packing: Option<&str>,
+    reading: &Reading,
+    sha256: [u8; 32],
+) -> Result<ReadTrace, TraceErrors> {
+    if let Some(packing) = packing {
+        let problem = format!("a parquet file packed with {packing}");
+        return Err(TraceError::file("", &problem, "a parquet file as it is: its columns are packed already").into());
+    }
+    let file = parquet::File::open(bytes)?;
+    let format = match reading {
+        Reading::Detected => Some(detect::detect_columns(&file.names().collect::<Vec<_>>())?),
+        Reading::As(format) if format.layout == Layout::Csv => Some(*format),
+        Reading::As(format) => {
+            let problem = format!("a parquet file, which {} is not read from", format.name);
+            return Err(TraceError::file("", &problem, &detect::allowed_columns()).into());
+        }
+        Reading::Columns(_) => None,
+    };
+    let (wanted, zero) = match (format, reading) {
+        (Some(format), _) => (Wanted::of(format), format.arrival.map(|(_, _, zero)| zero)),
+        (None, Reading::Columns(columns)) => {
+            (Wanted::of_columns(columns), columns.arrival.as_ref().map(|_| Zero::FirstRow))
+        }
+        (None, Reading::Detected | Reading::As(_)) => unreachable!("both name a format"),
+    };
+    let mut rows = Collector::of_rows();
+    file.read(&wanted, &mut rows);
+    let is_dated = file.is_dated(&wanted);
+    let zero = zero.map(|zero| if is_dated { Zero::FirstRow } else { zero });
+    let (trace, mut notes) = rows.finish(zero, sha256, "at least one row with prompt and answer")?;
+    if let (true, Some((name, Clock::Units(_)))) = (is_dated, wanted.arrival) {
+        notes.insert(0, format!("{name} is a column of timestamps: read as such, whatever its unit is said to be"));
+    }
+    if matches!(reading, Reading::Detected) {
+        notes.insert(0, "format told by the names of the columns".to_owned());
+    }
+    let title =
+        format.map_or("parquet by workload.columns".to_owned(), |format| format!("{}, as parquet", format.title));
+    Ok(ReadTrace { trace, format: format.map_or("columns", |format| format.name), title, notes })
+}
+
 fn read_columns(bytes: &[u8], columns: &Columns, sha256: [u8; 32]) -> Result<(Trace, Vec<String>), TraceErrors> {
     let mut rows = Collector::new(None);
-    let arrival = columns.arrival.as_ref().map(|(name, clock)| (name.as_str(), *clock));
-    separated::read(bytes, &Wanted { arrival, input: &columns.input, output: &columns.output }, &mut rows);
-    let zero = arrival.map(|_| Zero::FirstRow);
+    separated::read(bytes, &Wanted::of_columns(columns), &mut rows);
+    let zero = columns.arrival.as_ref().map(|_| Zero::FirstRow);
     rows.finish(zero, sha256, "at least one row with prompt and answer")
 }

@@ -31,6 +31,6 @@ pub use source::{RequestSource, RequestStream};
 pub use synthetic::{
     Bursts, EndlessConversations, KnobError, Knobs, SyntheticKind, generate, generate_scaled, generate_with,
 };
-pub use trace::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS, Trace, TraceError, TraceErrors, TraceRow};
+pub use trace::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS, Place, Trace, TraceError, TraceErrors, TraceRow};
 pub use turns::{SessionWorkload, Turn};
 pub use workload::{Request, Workload};

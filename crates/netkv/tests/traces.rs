@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
+const SIX: &[u8] = include_bytes!("../../netkv-workload/tests/samples/six_snappy.parquet");
 const AZURE: &str = include_str!("../../netkv-workload/tests/samples/azure_2023.csv");
 
 /// An experiment on a file in its folder, without ticks.
@@ -62,6 +63,42 @@ fn any_csv_is_described_by_its_columns() {
     assert!(unknown.contains("the first line of no known format") && unknown.contains("workload.format"), "{unknown}");
     check(here.path(), &["trace", "inspect", "log.csv", "--column", "input=a"], 64);
     check(here.path(), &["trace", "inspect", "log.csv", "--column", "prompt=a"], 64);
+}
+
+/// What netkv writes by polars is read as what it writes as CSV, and so is what pyarrow wrote.
+#[test]
+fn parquet_is_described_and_converted_by_its_columns() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| here.path().join(name);
+    fs::write(path("azure.csv"), AZURE).expect("the file is written");
+    fs::write(path("x.toml"), experiment("azure.csv", "")).expect("the experiment is written");
+    let columns = ["arrival=arrival_ns", "input=input_tokens", "output=output_tokens"];
+    let columns = columns.iter().flat_map(|column| ["--column", column]).chain(["--unit", "ns"]);
+    let columns: Vec<&str> = columns.collect();
+    for file in ["r.csv", "r.parquet"] {
+        check(here.path(), &["cell", "x.toml", "0", "--requests", file], 0);
+        let out = format!("{file}.jsonl");
+        let said = check(here.path(), &[&["trace", "convert", file, &out], &columns[..]].concat(), 0);
+        assert!(said.stderr.contains("11 requests"), "{}", said.stderr);
+    }
+    let [csv, parquet] = ["r.csv.jsonl", "r.parquet.jsonl"].map(|file| fs::read(path(file)).expect("it is there"));
+    assert!(csv == parquet);
+
+    fs::write(path("six.parquet"), SIX).expect("the file is written");
+    let unknown = check(here.path(), &["trace", "inspect", "six.parquet"], 65).stderr;
+    assert!(unknown.contains("the file: columns of no known format: tags, at, meta, in, out"), "{unknown}");
+    fs::write(
+        path("y.toml"),
+        experiment(
+            "six.parquet",
+            "format = 'columns'\n[workload.columns]\narrival = 'at'\n\
+        arrival_unit = 'ms'\ninput = 'in'\noutput = 'out'",
+        ),
+    )
+    .expect("the experiment is written");
+    let said = check(here.path(), &["plan", "y.toml"], 0);
+    let label = "trace: six.parquet (parquet by workload.columns, no prefixes recorded)";
+    assert!(said.stdout.contains(label), "{}", said.stdout);
 }
 
 #[test]

@@ -13,7 +13,8 @@ pub enum TraceCommand {
 Examples:
   netkv trace inspect traces/conversation_trace.jsonl
   netkv trace inspect azure.csv.gz --json
-  netkv trace inspect log.csv --column arrival=t --column input=prompt --column output=answer --unit ms")]
+  netkv trace inspect log.csv --column arrival=t --column input=prompt --column output=answer --unit ms
+  netkv trace inspect log.parquet --column arrival=t --column input=prompt --column output=answer --unit date")]
     Inspect {
         /// A trace in any format of docs/traces.md, plain or packed with gzip or zstd
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -139,7 +140,7 @@ pub struct ReadingArgs {
     /// Its format, if it is not to be told by its first line
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(FORMATS.map(|format| format.name)))]
     pub format: Option<String>,
-    /// A column of a CSV file of no known format: arrival=NAME, input=NAME or output=NAME
+    /// A column of a CSV or parquet file of no known format: arrival=NAME, input=NAME or output=NAME
     #[arg(long, value_name = "WHAT=NAME", conflicts_with = "format")]
     pub column: Vec<String>,
     /// What the arrival of such a file is counted in
