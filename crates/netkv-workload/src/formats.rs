@@ -14,6 +14,7 @@
 
 mod chain;
 mod collect;
+mod count;
 mod detect;
 mod json_lines;
 mod mooncake;
@@ -29,6 +30,7 @@ mod vllm_log;
 
 use crate::trace::{Trace, TraceError, TraceErrors};
 use collect::Collector;
+pub use count::TokenCount;
 pub use pack::Packed;
 use separated::Wanted;
 use sha2::{Digest as _, Sha256};
@@ -73,9 +75,22 @@ impl ReadTrace {
 /// # Errors
 /// All that is wrong with the file, row by row, with line (in a parquet file: row) and column.
 pub fn read_trace(bytes: &[u8], reading: &Reading) -> Result<ReadTrace, TraceErrors> {
+    read_trace_counting(bytes, reading, None)
+}
+
+/// The same with something that counts the tokens of texts, for formats that have texts instead of counts.
+///
+/// # Errors
+/// The same, and a format that has counts.
+pub fn read_trace_counting(
+    bytes: &[u8],
+    reading: &Reading,
+    counter: Option<&dyn TokenCount>,
+) -> Result<ReadTrace, TraceErrors> {
     let sha256: [u8; 32] = Sha256::digest(bytes).into();
     let (unpacked, packing) = unpack::unpacked(bytes)?;
     if parquet::is_it(&unpacked) {
+        refuse_counter(counter, None)?;
         return read_parquet(&unpacked, packing, reading, sha256);
     }
     let text = unpacked.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&unpacked);
@@ -84,9 +99,10 @@ pub fn read_trace(bytes: &[u8], reading: &Reading) -> Result<ReadTrace, TraceErr
         Reading::As(format) => Some(*format),
         Reading::Columns(_) => None,
     };
+    refuse_counter(counter, format)?;
     let (trace, mut notes) = match (format, reading) {
         (Some(format), _) if format.layout == Layout::Mooncake => mooncake::read(text, sha256)?,
-        (Some(format), _) => read_format(text, format, sha256)?,
+        (Some(format), _) => read_format(text, format, counter, sha256)?,
         (None, Reading::Columns(columns)) => read_columns(text, columns, sha256)?,
         (None, Reading::Detected | Reading::As(_)) => unreachable!("both name a format"),
     };
@@ -98,7 +114,24 @@ pub fn read_trace(bytes: &[u8], reading: &Reading) -> Result<ReadTrace, TraceErr
     Ok(ReadTrace { trace, format: format.map_or("columns", |format| format.name), title, notes })
 }
 
-fn read_format(bytes: &[u8], format: &Format, sha256: [u8; 32]) -> Result<(Trace, Vec<String>), TraceErrors> {
+/// Something to count texts by is of no use where there are counts: it is refused rather than passed over.
+fn refuse_counter(counter: Option<&dyn TokenCount>, format: Option<&Format>) -> Result<(), TraceError> {
+    let has_texts = |format: &Format| matches!(format.layout, Layout::ShareGpt | Layout::VllmLog);
+    if counter.is_none() || format.is_some_and(has_texts) {
+        return Ok(());
+    }
+    let title = format.map_or("a file of columns", |format| format.title);
+    let problem = format!("a tokenizer has nothing to count: {title} has counts of tokens, and no texts");
+    let allowed: Vec<&str> = FORMATS.iter().filter(|format| has_texts(format)).map(|format| format.name).collect();
+    Err(TraceError::file("", &problem, &format!("no tokenizer, or one of the formats {}", allowed.join(", "))))
+}
+
+fn read_format(
+    bytes: &[u8],
+    format: &Format,
+    counter: Option<&dyn TokenCount>,
+    sha256: [u8; 32],
+) -> Result<(Trace, Vec<String>), TraceErrors> {
     let mut rows = Collector::new(format.blocks.map(|(_, block_tokens)| block_tokens));
     let mut zero = format.arrival.map(|(_, _, zero)| zero);
     let mut told = Vec::new();
@@ -113,14 +146,16 @@ fn read_format(bytes: &[u8], format: &Format, sha256: [u8; 32]) -> Result<(Trace
             }
         }
         Layout::ShareGpt => {
-            let n_others = sharegpt::read(bytes, &mut rows);
-            told.push(format!("tokens counted by characters, {} to a token", sharegpt::CHARS_PER_TOKEN));
+            let n_others = sharegpt::read(bytes, counter, &mut rows);
+            let better =
+                if counter.is_none() { ": `netkv trace convert --tokenizer` counts by a model's own" } else { "" };
+            told.push(format!("tokens counted by {}{better}", count::told_by(counter)));
             if n_others > 0 {
                 told.push(format!("{n_others} conversations of fewer than two turns left out"));
             }
         }
         Layout::VllmLog => {
-            told = vllm_log::read(bytes, &mut rows);
+            told = vllm_log::read(bytes, counter, &mut rows);
             zero = Some(Zero::FirstRow);
         }
     }

@@ -19,7 +19,10 @@ mod trace;
 mod turns;
 mod workload;
 
-pub use formats::{CLOCKS, Clock, Columns, FORMATS, Format, Layout, Packed, ReadTrace, Reading, Zero, read_trace};
+pub use formats::{
+    CLOCKS, Clock, Columns, FORMATS, Format, Layout, Packed, ReadTrace, Reading, TokenCount, Zero, read_trace,
+    read_trace_counting,
+};
 pub use inspect::{
     ArrivalStatistics, ContinuationStatistics, CountDispersion, Distribution, LruPoint, PrefixStatistics, SessionCount,
     StampGaps, TraceStatistics,

@@ -1,15 +1,18 @@
 //! `netkv trace`: what is in a trace, traces in other formats, and traces from the generator.
 
+mod tokenizer;
+
 use super::fetch::fetch_trace;
 use crate::args::{KnobArgs, ReadingArgs, TraceCommand};
 use crate::failure::{Ending, Failure};
 use crate::output::{print, tell, write_file};
 use netkv_workload::{
-    BLOCK_TOKENS, Bursts, CLOCKS, Columns, FORMATS, Knobs, Packed, ReadTrace, Reading, SyntheticKind, TraceStatistics,
-    generate_with, read_trace,
+    BLOCK_TOKENS, Bursts, CLOCKS, Columns, FORMATS, Knobs, Packed, ReadTrace, Reading, SyntheticKind, TokenCount,
+    TraceStatistics, generate_with, read_trace_counting,
 };
 use std::fs;
 use std::path::Path;
+use tokenizer::NamedTokenizer;
 
 /// Describes, converts, fetches or generates a trace.
 pub fn trace(command: &TraceCommand) -> Result<Ending, Failure> {
@@ -57,9 +60,11 @@ fn convert(file: &Path, out: &Path, reading: &ReadingArgs) -> Result<(), Failure
 /// Reads a file, and says as what.
 fn read(file: &Path, reading: &ReadingArgs) -> Result<ReadTrace, Failure> {
     let shown = file.display();
+    let counter = reading.tokenizer.as_deref().map(read_tokenizer).transpose()?;
     let reading = how(reading)?;
     let bytes = fs::read(file).map_err(|error| Failure::input(format_args!("cannot read {shown}: {error}")))?;
-    let read = read_trace(&bytes, &reading)
+    let counter = counter.as_ref().map(|counter| counter as &dyn TokenCount);
+    let read = read_trace_counting(&bytes, &reading, counter)
         .map_err(|errors| Failure::input(format_args!("{shown} is not a valid trace\n{errors}")))?;
     if let Some(told) = read.told() {
         tell(&format!("{shown} was read as {told}"));
@@ -70,6 +75,15 @@ fn read(file: &Path, reading: &ReadingArgs) -> Result<ReadTrace, Failure> {
         tell(&format!("  an experiment simulates its blocks of {block_tokens} tokens as blocks of {BLOCK_TOKENS}"));
     }
     Ok(read)
+}
+
+fn read_tokenizer(file: &Path) -> Result<NamedTokenizer, Failure> {
+    let shown = file.display();
+    let bytes = fs::read(file).map_err(|error| Failure::input(format_args!("cannot read {shown}: {error}")))?;
+    NamedTokenizer::of(file, &bytes).map_err(|problem| {
+        let allowed = "a tokenizer.json, as Hugging Face has them beside models";
+        Failure::input(format_args!("{shown} is no tokenizer: {problem}; allowed: {allowed}"))
+    })
 }
 
 /// What the command line says about how to read.
