@@ -7,17 +7,20 @@
 //! - Rows out of order are sorted by time; rows of one stamp stay in the order of the file.
 //! - Rows without prompt or answer tokens, which are failures, are left out.
 //! - A prompt or answer over [`MAX_TOKENS`](crate::MAX_TOKENS) is an error, and so is a cell that is no number.
+//! - The names of columns that tell a CSV file tell a parquet file as well.
 //! - A file without arrivals gets a Poisson process; a file without block ids records no prefixes.
 //!
 //! All that was guessed, sorted or left out is told in [`ReadTrace::notes`].
 
 mod chain;
 mod collect;
+mod count;
 mod detect;
 mod json_lines;
 mod mooncake;
 mod otel;
 mod pack;
+mod parquet;
 mod separated;
 mod sharegpt;
 mod stamp;
@@ -25,8 +28,9 @@ mod table;
 mod unpack;
 mod vllm_log;
 
-use crate::trace::{Trace, TraceErrors};
+use crate::trace::{Trace, TraceError, TraceErrors};
 use collect::Collector;
+pub use count::TokenCount;
 pub use pack::Packed;
 use separated::Wanted;
 use sha2::{Digest as _, Sha256};
@@ -40,7 +44,7 @@ pub enum Reading {
     Detected,
     /// In this format.
     As(&'static Format),
-    /// As comma-separated values with these columns.
+    /// As comma-separated values, or parquet, with these columns.
     Columns(Columns),
 }
 
@@ -69,19 +73,36 @@ impl ReadTrace {
 /// Reads and checks a trace from the bytes of a file, which may be packed with gzip or zstd.
 ///
 /// # Errors
-/// All that is wrong with the file, row by row, with line and column.
+/// All that is wrong with the file, row by row, with line (in a parquet file: row) and column.
 pub fn read_trace(bytes: &[u8], reading: &Reading) -> Result<ReadTrace, TraceErrors> {
+    read_trace_counting(bytes, reading, None)
+}
+
+/// The same with something that counts the tokens of texts, for formats that have texts instead of counts.
+///
+/// # Errors
+/// The same, and a format that has counts.
+pub fn read_trace_counting(
+    bytes: &[u8],
+    reading: &Reading,
+    counter: Option<&dyn TokenCount>,
+) -> Result<ReadTrace, TraceErrors> {
     let sha256: [u8; 32] = Sha256::digest(bytes).into();
     let (unpacked, packing) = unpack::unpacked(bytes)?;
+    if parquet::is_it(&unpacked) {
+        refuse_counter(counter, None)?;
+        return read_parquet(&unpacked, packing, reading, sha256);
+    }
     let text = unpacked.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&unpacked);
     let format = match reading {
         Reading::Detected => Some(detect::detect(text)?),
         Reading::As(format) => Some(*format),
         Reading::Columns(_) => None,
     };
+    refuse_counter(counter, format)?;
     let (trace, mut notes) = match (format, reading) {
         (Some(format), _) if format.layout == Layout::Mooncake => mooncake::read(text, sha256)?,
-        (Some(format), _) => read_format(text, format, sha256)?,
+        (Some(format), _) => read_format(text, format, counter, sha256)?,
         (None, Reading::Columns(columns)) => read_columns(text, columns, sha256)?,
         (None, Reading::Detected | Reading::As(_)) => unreachable!("both name a format"),
     };
@@ -93,16 +114,30 @@ pub fn read_trace(bytes: &[u8], reading: &Reading) -> Result<ReadTrace, TraceErr
     Ok(ReadTrace { trace, format: format.map_or("columns", |format| format.name), title, notes })
 }
 
-fn read_format(bytes: &[u8], format: &Format, sha256: [u8; 32]) -> Result<(Trace, Vec<String>), TraceErrors> {
+/// Something to count texts by is of no use where there are counts: it is refused rather than passed over.
+fn refuse_counter(counter: Option<&dyn TokenCount>, format: Option<&Format>) -> Result<(), TraceError> {
+    let has_texts = |format: &Format| matches!(format.layout, Layout::ShareGpt | Layout::VllmLog);
+    if counter.is_none() || format.is_some_and(has_texts) {
+        return Ok(());
+    }
+    let title = format.map_or("a file of columns", |format| format.title);
+    let problem = format!("a tokenizer has nothing to count: {title} has counts of tokens, and no texts");
+    let allowed: Vec<&str> = FORMATS.iter().filter(|format| has_texts(format)).map(|format| format.name).collect();
+    Err(TraceError::file("", &problem, &format!("no tokenizer, or one of the formats {}", allowed.join(", "))))
+}
+
+fn read_format(
+    bytes: &[u8],
+    format: &Format,
+    counter: Option<&dyn TokenCount>,
+    sha256: [u8; 32],
+) -> Result<(Trace, Vec<String>), TraceErrors> {
     let mut rows = Collector::new(format.blocks.map(|(_, block_tokens)| block_tokens));
     let mut zero = format.arrival.map(|(_, _, zero)| zero);
     let mut told = Vec::new();
     match format.layout {
         Layout::Mooncake => unreachable!("it has a reader of its own"),
-        Layout::Csv => {
-            let arrival = format.arrival.map(|(name, clock, _)| (name, clock));
-            separated::read(bytes, &Wanted { arrival, input: format.input, output: format.output }, &mut rows);
-        }
+        Layout::Csv => separated::read(bytes, &Wanted::of(format), &mut rows),
         Layout::JsonLines => json_lines::read(bytes, format, &mut rows),
         Layout::OtelSpans => {
             let n_others = otel::read(bytes, &mut rows);
@@ -111,14 +146,16 @@ fn read_format(bytes: &[u8], format: &Format, sha256: [u8; 32]) -> Result<(Trace
             }
         }
         Layout::ShareGpt => {
-            let n_others = sharegpt::read(bytes, &mut rows);
-            told.push(format!("tokens counted by characters, {} to a token", sharegpt::CHARS_PER_TOKEN));
+            let n_others = sharegpt::read(bytes, counter, &mut rows);
+            let better =
+                if counter.is_none() { ": `netkv trace convert --tokenizer` counts by a model's own" } else { "" };
+            told.push(format!("tokens counted by {}{better}", count::told_by(counter)));
             if n_others > 0 {
                 told.push(format!("{n_others} conversations of fewer than two turns left out"));
             }
         }
         Layout::VllmLog => {
-            told = vllm_log::read(bytes, &mut rows);
+            told = vllm_log::read(bytes, counter, &mut rows);
             zero = Some(Zero::FirstRow);
         }
     }
@@ -130,10 +167,52 @@ fn read_format(bytes: &[u8], format: &Format, sha256: [u8; 32]) -> Result<(Trace
     Ok((trace, told))
 }
 
+fn read_parquet(
+    bytes: &[u8],
+    packing: Option<&str>,
+    reading: &Reading,
+    sha256: [u8; 32],
+) -> Result<ReadTrace, TraceErrors> {
+    if let Some(packing) = packing {
+        let problem = format!("a parquet file packed with {packing}");
+        return Err(TraceError::file("", &problem, "a parquet file as it is: its columns are packed already").into());
+    }
+    let file = parquet::File::open(bytes)?;
+    let format = match reading {
+        Reading::Detected => Some(detect::detect_columns(&file.names().collect::<Vec<_>>())?),
+        Reading::As(format) if format.layout == Layout::Csv => Some(*format),
+        Reading::As(format) => {
+            let problem = format!("a parquet file, which {} is not read from", format.name);
+            return Err(TraceError::file("", &problem, &detect::allowed_columns()).into());
+        }
+        Reading::Columns(_) => None,
+    };
+    let (wanted, zero) = match (format, reading) {
+        (Some(format), _) => (Wanted::of(format), format.arrival.map(|(_, _, zero)| zero)),
+        (None, Reading::Columns(columns)) => {
+            (Wanted::of_columns(columns), columns.arrival.as_ref().map(|_| Zero::FirstRow))
+        }
+        (None, Reading::Detected | Reading::As(_)) => unreachable!("both name a format"),
+    };
+    let mut rows = Collector::of_rows();
+    file.read(&wanted, &mut rows);
+    let is_dated = file.is_dated(&wanted);
+    let zero = zero.map(|zero| if is_dated { Zero::FirstRow } else { zero });
+    let (trace, mut notes) = rows.finish(zero, sha256, "at least one row with prompt and answer")?;
+    if let (true, Some((name, Clock::Units(_)))) = (is_dated, wanted.arrival) {
+        notes.insert(0, format!("{name} is a column of timestamps: read as such, whatever its unit is said to be"));
+    }
+    if matches!(reading, Reading::Detected) {
+        notes.insert(0, "format told by the names of the columns".to_owned());
+    }
+    let title =
+        format.map_or("parquet by workload.columns".to_owned(), |format| format!("{}, as parquet", format.title));
+    Ok(ReadTrace { trace, format: format.map_or("columns", |format| format.name), title, notes })
+}
+
 fn read_columns(bytes: &[u8], columns: &Columns, sha256: [u8; 32]) -> Result<(Trace, Vec<String>), TraceErrors> {
     let mut rows = Collector::new(None);
-    let arrival = columns.arrival.as_ref().map(|(name, clock)| (name.as_str(), *clock));
-    separated::read(bytes, &Wanted { arrival, input: &columns.input, output: &columns.output }, &mut rows);
-    let zero = arrival.map(|_| Zero::FirstRow);
+    separated::read(bytes, &Wanted::of_columns(columns), &mut rows);
+    let zero = columns.arrival.as_ref().map(|_| Zero::FirstRow);
     rows.finish(zero, sha256, "at least one row with prompt and answer")
 }

@@ -19,7 +19,10 @@ mod trace;
 mod turns;
 mod workload;
 
-pub use formats::{CLOCKS, Clock, Columns, FORMATS, Format, Layout, Packed, ReadTrace, Reading, Zero, read_trace};
+pub use formats::{
+    CLOCKS, Clock, Columns, FORMATS, Format, Layout, Packed, ReadTrace, Reading, TokenCount, Zero, read_trace,
+    read_trace_counting,
+};
 pub use inspect::{
     ArrivalStatistics, ContinuationStatistics, CountDispersion, Distribution, LruPoint, PrefixStatistics, SessionCount,
     StampGaps, TraceStatistics,
@@ -31,6 +34,6 @@ pub use source::{RequestSource, RequestStream};
 pub use synthetic::{
     Bursts, EndlessConversations, KnobError, Knobs, SyntheticKind, generate, generate_scaled, generate_with,
 };
-pub use trace::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS, Trace, TraceError, TraceErrors, TraceRow};
+pub use trace::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS, Place, Trace, TraceError, TraceErrors, TraceRow};
 pub use turns::{SessionWorkload, Turn};
 pub use workload::{Request, Workload};

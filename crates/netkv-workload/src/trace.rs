@@ -10,7 +10,7 @@ mod limits;
 mod parse;
 mod rows;
 
-pub use error::{TraceError, TraceErrors};
+pub use error::{Place, TraceError, TraceErrors};
 pub(crate) use limits::n_blocks_of;
 pub use limits::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS};
 pub use rows::{Trace, TraceRow};

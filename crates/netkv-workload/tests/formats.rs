@@ -6,7 +6,8 @@
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use netkv_workload::{
-    CLOCKS, Columns, FORMATS, Layout, ReadTrace, Reading, SyntheticKind, Trace, TraceStatistics, generate, read_trace,
+    CLOCKS, Columns, FORMATS, Layout, ReadTrace, Reading, SyntheticKind, TokenCount, Trace, TraceStatistics, generate,
+    read_trace, read_trace_counting,
 };
 use std::io::Write;
 use std::path::Path;
@@ -240,8 +241,70 @@ fn sharegpt_takes_the_first_two_turns_by_characters() {
     assert_eq!((read.format, lengths), ("sharegpt", vec![(2, 1), (1, 3)]));
     assert_eq!(
         read.notes[1..3],
-        ["tokens counted by characters, 4 to a token", "1 conversations of fewer than two turns left out"]
+        [
+            "tokens counted by characters, 4 to a token: `netkv trace convert --tokenizer` counts by a model's own",
+            "1 conversations of fewer than two turns left out"
+        ]
     );
+}
+
+/// Counts words, and knows no question marks.
+struct Words;
+
+impl TokenCount for Words {
+    fn count(&self, texts: &[&str]) -> Result<Vec<u64>, (usize, String)> {
+        let unknown = texts.iter().position(|text| text.contains('?'));
+        unknown.map_or_else(
+            || Ok(texts.iter().map(|text| text.split_whitespace().count() as u64).collect()),
+            |idx| Err((idx, "a question mark".to_owned())),
+        )
+    }
+
+    fn told(&self) -> String {
+        "words".to_owned()
+    }
+}
+
+#[test]
+fn texts_are_counted_by_what_the_caller_counts_with() {
+    let talk = |prompt: &str, answer: &str| {
+        format!("{{\"conversations\": [{{\"value\": \"{prompt}\"}}, {{\"value\": \"{answer}\"}}]}}")
+    };
+    // More than are counted at once, the last with an escape.
+    let many: String = (0..1500).map(|_| format!("{},\n", talk("a b", "c"))).collect();
+    let file = format!("[{many}{}]", talk("one two\\nthree", "four"));
+    let read = |file: &str| read_trace_counting(file.as_bytes(), &Reading::Detected, Some(&Words));
+    let counted = read(&file).unwrap();
+    let lengths: Vec<_> = rows(&counted.trace).iter().map(|row| (row.1, row.2)).collect();
+    assert_eq!((lengths.len(), lengths[0], lengths[1500]), (1501, (2, 1), (3, 1)));
+    assert_eq!(counted.notes[1], "tokens counted by words");
+    let unknown = read(&format!("[{many}{}]", talk("why", "why?"))).unwrap_err().to_string();
+    let expected =
+        "line 1501: conversations: the tokenizer cannot count it: a question mark; allowed: texts that it knows";
+    assert_eq!(unknown, expected);
+
+    let log = "\
+INFO 12-31 23:59:59 [logger.py:39] Received request a: prompt: 'x\\ny z', params: SamplingParams(max_tokens=16), lora_request: None.
+INFO 01-01 00:00:02 [logger.py:71] Generated response a: output: 'so it is', output_token_ids: None, finish_reason: stop
+";
+    let counted = read(log).unwrap();
+    assert_eq!(rows(&counted.trace), [(0, 3, 3)]);
+    let told = "1 requests with prompts counted by words; 1 requests with answers counted by words";
+    assert_eq!(counted.notes[1..].join("; "), told);
+    let listed =
+        read(&log.replace("None, finish", "[1, 2], finish").replace("lora", "prompt_token_ids: [7], lora")).unwrap();
+    assert_eq!(
+        (rows(&listed.trace), listed.notes[1].as_str()),
+        (vec![(0, 1, 2)], "no text to count: the log lists ids of tokens")
+    );
+
+    // Where there are counts there is nothing to count.
+    let refused = read(AZURE_2023).unwrap_err().to_string();
+    let expected = "the file: a tokenizer has nothing to count: Azure LLM inference CSV, 2023 or 2024 has counts of tokens, and \
+                    no texts; allowed: no tokenizer, or one of the formats ";
+    assert!(refused.starts_with(expected), "{refused}");
+    let by_columns = read_trace_counting(b"in,out\n1,2\n", &columns(None, "s"), Some(&Words)).unwrap_err().to_string();
+    assert!(by_columns.contains("a file of columns has counts of tokens"), "{by_columns}");
 }
 
 #[test]

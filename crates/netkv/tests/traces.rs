@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
+const SIX: &[u8] = include_bytes!("../../netkv-workload/tests/samples/six_snappy.parquet");
 const AZURE: &str = include_str!("../../netkv-workload/tests/samples/azure_2023.csv");
 
 /// An experiment on a file in its folder, without ticks.
@@ -62,6 +63,83 @@ fn any_csv_is_described_by_its_columns() {
     assert!(unknown.contains("the first line of no known format") && unknown.contains("workload.format"), "{unknown}");
     check(here.path(), &["trace", "inspect", "log.csv", "--column", "input=a"], 64);
     check(here.path(), &["trace", "inspect", "log.csv", "--column", "prompt=a"], 64);
+}
+
+/// What netkv writes by polars is read as what it writes as CSV, and so is what pyarrow wrote.
+#[test]
+fn parquet_is_described_and_converted_by_its_columns() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| here.path().join(name);
+    fs::write(path("azure.csv"), AZURE).expect("the file is written");
+    fs::write(path("x.toml"), experiment("azure.csv", "")).expect("the experiment is written");
+    let columns = ["arrival=arrival_ns", "input=input_tokens", "output=output_tokens"];
+    let columns = columns.iter().flat_map(|column| ["--column", column]).chain(["--unit", "ns"]);
+    let columns: Vec<&str> = columns.collect();
+    for file in ["r.csv", "r.parquet"] {
+        check(here.path(), &["cell", "x.toml", "0", "--requests", file], 0);
+        let out = format!("{file}.jsonl");
+        let said = check(here.path(), &[&["trace", "convert", file, &out], &columns[..]].concat(), 0);
+        assert!(said.stderr.contains("11 requests"), "{}", said.stderr);
+    }
+    let [csv, parquet] = ["r.csv.jsonl", "r.parquet.jsonl"].map(|file| fs::read(path(file)).expect("it is there"));
+    assert!(csv == parquet);
+
+    fs::write(path("six.parquet"), SIX).expect("the file is written");
+    let unknown = check(here.path(), &["trace", "inspect", "six.parquet"], 65).stderr;
+    assert!(unknown.contains("the file: columns of no known format: tags, at, meta, in, out"), "{unknown}");
+    fs::write(
+        path("y.toml"),
+        experiment(
+            "six.parquet",
+            "format = 'columns'\n[workload.columns]\narrival = 'at'\n\
+        arrival_unit = 'ms'\ninput = 'in'\noutput = 'out'",
+        ),
+    )
+    .expect("the experiment is written");
+    let said = check(here.path(), &["plan", "y.toml"], 0);
+    let label = "trace: six.parquet (parquet by workload.columns, no prefixes recorded)";
+    assert!(said.stdout.contains(label), "{}", said.stdout);
+}
+
+/// A tokenizer of the words `hello` and `world`, and of all others as one.
+const WORDS: &str = r#"{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+    "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null, "decoder": null,
+    "model": {"type": "WordLevel", "vocab": {"[UNK]": 0, "hello": 1, "world": 2}, "unk_token": "[UNK]"}}"#;
+
+#[test]
+fn texts_are_counted_by_the_tokenizer_that_is_named() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let write = |name: &str, text: &str| fs::write(here.path().join(name), text).expect("the file is written");
+    // Three words and a sign, then two words; by characters four and three tokens.
+    let talk = r#"[{"conversations": [{"value": "hello wide world!"}, {"value": "hello you"}]}]"#;
+    write("talk.json", talk);
+    write("words.json", WORDS);
+    write("azure.csv", AZURE);
+    let first = |arguments: &[&str]| {
+        let said = check(here.path(), &[&["trace", "convert", "talk.json", "talk.jsonl"], arguments].concat(), 0);
+        let written = fs::read_to_string(here.path().join("talk.jsonl")).expect("it is there");
+        (said.stderr, written)
+    };
+    let (told, written) = first(&[]);
+    assert!(written.contains("\"input_length\": 5, \"output_length\": 3"), "{written}");
+    assert!(told.contains("by characters, 4 to a token: `netkv trace convert --tokenizer` counts by"), "{told}");
+    let (told, written) = first(&["--tokenizer", "words.json"]);
+    assert!(written.contains("\"input_length\": 4, \"output_length\": 2"), "{written}");
+    let sha256 = netkv_units::sha256_hex(WORDS.as_bytes());
+    let by = format!("tokens counted by the tokenizer words.json (sha256 {sha256}), without special tokens");
+    assert!(told.contains(&by), "{told}");
+    let said = check(here.path(), &["trace", "inspect", "talk.json", "--tokenizer", "words.json"], 0);
+    assert!(said.stderr.contains(&by), "{}", said.stderr);
+
+    let refused = check(here.path(), &["trace", "inspect", "azure.csv", "--tokenizer", "words.json"], 65).stderr;
+    assert!(refused.contains("a tokenizer has nothing to count: Azure LLM inference CSV"), "{refused}");
+    let columns =
+        ["--column", "input=ContextTokens", "--column", "output=GeneratedTokens", "--tokenizer", "words.json"];
+    let refused = check(here.path(), &[&["trace", "inspect", "azure.csv"], &columns[..]].concat(), 64).stderr;
+    assert!(refused.contains("cannot be used with"), "{refused}");
+    let broken = check(here.path(), &["trace", "inspect", "talk.json", "--tokenizer", "talk.json"], 65).stderr;
+    assert!(broken.contains("talk.json is no tokenizer: ") && broken.contains("allowed: a tokenizer.json"), "{broken}");
+    check(here.path(), &["trace", "inspect", "talk.json", "--tokenizer", "none.json"], 65);
 }
 
 #[test]

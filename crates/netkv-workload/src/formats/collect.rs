@@ -3,7 +3,9 @@
 use super::chain::Chains;
 use super::stamp::Wrong;
 use super::table::Zero;
-use crate::trace::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS, Trace, TraceError, TraceErrors, TraceRow, n_blocks_of};
+use crate::trace::{
+    BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS, Place, Trace, TraceError, TraceErrors, TraceRow, n_blocks_of,
+};
 use netkv_units::Stream;
 use std::collections::BTreeMap;
 
@@ -72,9 +74,13 @@ impl Count {
     }
 
     /// What is said of these rows, if there are any.
-    fn told(self, what: &str) -> Option<String> {
+    fn told(self, what: &str, place: Place) -> Option<String> {
         let rows = if self.n == 1 { "row" } else { "rows" };
-        (self.n > 0).then(|| format!("{} {rows} {what} (the first on line {})", self.n, self.first_line))
+        let first = match place {
+            Place::Line | Place::File => format!("on line {}", self.first_line),
+            Place::Row => format!("is row {}", self.first_line),
+        };
+        (self.n > 0).then(|| format!("{} {rows} {what} (the first {first})", self.n))
     }
 }
 
@@ -87,6 +93,8 @@ pub(super) struct Collector {
     n_blocks: u64,
     /// Tokens of a block, where ids are read.
     block_tokens: Option<u32>,
+    /// What its errors count in.
+    place: Place,
     previous_ns: i64,
     empty: Count,
     unsorted: Count,
@@ -104,6 +112,7 @@ impl Collector {
             chats: Vec::new(),
             n_blocks: 0,
             block_tokens,
+            place: Place::Line,
             previous_ns: i64::MIN,
             empty: Count::default(),
             unsorted: Count::default(),
@@ -113,8 +122,14 @@ impl Collector {
         }
     }
 
+    /// One of a file that has rows and no lines, nor ids.
+    pub(super) fn of_rows() -> Self {
+        Self { place: Place::Row, ..Self::new(None) }
+    }
+
     pub(super) fn error(&mut self, error: TraceError) {
-        self.errors.push(error);
+        let place = if error.place == Place::Line { self.place } else { error.place };
+        self.errors.push(TraceError { place, ..error });
     }
 
     /// Adds a row: its arrival, the tokens of prompt and answer, and its ids.
@@ -143,7 +158,7 @@ impl Collector {
             (u32::try_from(line), u32::try_from(n_all_ids), self.n_blocks <= u64::from(u32::MAX))
         else {
             let allowed = "at most 4294967295 lines, and as many blocks of all prompts together";
-            return self.errors.push(TraceError::line(line, "", "the trace is too large", allowed));
+            return self.error(TraceError::line(line, "", "the trace is too large", allowed));
         };
         if at_ns < self.previous_ns {
             self.unsorted.add(line);
@@ -191,9 +206,14 @@ impl Collector {
         self.check_last(first_ns);
         if self.errors.is_empty() && self.drafts.is_empty() {
             let problem = "the file has no request that can be used";
-            let problem =
-                self.empty.told("without tokens").map_or(problem.to_owned(), |told| format!("{problem}: {told}"));
-            self.errors.push(TraceError::line(1, "", &problem, kept));
+            let problem = self
+                .empty
+                .told("without tokens", self.place)
+                .map_or(problem.to_owned(), |told| format!("{problem}: {told}"));
+            self.errors.push(match self.place {
+                Place::Line => TraceError::line(1, "", &problem, kept),
+                Place::Row | Place::File => TraceError::file("", &problem, kept),
+            });
         }
         if !self.errors.is_empty() {
             return Err(self.errors);
@@ -202,11 +222,12 @@ impl Collector {
     }
 
     fn notes(&self, zero: Option<Zero>) -> Vec<String> {
+        let told = |count: Count, what| count.told(what, self.place);
         let counted = [
-            self.empty.told("without prompt or answer tokens left out"),
-            self.unsorted.told("out of order sorted by time").filter(|_| zero.is_some()),
-            self.short_of_ids.told("with fewer block ids than blocks: the rest of the prompt is its own"),
-            self.many_ids.told("with more block ids than blocks: those beyond the prompt left out"),
+            told(self.empty, "without prompt or answer tokens left out"),
+            told(self.unsorted, "out of order sorted by time").filter(|_| zero.is_some()),
+            told(self.short_of_ids, "with fewer block ids than blocks: the rest of the prompt is its own"),
+            told(self.many_ids, "with more block ids than blocks: those beyond the prompt left out"),
         ];
         let arrivals = zero.is_none().then(|| {
             format!(
@@ -233,7 +254,7 @@ impl Collector {
         if last_ms > i128::from(MAX_TIMESTAMP_MS) {
             let allowed = format!("at most {MAX_TIMESTAMP_MS} ms after the trace's time 0");
             let line = last.line as usize;
-            self.errors.push(TraceError::line(line, &format!("{last_ms} ms"), "the arrival is too late", &allowed));
+            self.error(TraceError::line(line, &format!("{last_ms} ms"), "the arrival is too late", &allowed));
         }
     }
 

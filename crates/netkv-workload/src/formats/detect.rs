@@ -41,6 +41,22 @@ pub(super) fn detect(bytes: &[u8]) -> Result<&'static Format, TraceError> {
     Err(TraceError::line(number, &text, "the first line of no known format", &allowed()))
 }
 
+/// The format of a file of these columns, which is no text.
+pub(super) fn detect_columns(names: &[&str]) -> Result<&'static Format, TraceError> {
+    let mut known = FORMATS.iter().filter(|format| format.layout == Layout::Csv);
+    known.find(|format| told_by(format, |name| names.contains(&name))).ok_or_else(|| {
+        let problem = format!("columns of no known format: {}", names.join(", "));
+        TraceError::file("", &problem, &allowed_columns())
+    })
+}
+
+/// What a file of columns may be, in words.
+pub(super) fn allowed_columns() -> String {
+    let known = FORMATS.iter().filter(|format| format.layout == Layout::Csv);
+    let known: Vec<String> = known.map(|format| format!("{} ({})", format.told_by.join(", "), format.name)).collect();
+    format!("any columns, with workload.format = \"columns\"; or those of {}", known.join("; "))
+}
+
 /// A line that is no JSON is called Mooncake's, whose reader says what is wrong with it.
 fn json(line: &[u8]) -> &'static Format {
     let Ok(Value::Object(object)) = serde_json::from_slice(line) else { return named("mooncake") };
@@ -62,5 +78,5 @@ fn told_by(format: &Format, has: impl Fn(&str) -> bool) -> bool {
 /// What a file may be, in words.
 fn allowed() -> String {
     let known: Vec<String> = FORMATS.iter().map(|format| format!("{} ({})", format.title, format.name)).collect();
-    format!("{}; or any CSV file, with workload.format = \"columns\"", known.join(", "))
+    format!("{}; or any CSV or parquet file, with workload.format = \"columns\"", known.join(", "))
 }

@@ -2,7 +2,7 @@
 
 use super::collect::{Collector, tokens};
 use super::stamp::{Wrong, stamp_ns};
-use super::table::Clock;
+use super::table::{Clock, Columns, Format};
 use crate::trace::TraceError;
 use csv::{ByteRecord, ReaderBuilder, Trim};
 
@@ -11,6 +11,20 @@ pub(super) struct Wanted<'a> {
     pub(super) arrival: Option<(&'a str, Clock)>,
     pub(super) input: &'a str,
     pub(super) output: &'a str,
+}
+
+impl<'a> Wanted<'a> {
+    /// Those of a format.
+    pub(super) fn of(format: &Format) -> Self {
+        let arrival = format.arrival.map(|(name, clock, _)| (name, clock));
+        Self { arrival, input: format.input, output: format.output }
+    }
+
+    /// Those that the user names.
+    pub(super) fn of_columns(columns: &'a Columns) -> Self {
+        let arrival = columns.arrival.as_ref().map(|(name, clock)| (name.as_str(), *clock));
+        Self { arrival, input: &columns.input, output: &columns.output }
+    }
 }
 
 /// A column: its name and its place, counted from 0.

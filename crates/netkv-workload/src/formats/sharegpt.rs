@@ -1,42 +1,41 @@
 //! Conversations of ShareGPT: texts without arrivals and without counts of tokens.
 //!
 //! As vLLM's benchmarks do, a conversation becomes one request: its first turn is the prompt, its second the answer. Tokens
-//! are counted by characters, [`CHARS_PER_TOKEN`] each, rounded up; a tokenizer would say otherwise, and is not asked.
+//! are counted by a tokenizer where the caller has one, else by characters, [`CHARS_PER_TOKEN`] each, rounded up.
 //! Conversations of fewer turns are left out.
 
 use super::collect::Collector;
+use super::count::{TokenCount, tokens_of};
 use crate::trace::{MAX_TOKENS, TraceError};
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
+use std::borrow::Cow;
 use std::fmt;
 
-/// Characters of a token. Origin: the rule of thumb for English that OpenAI gives for its tokenizers.
-pub(super) const CHARS_PER_TOKEN: u64 = 4;
+/// Conversations that are counted at once, so that whoever counts can do it in parallel. Chosen by us: enough for any machine.
+const AT_ONCE: usize = 1_024;
 
-/// Tokens of a text.
-pub(super) fn tokens_of(n_chars: u64) -> u64 {
-    n_chars.div_ceil(CHARS_PER_TOKEN)
+#[derive(Deserialize)]
+struct Conversation<'a> {
+    #[serde(borrow, default)]
+    conversations: Vec<Turn<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Conversation {
-    #[serde(default)]
-    conversations: Vec<Turn>,
+struct Turn<'a> {
+    #[serde(borrow)]
+    value: Text<'a>,
 }
 
-#[derive(Deserialize)]
-struct Turn {
-    value: Characters,
-}
-
-/// A text that is counted, not kept.
-struct Characters(u64);
+/// A text, borrowed from the file where nothing in it is escaped.
+struct Text<'a>(Cow<'a, str>);
 
 /// Reads all conversations; how many there were of fewer than two turns.
-pub(super) fn read(bytes: &[u8], rows: &mut Collector) -> usize {
-    let mut list = List { rows, n_others: 0 };
+pub(super) fn read(bytes: &[u8], counter: Option<&dyn TokenCount>, rows: &mut Collector) -> usize {
+    let mut list = List { rows, counter, waiting: Vec::new(), n_others: 0 };
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let read = deserializer.deserialize_seq(&mut list).and_then(|()| deserializer.end());
+    list.count();
     if let Err(error) = read {
         let message = error.to_string();
         let what = message.split(" at line ").next().unwrap_or(&message);
@@ -47,13 +46,48 @@ pub(super) fn read(bytes: &[u8], rows: &mut Collector) -> usize {
     list.n_others
 }
 
-/// Conversations as they are read, so that no two are in memory.
-struct List<'a> {
+/// Conversations as they are read, so that no more are in memory than are counted at once.
+struct List<'a, 'de> {
     rows: &'a mut Collector,
+    counter: Option<&'a dyn TokenCount>,
+    /// Number, prompt and answer of those that are not counted yet.
+    waiting: Vec<(usize, [Text<'de>; 2])>,
     n_others: usize,
 }
 
-impl<'de> Visitor<'de> for &mut List<'_> {
+impl List<'_, '_> {
+    /// Counts those that wait.
+    fn count(&mut self) {
+        let texts: Vec<&str> = self.waiting.iter().flat_map(|(_, texts)| texts.iter().map(|text| &*text.0)).collect();
+        let counted = match self.counter {
+            None => Ok(texts.iter().map(|text| tokens_of(text.chars().count() as u64)).collect()),
+            Some(counter) => counter.count(&texts),
+        };
+        match counted {
+            Ok(lengths) => {
+                for ((number, _), lengths) in self.waiting.iter().zip(lengths.as_chunks::<2>().0) {
+                    add(self.rows, *number, *lengths);
+                }
+            }
+            Err((idx, problem)) => {
+                let number = self.waiting.get(idx / 2).map_or(1, |(number, _)| *number);
+                let problem = format!("the tokenizer cannot count it: {problem}");
+                self.rows.error(TraceError::field(number, "conversations", "", &problem, "texts that it knows"));
+            }
+        }
+        self.waiting.clear();
+    }
+}
+
+fn add(rows: &mut Collector, number: usize, lengths: [u64; 2]) {
+    if lengths.into_iter().any(|length| length > u64::from(MAX_TOKENS)) {
+        let allowed = format!("a text of up to {MAX_TOKENS} tokens");
+        return rows.error(TraceError::field(number, "conversations", "", "too many tokens", &allowed));
+    }
+    rows.add(number, 0, lengths, &[]);
+}
+
+impl<'de> Visitor<'de> for &mut List<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,36 +98,38 @@ impl<'de> Visitor<'de> for &mut List<'_> {
         let mut number = 0;
         while let Some(Conversation { conversations }) = list.next_element()? {
             number += 1;
-            let [prompt, answer, ..] = conversations.as_slice() else {
+            let mut turns = conversations.into_iter();
+            let (Some(prompt), Some(answer)) = (turns.next(), turns.next()) else {
                 self.n_others += 1;
                 continue;
             };
-            let [input, output] = [prompt, answer].map(|turn| tokens_of(turn.value.0));
-            if input.max(output) > u64::from(MAX_TOKENS) {
-                let allowed = format!("a text of up to {MAX_TOKENS} tokens");
-                self.rows.error(TraceError::field(number, "conversations", "", "too many tokens", &allowed));
-                continue;
+            self.waiting.push((number, [prompt.value, answer.value]));
+            if self.waiting.len() == AT_ONCE {
+                self.count();
             }
-            self.rows.add(number, 0, [input, output], &[]);
         }
         Ok(())
     }
 }
 
-impl<'de> Deserialize<'de> for Characters {
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Characters;
+        struct Expected;
+        impl<'de> Visitor<'de> for Expected {
+            type Value = Text<'de>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("a text")
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Characters, E> {
-                Ok(Characters(text.chars().count() as u64))
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
             }
         }
-        deserializer.deserialize_str(Text)
+        deserializer.deserialize_str(Expected)
     }
 }

@@ -19,7 +19,8 @@ pub(super) fn stamp_ns(text: &str, clock: Clock) -> Result<i64, Wrong> {
     }
 }
 
-fn date_allowed() -> String {
+/// What a date may be, in words.
+pub(super) fn date_allowed() -> String {
     "a date such as 2023-11-16 18:17:03.9799600, with or without a zone such as +00:00, from 1678 to 2261".to_owned()
 }
 

@@ -233,7 +233,7 @@ pub const FORMATS: [Format; 14] = [
     },
 ];
 
-/// The columns of a CSV file that is of no known format.
+/// The columns of a CSV or parquet file that is of no known format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns {
     /// The column of the arrival, if there is one, and how it is written.

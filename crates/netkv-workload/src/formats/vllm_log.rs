@@ -8,11 +8,11 @@
 //!   `(streaming complete)`.
 //!
 //! The arrival is the stamp of the first line, `MM-DD HH:MM:SS` with or without a year, to the second. Lengths are the ids
-//! that are listed; where none are, the characters of the text over [`CHARS_PER_TOKEN`]; for an answer that is not logged,
-//! `max_tokens`. Which of these it was is told. Lists that `--max-log-len` cut short cannot be told from whole ones.
+//! that are listed; where none are, the text's tokens by a tokenizer if the caller has one, else its characters over
+//! [`CHARS_PER_TOKEN`](super::count::CHARS_PER_TOKEN); for an answer that is not logged, `max_tokens`. Which of these it was is told. Lists that `--max-log-len` cut short cannot be told from whole ones.
 
 use super::collect::{Collector, tokens};
-use super::sharegpt::{CHARS_PER_TOKEN, tokens_of};
+use super::count::{TokenCount, tokens_of, told_by};
 use super::stamp::stamp_ns;
 use super::table::Clock;
 use crate::trace::TraceError;
@@ -36,9 +36,10 @@ struct Request {
     line: usize,
     at_ns: Option<i64>,
     prompt_ids: Option<u64>,
-    prompt_chars: Option<u64>,
+    /// Texts as they stand between their quotes.
+    prompt: Option<String>,
     output_ids: u64,
-    output_chars: u64,
+    output: String,
     max_tokens: Option<u64>,
 }
 
@@ -55,8 +56,8 @@ struct Log {
 #[derive(Default)]
 struct Guesses {
     unknown: usize,
-    prompts_by_chars: usize,
-    answers_by_chars: usize,
+    prompts_by_text: usize,
+    answers_by_text: usize,
     answers_by_limit: usize,
 }
 
@@ -67,7 +68,7 @@ pub(super) fn is_it(line: &[u8]) -> bool {
 }
 
 /// Reads all requests; what is to be told of them.
-pub(super) fn read(bytes: &[u8], rows: &mut Collector) -> Vec<String> {
+pub(super) fn read(bytes: &[u8], counter: Option<&dyn TokenCount>, rows: &mut Collector) -> Vec<String> {
     let mut log = Log { year: SOME_YEAR, previous_ns: i64::MIN, ..Log::default() };
     for (idx, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let line_text = String::from_utf8_lossy(line);
@@ -77,9 +78,9 @@ pub(super) fn read(bytes: &[u8], rows: &mut Collector) -> Vec<String> {
     }
     let mut guesses = Guesses::default();
     for request in &log.requests {
-        request.add_to(rows, &mut guesses);
+        request.add_to(rows, counter, &mut guesses);
     }
-    guesses.notes()
+    guesses.notes(counter)
 }
 
 impl Log {
@@ -151,61 +152,90 @@ impl Request {
     fn read_prompt(&mut self, prompt: &str, what: &str) {
         self.prompt_ids = self.prompt_ids.or_else(|| n_listed(what, "prompt_token_ids: ["));
         let text = prompt.strip_prefix("prompt: ").filter(|text| !text.starts_with("None"));
-        self.prompt_chars = self.prompt_chars.or_else(|| text.map(n_quoted));
+        if self.prompt.is_none() {
+            self.prompt = text.map(|text| unquoted(text).to_owned());
+        }
     }
 
     fn read_output(&mut self, what: &str, is_complete: bool) {
         let ids = n_listed(what, "output_token_ids: [").unwrap_or(0);
         let text = what.rsplit_once(", output_token_ids: ").or_else(|| what.rsplit_once(", finish_reason: "));
-        let chars = text.map_or(0, |(text, _)| n_quoted(text));
+        let text = text.map_or("", |(text, _)| unquoted(text));
+        if !is_complete {
+            self.output_ids += ids;
+            return self.output.push_str(text);
+        }
         // All that streamed before is said once more in the end.
-        (self.output_ids, self.output_chars) = match is_complete {
-            true => (self.output_ids.max(ids), self.output_chars.max(chars)),
-            false => (self.output_ids + ids, self.output_chars + chars),
-        };
+        self.output_ids = self.output_ids.max(ids);
+        if text.chars().count() > self.output.chars().count() {
+            text.clone_into(&mut self.output);
+        }
     }
 
-    fn add_to(&self, rows: &mut Collector, guesses: &mut Guesses) {
-        let by_chars = self.prompt_chars.map(tokens_of);
-        let (Some(at_ns), Some(input)) = (self.at_ns, self.prompt_ids.or(by_chars)) else {
+    fn add_to(&self, rows: &mut Collector, counter: Option<&dyn TokenCount>, guesses: &mut Guesses) {
+        let Some(at_ns) = self.at_ns else {
             guesses.unknown += 1;
             return;
         };
-        guesses.prompts_by_chars += usize::from(self.prompt_ids.is_none());
-        let output = match (self.output_ids, self.output_chars, self.max_tokens) {
-            (0, 0, None) => {
+        let lengths = match self.lengths(counter, guesses) {
+            Ok(Some(lengths)) => lengths,
+            Ok(None) => {
                 guesses.unknown += 1;
                 return;
             }
-            (0, 0, Some(max_tokens)) => {
-                guesses.answers_by_limit += 1;
-                max_tokens
+            Err(problem) => {
+                let problem = format!("the tokenizer cannot count it: {problem}");
+                return rows.error(TraceError::line(self.line, "", &problem, "texts that it knows"));
             }
-            (0, chars, _) => {
-                guesses.answers_by_chars += 1;
-                tokens_of(chars)
-            }
-            (ids, ..) => ids,
         };
-        let checked = [input, output].map(|count| tokens(&count.to_string()));
-        match checked {
+        match lengths.map(|count| tokens(&count.to_string())) {
             [Ok(input), Ok(output)] => rows.add(self.line, at_ns, [input, output], &[]),
             checked => checked.into_iter().filter_map(Result::err).for_each(|(problem, allowed)| {
                 rows.error(TraceError::line(self.line, "", problem, &allowed));
             }),
         }
     }
+
+    /// Tokens of prompt and answer, if the log says enough of them.
+    fn lengths(&self, counter: Option<&dyn TokenCount>, guesses: &mut Guesses) -> Result<Option<[u64; 2]>, String> {
+        let input = match (self.prompt_ids, &self.prompt) {
+            (Some(ids), _) => ids,
+            (None, Some(text)) => {
+                guesses.prompts_by_text += 1;
+                length(text, counter)?
+            }
+            (None, None) => return Ok(None),
+        };
+        let output = match (self.output_ids, self.output.as_str(), self.max_tokens) {
+            (0, "", None) => return Ok(None),
+            (0, "", Some(max_tokens)) => {
+                guesses.answers_by_limit += 1;
+                max_tokens
+            }
+            (0, text, _) => {
+                guesses.answers_by_text += 1;
+                length(text, counter)?
+            }
+            (ids, ..) => ids,
+        };
+        Ok(Some([input, output]))
+    }
 }
 
 impl Guesses {
-    fn notes(&self) -> Vec<String> {
+    fn notes(&self, counter: Option<&dyn TokenCount>) -> Vec<String> {
+        let by = told_by(counter);
         let told = [
             (self.unknown, "left out: the log says too little of them".to_owned()),
-            (self.prompts_by_chars, format!("with prompts counted by characters, {CHARS_PER_TOKEN} to a token")),
-            (self.answers_by_chars, format!("with answers counted by characters, {CHARS_PER_TOKEN} to a token")),
+            (self.prompts_by_text, format!("with prompts counted by {by}")),
+            (self.answers_by_text, format!("with answers counted by {by}")),
             (self.answers_by_limit, "whose answer is not logged: max_tokens stands in for its length".to_owned()),
         ];
-        told.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} requests {what}")).collect()
+        let told = told.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} requests {what}"));
+        let is_asked = self.prompts_by_text + self.answers_by_text > 0;
+        let unasked =
+            (counter.is_some() && !is_asked).then(|| "no text to count: the log lists ids of tokens".to_owned());
+        told.chain(unasked).collect()
     }
 }
 
@@ -215,13 +245,74 @@ fn n_listed(text: &str, name: &str) -> Option<u64> {
     Some(if list.trim().is_empty() { 0 } else { list.split(',').count() as u64 })
 }
 
-/// Characters of a text in quotes, escapes as they are written.
-fn n_quoted(text: &str) -> u64 {
-    (text.chars().count() as u64).saturating_sub(2)
+/// A text without its quotes, escapes as they are written.
+fn unquoted(text: &str) -> &str {
+    let mut chars = text.chars();
+    chars.next();
+    chars.next_back();
+    chars.as_str()
+}
+
+/// Tokens of a text of the log.
+fn length(text: &str, counter: Option<&dyn TokenCount>) -> Result<u64, String> {
+    let Some(counter) = counter else { return Ok(tokens_of(text.chars().count() as u64)) };
+    let counted = counter.count(&[&unescaped(text)]).map_err(|(_, problem)| problem)?;
+    Ok(counted.into_iter().sum())
+}
+
+/// The text that Python writes so between quotes.
+fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(char) = chars.next() {
+        if char != '\\' {
+            plain.push(char);
+            continue;
+        }
+        let n_digits = match chars.next() {
+            Some('n') => {
+                plain.push('\n');
+                continue;
+            }
+            Some('t') => {
+                plain.push('\t');
+                continue;
+            }
+            Some('r') => {
+                plain.push('\r');
+                continue;
+            }
+            Some('x') => 2,
+            Some('u') => 4,
+            Some('U') => 8,
+            char => {
+                plain.push(char.unwrap_or('\\'));
+                continue;
+            }
+        };
+        let digits: String = chars.by_ref().take(n_digits).collect();
+        match u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32) {
+            Some(char) => plain.push(char),
+            None => plain.push_str(&digits),
+        }
+    }
+    plain
 }
 
 /// The whole number after the last `name`.
 fn number_after(text: &str, name: &str) -> Option<u64> {
     let rest = text.rsplit_once(name)?.1;
     rest[..rest.find(|char: char| !char.is_ascii_digit()).unwrap_or(rest.len())].parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_those_of_python() {
+        let written = r"a\nb\t\'c\'\\n\x41\u00e4\U0001f600\xzz\";
+        assert_eq!(unescaped(written), "a\nb\t'c'\\nA\u{e4}\u{1f600}zz\\");
+        assert_eq!((unquoted("'ab'"), unquoted("''"), unquoted("x"), unquoted("")), ("ab", "", "", ""));
+    }
 }

@@ -8,13 +8,26 @@ const N_SHOWN: usize = 20;
 /// How much of an offending value is repeated, in characters. Chosen by us: one line of a terminal holds the error.
 const VALUE_CHARS: usize = 48;
 
+/// What an error counts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Lines of a text.
+    Line,
+    /// Rows of a file that has no lines.
+    Row,
+    /// Nothing: the file as a whole is wrong.
+    File,
+}
+
 /// One thing that is wrong in a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceError {
-    /// The line, counted from 1.
+    /// The line or row, counted from 1.
     pub line: usize,
+    /// Which of both it is, if it is either.
+    pub place: Place,
     /// The column, counted from 1, where the line has columns.
-    pub column: Option<usize>,
+    pub column: Option<u32>,
     /// The field, or nothing if the line as a whole is wrong.
     pub field: Option<String>,
     /// The value found, shortened if it is long.
@@ -40,18 +53,37 @@ impl TraceError {
 
     /// An error about the field in one column.
     pub(crate) fn column(line: usize, column: usize, field: &str, value: &str, problem: &str, allowed: &str) -> Self {
+        let column = u32::try_from(column).unwrap_or(u32::MAX);
         Self { column: Some(column), ..Self::field(line, field, value, problem, allowed) }
+    }
+
+    /// An error about a field of a file, or about all of it.
+    pub(crate) fn file(field: &str, problem: &str, allowed: &str) -> Self {
+        let field = (!field.is_empty()).then(|| shorten(field));
+        Self { place: Place::File, field, ..Self::line(1, "", problem, allowed) }
     }
 
     /// An error about a line as a whole.
     pub(crate) fn line(line: usize, value: &str, problem: &str, allowed: &str) -> Self {
         Self {
             line,
+            place: Place::Line,
             column: None,
             field: None,
             value: shorten(value),
             problem: problem.to_owned(),
             allowed: allowed.to_owned(),
+        }
+    }
+}
+
+impl Place {
+    /// Its name.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Line => "line",
+            Self::Row => "row",
+            Self::File => "file",
         }
     }
 }
@@ -98,14 +130,17 @@ fn shorten(value: &str) -> String {
 
 impl fmt::Display for TraceError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.column {
-            Some(column) => write!(formatter, "line {}, column {column}: ", self.line)?,
-            None => write!(formatter, "line {}: ", self.line)?,
+        let (line, place) = (self.line, self.place.word());
+        match (self.place, self.column) {
+            (Place::File, _) if self.field.is_some() => write!(formatter, "the file: ")?,
+            (Place::File, _) => {}
+            (Place::Line | Place::Row, Some(column)) => write!(formatter, "{place} {line}, column {column}: ")?,
+            (Place::Line | Place::Row, None) => write!(formatter, "{place} {line}: ")?,
         }
         match &self.field {
             Some(field) if self.value.is_empty() => write!(formatter, "{field}")?,
             Some(field) => write!(formatter, "{field} = {}", self.value)?,
-            None if self.value.is_empty() => write!(formatter, "the line")?,
+            None if self.value.is_empty() => write!(formatter, "the {place}")?,
             None => write!(formatter, "`{}`", self.value)?,
         }
         write!(formatter, ": {}; allowed: {}", self.problem, self.allowed)

@@ -13,7 +13,9 @@ pub enum TraceCommand {
 Examples:
   netkv trace inspect traces/conversation_trace.jsonl
   netkv trace inspect azure.csv.gz --json
-  netkv trace inspect log.csv --column arrival=t --column input=prompt --column output=answer --unit ms")]
+  netkv trace inspect log.csv --column arrival=t --column input=prompt --column output=answer --unit ms
+  netkv trace inspect log.parquet --column arrival=t --column input=prompt --column output=answer --unit date
+  netkv trace inspect ShareGPT_V3_unfiltered_cleaned_split.json --tokenizer tokenizer.json")]
     Inspect {
         /// A trace in any format of docs/traces.md, plain or packed with gzip or zstd
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -30,7 +32,10 @@ Examples:
 Examples:
   netkv trace convert AzureLLMInferenceTrace_code.csv traces/azure_code.jsonl
   netkv trace convert qwen_coder_blksz_16.jsonl traces/coder.jsonl
-  netkv trace convert qwen_coder_blksz_16.jsonl traces/coder_64.jsonl --block-tokens 64")]
+  netkv trace convert qwen_coder_blksz_16.jsonl traces/coder_64.jsonl --block-tokens 64
+  netkv trace convert ShareGPT_V3_unfiltered_cleaned_split.json traces/chat.jsonl --tokenizer tokenizer.json
+Without --tokenizer a token of a text is four characters. A tokenizer.json is beside each model at
+Hugging Face; texts are counted without chat template and special tokens.")]
     Convert {
         /// A trace in any format of docs/traces.md
         #[arg(value_name = "IN", value_hint = ValueHint::FilePath)]
@@ -143,10 +148,13 @@ pub struct ReadingArgs {
     /// Its format, if it is not to be told by its first line
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(FORMATS.map(|format| format.name)))]
     pub format: Option<String>,
-    /// A column of a CSV file of no known format: arrival=NAME, input=NAME or output=NAME
+    /// A column of a CSV or parquet file of no known format: arrival=NAME, input=NAME or output=NAME
     #[arg(long, value_name = "WHAT=NAME", conflicts_with = "format")]
     pub column: Vec<String>,
     /// What the arrival of such a file is counted in
     #[arg(long, default_value = "s", requires = "column", value_parser = PossibleValuesParser::new(CLOCKS.map(|(name, _)| name)))]
     pub unit: String,
+    /// Count tokens of texts by this tokenizer.json of Hugging Face; for formats that have texts: sharegpt, vllm_log
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "column")]
+    pub tokenizer: Option<PathBuf>,
 }

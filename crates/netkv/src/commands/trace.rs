@@ -1,16 +1,19 @@
 //! `netkv trace`: what is in a trace, traces in other formats, and traces from the generator.
 
+mod tokenizer;
+
 use super::fetch::fetch_trace;
 use crate::args::{KnobArgs, ReadingArgs, TraceCommand};
 use crate::failure::{Ending, Failure};
 use crate::output::{print, tell, write_with};
 use netkv_workload::{
-    Bursts, CLOCKS, Columns, FORMATS, Knobs, Packed, ReadTrace, Reading, SyntheticKind, Trace, TraceStatistics,
-    generate_with, read_trace,
+    Bursts, CLOCKS, Columns, FORMATS, Knobs, Packed, ReadTrace, Reading, SyntheticKind, TokenCount, Trace,
+    TraceStatistics, generate_with, read_trace_counting,
 };
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
+use tokenizer::NamedTokenizer;
 
 /// Describes, converts, fetches or generates a trace.
 pub fn trace(command: &TraceCommand) -> Result<Ending, Failure> {
@@ -80,15 +83,26 @@ fn write_trace(trace: &Trace, out: &Path, packed: Packed) -> Result<(), Failure>
 /// Reads a file, and says as what.
 fn read(file: &Path, reading: &ReadingArgs) -> Result<ReadTrace, Failure> {
     let shown = file.display();
+    let counter = reading.tokenizer.as_deref().map(read_tokenizer).transpose()?;
     let reading = how(reading)?;
     let bytes = fs::read(file).map_err(|error| Failure::input(format_args!("cannot read {shown}: {error}")))?;
-    let read = read_trace(&bytes, &reading)
+    let counter = counter.as_ref().map(|counter| counter as &dyn TokenCount);
+    let read = read_trace_counting(&bytes, &reading, counter)
         .map_err(|errors| Failure::input(format_args!("{shown} is not a valid trace\n{errors}")))?;
     if let Some(told) = read.told() {
         tell(&format!("{shown} was read as {told}"));
         read.notes.iter().for_each(|note| tell(&format!("  {note}")));
     }
     Ok(read)
+}
+
+fn read_tokenizer(file: &Path) -> Result<NamedTokenizer, Failure> {
+    let shown = file.display();
+    let bytes = fs::read(file).map_err(|error| Failure::input(format_args!("cannot read {shown}: {error}")))?;
+    NamedTokenizer::of(file, &bytes).map_err(|problem| {
+        let allowed = "a tokenizer.json, as Hugging Face has them beside models";
+        Failure::input(format_args!("{shown} is no tokenizer: {problem}; allowed: {allowed}"))
+    })
 }
 
 /// What the command line says about how to read.
