@@ -4,11 +4,11 @@
 
 mod common;
 
-use common::{load, load_beside};
+use common::{experiments, load, load_beside};
 use netkv_fabric::NodeRates;
-use netkv_grid::{Cell, Workloads};
-use netkv_sim::{Scenario, run};
-use netkv_units::BytesPerSec;
+use netkv_grid::{Cell, Experiment, LoadOptions, Reduction, Workloads};
+use netkv_sim::{Scenario, place, run, run_checked};
+use netkv_units::{BytesPerSec, InstanceId};
 
 /// A few requests, all of which count.
 const SHORT: &str = "[workload]\nmax_requests = 150\n[measure]\nwarmup_s = 0.0\n";
@@ -150,4 +150,36 @@ fn a_rate_that_no_node_has_does_nothing() {
     );
     scenario(&format!("{BODY}nvlink_gbytes_per_s = 300.0\n"), &all);
     scenario(&format!("{BODY}nic_gbps = 400.0\n"), &nodes(|node| if node == 7 { "" } else { "nic_gbps = 200\n" }));
+}
+
+fn example(max_requests: u32) -> Vec<Scenario> {
+    let reduction = Some(Reduction { max_seeds: 1, max_requests });
+    let options = LoadOptions { reduction, ..LoadOptions::default() };
+    let experiment = Experiment::load(&experiments().join("mixed.toml"), &options);
+    let experiment = experiment.unwrap_or_else(|errors| panic!("{errors}"));
+    experiment.cells().map(|cell| Workloads::new().scenario(&cell)).collect()
+}
+
+/// Four new nodes prefill, with two NICs of 400 Gb/s each; of eight others two have one of 400, and the rest one of 200.
+#[test]
+fn the_example_of_a_mixed_cluster_is_what_it_says() {
+    let mut failovers = 0;
+    for scenario in example(2000) {
+        let layout = scenario.layout.clone().unwrap();
+        let nic = |instance: u32| {
+            let node = place(&scenario, InstanceId::new(instance)).node as usize;
+            (layout.nodes[node].nics, layout.rates[node].nic.get() / 1_000_000)
+        };
+        let new = [(2, 37_500); 8].into_iter();
+        let expect: Vec<_> = new.chain([(1, 18_750); 6]).chain([(1, 37_500); 2]).collect();
+        assert_eq!((0..16).map(nic).collect::<Vec<_>>(), expect);
+        let output = run(&scenario);
+        assert_eq!(output.requests.len(), 2000, "nobody is refused");
+        assert!(output.requests.iter().all(|record| record.prefill_instance.get() < 8));
+        failovers += output.totals.failovers;
+    }
+    assert!(failovers > 0, "somebody was on the instance that fails");
+    for scenario in example(150) {
+        assert_eq!(run_checked(&scenario).digest(), run(&scenario).digest());
+    }
 }
