@@ -10,7 +10,7 @@
 //! to the NIC of another rail.
 
 use crate::network::FlowNetwork;
-use crate::shape::{FabricShape, GpuPosition, Layout, NodePlace, Tables, Wiring};
+use crate::shape::{Below, FabricShape, GpuPosition, Layout, NodePlace, NodeRates, Tables, Wiring};
 use crate::transport::Transport;
 use netkv_units::{BytesPerSec, GpuId, LinkId, SimDuration, Tier};
 use std::ops::Range;
@@ -31,8 +31,9 @@ pub enum RouteChoice {
 pub enum Uplinks {
     /// Of a switch: the links of a rack (or pod) together carry its NICs' capacity over it, shared out evenly.
     Pooled,
-    /// Of a link: each carries a NIC's capacity over it, however many there are. So the paper has it: 100, 50 and 25 Gb/s
-    /// by tier, "2:1" and "4:1" (arXiv 2606.03910, section VI); with pooled interfaces a NIC is an instance's.
+    /// Of a link: each carries a NIC's capacity over it, however many there are, that of the fastest NIC below. So the paper
+    /// has it: 100, 50 and 25 Gb/s by tier, "2:1" and "4:1" (arXiv 2606.03910, section VI); with pooled interfaces a NIC
+    /// is an instance's.
     PerLink,
 }
 
@@ -41,9 +42,9 @@ pub enum Uplinks {
 pub struct FabricConfig {
     /// How many of each there are.
     pub shape: FabricShape,
-    /// Each direction of a GPU's NVLink.
+    /// Each direction of a GPU's NVLink, where its node does not say otherwise.
     pub nvlink: BytesPerSec,
-    /// Each direction of a GPU's NIC, as achieved: line rate times efficiency.
+    /// Each direction of a NIC, as achieved: line rate times efficiency; where its node does not say otherwise.
     pub nic: BytesPerSec,
     /// What the two figures below are of.
     pub uplinks: Uplinks,
@@ -141,7 +142,8 @@ impl FatTree {
         for (kind, count) in per_direction.into_iter().enumerate() {
             first[kind + 1] = first[kind] + 2 * count;
         }
-        Self { config, first, tables: Arc::new(Tables::new(layout)) }
+        let rates = NodeRates { nvlink: config.nvlink, nic: config.nic };
+        Self { config, first, tables: Arc::new(Tables::new(layout, rates)) }
     }
 
     /// What the tree was made from.
@@ -170,6 +172,11 @@ impl FatTree {
         &self.tables.nodes
     }
 
+    /// What the links of the node at a position carry.
+    pub fn rates(&self, position: GpuPosition) -> NodeRates {
+        self.tables.rates[position.node() as usize]
+    }
+
     /// How their NICs are wired.
     pub fn wiring(&self) -> Wiring {
         self.tables.wiring
@@ -195,7 +202,7 @@ impl FatTree {
         self.tables.leaf_pods[leaf as usize]
     }
 
-    /// Whether pods have equally many leaf switches, and these equally many GPUs and NICs.
+    /// Whether pods have equally many leaf switches, these equally many GPUs and NICs, and all NICs one rate.
     pub fn is_even(&self) -> bool {
         self.tables.is_even()
     }
@@ -239,23 +246,25 @@ impl FatTree {
 
     /// What a link can carry when nothing else uses it.
     pub fn capacity(&self, link: LinkId) -> BytesPerSec {
-        let (config, number) = (&self.config, self.number(link));
-        let nic = config.nic.get() as f64;
-        let shared = |total: f64, oversubscription: f64, links: u32| {
-            BytesPerSec::new((total / (oversubscription * f64::from(links))) as u64)
+        let (config, tables, number) = (&self.config, &self.tables, self.number(link));
+        let of_node = |gpu: u32| self.rates(tables.gpus[gpu as usize].position);
+        let uplink = |below: &Below, oversubscription: f64, links: u32| {
+            let (shared, links) = match config.uplinks {
+                Uplinks::Pooled => (below.total as f64, links),
+                Uplinks::PerLink => (below.fastest.get() as f64, 1),
+            };
+            BytesPerSec::new((shared / (oversubscription * f64::from(links))) as u64)
         };
-        match (self.kind(link), config.uplinks) {
-            (LinkKind::NvLink, _) => config.nvlink,
-            (LinkKind::Nic, _) => config.nic,
-            (LinkKind::Rack, Uplinks::PerLink) => shared(nic, config.rack_oversubscription, 1),
-            (LinkKind::Pod, Uplinks::PerLink) => shared(nic, config.pod_oversubscription, 1),
-            (LinkKind::Rack, Uplinks::Pooled) => {
-                let nics = self.tables.leaf_nics[(number / config.spines_per_pod) as usize];
-                shared(nic * f64::from(nics), config.rack_oversubscription, config.spines_per_pod)
+        match self.kind(link) {
+            LinkKind::NvLink => of_node(number).nvlink,
+            LinkKind::Nic => of_node(tables.nics[number as usize].first_gpu).nic,
+            LinkKind::Rack => {
+                let below = &tables.leaf_nics[(number / config.spines_per_pod) as usize];
+                uplink(below, config.rack_oversubscription, config.spines_per_pod)
             }
-            (LinkKind::Pod, Uplinks::Pooled) => {
-                let nics = self.tables.pod_nics[(number / config.cores) as usize];
-                shared(nic * f64::from(nics), config.pod_oversubscription, config.cores)
+            LinkKind::Pod => {
+                let below = &tables.pod_nics[(number / config.cores) as usize];
+                uplink(below, config.pod_oversubscription, config.cores)
             }
         }
     }

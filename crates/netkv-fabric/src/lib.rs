@@ -31,6 +31,6 @@ pub use fat_tree::{FabricConfig, FatTree, LinkKind, Path, RouteChoice, Uplinks, 
 pub use network::FlowNetwork;
 pub use place::{Direction, LinkPlace};
 pub use recorded::{RecordedShare, Recording};
-pub use shape::{FabricShape, GpuPosition, Layout, NodePlace, Wiring};
+pub use shape::{FabricShape, GpuPosition, Layout, NodePlace, NodeRates, Wiring};
 pub use size_table::{SizePoint, SizeTable};
 pub use transport::{Calibration, Transport};

@@ -4,7 +4,7 @@
 //! g GPUs and n NICs, GPU i sends over NIC i n / g, rounded down. A shape says all that of a fabric whose pods, racks and
 //! nodes are alike; a [`Layout`] of any.
 
-use netkv_units::{GpuId, Tier};
+use netkv_units::{BytesPerSec, GpuId, Tier};
 use std::ops::Range;
 
 /// How NICs are wired to leaf switches.
@@ -47,11 +47,22 @@ pub struct NodePlace {
     pub nics: u32,
 }
 
+/// What the links of a node carry, in each direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeRates {
+    /// The NVLink of each of its GPUs.
+    pub nvlink: BytesPerSec,
+    /// Each of its NICs, as achieved.
+    pub nic: BytesPerSec,
+}
+
 /// The nodes of a fabric, in order: those of a rack one after the other, and those of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The nodes.
     pub nodes: Vec<NodePlace>,
+    /// By node: its rates; none at all where every node has those of the fabric.
+    pub rates: Vec<NodeRates>,
     /// How their NICs are wired.
     pub wiring: Wiring,
 }
@@ -79,19 +90,38 @@ pub(crate) struct NicPlace {
     pub(crate) leaf: u32,
 }
 
+/// The NICs below a switch, or a pod's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Below {
+    pub(crate) nics: u32,
+    /// Bytes per second of all together, and of the fastest.
+    pub(crate) total: u128,
+    pub(crate) fastest: BytesPerSec,
+}
+
 /// A layout, looked up by GPU, NIC, leaf switch and pod.
 #[derive(Clone, Debug)]
 pub(crate) struct Tables {
     pub(crate) wiring: Wiring,
+    /// By node: its place, and its rates.
     pub(crate) nodes: Vec<NodePlace>,
+    pub(crate) rates: Vec<NodeRates>,
     pub(crate) gpus: Vec<Spot>,
     pub(crate) nics: Vec<NicPlace>,
     /// By leaf switch: its pod, and its NICs.
     pub(crate) leaf_pods: Vec<u32>,
-    pub(crate) leaf_nics: Vec<u32>,
+    pub(crate) leaf_nics: Vec<Below>,
     /// By pod: its leaf switches, and its NICs.
     pub(crate) pod_leaves: Vec<Range<u32>>,
-    pub(crate) pod_nics: Vec<u32>,
+    pub(crate) pod_nics: Vec<Below>,
+}
+
+impl Below {
+    fn add(&mut self, nics: u32, rate: BytesPerSec) {
+        self.nics += nics;
+        self.total += u128::from(nics) * u128::from(rate.get());
+        self.fastest = self.fastest.max(rate);
+    }
 }
 
 impl FabricShape {
@@ -128,7 +158,7 @@ impl FabricShape {
             nics: self.nics_per_node,
         };
         let nodes = (0..n_racks).flat_map(|rack| (0..self.nodes_per_rack).map(move |_| rack)).map(node).collect();
-        Layout { nodes, wiring: self.wiring }
+        Layout { nodes, rates: Vec::new(), wiring: self.wiring }
     }
 }
 
@@ -188,33 +218,37 @@ impl GpuPosition {
 }
 
 impl Tables {
-    /// Those of a layout.
+    /// Those of a layout, whose nodes have these rates unless it says others.
     ///
     /// # Panics
-    /// If it is empty or out of order, or NICs are not shared evenly: the experiment reader refuses those.
-    pub(crate) fn new(layout: &Layout) -> Self {
+    /// If it is empty or out of order, NICs are not shared evenly or some nodes alone have rates: the experiment reader
+    /// refuses those.
+    pub(crate) fn new(layout: &Layout, rates: NodeRates) -> Self {
         let (n_leaves, n_pods) = (layout.leaves() as usize, layout.pods() as usize);
+        let n_rates = layout.rates.len();
+        assert!(n_rates == 0 || n_rates == layout.nodes.len(), "{n_rates} rates of {} nodes", layout.nodes.len());
         let mut tables = Self {
             wiring: layout.wiring,
             nodes: layout.nodes.clone(),
+            rates: if n_rates == 0 { vec![rates; layout.nodes.len()] } else { layout.rates.clone() },
             gpus: Vec::with_capacity(layout.gpus() as usize),
             nics: Vec::with_capacity(layout.nics() as usize),
             leaf_pods: vec![0; n_leaves],
-            leaf_nics: vec![0; n_leaves],
+            leaf_nics: vec![Below::default(); n_leaves],
             pod_leaves: vec![Range::default(); n_pods],
-            pod_nics: vec![0; n_pods],
+            pod_nics: vec![Below::default(); n_pods],
         };
         assert!(layout.nodes.is_sorted_by_key(|node| (node.pod, node.rack)), "nodes are in order of pod and rack");
         for (index, node) in layout.nodes.iter().enumerate() {
             tables.add(index as u32, node, layout.wiring);
         }
-        assert!(tables.leaf_nics.iter().all(|&nics| nics > 0), "every leaf switch has a NIC");
+        assert!(tables.leaf_nics.iter().all(|below| below.nics > 0), "every leaf switch has a NIC");
         tables
     }
 
     fn add(&mut self, index: u32, node: &NodePlace, wiring: Wiring) {
         assert!(node.nics > 0 && node.gpus.is_multiple_of(node.nics), "GPUs share NICs evenly: {node:?}");
-        let (gpus_per_nic, pod) = (node.gpus / node.nics, node.pod as usize);
+        let (gpus_per_nic, pod, rate) = (node.gpus / node.nics, node.pod as usize, self.rates[index as usize].nic);
         for nic in 0..node.nics {
             let leaf = match wiring {
                 Wiring::Racks => node.rack,
@@ -225,12 +259,12 @@ impl Tables {
             self.nics.push(NicPlace { first_gpu: self.gpus.len() as u32, gpus: gpus_per_nic, leaf });
             self.gpus.extend((0..gpus_per_nic).map(|_| Spot { position, nic: number }));
             self.leaf_pods[leaf as usize] = node.pod;
-            self.leaf_nics[leaf as usize] += 1;
+            self.leaf_nics[leaf as usize].add(1, rate);
             let leaves = &mut self.pod_leaves[pod];
             let is_first = leaves.start == leaves.end;
             *leaves = if is_first { leaf } else { leaves.start.min(leaf) }..leaves.end.max(leaf + 1);
         }
-        self.pod_nics[pod] += node.nics;
+        self.pod_nics[pod].add(node.nics, rate);
     }
 
     /// By leaf switch: the GPUs behind it, ascending.
@@ -242,7 +276,7 @@ impl Tables {
         gpus
     }
 
-    /// Whether pods have equally many leaf switches, and these equally many GPUs and NICs.
+    /// Whether pods have equally many leaf switches, these equally many GPUs and NICs, and all NICs one rate.
     pub(crate) fn is_even(&self) -> bool {
         let same = |mut all: std::slice::Iter<'_, u32>| {
             let first = all.next();
@@ -250,7 +284,9 @@ impl Tables {
         };
         let per_pod: Vec<u32> = self.pod_leaves.iter().map(|leaves| leaves.end - leaves.start).collect();
         let gpus: Vec<u32> = self.leaf_gpus().iter().map(|gpus| gpus.len() as u32).collect();
-        same(per_pod.iter()) && same(gpus.iter()) && same(self.leaf_nics.iter())
+        let nics: Vec<u32> = self.leaf_nics.iter().map(|below| below.nics).collect();
+        let one_rate = self.rates.windows(2).all(|pair| pair[0].nic == pair[1].nic);
+        same(per_pod.iter()) && same(gpus.iter()) && same(nics.iter()) && one_rate
     }
 }
 
@@ -267,11 +303,13 @@ mod tests {
         wiring: Wiring::Racks,
     };
 
+    const RATES: NodeRates = NodeRates { nvlink: BytesPerSec::new(450), nic: BytesPerSec::new(50) };
+
     #[test]
     fn every_gpu_has_its_place_on_a_leaf_switch() {
         for wiring in [Wiring::Racks, Wiring::Rails(8), Wiring::Rails(4), Wiring::Rails(1)] {
             let shape = FabricShape { wiring, ..SHAPE };
-            let tables = Tables::new(&shape.layout());
+            let tables = Tables::new(&shape.layout(), RATES);
             let gpus = tables.leaf_gpus();
             assert_eq!(gpus.len(), shape.leaves() as usize, "{wiring:?}");
             assert!(gpus.iter().all(|gpus| gpus.len() as u32 == shape.gpus() / shape.leaves()), "{wiring:?}");
@@ -291,7 +329,7 @@ mod tests {
     #[test]
     fn gpus_share_the_nics_of_their_node_evenly() {
         let shape = FabricShape { nics_per_node: 2, wiring: Wiring::Rails(2), ..SHAPE };
-        let tables = Tables::new(&shape.layout());
+        let tables = Tables::new(&shape.layout(), RATES);
         let seen: Vec<_> = [0, 3, 4, 7, 8, 63].map(|gpu: usize| tables.gpus[gpu].nic).into();
         assert_eq!(seen, [0, 0, 1, 1, 2, 15]);
         assert_eq!([2, 5].map(|gpu: usize| tables.gpus[gpu].position.leaf), [0, 1], "a NIC's rail is its GPUs'");
@@ -302,15 +340,30 @@ mod tests {
     fn racks_and_pods_may_be_of_unequal_size() {
         let node = |pod, rack, gpus, nics| NodePlace { pod, rack, gpus, nics };
         let nodes = vec![node(0, 0, 8, 8), node(0, 0, 4, 2), node(0, 1, 8, 8), node(1, 2, 72, 72)];
-        let layout = Layout { nodes, wiring: Wiring::Racks };
+        let layout = Layout { nodes, rates: Vec::new(), wiring: Wiring::Racks };
         assert_eq!((layout.gpus(), layout.nics(), layout.pods(), layout.leaves()), (92, 90, 2, 3));
-        let tables = Tables::new(&layout);
-        assert_eq!((tables.leaf_nics.as_slice(), tables.pod_nics.as_slice()), (&[10, 8, 72][..], &[18, 72][..]));
+        let tables = Tables::new(&layout, RATES);
+        let nics = |all: &[Below]| all.iter().map(|below| below.nics).collect::<Vec<_>>();
+        assert_eq!((nics(&tables.leaf_nics), nics(&tables.pod_nics)), (vec![10, 8, 72], vec![18, 72]));
         assert_eq!((tables.pod_leaves.as_slice(), tables.is_even()), (&[0..2, 2..3][..], false));
         let tier = |one: usize, other: usize| tables.gpus[one].position.tier(tables.gpus[other].position);
         assert_eq!(
             [tier(0, 7), tier(0, 8), tier(0, 12), tier(0, 20), tier(20, 91)],
             [Tier::Node, Tier::Rack, Tier::Pod, Tier::Core, Tier::Node]
         );
+    }
+
+    /// Two nodes of a rack with a NIC of 50 and two of 25, on rails: one rail has the first NIC and one of the others.
+    #[test]
+    fn switches_have_the_nics_that_are_below_them() {
+        let node = |nics| NodePlace { pod: 0, rack: 0, gpus: 2, nics };
+        let slow = NodeRates { nic: BytesPerSec::new(25), ..RATES };
+        let layout = |wiring| Layout { nodes: vec![node(1), node(2)], rates: vec![RATES, slow], wiring };
+        let below = |nics, total, fastest| Below { nics, total, fastest: BytesPerSec::new(fastest) };
+        let racks = Tables::new(&layout(Wiring::Racks), RATES);
+        assert_eq!((racks.leaf_nics.as_slice(), racks.is_even()), (&[below(3, 100, 50)][..], false));
+        let rails = Tables::new(&layout(Wiring::Rails(2)), RATES);
+        assert_eq!(rails.leaf_nics, [below(2, 75, 50), below(1, 25, 25)]);
+        assert_eq!(rails.pod_nics, racks.leaf_nics);
     }
 }

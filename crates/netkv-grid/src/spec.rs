@@ -83,6 +83,11 @@ enum Warmup {
 }
 
 impl CellSpec {
+    /// Whether nodes have NIC rates of their own, beside `fabric.nic_gbps`.
+    pub fn has_nic_rates(&self) -> bool {
+        self.topology.as_ref().is_some_and(|file| file.rates.iter().any(|own| own.nic_gbps.is_some()))
+    }
+
     /// The scenario of this point with a seed and the requests of its recipe for that seed.
     pub(crate) fn scenario(&self, seed: u64, workload: Arc<dyn RequestSource>) -> Scenario {
         // Where requests wait for answers, nobody knows yet how long they will come for: the share is of their number.

@@ -1,20 +1,26 @@
 //! Topology files (`netkv-topology/1`): the servers of a cluster, each with its pod, rack, GPUs and NICs, one `[[node]]` for
 //! each. Pods and racks are whatever the labels say, and are numbered as they first come; those of one name are one, racks
 //! within their pod. Servers of one `nvlink_domain` are one node to NVLink: they are of one rack, and alike in GPUs for each
-//! NIC.
+//! NIC and in rates. A server without rates has those of the experiment.
 
 use crate::issue::{InputErrors, Issue, Origin, nearest, with_suggestion};
-use crate::reader::{Reader, list};
+use crate::reader::{Range, Reader, list};
 use crate::source;
 use crate::tree::{self, Content, Node, Table};
 use netkv_fabric::NodePlace;
+use std::fmt::Write as _;
 use std::path::Path;
 
 /// The format, and its version.
 const FORMAT: &str = "netkv-topology/1";
 
 /// What a server has.
-const FIELDS: [&str; 6] = ["name", "pod", "rack", "gpus", "nics", "nvlink_domain"];
+const FIELDS: [&str; 8] = ["name", "pod", "rack", "gpus", "nics", "nvlink_domain", NIC, NVLINK];
+const NIC: &str = "nic_gbps";
+const NVLINK: &str = "nvlink_gbytes_per_s";
+
+/// Bandwidths, in Gb/s or GB/s.
+pub(crate) const BANDWIDTH: Range = Range::above(0.0, 1e6);
 
 /// Most GPUs or NICs of a server. Chosen by us.
 const MOST: u64 = 65_536;
@@ -26,8 +32,19 @@ pub(crate) struct Topology {
     pub canonical: String,
     /// What NVLink connects, in order of pod and rack.
     pub nodes: Vec<NodePlace>,
+    /// By node: its rates.
+    pub rates: Vec<OwnRates>,
     /// By node: the name of its first server, and where that stands.
     pub names: Vec<(String, Origin)>,
+}
+
+/// The rates that a server has of its own, in each direction; others are the experiment's.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct OwnRates {
+    /// Line rate of each of its NICs, in Gb/s.
+    pub nic_gbps: Option<f64>,
+    /// The NVLink of each of its GPUs, in GB/s.
+    pub nvlink_gbytes_per_s: Option<f64>,
 }
 
 /// A server as the file has it.
@@ -38,6 +55,7 @@ struct Server<'a> {
     domain: Option<&'a str>,
     gpus: u32,
     nics: u32,
+    rates: OwnRates,
     origin: &'a Origin,
 }
 
@@ -85,7 +103,13 @@ fn read_server<'a>(reader: &mut Reader<'a>, item: &'a Node) -> Option<Server<'a>
         reader.fail_at(&table["nics"], &format!("nics = {nics} does not divide gpus = {gpus}: GPUs share NICs evenly"));
         return None;
     }
-    Some(Server { name: name?, pod: pod?, rack: rack?, domain, gpus, nics, origin: &item.key_origin })
+    let rates = OwnRates { nic_gbps: rate(reader, table, NIC)?, nvlink_gbytes_per_s: rate(reader, table, NVLINK)? };
+    Some(Server { name: name?, pod: pod?, rack: rack?, domain, gpus, nics, rates, origin: &item.key_origin })
+}
+
+/// A rate, if it is there; nothing if it is wrong.
+fn rate(reader: &mut Reader<'_>, table: &Table, field: &str) -> Option<Option<f64>> {
+    table.get(field).map_or(Some(None), |node| reader.float_of(field, node, BANDWIDTH).map(Some))
 }
 
 fn field_of<'a>(reader: &mut Reader<'_>, item: &Node, table: &'a Table, field: &str) -> Option<&'a Node> {
@@ -158,6 +182,8 @@ fn laid_out(servers: &[Server<'_>]) -> Result<Topology, InputErrors> {
                 first.gpus / first.nics
             );
             issues.push(Issue::new(server.origin, message));
+        } else if let Some(message) = unlike(server, first) {
+            issues.push(Issue::new(server.origin, message));
         }
         (*gpus, *nics) = (*gpus + server.gpus, *nics + server.nics);
     }
@@ -167,10 +193,58 @@ fn laid_out(servers: &[Server<'_>]) -> Result<Topology, InputErrors> {
     nodes.sort_by_key(|(pod, rack, ..)| (*pod, *rack));
     // Racks are counted through all pods, in the order of these.
     let mut order: Vec<usize> = Vec::new();
+    let rates: Vec<OwnRates> = nodes.iter().map(|(_, _, server, ..)| server.rates).collect();
     let place = |&(pod, rack, server, gpus, nics): &(usize, usize, &Server<'_>, u32, u32)| {
         let rack = numbered(&mut order, rack) as u32;
         (NodePlace { pod: pod as u32, rack, gpus, nics }, (server.name.to_owned(), server.origin.clone()))
     };
     let (nodes, names): (Vec<NodePlace>, Vec<_>) = nodes.iter().map(place).unzip();
-    Ok(Topology { canonical: format!("{FORMAT} {nodes:?}"), nodes, names })
+    let mut canonical = format!("{FORMAT} {nodes:?}");
+    if rates.iter().any(|own| *own != OwnRates::default()) {
+        let _ = write!(canonical, " {rates:?}");
+    }
+    Ok(Topology { canonical, nodes, rates, names })
+}
+
+/// What is wrong with the rates of two servers of one NVLink domain.
+fn unlike(server: &Server<'_>, first: &Server<'_>) -> Option<String> {
+    let fields = [
+        (NIC, server.rates.nic_gbps, first.rates.nic_gbps),
+        (NVLINK, server.rates.nvlink_gbytes_per_s, first.rates.nvlink_gbytes_per_s),
+    ];
+    let (field, own, other) = fields.into_iter().find(|(_, own, other)| own != other)?;
+    let said = |rate: Option<f64>| rate.map_or_else(|| format!("no {field}"), |rate| format!("{field} = {rate}"));
+    Some(format!(
+        "node {} has {}, and {} of the same NVLink domain has {}; allowed: the same",
+        server.name,
+        said(own),
+        first.name,
+        said(other)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn canonical(nodes: &str) -> String {
+        let path = Path::new("nodes.toml");
+        let tree = tree::parse(path, &format!("format = '{FORMAT}'\n{nodes}")).expect("it is TOML");
+        let mut reader = Reader::new(&tree, &Origin::file(path), "");
+        reader.choice("format", &[(FORMAT, ())]);
+        let servers = read_servers(&mut reader).expect("they are right");
+        laid_out(&servers).expect("they fit together").canonical
+    }
+
+    /// Keys of stored cells hang on the first text.
+    #[test]
+    fn the_canonical_text_has_rates_only_if_the_file_has() {
+        let node = "[[node]]\nname = 'a'\npod = 'p'\nrack = 'r'\ngpus = 8\nnics = 4\n";
+        let plain = "netkv-topology/1 [NodePlace { pod: 0, rack: 0, gpus: 8, nics: 4 }]";
+        assert_eq!(canonical(node), plain);
+        let own = "OwnRates { nic_gbps: Some(400.0), nvlink_gbytes_per_s: None }";
+        for rate in ["400", "400.0"] {
+            assert_eq!(canonical(&format!("{node}nic_gbps = {rate}\n")), format!("{plain} [{own}]"));
+        }
+    }
 }

@@ -190,7 +190,8 @@ fn what_is_wrong_with_a_topology_file_is_said_where_it_stands() {
         body,
         &with("[[node]]\nname = 'n8'\npod = 'a'\nrack = 'r1'\ngpus = 8\nnic = 8\n"),
         &[
-            "nodes.toml:55:1: a node has no field nic; its fields: name, pod, rack, gpus, nics, nvlink_domain; did you mean nics?",
+            "nodes.toml:55:1: a node has no field nic; its fields: name, pod, rack, gpus, nics, nvlink_domain, nic_gbps, \
+             nvlink_gbytes_per_s; did you mean nics?",
         ],
     );
     check(
@@ -223,7 +224,9 @@ fn what_is_wrong_with_a_topology_file_is_said_where_it_stands() {
         "format = 'netkv-topology/1'\n\
          [[node]]\nname = 'a'\npod = 'a'\nrack = 'r1'\ngpus = 64\nnics = 64\n\
          [[node]]\nname = 'b'\npod = 'a'\nrack = 'r2'\ngpus = 8\nnics = 8\n",
-        &["x.toml:7:8: flows load racks and pods that are alike; fabric.topology has unequal ones; allowed: another \
-           background.kind"],
+        &[
+            "x.toml:7:8: flows load racks, pods and NICs that are alike; fabric.topology has unequal ones; allowed: another \
+           background.kind",
+        ],
     );
 }

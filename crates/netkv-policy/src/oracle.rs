@@ -56,6 +56,11 @@ pub trait CostOracle {
         f64::INFINITY
     }
 
+    /// The same of a transfer from one instance, where these are not alike: its interfaces may be slower than others'.
+    fn alone_from(&self, _source: InstanceId, over: Tier) -> f64 {
+        self.alone(over)
+    }
+
     /// How far apart two instances are: for policies that look at distance alone, which this may tell with less work.
     fn tier(&self, one: InstanceId, other: InstanceId) -> Tier {
         self.path(one, other).tier

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Load, instances, network and workload, as far as no axis sweeps them; none if all are swept.
 pub fn words(experiment: &Experiment) -> Option<String> {
-    let parts = parts(&settings(experiment));
+    let mut points = experiment.cells().step_by(experiment.seeds().len());
+    let parts = parts(&settings(experiment), points.any(|cell| cell.spec().has_nic_rates()));
     (!parts.is_empty()).then(|| format!("fixed: {}", parts.join(", ")))
 }
 
@@ -31,7 +32,7 @@ fn settings(experiment: &Experiment) -> BTreeMap<String, String> {
     settings.unwrap_or_default()
 }
 
-fn parts(settings: &BTreeMap<String, String>) -> Vec<String> {
+fn parts(settings: &BTreeMap<String, String>, nics_by_node: bool) -> Vec<String> {
     let said = |key: &str| settings.get(key).map(|value| value.trim_matches('"').trim_end_matches(".0").to_owned());
     let number = |key: &str| said(key).and_then(|value| value.parse::<f64>().ok());
     let rack = said("fabric.rack_oversubscription").map(|value| format!("{value} of racks"));
@@ -51,7 +52,11 @@ fn parts(settings: &BTreeMap<String, String>) -> Vec<String> {
         }),
         waiting(&said),
         pools(&number, said("fabric.topology").is_some_and(|file| !file.is_empty())),
-        said("fabric.nic_gbps").map(|nic| format!("NIC {nic} Gb/s")),
+        if nics_by_node {
+            Some("NICs by node".to_owned())
+        } else {
+            said("fabric.nic_gbps").map(|nic| format!("NIC {nic} Gb/s"))
+        },
         (!oversubscription.is_empty()).then(|| format!("oversubscription {}", oversubscription.join(" and "))),
         said("background.kind").map(|kind| format!("background {kind}")),
         said("workload.context").and_then(|context| match context.as_str() {
@@ -98,6 +103,7 @@ fn pools(number: &dyn Fn(&str) -> Option<f64>, has_topology: bool) -> Option<Str
 #[cfg(test)]
 mod tests {
     use super::parts;
+    use std::collections::BTreeMap;
 
     fn all() -> [(&'static str, &'static str); 18] {
         [
@@ -124,7 +130,7 @@ mod tests {
 
     fn said(swept: &[&str]) -> String {
         let left = all().into_iter().filter(|(key, _)| !swept.contains(key));
-        parts(&left.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()).join(", ")
+        parts(&left.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(), false).join(", ")
     }
 
     #[test]
@@ -134,7 +140,7 @@ mod tests {
         let mixed = |changed: &[(&str, &str)]| {
             let own = |key: &str| changed.iter().find(|(other, _)| *other == key).map(|(_, value)| *value);
             let settings = all().map(|(key, value)| (key.to_owned(), own(key).unwrap_or(value).to_owned()));
-            parts(&settings.into_iter().collect())[1].clone()
+            parts(&settings.into_iter().collect(), false)[1].clone()
         };
         assert_eq!(mixed(&[("decode.tp", "8")]), "6 prefill and 5 decode instances");
         assert_eq!(mixed(&[("cluster.unused_gpus_per_node", "4")]), "6 prefill and 2 decode instances");
@@ -143,12 +149,14 @@ mod tests {
         let swept =
             ["workload.prefill_utilisation_ratio", "fabric.nic_gbps", "fabric.pod_oversubscription", "cluster.pods"];
         assert_eq!(said(&swept), "oversubscription 2 of racks, background modulated, context native");
+        assert_eq!(parts(&BTreeMap::new(), true), ["NICs by node"]);
     }
 
     #[test]
     fn a_loop_that_waits_is_said_with_its_think_times() {
         let of = |pairs: &[(&str, &str)]| {
-            parts(&pairs.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()).join(", ")
+            let settings = pairs.iter().map(|&(key, value)| (key.to_owned(), value.to_owned()));
+            parts(&settings.collect(), false).join(", ")
         };
         let closed = [
             ("workload.load", "\"sessions\""),

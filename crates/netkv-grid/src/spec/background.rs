@@ -169,7 +169,7 @@ fn check_flows(reader: &mut Reader<'_>, flows: FlowBackground, fabric: &Fabric) 
         return None;
     }
     if !tree.is_even() {
-        let message = "flows load racks and pods that are alike; fabric.topology has unequal ones; allowed: another background.kind";
+        let message = "flows load racks, pods and NICs that are alike; fabric.topology has unequal ones; allowed: another background.kind";
         reader.fail("background.kind", message);
         return None;
     }

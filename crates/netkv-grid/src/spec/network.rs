@@ -1,15 +1,15 @@
 //! The fabric, and what the scheduler learns of it.
 
-use super::nodes::Nodes;
+use super::nodes::{NIC, NVLINK, Nodes, nvlink_rate};
 use super::seconds::SECONDS;
 use crate::reader::{Range, Reader};
-use netkv_fabric::{Calibration, FabricConfig, FatTree, Layout, LinkKind, RouteChoice, Transport, Uplinks, Wiring};
+use crate::topology::BANDWIDTH;
+use netkv_fabric::{
+    Calibration, FabricConfig, FatTree, Layout, LinkKind, NodeRates, RouteChoice, Transport, Uplinks, Wiring,
+};
 use netkv_sim::{OracleBandwidth, OracleGranularity, OwnTraffic, TelemetryConfig};
 use netkv_units::{BytesPerSec, SimDuration};
 use std::sync::Arc;
-
-/// Bandwidths, in Gb/s or GB/s.
-const BANDWIDTH: Range = Range::above(0.0, 1e6);
 
 /// Oversubscriptions: below 1, a level has more capacity than the level under it.
 const OVERSUBSCRIPTION: Range = Range::above(0.0, 1e6);
@@ -52,8 +52,8 @@ pub(super) fn read_fabric(reader: &mut Reader<'_>, nodes: Option<&Nodes>) -> Opt
     let wiring = read_wiring(reader, nodes);
     let routes = [("ecmp", RouteChoice::Ecmp), ("least_loaded", RouteChoice::LeastLoaded)];
     let route = reader.choice("fabric.route", &routes);
-    let nvlink_gbytes = reader.float("fabric.nvlink_gbytes_per_s", BANDWIDTH);
-    let nic_gbps = reader.float("fabric.nic_gbps", BANDWIDTH);
+    let nvlink_gbytes = reader.float(NVLINK, BANDWIDTH);
+    let nic_gbps = reader.float(NIC, BANDWIDTH);
     let efficiency = reader.float("fabric.nic_efficiency_ratio", Range::above(0.0, 1.0));
     let rack_oversubscription = reader.float("fabric.rack_oversubscription", OVERSUBSCRIPTION);
     let pod_oversubscription = reader.float("fabric.pod_oversubscription", OVERSUBSCRIPTION);
@@ -62,11 +62,17 @@ pub(super) fn read_fabric(reader: &mut Reader<'_>, nodes: Option<&Nodes>) -> Opt
     let cores = reader.count("fabric.cores", 1, 65_536);
     let latency_us = reader.floats::<4>("fabric.latency_us", SECONDS);
     let transport = read_transport(reader);
-    let (nodes, wiring) = (nodes?, wiring?);
+    let (nodes, wiring, efficiency) = (nodes?, wiring?, efficiency?);
+    let nic = |gbps: f64| BytesPerSec::new((gbps * efficiency * 1e9 / 8.0) as u64);
+    let rates = NodeRates { nvlink: nvlink_rate(nvlink_gbytes?), nic: nic(nic_gbps?) };
+    let layout = nodes
+        .file
+        .as_ref()
+        .map(|file| Arc::new(Layout { nodes: file.nodes.clone(), rates: nodes.rates(rates, nic), wiring }));
     let config = FabricConfig {
         shape: nodes.shape(wiring),
-        nvlink: BytesPerSec::new((nvlink_gbytes? * 1e9) as u64),
-        nic: BytesPerSec::new((nic_gbps? * efficiency? * 1e9 / 8.0) as u64),
+        nvlink: rates.nvlink,
+        nic: rates.nic,
         rack_oversubscription: rack_oversubscription?,
         pod_oversubscription: pod_oversubscription?,
         uplinks: uplinks?,
@@ -76,7 +82,7 @@ pub(super) fn read_fabric(reader: &mut Reader<'_>, nodes: Option<&Nodes>) -> Opt
         latency: latency_us?.map(|micros| SimDuration::from_secs_f64(micros * 1e-6)),
         transport: transport?,
     };
-    check_links(reader, nodes, Fabric { config, layout: nodes.layout(wiring) })
+    check_links(reader, nodes, Fabric { config, layout })
 }
 
 /// How soon a transfer has its share. The coefficients are checked whichever it is.
@@ -132,18 +138,31 @@ fn check_links(reader: &mut Reader<'_>, nodes: &Nodes, fabric: Fabric) -> Option
         let capacity = tree.slowest(kind).get();
         if capacity < MIN_LINK_BYTES_PER_SEC {
             let (key, name) = match kind {
-                LinkKind::NvLink => ("fabric.nvlink_gbytes_per_s", "an NVLink"),
-                LinkKind::Nic => ("fabric.nic_gbps", "a NIC"),
+                LinkKind::NvLink => (NVLINK, "an NVLink"),
+                LinkKind::Nic => (NIC, "a NIC"),
                 LinkKind::Rack => ("fabric.rack_oversubscription", "a link between rack and spine"),
                 LinkKind::Pod => ("fabric.pod_oversubscription", "a link between pod and core"),
             };
             let message = format!("{name} would carry {capacity} bytes/s; allowed: at least {MIN_LINK_BYTES_PER_SEC}");
-            reader.fail(key, &message);
+            match slow_node(nodes, &fabric, kind, capacity) {
+                Some(node) => nodes.fail(reader, node, key, &message),
+                None => reader.fail(key, &message),
+            }
             // The levels above a NIC are as slow as it is: one error is enough.
             return None;
         }
     }
     Some(fabric)
+}
+
+/// The first node whose own rate is this one.
+fn slow_node(nodes: &Nodes, fabric: &Fabric, kind: LinkKind, capacity: u64) -> Option<usize> {
+    let (own, rates) = (&nodes.file.as_ref()?.rates, &fabric.layout.as_ref()?.rates);
+    own.iter().zip(rates).position(|(own, rates)| match kind {
+        LinkKind::NvLink => own.nvlink_gbytes_per_s.is_some() && rates.nvlink.get() == capacity,
+        LinkKind::Nic => own.nic_gbps.is_some() && rates.nic.get() == capacity,
+        LinkKind::Rack | LinkKind::Pod => false,
+    })
 }
 
 /// Sampling of the links' counters.

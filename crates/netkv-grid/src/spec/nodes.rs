@@ -3,9 +3,10 @@
 use crate::issue::Issue;
 use crate::library::Library;
 use crate::reader::Reader;
-use crate::topology::Topology;
+use crate::topology::{OwnRates, Topology};
 use crate::tree::Node;
-use netkv_fabric::{FabricShape, Layout, NodePlace, Wiring};
+use netkv_fabric::{FabricShape, NodePlace, NodeRates, Wiring};
+use netkv_units::BytesPerSec;
 use std::sync::Arc;
 
 /// Most GPUs of a cluster. Chosen by us: 64 times the largest cluster that the paper's kind of fabric is built for.
@@ -21,6 +22,10 @@ const SHAPE: [&str; 5] = [
 ];
 
 const TOPOLOGY: &str = "fabric.topology";
+
+/// Rates; those of nodes take their place, where all nodes of a topology file have them.
+pub(super) const NIC: &str = "fabric.nic_gbps";
+pub(super) const NVLINK: &str = "fabric.nvlink_gbytes_per_s";
 
 /// The nodes, however they are wired.
 #[derive(Clone, Debug)]
@@ -43,7 +48,7 @@ impl Nodes {
             return Some(Self { list: shape.layout().nodes, shape: Some(shape), file: None });
         }
         let file = library.topology(reader, TOPOLOGY);
-        check_overruled(reader)?;
+        check_overruled(reader, file.as_deref())?;
         let file = file?;
         let gpus: u64 = file.nodes.iter().map(|node| u64::from(node.gpus)).sum();
         check_gpus(reader, TOPOLOGY, gpus)?;
@@ -68,15 +73,27 @@ impl Nodes {
         self.shape.map_or(nothing, |shape| FabricShape { wiring, ..shape })
     }
 
-    /// The nodes with this wiring, if they are not alike.
-    pub(super) fn layout(&self, wiring: Wiring) -> Option<Arc<Layout>> {
-        self.file.as_ref().map(|file| Arc::new(Layout { nodes: file.nodes.clone(), wiring }))
+    /// By node: its rates, where it has some of its own or else these; none if no node has any. `nic` makes of a line rate in Gb/s
+    /// what a NIC carries.
+    pub(super) fn rates(&self, others: NodeRates, nic: impl Fn(f64) -> BytesPerSec) -> Vec<NodeRates> {
+        let Some(file) = &self.file else { return Vec::new() };
+        let of_node = |own: &OwnRates| NodeRates {
+            nvlink: own.nvlink_gbytes_per_s.map_or(others.nvlink, nvlink_rate),
+            nic: own.nic_gbps.map_or(others.nic, &nic),
+        };
+        let rates: Vec<_> = file.rates.iter().map(of_node).collect();
+        if rates.iter().all(|rates| *rates == others) { Vec::new() } else { rates }
     }
 
     /// Whether each GPU has a NIC to itself.
     pub(super) fn own_nics(&self) -> bool {
         self.list.iter().all(|node| node.gpus == node.nics)
     }
+}
+
+/// What an NVLink of so many GB/s carries.
+pub(super) fn nvlink_rate(gbytes_per_s: f64) -> BytesPerSec {
+    BytesPerSec::new((gbytes_per_s * 1e9) as u64)
 }
 
 /// Pods, racks of a pod, nodes of a rack, GPUs and NICs of a node.
@@ -111,17 +128,21 @@ fn check_gpus(reader: &mut Reader<'_>, key: &str, gpus: u64) -> Option<()> {
     Some(())
 }
 
-/// Whoever counts nodes beside the file, or above it, meant something, and it does nothing. What a file that is extended says
-/// is what the topology file is meant to replace.
-fn check_overruled(reader: &mut Reader<'_>) -> Option<()> {
+/// Whoever counts nodes beside the file, or above it, meant something, and it does nothing; so does a rate that all nodes have
+/// of their own. What a file that is extended says is what the topology file is meant to replace.
+fn check_overruled(reader: &mut Reader<'_>, topology: Option<&Topology>) -> Option<()> {
     let file = |node: &Node| node.key_origin.file.clone();
     let named = file(reader.node(TOPOLOGY)?);
     let mut good = true;
-    for key in SHAPE {
+    let all_have = |has: &dyn Fn(&OwnRates) -> bool| topology.is_some_and(|topology| topology.rates.iter().all(has));
+    let nic = (NIC, "their rates", all_have(&|own| own.nic_gbps.is_some()));
+    let nvlink = (NVLINK, "their rates", all_have(&|own| own.nvlink_gbytes_per_s.is_some()));
+    let shape = SHAPE.map(|key| (key, "the nodes", true));
+    for (key, what, _) in shape.into_iter().chain([nic, nvlink]).filter(|(.., overruled)| *overruled) {
         let Some(node) = reader.node(key) else { continue };
         if file(node) == named || node.key_origin.file.to_str() == Some("--set") {
             let message = format!(
-                "{key} = {} does nothing: {TOPOLOGY} names a file that has the nodes; remove one of them",
+                "{key} = {} does nothing: {TOPOLOGY} names a file that has {what}; remove one of them",
                 node.content.canonical()
             );
             reader.extend(&[Issue::new(&node.key_origin, message)]);

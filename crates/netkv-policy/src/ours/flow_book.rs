@@ -1,13 +1,13 @@
 //! A router's own book of its transfers in flight, by what they cross.
 //!
 //! Instances are put into racks and pods by how near the oracle says they are. Each instance has its interfaces, which it may
-//! share with others (a NIC for several GPUs), each rack
-//! and each pod its links upwards and downwards, taken together: these are the ways that transfers share. Of every
-//! transfer in flight the book knows its size, its ways and when it began, and it plays the rest forward: each transfer
-//! goes at the least of its ways' even shares, of what others leave, and of what one transfer gets alone. (Max-min fair rates
-//! are no lower than the shares; what is left to a transfer by slower ones is given to nobody here.) When a transfer ends, the ratio of what it moved to what was
-//! played of it is remembered for its pair of racks, and forgotten with time: so the book learns of links that others fill,
-//! that are degraded, or that hashes share out badly, of which a figure for each tier does not tell.
+//! share with others (a NIC for several GPUs), each rack and each pod its links upwards and downwards, taken together: these are
+//! the ways that transfers share. Of every transfer in flight the book knows its size, its ways and when it began, and plays the
+//! rest forward: each goes at the least of its ways' even shares, of what others leave, and of what one transfer from there gets
+//! alone. (Max-min fair rates are no lower than the shares; what is left to a transfer by slower ones is given to nobody here.)
+//! When a transfer ends, the ratio of what it moved to what was played of it is remembered for its pair of racks, and forgotten
+//! with time: so the book learns of links that others fill, that are degraded, or that hashes share out badly, of which a figure
+//! for each tier does not tell.
 
 use crate::candidate::Candidate;
 use crate::oracle::CostOracle;
@@ -16,7 +16,7 @@ use netkv_units::{Bytes, InstanceId, SimTime, Tier};
 
 /// Ways that a transfer crosses at most: interface, rack and pod at either end.
 const MOST_WAYS: usize = 6;
-/// The first ways are interfaces; those after them are switched, and others take a share of them.
+/// The first ways are interfaces; others take a share of the switched ones after them.
 const INTERFACES: usize = 2;
 /// Share of a transfer that counts as left when it should be over and is not. Chosen by us.
 const LEAST_LEFT: f64 = 0.02;
@@ -43,6 +43,8 @@ pub(super) struct Place {
     inside: u32,
     rack: u32,
     pod: u32,
+    /// By tier: seconds that a transfer from it takes at least for each byte.
+    alone_s_per_byte: [f64; 4],
 }
 
 /// What a transfer crosses.
@@ -51,6 +53,7 @@ pub(super) struct Route {
     ways: [u32; MOST_WAYS],
     n: u8,
     tier: Tier,
+    alone_s_per_byte: f64,
     racks: (u32, u32),
 }
 
@@ -188,8 +191,6 @@ pub(super) struct FlowBook {
     learned: Vec<Vec<Learned>>,
     /// By tier: the share of the switched ways that others take, as it was last told.
     others: [f64; 4],
-    /// By tier: seconds that a transfer takes at least for each byte.
-    alone_s_per_byte: [f64; 4],
     own: Own,
 }
 
@@ -218,7 +219,6 @@ impl FlowBook {
             flights: Vec::new(),
             learned: Vec::new(),
             others: [0.0; 4],
-            alone_s_per_byte: [0.0; 4],
             own: Own::NONE,
         }
     }
@@ -233,9 +233,6 @@ impl FlowBook {
     pub(super) fn see<O: CostOracle + ?Sized>(&mut self, instance: InstanceId, oracle: &O) {
         if self.place(instance).is_some() {
             return;
-        }
-        if self.ways.is_empty() {
-            self.alone_s_per_byte = Tier::ALL.map(|tier| 1.0 / oracle.alone(tier));
         }
         let inside = oracle.path(instance, instance).bandwidth_bytes_per_sec;
         let shared = (0..self.places.len()).find(|&other| {
@@ -265,7 +262,9 @@ impl FlowBook {
         if self.places.len() <= instance.index() {
             self.places.resize(instance.index() + 1, None);
         }
-        self.places[instance.index()] = Some(Place { interfaces, inside, rack: rack as u32, pod: pod as u32 });
+        let alone_s_per_byte = Tier::ALL.map(|tier| 1.0 / oracle.alone_from(instance, tier));
+        let (rack, pod) = (rack as u32, pod as u32);
+        self.places[instance.index()] = Some(Place { interfaces, inside, rack, pod, alone_s_per_byte });
     }
 
     fn add_ways(&mut self, capacities: &[f64]) -> u32 {
@@ -288,7 +287,7 @@ impl FlowBook {
             Tier::Pod => ([out, into, rack_up, rack_down, 0, 0], 4),
             Tier::Core => ([out, into, rack_up, rack_down, pod_up, pod_down], 6),
         };
-        Route { ways, n, tier, racks: (from.rack, to.rack) }
+        Route { ways, n, tier, alone_s_per_byte: from.alone_s_per_byte[tier.index()], racks: (from.rack, to.rack) }
     }
 
     /// The share of the switched ways that others take on the way over a tier, given a congestion that counts this router's
@@ -390,7 +389,7 @@ impl FlowBook {
             inside: way(from.inside),
             rack: way(self.racks[from.rack as usize].first_way),
             pod: way(self.pods[from.pod as usize].first_way),
-            alone_s_per_byte: self.alone_s_per_byte,
+            alone_s_per_byte: from.alone_s_per_byte,
             learned: &self.learned[from.rack as usize],
             whole: (whole, [nothing; 4]),
         };
@@ -482,7 +481,7 @@ impl FlowBook {
                 let Way { bytes_per_sec, n, .. } = self.ways[way];
                 bytes_per_sec * left(hop >= INTERFACES) / f64::from(n)
             };
-            let alone = left(route.is_switched()) / self.alone_s_per_byte[route.tier.index()];
+            let alone = left(route.is_switched()) / route.alone_s_per_byte;
             let plain_rate = route.ways().map(share).fold(alone, f64::min);
             let rate = plain_rate * self.learned(route.racks);
             let flight = &mut self.flights[at];

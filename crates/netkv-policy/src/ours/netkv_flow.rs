@@ -24,7 +24,7 @@
 //!
 //! Beyond the paper's oracle the operator provides what all links out of an instance, a rack and a pod carry together
 //! ([`CostOracle::leaving`]), and what one transfer gets at most over each tier ([`CostOracle::alone`]): numbers that do not
-//! change. Of congestion one figure for each tier is enough.
+//! change; of each instance where these are not alike. Of congestion one figure for each tier is enough.
 //!
 //! Why a book by racks and pods: a count of transfers by interface, or by source and tier, does not see that all prefill
 //! instances of a rack send through the same uplinks, and that near instances sit behind the same downlinks: a greedy fills

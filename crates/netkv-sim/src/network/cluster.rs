@@ -6,8 +6,9 @@
 
 use super::reshard::Reshard;
 use crate::scenario::{ClusterConfig, Placement};
-use netkv_fabric::{FatTree, GpuPosition, NodePlace};
-use netkv_units::{GpuId, InstanceId, Stream, Tier};
+use netkv_fabric::{FatTree, GpuPosition, NodePlace, NodeRates};
+use netkv_units::{BytesPerSec, GpuId, InstanceId, Stream, Tier};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The instances of a run.
 #[derive(Clone, Debug)]
@@ -18,11 +19,21 @@ pub(crate) struct Cluster {
     /// By instance.
     instances: Vec<Instance>,
     reshard: Reshard,
-    /// How many GPUs share a NIC, where there are NICs of that kind; and by kind of the source's and of the destination's:
-    /// see [`Self::lanes`].
-    sharing: Vec<u32>,
-    lanes: Vec<f64>,
+    /// NVLinks' worth of rate of a transfer inside a node.
     inner_lanes: f64,
+    most: Most,
+}
+
+/// What the widest and fastest instances have.
+#[derive(Clone, Copy, Debug, Default)]
+struct Most {
+    /// Of prefill instances: NICs' worth of rate of a transfer out of one, and its bytes per second.
+    lanes_out: f64,
+    out: f64,
+    /// Of decode instances: bytes per second of a transfer into one.
+    into: f64,
+    /// Of any: bytes per second of an NVLink.
+    nvlink: f64,
 }
 
 /// Where an instance is.
@@ -35,8 +46,11 @@ struct Instance {
     /// The NICs that its GPUs send over: the first, and how many; others may send over them as well.
     first_nic: u32,
     nics: u32,
-    /// The kind of its NICs, by how many GPUs share one.
-    kind: usize,
+    /// What a NIC and an NVLink of it carry, in bytes per second.
+    nic: f64,
+    nvlink: f64,
+    /// NICs' worth of rate that its NICs leave to a transfer out of it, and into it, if nobody else sends.
+    lanes: (f64, f64),
     /// Its NICs' worth of rate, if all GPUs behind them send.
     share: f64,
 }
@@ -70,14 +84,10 @@ impl Cluster {
         let mut roles = vec![None; slots.len()];
         order[..n_prefill].iter().for_each(|&slot| roles[slot] = Some((config.tp, true)));
         order[n_prefill..n_prefill + n_decode].iter().for_each(|&slot| roles[slot] = Some((config.decode_tp, false)));
-        let mut sharing: Vec<u32> = tree.nodes().iter().map(|node| node.gpus / node.nics).collect();
-        sharing.sort_unstable();
-        sharing.dedup();
-        let pairs = sharing.iter().flat_map(|&one| sharing.iter().map(move |&other| (one, other)));
-        let lanes = pairs.map(|(one, other)| reshard.lanes(one, other)).collect();
-        let inner_lanes = reshard.lanes(1, 1);
+        let lanes = Lanes::new(tree, &reshard);
+        let inner_lanes = reshard.lanes_out(1).min(reshard.lanes_in(1));
         let (prefill, decode, instances) = (Vec::new(), Vec::new(), Vec::new());
-        let mut cluster = Self { prefill, decode, instances, reshard, sharing, lanes, inner_lanes };
+        let mut cluster = Self { prefill, decode, instances, reshard, inner_lanes, most: Most::default() };
         for (slot, role) in slots.iter().zip(roles) {
             let Some((tp, prefills)) = role else { continue };
             for place in 0..per_slot(tp) {
@@ -87,10 +97,24 @@ impl Cluster {
                 } else {
                     cluster.decode.push(id)
                 }
-                cluster.instances.push(Instance::at(slot.first_gpu + place * tp, tp, tree, &cluster.sharing));
+                cluster.instances.push(Instance::at(slot.first_gpu + place * tp, tp, tree, &lanes));
             }
         }
+        cluster.most = cluster.find_most();
         cluster
+    }
+
+    fn find_most(&self) -> Most {
+        let most = |pool: &[InstanceId], of: &dyn Fn(&Instance) -> f64| {
+            pool.iter().map(|instance| of(&self.instances[instance.index()])).fold(0.0, f64::max)
+        };
+        let nvlink = |one: &Instance| one.nvlink;
+        Most {
+            lanes_out: most(&self.prefill, &|source| source.lanes.0),
+            out: most(&self.prefill, &|source| source.out()),
+            into: most(&self.decode, &|destination| destination.into()),
+            nvlink: most(&self.prefill, &nvlink).max(most(&self.decode, &nvlink)),
+        }
     }
 
     /// Flows of a transfer.
@@ -139,43 +163,76 @@ impl Cluster {
         self.instances[instance.index()].nics
     }
 
-    /// How many NICs' rate a transfer between two instances gets if nobody else sends: as many as carry its flows, if these
-    /// are as many on each.
-    pub(crate) fn lanes(&self, source: InstanceId, destination: InstanceId) -> f64 {
-        let kind = |instance: InstanceId| self.instances[instance.index()].kind;
-        self.lanes[kind(source) * self.sharing.len() + kind(destination)]
+    /// Bytes per second of a NIC of an instance.
+    pub(crate) fn nic(&self, instance: InstanceId) -> f64 {
+        self.instances[instance.index()].nic
     }
 
-    /// Whether all instances are as large, and share NICs with as many.
-    pub(crate) fn is_uniform(&self) -> bool {
-        let (first, mut all) = (&self.instances[0], self.instances.iter());
-        self.sharing.len() == 1 && all.all(|instance| instance.tp == first.tp)
+    /// Bytes per second of a transfer between two instances over their NICs if nobody else sends: its flows are as large, so
+    /// the NIC that is slowest for the flows on it holds all of them.
+    pub(crate) fn over_nics(&self, source: InstanceId, destination: InstanceId) -> f64 {
+        let (from, to) = (&self.instances[source.index()], &self.instances[destination.index()]);
+        from.out().min(to.into())
+    }
+
+    /// The same if all GPUs behind their NICs send.
+    pub(crate) fn sure_over_nics(&self, source: InstanceId, destination: InstanceId) -> f64 {
+        let share = |instance: InstanceId| {
+            let Instance { nic, share, .. } = self.instances[instance.index()];
+            nic * share
+        };
+        self.over_nics(source, destination).min(share(source)).min(share(destination))
     }
 
     /// The same inside a node, over the NVLink of each GPU.
-    pub(crate) const fn inner_lanes(&self) -> f64 {
-        self.inner_lanes
+    pub(crate) fn over_nvlink(&self, source: InstanceId, destination: InstanceId) -> f64 {
+        let nvlink = |instance: InstanceId| self.instances[instance.index()].nvlink;
+        nvlink(source).min(nvlink(destination)) * self.inner_lanes
     }
 
-    /// How many NICs' rate is left to each of such transfers if all GPUs behind the NICs send.
-    pub(crate) fn sure_lanes(&self, source: InstanceId, destination: InstanceId) -> f64 {
-        let share = |instance: InstanceId| self.instances[instance.index()].share;
-        self.lanes(source, destination).min(share(source)).min(share(destination))
+    /// The most that a transfer gets over NICs if nobody else sends: between the fastest instances.
+    pub(crate) fn most_over_nics(&self) -> BytesPerSec {
+        BytesPerSec::new(self.most.out.min(self.most.into) as u64)
     }
 
-    /// The most [`Self::lanes`] of any two instances.
-    pub(crate) fn most_lanes(&self) -> f64 {
-        let pairs = self.prefill.iter().flat_map(|&one| self.decode.iter().map(move |&other| (one, other)));
-        pairs.map(|(one, other)| self.lanes(one, other)).fold(0.0, f64::max)
+    /// The same out of NICs that are as fast as an instance's, and as many as any has.
+    pub(crate) fn most_from(&self, source: InstanceId) -> BytesPerSec {
+        let most = self.most_over_nics();
+        most.min(BytesPerSec::new((self.nic(source) * self.most.lanes_out) as u64))
+    }
+
+    /// The most that a transfer gets inside a node if nobody else sends.
+    pub(crate) fn most_over_nvlink(&self) -> f64 {
+        self.most.nvlink * self.inner_lanes
+    }
+
+    /// Whether all instances are as large and as fast, and share NICs with as many; and so do all nodes.
+    pub(crate) fn is_uniform(&self, tree: &FatTree) -> bool {
+        let alike = |one: &Instance| (one.tp, one.nic, one.nvlink);
+        let first = alike(&self.instances[0]);
+        let mut sharing = tree.nodes().iter().map(|node| node.gpus / node.nics);
+        let one = sharing.next();
+        sharing.all(|other| Some(other) == one) && self.instances.iter().all(|instance| alike(instance) == first)
+    }
+}
+
+/// By how many GPUs share a NIC, where there are nodes of that kind: NICs' worth of rate that these leave to a transfer out of
+/// an instance, and into one.
+struct Lanes(BTreeMap<u32, (f64, f64)>);
+
+impl Lanes {
+    fn new(tree: &FatTree, reshard: &Reshard) -> Self {
+        let sharing: BTreeSet<u32> = tree.nodes().iter().map(|node| node.gpus / node.nics).collect();
+        Self(sharing.into_iter().map(|share| (share, (reshard.lanes_out(share), reshard.lanes_in(share)))).collect())
     }
 }
 
 impl Instance {
-    /// That of `tp` GPUs; `sharing` are the kinds of NICs.
+    /// That of `tp` GPUs.
     ///
     /// # Panics
     /// If it shares a NIC and has another one as well: the experiment reader refuses that.
-    fn at(first_gpu: u32, tp: u32, tree: &FatTree, sharing: &[u32]) -> Self {
+    fn at(first_gpu: u32, tp: u32, tree: &FatTree, lanes: &Lanes) -> Self {
         let (first, last) = (GpuId::new(first_gpu), GpuId::new(first_gpu + tp - 1));
         let position = tree.position(first);
         let NodePlace { gpus, nics, .. } = tree.nodes()[position.node() as usize];
@@ -183,9 +240,28 @@ impl Instance {
         assert_eq!(position.node(), tree.position(last).node(), "an instance is within a node");
         assert!(tp.is_multiple_of(gpus_per_nic) || gpus_per_nic.is_multiple_of(tp), "whole NICs, or a share of one");
         let first_nic = tree.nic(first);
-        let kind = sharing.binary_search(&gpus_per_nic).expect("a node's NICs are of a known kind");
-        let share = f64::from(tp) / f64::from(gpus_per_nic);
-        Self { first_gpu, tp, position, first_nic, nics: tree.nic(last) - first_nic + 1, kind, share }
+        let NodeRates { nvlink, nic } = tree.rates(position);
+        Self {
+            first_gpu,
+            tp,
+            position,
+            first_nic,
+            nics: tree.nic(last) - first_nic + 1,
+            nic: nic.get() as f64,
+            nvlink: nvlink.get() as f64,
+            lanes: lanes.0[&gpus_per_nic],
+            share: f64::from(tp) / f64::from(gpus_per_nic),
+        }
+    }
+
+    /// Bytes per second that its NICs leave to a transfer out of it, if nobody else sends.
+    fn out(&self) -> f64 {
+        self.nic * self.lanes.0
+    }
+
+    /// The same into it.
+    fn into(&self) -> f64 {
+        self.nic * self.lanes.1
     }
 }
 
@@ -244,6 +320,9 @@ mod tests {
         nics_per_node: 8,
         wiring: Wiring::Racks,
     };
+
+    /// What a NIC of the example fabric carries.
+    const NIC: f64 = 1e7;
 
     fn config(placement: Placement) -> ClusterConfig {
         ClusterConfig {
@@ -309,17 +388,19 @@ mod tests {
         let cluster = cluster(&two, shape);
         let (one, other, next) = (InstanceId::new(0), InstanceId::new(1), InstanceId::new(2));
         assert_eq!([one, other, next].map(|instance| cluster.interface(instance)), [0, 0, 1]);
-        assert_eq!((cluster.lanes(one, other), cluster.sure_lanes(one, other)), (1.0, 0.5));
+        assert_eq!((cluster.over_nics(one, other), cluster.sure_over_nics(one, other)), (NIC, 0.5 * NIC));
         let eight = ClusterConfig { tp: 8, decode_tp: 8, prefill_instances: 4, ..config(Placement::PerPod) };
         let whole = self::cluster(&eight, shape);
-        assert_eq!((whole.nics(one), whole.lanes(one, other), whole.sure_lanes(one, other)), (2, 2.0, 2.0));
+        let rates = (whole.over_nics(one, other), whole.sure_over_nics(one, other));
+        assert_eq!((whole.nics(one), rates), (2, (2.0 * NIC, 2.0 * NIC)));
     }
 
     /// A rack of one node of 8 GPUs, one of 16, and 24 more in another pod: dealt out in turn until a node is full.
     #[test]
     fn nodes_of_unequal_size_are_filled_in_turn() {
         let node = |pod, rack, gpus| NodePlace { pod, rack, gpus, nics: gpus };
-        let layout = Layout { nodes: vec![node(0, 0, 8), node(0, 1, 16), node(1, 2, 24)], wiring: Wiring::Racks };
+        let nodes = vec![node(0, 0, 8), node(0, 1, 16), node(1, 2, 24)];
+        let layout = Layout { nodes, rates: Vec::new(), wiring: Wiring::Racks };
         let tree = FatTree::laid_out(fabric(), &layout);
         let seven = ClusterConfig { prefill_instances: 7, ..config(Placement::PerNode) };
         let cluster = Cluster::new(&seven, &tree, Reshard::new(&seven), 1);

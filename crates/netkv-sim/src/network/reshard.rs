@@ -58,14 +58,20 @@ impl Reshard {
         self.ranks[flow as usize]
     }
 
-    /// How many interfaces' rate they get together if nobody else sends and so many ranks share an interface on either side:
-    /// all of them over the most that cross one. Pooled ones are held to one interface.
-    pub(crate) fn lanes(&self, sources_share: u32, destinations_share: u32) -> f64 {
-        let most = |interface: &dyn Fn(&(u32, u32)) -> u32| {
-            let on = |one: u32| self.ranks.iter().filter(|ranks| interface(ranks) == one).count();
-            self.ranks.iter().map(|ranks| on(interface(ranks))).max().expect("a transfer has a flow")
-        };
-        let busiest = most(&|ranks| ranks.0 / sources_share).max(most(&|ranks| ranks.1 / destinations_share));
+    /// How many interfaces' rate they get together out of the source if nobody else sends, its interfaces alone hold them and
+    /// so many ranks share one there: all of them over the most that cross one. Pooled ones are held to one interface.
+    pub(crate) fn lanes_out(&self, ranks_share: u32) -> f64 {
+        self.lanes(|ranks| ranks.0 / ranks_share)
+    }
+
+    /// The same into the destination.
+    pub(crate) fn lanes_in(&self, ranks_share: u32) -> f64 {
+        self.lanes(|ranks| ranks.1 / ranks_share)
+    }
+
+    fn lanes(&self, interface: impl Fn(&(u32, u32)) -> u32) -> f64 {
+        let on = |one: u32| self.ranks.iter().filter(|ranks| interface(ranks) == one).count();
+        let busiest = self.ranks.iter().map(|ranks| on(interface(ranks))).max().expect("a transfer has a flow");
         self.ranks.len() as f64 / busiest as f64
     }
 }
@@ -124,12 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn the_busiest_interface_holds_a_transfer() {
-        let lanes = |one, other| reshard(one, other).lanes(1, 1);
-        assert_eq!([lanes((4, 4), (4, 4)), lanes((2, 2), (4, 4)), lanes((4, 4), (2, 2))], [4.0, 2.0, 2.0]);
-        assert_eq!([lanes((8, 1), (4, 1)), lanes((4, 2), (1, 1))], [4.0, 1.0]);
-        assert_eq!(reshard((8, 8), (8, 8)).lanes(4, 1), 2.0, "two NICs for eight GPUs on one side");
-        assert_eq!(reshard((2, 2), (2, 2)).lanes(4, 4), 1.0, "a NIC that others share as well");
-        assert_eq!(Reshard::pooled(4).lanes(1, 1), 1.0);
+    fn the_busiest_interface_of_a_side_holds_a_transfer() {
+        let lanes = |reshard: &Reshard, share: u32| (reshard.lanes_out(share), reshard.lanes_in(share));
+        let own = |one, other| lanes(&reshard(one, other), 1);
+        let seen = [own((4, 4), (4, 4)), own((2, 2), (4, 4)), own((4, 4), (2, 2))];
+        assert_eq!(seen, [(4.0, 4.0), (2.0, 4.0), (4.0, 2.0)]);
+        assert_eq!([own((8, 1), (4, 1)), own((4, 2), (1, 1))], [(4.0, 4.0), (2.0, 1.0)]);
+        assert_eq!(lanes(&reshard((8, 8), (8, 8)), 4), (2.0, 2.0), "two NICs for eight GPUs");
+        assert_eq!(lanes(&reshard((2, 2), (2, 2)), 4), (1.0, 1.0), "a NIC that others share as well");
+        assert_eq!(lanes(&Reshard::pooled(4), 1), (1.0, 1.0));
     }
 }

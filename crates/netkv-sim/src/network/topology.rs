@@ -12,7 +12,7 @@ pub(crate) struct Topology {
     cluster: Cluster,
     tree: FatTree,
     seed: u64,
-    /// What a transfer inside a rack gets if nobody else sends, between the instances with the most NICs.
+    /// What a transfer inside a rack gets if nobody else sends, between the fastest instances.
     alone: BytesPerSec,
     /// By kind: what the slowest link can carry when nothing else uses it.
     slowest: [BytesPerSec; 4],
@@ -70,10 +70,10 @@ impl Topology {
 
     /// A cluster on a tree; `seed` is that of the ways that flows take.
     pub(crate) fn of(cluster: Cluster, tree: FatTree, seed: u64) -> Self {
-        let alone = (tree.config().nic.get() as f64 * cluster.most_lanes()) as u64;
+        let alone = cluster.most_over_nics();
         let slowest = LinkKind::ALL.map(|kind| tree.slowest(kind));
-        let mut topology = Self { cluster, tree, seed, alone: BytesPerSec::new(alone), slowest, uniform: None };
-        if topology.cluster.is_uniform() {
+        let mut topology = Self { cluster, tree, seed, alone, slowest, uniform: None };
+        if topology.cluster.is_uniform(&topology.tree) {
             let one = topology.cluster.prefill()[0];
             let told = |told| Tier::ALL.map(|tier| topology.bandwidth(told, tier, one, one));
             topology.uniform = Some([OracleBandwidth::Share, OracleBandwidth::Idle, OracleBandwidth::Link].map(told));
@@ -103,7 +103,7 @@ impl Topology {
         self.cluster.tier(self.cluster.prefill()[prefill], self.cluster.decode()[decode])
     }
 
-    /// What a transfer inside a rack gets if nobody else sends, between the instances with the most NICs.
+    /// What a transfer inside a rack gets if nobody else sends, between the fastest instances.
     pub(crate) const fn alone(&self) -> BytesPerSec {
         self.alone
     }
@@ -130,8 +130,17 @@ impl Topology {
     /// What a transfer gets over a tier at most if nobody else sends.
     pub(crate) fn alone_over(&self, tier: Tier) -> f64 {
         let interfaces = match tier {
-            Tier::Node => self.tree.config().nvlink.get() as f64 * self.cluster.inner_lanes(),
+            Tier::Node => self.cluster.most_over_nvlink(),
             Tier::Rack | Tier::Pod | Tier::Core => self.alone.get() as f64,
+        };
+        self.idle_bandwidth(tier, interfaces)
+    }
+
+    /// The same if it comes from an instance with the NICs and NVLink of this one.
+    pub(crate) fn alone_from(&self, source: InstanceId, tier: Tier) -> f64 {
+        let interfaces = match tier {
+            Tier::Node => self.cluster.over_nvlink(source, source),
+            Tier::Rack | Tier::Pod | Tier::Core => self.cluster.most_from(source).get() as f64,
         };
         self.idle_bandwidth(tier, interfaces)
     }
@@ -146,12 +155,23 @@ impl Topology {
         };
         let of_its_pod = |link: LinkId| tree.pod(link) == position.pod();
         match (group, tree.wiring()) {
-            (Tier::Node, _) => tree.config().nic.get() as f64 * f64::from(self.cluster.nics(instance)),
+            (Tier::Node, _) => self.cluster.nic(instance) * f64::from(self.cluster.nics(instance)),
             (Tier::Rack, Wiring::Racks) => {
                 both_ways(LinkKind::Rack, &|link| tree.place(link).rack == Some(position.leaf()))
             }
             (Tier::Rack, Wiring::Rails(_)) => both_ways(LinkKind::Rack, &of_its_pod),
             (Tier::Pod | Tier::Core, _) => both_ways(LinkKind::Pod, &of_its_pod),
+        }
+    }
+
+    /// The slower end of a flow over `tier` between a prefill and a decode instance, by their positions in the pools: what it gets
+    /// at most.
+    pub(crate) fn slower_edge(&self, tier: Tier, prefill: usize, decode: usize) -> BytesPerSec {
+        let rates = |instance: InstanceId| self.tree.rates(self.cluster.position(instance));
+        let (from, to) = (rates(self.cluster.prefill()[prefill]), rates(self.cluster.decode()[decode]));
+        match tier {
+            Tier::Node => from.nvlink.min(to.nvlink),
+            Tier::Rack | Tier::Pod | Tier::Core => from.nic.min(to.nic),
         }
     }
 
@@ -162,31 +182,37 @@ impl Topology {
 
     /// What the interfaces of two instances carry of a transfer over `tier` if nobody else sends.
     pub(crate) fn interface_bandwidth(&self, tier: Tier, source: InstanceId, destination: InstanceId) -> f64 {
-        let config = self.tree.config();
         match tier {
-            Tier::Node => config.nvlink.get() as f64 * self.cluster.inner_lanes(),
-            Tier::Rack | Tier::Pod | Tier::Core => config.nic.get() as f64 * self.cluster.lanes(source, destination),
+            Tier::Node => self.cluster.over_nvlink(source, destination),
+            Tier::Rack | Tier::Pod | Tier::Core => self.cluster.over_nics(source, destination),
         }
     }
 
     /// Bandwidth of a transfer over `tier` between interfaces of so much if nobody else sends and each of its flows has links
-    /// of its own: a link to a spine or a core may be slower than a NIC.
+    /// of its own: a link to a spine or a core may be slower than a NIC. Of these the slowest of its kind counts.
     fn idle_bandwidth(&self, tier: Tier, interfaces: f64) -> f64 {
-        (self.link_bandwidth(tier) * f64::from(self.cluster.flows())).min(interfaces)
+        let switched: &[LinkKind] = match tier {
+            Tier::Node | Tier::Rack => &[],
+            Tier::Pod => &[LinkKind::Rack],
+            Tier::Core => &[LinkKind::Rack, LinkKind::Pod],
+        };
+        (self.slowest_of(switched) * f64::from(self.cluster.flows())).min(interfaces)
     }
 
-    /// Bandwidth of the slowest link of a way over `tier`.
+    /// Bandwidth of the slowest link of a way over `tier`, wherever in the fabric.
     fn link_bandwidth(&self, tier: Tier) -> f64 {
-        let slowest = |kinds: &[LinkKind]| {
-            let capacities = kinds.iter().map(|&kind| self.slowest[kind.index()]);
-            capacities.min().map_or(0.0, |rate| rate.get() as f64)
-        };
-        match tier {
-            Tier::Node => slowest(&[LinkKind::NvLink]),
-            Tier::Rack => slowest(&[LinkKind::Nic]),
-            Tier::Pod => slowest(&[LinkKind::Nic, LinkKind::Rack]),
-            Tier::Core => slowest(&[LinkKind::Nic, LinkKind::Rack, LinkKind::Pod]),
-        }
+        self.slowest_of(match tier {
+            Tier::Node => &[LinkKind::NvLink],
+            Tier::Rack => &[LinkKind::Nic],
+            Tier::Pod => &[LinkKind::Nic, LinkKind::Rack],
+            Tier::Core => &[LinkKind::Nic, LinkKind::Rack, LinkKind::Pod],
+        })
+    }
+
+    /// Bandwidth of the slowest link of these kinds; infinite if there are none.
+    fn slowest_of(&self, kinds: &[LinkKind]) -> f64 {
+        let capacities = kinds.iter().map(|&kind| self.slowest[kind.index()]);
+        capacities.min().map_or(f64::INFINITY, |rate| rate.get() as f64)
     }
 
     /// Bandwidth of a transfer over `tier` if everybody sends, those behind the same NICs included.
@@ -198,7 +224,7 @@ impl Topology {
             Tier::Pod => config.rack_oversubscription.max(1.0),
             Tier::Core => config.rack_oversubscription.max(config.pod_oversubscription).max(1.0),
         };
-        config.nic.get() as f64 * self.cluster.sure_lanes(source, destination) / oversubscription
+        self.cluster.sure_over_nics(source, destination) / oversubscription
     }
 
     /// The links on which flows enter the network.

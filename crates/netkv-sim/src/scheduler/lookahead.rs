@@ -15,7 +15,7 @@ use crate::gpu::{Admitted, DecodeInstance, Grant, StretchEnd, tbt_histogram};
 use crate::network::{Traffic, TransferId};
 use crate::present::Present;
 use hdrhistogram::Histogram;
-use netkv_units::{RequestId, SimTime, Tier};
+use netkv_units::{RequestId, SimTime};
 
 /// When a request would be where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,8 +91,7 @@ fn first_token_bound(present: Present<'_>, request: RequestId, (prefill, decode)
     }
     let topology = network.topology();
     let tier = topology.tier(prefill, decode);
-    let config = topology.tree().config();
-    let edge = if tier == Tier::Node { config.nvlink } else { config.nic };
+    let edge = topology.slower_edge(tier, prefill, decode);
     let moving = topology.share(bytes, 0).to_nanobytes().time_at(edge).expect("interfaces have bandwidth");
     set_up + topology.latency(tier) + moving + iteration
 }

@@ -125,6 +125,10 @@ impl CostOracle for DecisionOracle<'_> {
         self.topology.alone_over(over)
     }
 
+    fn alone_from(&self, source: InstanceId, over: Tier) -> f64 {
+        self.topology.alone_from(source, over)
+    }
+
     fn tier(&self, one: InstanceId, other: InstanceId) -> Tier {
         self.topology.cluster().tier(one, other)
     }

@@ -208,7 +208,8 @@ impl<'a> Check<'a> {
         let (lost, lost_bytes) = network.traffic().lost();
         let transfers = transfers + lost;
         // Each flow's completion is off by half a nanosecond at the most.
-        let fastest = u128::from(tree.config().nvlink.get().max(tree.config().nic.get()));
+        let interfaces = [LinkKind::NvLink, LinkKind::Nic].into_iter().flat_map(|kind| tree.links_of(kind));
+        let fastest = u128::from(interfaces.map(|link| tree.capacity(link).get()).max().unwrap_or_default());
         let flows = u128::from(network.topology().cluster().flows());
         let tolerance = u128::from(transfers) * flows * fastest / 2;
         let sent = u128::from(sent) * 1_000_000_000 + lost_bytes.get();

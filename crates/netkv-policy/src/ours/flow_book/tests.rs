@@ -53,6 +53,23 @@ impl CostOracle for Thin {
     }
 }
 
+/// The same with the first instance on slow interfaces: a transfer from it gets 5 bytes a second at most.
+struct SlowFirst;
+
+impl CostOracle for SlowFirst {
+    fn leaving(&self, group: Tier) -> f64 {
+        Plan.leaving(group)
+    }
+
+    fn alone_from(&self, source: InstanceId, _over: Tier) -> f64 {
+        if source.get() == 0 { 5.0 } else { f64::INFINITY }
+    }
+
+    fn path(&self, source: InstanceId, destination: InstanceId) -> PathCost {
+        Plan.path(source, destination)
+    }
+}
+
 fn book(gain: f64) -> FlowBook {
     book_of(gain, &Plan)
 }
@@ -99,6 +116,16 @@ fn one_transfer_gets_no_more_than_its_own_links() {
     book.note(&event(0, 4, 80, 0.0, false));
     book.advance(seconds(10.0));
     assert_eq!(seconds_of(&book, 1, 2, 240.0, 0.0), (240.0 + 60.0) / 8.0);
+}
+
+#[test]
+fn a_transfer_gets_no_more_than_its_source_sends() {
+    let mut book = book_of(0.0, &SlowFirst);
+    assert_eq!([seconds_of(&book, 0, 2, 40.0, 0.0), seconds_of(&book, 1, 2, 40.0, 0.0)], [8.0, 5.0]);
+    // It is played at that rate: after 10 seconds 30 of 80 bytes are left, and meet a transfer over the same uplinks.
+    book.note(&event(0, 2, 80, 0.0, false));
+    book.advance(seconds(10.0));
+    assert_eq!(seconds_of(&book, 1, 3, 240.0, 0.0), (240.0 + 30.0) / 8.0);
 }
 
 #[test]
