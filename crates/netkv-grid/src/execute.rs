@@ -250,12 +250,12 @@ pub fn failure(message: &str, experiment: &str, index: usize) -> String {
 }
 
 thread_local! {
-    /// Set while this thread runs a cell: what its panic said.
+    /// Set while this thread runs a cell, or reads with a library that may panic: what its panic said.
     static CAUGHT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// What `work` returns, or what its panic said and where.
-fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     CAUGHT.with_borrow_mut(|caught| *caught = Some(String::new()));
     // State that a panic leaves half changed is dropped with the cell.
     let result = panic::catch_unwind(AssertUnwindSafe(work));
@@ -267,7 +267,7 @@ fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 /// Panics of cells are kept for their outcome; all others go to the hook that was there before.
-fn install_hook() {
+pub(crate) fn install_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let previous = panic::take_hook();

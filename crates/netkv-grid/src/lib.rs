@@ -10,6 +10,7 @@ mod execute;
 mod experiment;
 mod files;
 mod fit;
+mod guarded;
 mod header;
 mod issue;
 mod keys;
@@ -38,6 +39,7 @@ pub use execute::{
 };
 pub use experiment::{Cell, Experiment, LeftAxis, LoadOptions};
 pub use fit::{Coefficient, Errors, Fit, FitErrors, FitOptions, FittedPoint, Phase, PhaseFit, fit};
+pub use guarded::read_trace;
 pub use header::{Limits, Record};
 pub use issue::{InputErrors, Issue, Origin, nearest};
 pub use keys::{KeyDoc, SectionDoc, keys};

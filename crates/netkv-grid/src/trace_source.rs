@@ -1,9 +1,10 @@
 //! Where a trace comes from: the published file if it is at hand, the generator, or a file of the user's.
 
+use crate::guarded::read_trace;
 use crate::issue::{InputErrors, Issue, Origin};
 use crate::source;
 use netkv_units::sha256_hex;
-use netkv_workload::{BLOCK_TOKENS, ReadTrace, Reading, StampGaps, SyntheticKind, Trace, generate, read_trace};
+use netkv_workload::{BLOCK_TOKENS, ReadTrace, Reading, StampGaps, SyntheticKind, Trace, generate};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -227,7 +228,7 @@ fn parse_file(path: &Path, named_at: &Origin, reading: &Reading) -> Result<File,
         let reason = source::reason(path, &error);
         Issue::new(named_at, format!("cannot read the trace {}: {reason}", path.display()))
     })?;
-    let read = read_trace(&bytes, reading)
+    let read = read_trace(&bytes, reading, None)
         .map_err(|errors| Issue::new(named_at, format!("the trace {} is not valid:\n{errors}", path.display())))?;
     let read_as = read.told();
     let ReadTrace { trace, notes, .. } = read;

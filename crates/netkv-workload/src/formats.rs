@@ -20,6 +20,7 @@ mod json_lines;
 mod mooncake;
 mod otel;
 mod pack;
+#[cfg(feature = "parquet")]
 mod parquet;
 mod separated;
 mod sharegpt;
@@ -80,6 +81,9 @@ pub fn read_trace(bytes: &[u8], reading: &Reading) -> Result<ReadTrace, TraceErr
 
 /// The same with something that counts the tokens of texts, for formats that have texts instead of counts.
 ///
+/// Parquet is read by a library, which may panic at bytes that no writer of parquet would write. Who reads files that may be
+/// damaged catches that, as netkv-grid does.
+///
 /// # Errors
 /// The same, and a format that has counts.
 pub fn read_trace_counting(
@@ -89,7 +93,7 @@ pub fn read_trace_counting(
 ) -> Result<ReadTrace, TraceErrors> {
     let sha256: [u8; 32] = Sha256::digest(bytes).into();
     let (unpacked, packing) = unpack::unpacked(bytes)?;
-    if parquet::is_it(&unpacked) {
+    if is_parquet(&unpacked) {
         refuse_counter(counter, None)?;
         return read_parquet(&unpacked, packing, reading, sha256);
     }
@@ -167,6 +171,18 @@ fn read_format(
     Ok((trace, told))
 }
 
+/// Whether these are the bytes of a parquet file, its footer encrypted or not.
+pub fn is_parquet(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PAR1") || bytes.starts_with(b"PARE")
+}
+
+/// A build without the feature.
+#[cfg(not(feature = "parquet"))]
+fn read_parquet(_: &[u8], _: Option<&str>, _: &Reading, _: [u8; 32]) -> Result<ReadTrace, TraceErrors> {
+    Err(TraceError::file("", "a parquet file, and this build reads none", "a build with the feature `parquet`").into())
+}
+
+#[cfg(feature = "parquet")]
 fn read_parquet(
     bytes: &[u8],
     packing: Option<&str>,

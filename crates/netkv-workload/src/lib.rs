@@ -20,8 +20,8 @@ mod turns;
 mod workload;
 
 pub use formats::{
-    CLOCKS, Clock, Columns, FORMATS, Format, Layout, Packed, ReadTrace, Reading, TokenCount, Zero, read_trace,
-    read_trace_counting,
+    CLOCKS, Clock, Columns, FORMATS, Format, Layout, Packed, ReadTrace, Reading, TokenCount, Zero, is_parquet,
+    read_trace, read_trace_counting,
 };
 pub use inspect::{
     ArrivalStatistics, ContinuationStatistics, CountDispersion, Distribution, LruPoint, PrefixStatistics, SessionCount,

@@ -1,47 +1,45 @@
-//! Columns of numbers, dates or texts of a parquet file.
+//! Columns of numbers, dates or texts of a parquet file, read by the crate `parquet`.
 //!
-//! Footer, pages and encodings are read here, by the specification (apache/parquet-format): three columns without nesting need
-//! little of it. The crate `parquet` would bring C code and two dozen crates below the simulation, change the features of
-//! `chrono`, and polars with it, and take the sizes that a file names for true.
-//!
-//! Read are pages of both versions, as they are or packed with snappy, gzip or zstd, of columns of whole numbers, floats,
-//! timestamps, dates and texts. Other columns may be beside them. All else is an error that says what it is.
+//! Read are columns of whole numbers, floats, timestamps, dates and texts, as they are or packed with snappy, gzip or zstd. Other
+//! columns may be beside them. All else is an error that says what it is.
 
-mod encodings;
-mod footer;
-mod pages;
-mod thrift;
+mod cells;
+mod columns;
 
 use super::collect::{Collector, tokens};
 use super::separated::Wanted;
 use super::stamp::{Wrong, date_allowed, stamp_ns};
 use super::table::Clock;
 use crate::trace::{MAX_TOKENS, TraceError};
-use encodings::Cell;
-use footer::{Column, Footer, MAGIC, Meaning, Values};
+use ::parquet::file::reader::{FileReader as _, SerializedFileReader};
+use bytes::Bytes;
+use cells::{Cell, cells};
+use columns::{Column, Meaning, columns};
 
 /// What a whole file is, in the words of an error.
 const WHOLE: &str = "a whole parquet file, as pandas, polars or Spark write them";
 
+/// Rows that a byte of a file may stand for. Chosen by us: runs of one value take no room, so that small files can be made to
+/// have any number of rows. Those that pyarrow writes have below 200, even of constants alone.
+const ROWS_PER_BYTE: u64 = 1_000;
+
+/// What a file begins or ends with whose footer is encrypted.
+const ENCRYPTED: &[u8] = b"PARE";
+
 /// Nanoseconds of a day.
 const DAY_NS: i64 = 86_400_000_000_000;
 
-/// Whether these are the first bytes of a parquet file, its footer encrypted or not.
-pub(super) fn is_it(bytes: &[u8]) -> bool {
-    bytes.starts_with(MAGIC) || bytes.starts_with(b"PARE")
-}
-
 /// A file whose footer was read.
-pub(super) struct File<'a> {
-    bytes: &'a [u8],
-    footer: Footer,
+pub(super) struct File {
+    reader: SerializedFileReader<Bytes>,
+    columns: Vec<Column>,
 }
 
 /// A column that is read: what it is called, its place from 1, and how its cells become numbers.
 struct Read<'a> {
     column: &'a Column,
     place: usize,
-    values: Values,
+    meaning: Meaning,
     target: Target,
 }
 
@@ -56,25 +54,37 @@ enum Target {
     Dated(i64),
 }
 
-impl<'a> File<'a> {
+impl File {
     /// Reads the footer.
-    pub(super) fn open(bytes: &'a [u8]) -> Result<Self, TraceError> {
-        let footer = Footer::read(bytes).map_err(|fault| TraceError::file("", &damaged(&fault), WHOLE))?;
-        Ok(Self { bytes, footer })
+    pub(super) fn open(bytes: &[u8]) -> Result<Self, TraceError> {
+        let fault = |fault: &str| TraceError::file("", &damaged(fault), WHOLE);
+        if bytes.starts_with(ENCRYPTED) || bytes.ends_with(ENCRYPTED) {
+            return Err(fault("it is encrypted"));
+        }
+        let reader = SerializedFileReader::new(Bytes::copy_from_slice(bytes));
+        let reader = reader.map_err(|error| fault(&said(&error)))?;
+        let metadata = reader.metadata();
+        let n_rows = metadata.row_groups().iter().map(|group| group.num_rows());
+        let n_rows = n_rows.map(|n| u64::try_from(n).ok()).try_fold(0_u64, |sum, n| sum.checked_add(n?));
+        let Some(n_rows) = n_rows else { return Err(fault("a row group has a number of rows that none can have")) };
+        if n_rows > (bytes.len() as u64).saturating_mul(ROWS_PER_BYTE) {
+            return Err(fault(&format!("{n_rows} rows in {} bytes are not believed", bytes.len())));
+        }
+        let columns = columns(metadata.file_metadata().schema_descr());
+        Ok(Self { reader, columns })
     }
 
     /// The names of the columns, those of groups by that of the group.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.footer.columns.iter().map(|column| column.name.as_str())
+        self.columns.iter().map(|column| column.name.as_str())
     }
 
     /// Whether the arrivals are timestamps or dates by type, which say themselves how they count.
     pub(super) fn is_dated(&self, wanted: &Wanted<'_>) -> bool {
         let Some((name, _)) = wanted.arrival else { return false };
-        self.footer.columns.iter().any(|column| {
-            let meaning = column.values.as_ref().map(|values| values.meaning);
-            column.name == name && matches!(meaning, Ok(Meaning::Stamp(_) | Meaning::Day))
-        })
+        self.columns
+            .iter()
+            .any(|column| column.name == name && matches!(column.meaning, Ok(Meaning::Stamp(_) | Meaning::Day)))
     }
 
     /// Reads all rows.
@@ -85,30 +95,29 @@ impl<'a> File<'a> {
         let (Some(input), Some(output), None | Some(Some(_))) = (input, output, &arrival) else { return };
         let arrival = arrival.flatten();
         let mut first_row = 1;
-        for (idx, group) in self.footer.groups.iter().enumerate() {
+        for group in 0..self.reader.num_row_groups() {
             let cells = |read: &Read<'_>| {
-                let cells = group
-                    .chunk(read.column.leaf, self.bytes)
-                    .and_then(|(chunk, codec)| pages::cells(chunk, codec, read.values, group.n_rows));
-                cells.map_err(|fault| read.damaged(idx + 1, &fault))
+                let is_unsigned = read.meaning == (Meaning::Int { is_unsigned: true });
+                let found = cells(&self.reader, group, read.column.leaf, is_unsigned);
+                found.map_err(|fault| read.damaged(group + 1, &fault))
             };
             match (arrival.as_ref().map(cells).transpose(), cells(&input), cells(&output)) {
                 (Ok(arrivals), Ok(inputs), Ok(outputs)) => {
                     let stamps = arrival.as_ref().zip(arrivals.as_deref());
                     add_rows(first_row, stamps, (&input, &inputs), (&output, &outputs), rows);
+                    first_row += inputs.len();
                 }
                 (arrivals, inputs, outputs) => {
                     let errors = [arrivals.err(), inputs.err(), outputs.err()];
                     return errors.into_iter().flatten().for_each(|error| rows.error(error));
                 }
             }
-            first_row += group.n_rows;
         }
     }
 
     /// The column of this name, to be read as tokens, or as stamps of this clock.
     fn find(&self, name: &str, clock: Option<Clock>) -> Result<Read<'_>, TraceError> {
-        let mut found = self.footer.columns.iter().enumerate().filter(|(_, column)| column.name == name);
+        let mut found = self.columns.iter().enumerate().filter(|(_, column)| column.name == name);
         let Some((idx, column)) = found.next() else {
             let names: Vec<&str> = self.names().collect();
             let allowed = format!("one of the names of the file's columns: {}", names.join(", "));
@@ -119,12 +128,12 @@ impl<'a> File<'a> {
         }
         let wrong = |what: &str, allowed: &str| TraceError::file(name, &format!("a column of {what}"), allowed);
         let numbers = "whole numbers, floats, or numbers as texts";
-        let values = match &column.values {
-            Ok(values) => *values,
+        let meaning = match &column.meaning {
+            Ok(meaning) => *meaning,
             Err(what) if clock.is_some() => return Err(wrong(what, &format!("timestamps, dates, {numbers}"))),
             Err(what) => return Err(wrong(what, numbers)),
         };
-        let target = match (values.meaning, clock) {
+        let target = match (meaning, clock) {
             (Meaning::Int { .. } | Meaning::Float | Meaning::Text, None) => Target::Tokens,
             (Meaning::Stamp(_), None) => return Err(wrong("timestamps", numbers)),
             (Meaning::Day, None) => return Err(wrong("dates", numbers)),
@@ -140,8 +149,13 @@ impl<'a> File<'a> {
                 Target::Stamp(clock)
             }
         };
-        Ok(Read { column, place: idx + 1, values, target })
+        Ok(Read { column, place: idx + 1, meaning, target })
     }
+}
+
+/// What the crate says, in one line.
+fn said(error: &::parquet::errors::ParquetError) -> String {
+    error.to_string().replace('\n', " ")
 }
 
 /// Adds the rows of a group, whose first has this number.
@@ -188,16 +202,14 @@ impl Read<'_> {
         }
         let text = match cell {
             Cell::Null => return Err(wrong("null", "no value", &self.allowed())),
-            Cell::Int(value) if self.values.meaning == (Meaning::Int { is_unsigned: true }) => {
-                (*value as u64).to_string()
-            }
+            Cell::Int(value) if self.meaning == (Meaning::Int { is_unsigned: true }) => (*value as u64).to_string(),
             Cell::Int(value) => value.to_string(),
             // As other writers would put them in CSV: the shortest text that is this number.
             Cell::Single(value) => value.to_string(),
             Cell::Double(value) => value.to_string(),
-            Cell::Text(bytes) => match std::str::from_utf8(bytes.trim_ascii()) {
+            Cell::Text(bytes) => match std::str::from_utf8(bytes.data().trim_ascii()) {
                 Ok(text) => text.to_owned(),
-                Err(_) => return Err(wrong(&String::from_utf8_lossy(bytes), "not UTF-8", "a number or a date")),
+                Err(_) => return Err(wrong(&String::from_utf8_lossy(bytes.data()), "not UTF-8", "a number or a date")),
             },
         };
         self.of_text(&text).map_err(|(problem, allowed)| wrong(&text, problem, &allowed))

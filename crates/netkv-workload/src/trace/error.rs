@@ -89,6 +89,11 @@ impl Place {
 }
 
 impl TraceErrors {
+    /// A file at which its reader gave up, with the last words of it.
+    pub fn unreadable(last_words: &str) -> Self {
+        TraceError::file("", &format!("cannot be read: {last_words}"), "a whole file, as its writer left it").into()
+    }
+
     /// The first errors, in order of lines.
     pub fn shown(&self) -> &[TraceError] {
         &self.shown

@@ -6,9 +6,10 @@ use super::fetch::fetch_trace;
 use crate::args::{KnobArgs, ReadingArgs, TraceCommand};
 use crate::failure::{Ending, Failure};
 use crate::output::{print, tell, write_with};
+use netkv_grid::read_trace;
 use netkv_workload::{
     Bursts, CLOCKS, Columns, FORMATS, Knobs, Packed, ReadTrace, Reading, SyntheticKind, TokenCount, Trace,
-    TraceStatistics, generate_with, read_trace_counting,
+    TraceStatistics, generate_with,
 };
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
@@ -87,7 +88,7 @@ fn read(file: &Path, reading: &ReadingArgs) -> Result<ReadTrace, Failure> {
     let reading = how(reading)?;
     let bytes = fs::read(file).map_err(|error| Failure::input(format_args!("cannot read {shown}: {error}")))?;
     let counter = counter.as_ref().map(|counter| counter as &dyn TokenCount);
-    let read = read_trace_counting(&bytes, &reading, counter)
+    let read = read_trace(&bytes, &reading, counter)
         .map_err(|errors| Failure::input(format_args!("{shown} is not a valid trace\n{errors}")))?;
     if let Some(told) = read.told() {
         tell(&format!("{shown} was read as {told}"));
