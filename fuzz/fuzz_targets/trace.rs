@@ -1,9 +1,10 @@
 //! Any bytes as a trace, in the reading that their first line names, else in the one that is detected; in one alone if
-//! `NETKV_FUZZ_READING` names it. What is read is written in netkv's own format and read back the same.
+//! `NETKV_FUZZ_READING` names it. What is read is written in netkv's own format and read back the same. Parquet is left
+//! out: a library reads it, which may panic, and that is caught where it is used (`netkv_grid::read_trace`).
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use netkv_workload::{CLOCKS, Columns, FORMATS, Reading, Trace, read_trace};
+use netkv_workload::{CLOCKS, Columns, FORMATS, Reading, Trace, is_parquet, read_trace};
 use std::sync::LazyLock;
 
 /// The readings by name: each format's, columns with each clock, and the detected one.
@@ -29,6 +30,9 @@ fuzz_target!(|bytes: &[u8]| {
     let told = first_line.and_then(|end| Some((named(&bytes[..end])?, &bytes[end + 1..])));
     let (told, rest) = told.unwrap_or((&Reading::Detected, bytes));
     let reading = WANTED.unwrap_or(told);
+    if is_parquet(rest) {
+        return;
+    }
     match read_trace(rest, reading) {
         Err(errors) => assert!(!errors.to_string().is_empty(), "an error without a word"),
         Ok(read) => {
