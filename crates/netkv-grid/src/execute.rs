@@ -5,8 +5,8 @@
 //! request counts: it would be a row of nothing that looks like a result. [`failure`] puts the
 //! command that shows it again behind its message.
 
+use crate::caught::catch;
 use crate::experiment::Cell;
-use netkv_policy::PolicyFault;
 use netkv_sim::{
     METRICS, OutputDigest, RunEnd, RunOutput, Scenario, Tally, Value, metric_index, metrics, run_streamed,
     run_streamed_told,
@@ -14,11 +14,8 @@ use netkv_sim::{
 use netkv_units::{Digest, SimTime};
 use rayon::iter::{IntoParallelRefIterator, ParallelBridge, ParallelIterator};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use std::cell::RefCell;
 use std::io;
 use std::num::NonZeroUsize;
-use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What became of a cell.
@@ -148,7 +145,6 @@ pub fn run_cells(
     runner: impl Fn(&Cell) -> Result<CellRun, String> + Sync,
     on_done: &OnDone<'_>,
 ) -> io::Result<Vec<Outcome>> {
-    install_hook();
     let run = |(position, cell): (usize, &Cell)| {
         let (outcome, output) = run_cell(cell, &runner);
         on_done(cell, &outcome, output.as_ref());
@@ -247,40 +243,4 @@ fn no_number(metrics: &[Value]) -> Option<String> {
 /// [`Experiment::arguments`](crate::Experiment::arguments) says.
 pub fn failure(message: &str, experiment: &str, index: usize) -> String {
     format!("{message}; again: netkv cell {experiment} {index}")
-}
-
-thread_local! {
-    /// Set while this thread runs a cell, or reads with a library that may panic: what its panic said.
-    static CAUGHT: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// What `work` returns, or what its panic said and where.
-pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    CAUGHT.with_borrow_mut(|caught| *caught = Some(String::new()));
-    // State that a panic leaves half changed is dropped with the cell.
-    let result = panic::catch_unwind(AssertUnwindSafe(work));
-    let said = CAUGHT.take().unwrap_or_default();
-    result.map_err(|payload| match payload.downcast::<PolicyFault>() {
-        Ok(fault) => fault.0,
-        Err(_) => said,
-    })
-}
-
-/// Panics of cells are kept for their outcome; all others go to the hook that was there before.
-pub(crate) fn install_hook() {
-    static INSTALLED: Once = Once::new();
-    INSTALLED.call_once(|| {
-        let previous = panic::take_hook();
-        panic::set_hook(Box::new(move |panic| {
-            let is_cell = CAUGHT.with_borrow_mut(|caught| caught.as_mut().map(|said| *said = describe(panic)));
-            if is_cell.is_none() {
-                previous(panic);
-            }
-        }));
-    });
-}
-
-fn describe(panic: &PanicHookInfo<'_>) -> String {
-    let said = panic.payload_as_str().unwrap_or("a panic without a message").replace('\n', " ");
-    panic.location().map_or_else(|| said.clone(), |place| format!("{said} ({}:{})", place.file(), place.line()))
 }

@@ -1,6 +1,6 @@
 //! Traces, read so that a file at which a library panics is a wrong file, and no bug.
 
-use crate::execute::{catch, install_hook};
+use crate::caught::catch;
 use netkv_workload::{ReadTrace, Reading, TokenCount, TraceErrors, is_parquet, read_trace_counting};
 
 /// Reads and checks a trace from the bytes of a file, as [`netkv_workload::read_trace_counting`] does. The library that reads
@@ -12,6 +12,5 @@ pub fn read_trace(bytes: &[u8], reading: &Reading, counter: Option<&dyn TokenCou
     if !is_parquet(bytes) {
         return read_trace_counting(bytes, reading, counter);
     }
-    install_hook();
     catch(|| read_trace_counting(bytes, reading, counter)).unwrap_or_else(|said| Err(TraceErrors::unreadable(&said)))
 }

@@ -6,6 +6,7 @@
 
 mod axes;
 mod builtin;
+mod caught;
 mod execute;
 mod experiment;
 mod files;

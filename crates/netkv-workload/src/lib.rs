@@ -29,11 +29,11 @@ pub use inspect::{
 };
 pub use kv_size::KvLayout;
 pub use sessions::{Agents, Begin, SessionSpec, SessionSurvey, Think, Told, Turns, survey};
-pub use shape::{Arrivals, Context, InputRange, Lengths, Prefixes, WorkloadSpec};
+pub use shape::{Arrivals, Context, InputRange, Prefixes, WorkloadSpec};
 pub use source::{RequestSource, RequestStream};
 pub use synthetic::{
     Bursts, EndlessConversations, KnobError, Knobs, SyntheticKind, generate, generate_scaled, generate_with,
 };
 pub use trace::{BLOCK_TOKENS, MAX_TIMESTAMP_MS, MAX_TOKENS, Place, Trace, TraceError, TraceErrors, TraceRow};
 pub use turns::{SessionWorkload, Turn};
-pub use workload::{Request, Workload};
+pub use workload::{Lengths, Request, Workload};

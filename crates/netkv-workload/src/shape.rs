@@ -5,7 +5,7 @@ mod prefixes;
 
 use crate::synthetic::in_drawn_sessions;
 use crate::trace::{Trace, TraceRow, n_blocks_of};
-use crate::workload::{Request, Workload};
+use crate::workload::{Lengths, Request, Workload};
 pub use context::Context;
 use context::reshape;
 use netkv_units::{SimDuration, SimTime, Stream};
@@ -117,17 +117,6 @@ impl Workload {
         let span = span.unwrap_or(SimDuration::ZERO);
         Self::new(requests, reshaped.blocks, reshaped.n_distinct, trace.block_tokens(), span)
     }
-}
-
-/// The lengths of a workload's requests at their extremes, in tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lengths {
-    /// The shortest prompt.
-    pub shortest_input: u32,
-    /// The longest prompt.
-    pub longest_input: u32,
-    /// The longest prompt together with its answer.
-    pub longest_total: u32,
 }
 
 /// Rows of a trace.

@@ -28,6 +28,17 @@ pub struct Request {
     first_block: u32,
 }
 
+/// The lengths of a workload's requests at their extremes, in tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lengths {
+    /// The shortest prompt.
+    pub shortest_input: u32,
+    /// The longest prompt.
+    pub longest_input: u32,
+    /// The longest prompt together with its answer.
+    pub longest_total: u32,
+}
+
 impl Request {
     pub(crate) fn new(
         arrival: SimTime,

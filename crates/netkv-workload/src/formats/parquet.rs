@@ -13,7 +13,7 @@ use super::table::Clock;
 use crate::trace::{MAX_TOKENS, TraceError};
 use ::parquet::file::reader::{FileReader as _, SerializedFileReader};
 use bytes::Bytes;
-use cells::{Cell, cells};
+use cells::{Cell, cells, said};
 use columns::{Column, Meaning, columns};
 
 /// What a whole file is, in the words of an error.
@@ -151,11 +151,6 @@ impl File {
         };
         Ok(Read { column, place: idx + 1, meaning, target })
     }
-}
-
-/// What the crate says, in one line.
-fn said(error: &::parquet::errors::ParquetError) -> String {
-    error.to_string().replace('\n', " ")
 }
 
 /// Adds the rows of a group, whose first has this number.

@@ -1,10 +1,15 @@
 //! The values of a column in a row group.
 
-use super::said;
 use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use ::parquet::data_type::{ByteArray, DataType};
+use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader as _, SerializedFileReader};
 use bytes::Bytes;
+
+/// What the crate says, in one line.
+pub(super) fn said(error: &ParquetError) -> String {
+    error.to_string().replace('\n', " ")
+}
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
