@@ -209,7 +209,7 @@ fn run_cell(cell: &Cell, runner: &(impl Fn(&Cell) -> Result<CellRun, String> + S
 }
 
 /// Why a run whose metrics are these measured nothing, if no request counts in it.
-fn measured_nothing(metrics: &[Value]) -> Option<String> {
+pub fn measured_nothing(metrics: &[Value]) -> Option<String> {
     let value = |name: &str| metrics[metric_index(name).expect("there is such a metric")];
     if value("requests") != Value::Integer(0) {
         return None;

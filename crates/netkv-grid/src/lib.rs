@@ -36,7 +36,8 @@ mod workloads;
 
 pub use axes::{Axis, AxisValue, Factor, RESERVED_COLUMNS};
 pub use execute::{
-    CellRun, OnDone, Outcome, Status, Told, failure, for_each_cell, run_cells, start_threads, too_many_events,
+    CellRun, OnDone, Outcome, Status, Told, failure, for_each_cell, measured_nothing, run_cells, start_threads,
+    too_many_events,
 };
 pub use experiment::{Cell, Experiment, LeftAxis, LoadOptions};
 pub use fit::{Coefficient, Errors, Fit, FitErrors, FitOptions, FittedPoint, Phase, PhaseFit, fit};

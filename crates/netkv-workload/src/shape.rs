@@ -101,7 +101,10 @@ impl Workload {
 
         let reshaped = match spec.prefixes {
             Prefixes::Trace if trace.has_prefixes() => reshape(trace, &kept, spec.context),
-            Prefixes::Sessions => reshape(&in_drawn_sessions(trace, seed), &kept, spec.context),
+            Prefixes::Sessions => {
+                let n_rows = kept.last().map_or(1, |&last| last + 1);
+                reshape(&in_drawn_sessions(trace, n_rows, seed), &kept, spec.context)
+            }
             // Of a trace that records no prefixes, nobody shares one.
             Prefixes::Trace | Prefixes::None | Prefixes::Shared { .. } => {
                 drawn_prompts(trace, &kept, spec.context, spec.prefixes, seed)

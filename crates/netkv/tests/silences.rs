@@ -126,3 +126,16 @@ fn two_outputs_of_a_cell_do_not_share_a_file() {
     check(here.path(), &["cell", "x.toml", "0", "--requests", "one.csv", "--transfers", "two.csv"], 0);
     check(here.path(), &["trace", "fetch", "azure_2023_code", "--attempts", "0"], 64);
 }
+
+#[test]
+fn a_cell_in_which_no_request_counts_says_so() {
+    let here = folder("[measure]\nwarmup_s = 5000.0\n[workload]\nmax_requests = 50\n");
+    let said = check(here.path(), &["cell", "x.toml", "0"], 0).stderr;
+    let words = "warning: cell 0 of x.toml: no request counts, so nothing was measured: all that arrived did so within the warm-up";
+    assert!(said.contains(words), "{said}");
+    assert!(
+        !check(here.path(), &["cell", "x.toml", "0", "--set", "measure.warmup_s=0.0"], 0)
+            .stderr
+            .contains("warning: cell")
+    );
+}

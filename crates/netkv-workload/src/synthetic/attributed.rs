@@ -33,18 +33,19 @@ struct Follower {
     shared_tokens: u64,
 }
 
-/// The same requests as turns of sessions, drawn from `seed`, with prefixes that follow from them.
-pub(crate) fn in_drawn_sessions(trace: &Trace, seed: u64) -> Trace {
+/// The first `n_rows` requests as turns of sessions, drawn from `seed`, with prefixes that follow from them. They are the same
+/// however many there are: a session goes on forwards alone.
+pub(crate) fn in_drawn_sessions(trace: &Trace, n_rows: usize, seed: u64) -> Trace {
     let block_tokens = trace.block_tokens();
     let mut before: Vec<Option<(usize, u64)>> = vec![None; trace.len()];
-    for (row, follower) in followers(trace, seed).into_iter().enumerate() {
+    for (row, follower) in followers(trace, n_rows, seed).into_iter().enumerate() {
         if let Some(Follower { row: next, shared_tokens }) = follower {
             before[next] = Some((row, shared_tokens));
         }
     }
-    let (mut rows, mut blocks): (Vec<TraceRow>, Vec<BlockId>) = (Vec::with_capacity(trace.len()), Vec::new());
-    let (mut n_distinct, mut n_sessions, mut chats) = (0, 0, Vec::with_capacity(trace.len()));
-    for (row, before) in trace.rows().iter().zip(&before) {
+    let (mut rows, mut blocks): (Vec<TraceRow>, Vec<BlockId>) = (Vec::with_capacity(n_rows), Vec::new());
+    let (mut n_distinct, mut n_sessions, mut chats) = (0, 0, Vec::with_capacity(n_rows));
+    for (row, before) in trace.rows()[..n_rows].iter().zip(&before) {
         let (first_block, n_blocks) = (blocks.len(), n_blocks_of(row.input_tokens, block_tokens));
         if let Some((before, shared_tokens)) = *before {
             let theirs: &TraceRow = &rows[before];
@@ -67,8 +68,8 @@ pub(crate) fn in_drawn_sessions(trace: &Trace, seed: u64) -> Trace {
     Trace::in_blocks(block_tokens, rows, blocks, None).with_chats(chats)
 }
 
-/// By row: the one that its session goes on with.
-fn followers(trace: &Trace, seed: u64) -> Vec<Option<Follower>> {
+/// By row, of the first so many: the one that its session goes on with.
+fn followers(trace: &Trace, n_rows: usize, seed: u64) -> Vec<Option<Follower>> {
     let parameters = Parameters::load();
     let model = &parameters.conversation;
     let rows = trace.rows();
@@ -85,7 +86,7 @@ fn followers(trace: &Trace, seed: u64) -> Vec<Option<Follower>> {
         (turns[found], is_taken[found]) = (turns[row] + 1, true);
         Some(Follower { row: found, shared_tokens: shared_blocks.unsigned_abs() * u64::from(BLOCK_TOKENS) })
     };
-    (0..rows.len()).map(&mut follower).collect()
+    (0..n_rows).map(&mut follower).collect()
 }
 
 /// Of the free rows behind `row`, the one nearest to a time since it and to a length: least in the sum of both distances, each as
@@ -129,13 +130,18 @@ mod tests {
     #[test]
     fn rows_stay_and_sessions_grow() {
         let trace = lengths(1);
-        let drawn = in_drawn_sessions(&trace, 3);
+        let drawn = in_drawn_sessions(&trace, trace.len(), 3);
         let plain = |trace: &Trace| -> Vec<(u64, u32, u32)> {
             trace.rows().iter().map(|row| (row.timestamp_ms, row.input_tokens, row.output_tokens)).collect()
         };
         assert_eq!(plain(&drawn), plain(&trace));
-        assert_eq!(drawn, in_drawn_sessions(&trace, 3));
-        assert_ne!(drawn, in_drawn_sessions(&trace, 4));
+        assert_eq!(drawn, in_drawn_sessions(&trace, trace.len(), 3));
+        let first = in_drawn_sessions(&trace, 5_000, 3);
+        assert!(
+            first.rows() == &drawn.rows()[..5_000]
+                && (0..5_000).all(|row| first.blocks(&first.rows()[row]) == drawn.blocks(&drawn.rows()[row]))
+        );
+        assert_ne!(drawn, in_drawn_sessions(&trace, trace.len(), 4));
         let chats = drawn.chats().unwrap();
         let n_sessions = chats.iter().max().unwrap() + 1;
         let mean_turns = trace.len() as f64 / f64::from(n_sessions);
@@ -170,7 +176,7 @@ mod tests {
         };
         for seed in 1..=4 {
             let recorded = generate(SyntheticKind::Conversation, seed);
-            let drawn = in_drawn_sessions(&lengths(seed), seed + 10);
+            let drawn = in_drawn_sessions(&lengths(seed), recorded.len(), seed + 10);
             let (wanted, found) = (hits(&recorded, recorded.len() - 1), hits(&drawn, 0));
             assert!((found - wanted).abs() < 0.03, "seed {seed}: {found} of the blocks, not {wanted}");
         }

@@ -10,7 +10,7 @@ use crate::output::{print, tell};
 use crate::requests;
 use crate::watch;
 use crate::watched::Watched;
-use netkv_grid::{Cell, CellRun, Experiment, Status, Workloads};
+use netkv_grid::{Cell, CellRun, Experiment, Status, Workloads, measured_nothing};
 use netkv_sim::{METRICS, Scenario, Value};
 use serde_json::{Map, Value as Json};
 use std::path::{Path, PathBuf};
@@ -46,6 +46,9 @@ pub fn cell(args: &CellArgs) -> Result<Ending, Failure> {
     for path in [&args.requests, &watch.timeline, &watch.links, &watch.heatmap, &watch.transfers].into_iter().flatten()
     {
         tell(&format!("wrote {}", path.display()));
+    }
+    if let Some(why) = measured_nothing(&run.metrics) {
+        tell(&format!("warning: cell {} of {}: {why}", cell.index, experiment.path().display()));
     }
     let digest = run.digest.to_string();
     let store = open_store(&experiment, &results_folder(&args.place, &experiment))?;
