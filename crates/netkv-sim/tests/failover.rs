@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::random::random_scenario;
+use common::random::{random_changes, random_scenario};
 use common::{POLICIES, millis, scenario};
 use netkv_sim::{
     ClusterChange, ClusterEvent, Overlap, Placement, Pool, RequestRecord, Scenario, Unexplained, explain, run,
@@ -131,18 +131,8 @@ fn random_events(seed: u64) -> Scenario {
     let mut stream = Stream::new(seed, "cluster events");
     scenario.scheduler.replicas = [1, 3][stream.below(2) as usize];
     let span_ms = scenario.workload.last_arrival().as_nanos() / 1_000_000 + 2000;
-    let mut events = Vec::new();
-    for (pool, instance) in [Prefill, Decode].into_iter().flat_map(|pool| (1..4).map(move |n| (pool, n))) {
-        let (mut ms, mut is_there) = (stream.below(span_ms), stream.below(4) > 0);
-        for _ in 0..stream.below(7) {
-            let change = if is_there { [Fail, Fail, Drain][stream.below(3) as usize] } else { Join };
-            events.push(ClusterEvent { at: SimTime::ZERO + millis(ms), pool, instance, change });
-            // Often between two instants of the grid that much else happens on.
-            (ms, is_there) = (ms + 1 + stream.below(span_ms / 4), !is_there);
-        }
-    }
-    events.sort_by_key(|event| event.at);
-    scenario.cluster.events = events;
+    let instances = [Prefill, Decode].into_iter().flat_map(|pool| (1..4).map(move |n| (pool, n)));
+    scenario.cluster.events = random_changes(&mut stream, span_ms, instances, 6);
     scenario
 }
 

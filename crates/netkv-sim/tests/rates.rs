@@ -2,13 +2,12 @@
 
 mod common;
 
-use common::random::random_scenario;
+use common::random::{random_changes, random_scenario};
 use common::{BACKGROUND, POLICIES, millis, scenario};
 use netkv_fabric::{BackgroundConfig, Degradation, Layout, LinkKind, NodePlace, NodeRates, Wiring};
 use netkv_policy::PolicyConfig;
 use netkv_sim::{
-    ClusterChange, ClusterEvent, KvParts, OracleBandwidth, Overlap, Placement, Pool, Scenario, Unplanned, explain,
-    network_plan, run, run_checked,
+    KvParts, OracleBandwidth, Overlap, Placement, Pool, Scenario, Unplanned, explain, network_plan, run, run_checked,
 };
 use netkv_units::{BlockId, BytesPerSec, InstanceId, RequestId, SimDuration, SimTime, Stream};
 use netkv_workload::Workload;
@@ -271,20 +270,9 @@ fn with_events(mut scenario: Scenario, seed: u64) -> Scenario {
     let slots = layout.nodes.iter().map(|node| node.gpus / slot).sum::<u32>();
     let prefill = scenario.cluster.prefill_instances;
     let decode = (slots - prefill * scenario.cluster.tp / slot) * slot / scenario.cluster.decode_tp;
-    let mut events = Vec::new();
-    for (pool, instances) in [(Pool::Prefill, prefill), (Pool::Decode, decode)] {
-        for instance in 1..instances {
-            let (mut ms, mut is_there) = (stream.below(span_ms), stream.below(4) > 0);
-            for _ in 0..stream.below(5) {
-                let gone = [ClusterChange::Fail, ClusterChange::Fail, ClusterChange::Drain][stream.below(3) as usize];
-                let change = if is_there { gone } else { ClusterChange::Join };
-                events.push(ClusterEvent { at: SimTime::ZERO + millis(ms), pool, instance, change });
-                (ms, is_there) = (ms + 1 + stream.below(span_ms / 4), !is_there);
-            }
-        }
-    }
-    events.sort_by_key(|event| event.at);
-    scenario.cluster.events = events;
+    let pools = [(Pool::Prefill, prefill), (Pool::Decode, decode)];
+    let instances = pools.into_iter().flat_map(|(pool, instances)| (1..instances).map(move |n| (pool, n)));
+    scenario.cluster.events = random_changes(&mut stream, span_ms, instances, 4);
     scenario
 }
 

@@ -2,8 +2,8 @@
 
 use super::{BACKGROUND, POLICIES, flows, millis, scenario};
 use netkv_sim::{
-    FirstToken, LocalPrefillConfig, LocalRule, MixedPass, OracleGranularity, Overlap, PrefillQueue, Scenario,
-    SelectionMoment,
+    ClusterChange, ClusterEvent, FirstToken, LocalPrefillConfig, LocalRule, MixedPass, OracleGranularity, Overlap,
+    Pool, PrefillQueue, Scenario, SelectionMoment,
 };
 use netkv_units::{BlockId, LatencyCurve, RequestId, SimTime, Stream};
 use netkv_workload::{SessionWorkload, Turn, Workload};
@@ -124,6 +124,28 @@ pub fn random_local(seed: u64) -> Scenario {
     let pass = [MixedPass::Separate, MixedPass::Joint][stream.below(2) as usize];
     scenario.local_prefill = LocalPrefillConfig { rule, chunk_tokens, pass };
     scenario
+}
+
+/// Up to so many changes of each of these instances, over a span: they fail, are drained, join and come back.
+pub fn random_changes(
+    stream: &mut Stream,
+    span_ms: u64,
+    instances: impl Iterator<Item = (Pool, u32)>,
+    most: u64,
+) -> Vec<ClusterEvent> {
+    let mut events = Vec::new();
+    for (pool, instance) in instances {
+        let (mut ms, mut is_there) = (stream.below(span_ms), stream.below(4) > 0);
+        for _ in 0..stream.below(most + 1) {
+            let gone = [ClusterChange::Fail, ClusterChange::Fail, ClusterChange::Drain][stream.below(3) as usize];
+            let change = if is_there { gone } else { ClusterChange::Join };
+            events.push(ClusterEvent { at: SimTime::ZERO + millis(ms), pool, instance, change });
+            // Often between two instants of the grid that much else happens on.
+            (ms, is_there) = (ms + 1 + stream.below(span_ms / 4), !is_there);
+        }
+    }
+    events.sort_by_key(|event| event.at);
+    events
 }
 
 /// The same with its prefix blocks cut into blocks of `block_tokens`, which divide 512: who shared a block shares its parts.

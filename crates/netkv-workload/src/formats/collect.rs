@@ -123,6 +123,7 @@ impl Collector {
     }
 
     /// One of a file that has rows and no lines, nor ids.
+    #[cfg(feature = "parquet")]
     pub(super) fn of_rows() -> Self {
         Self { place: Place::Row, ..Self::new(None) }
     }

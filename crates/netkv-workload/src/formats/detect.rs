@@ -42,6 +42,7 @@ pub(super) fn detect(bytes: &[u8]) -> Result<&'static Format, TraceError> {
 }
 
 /// The format of a file of these columns, which is no text.
+#[cfg(feature = "parquet")]
 pub(super) fn detect_columns(names: &[&str]) -> Result<&'static Format, TraceError> {
     let mut known = FORMATS.iter().filter(|format| format.layout == Layout::Csv);
     known.find(|format| told_by(format, |name| names.contains(&name))).ok_or_else(|| {
@@ -51,6 +52,7 @@ pub(super) fn detect_columns(names: &[&str]) -> Result<&'static Format, TraceErr
 }
 
 /// What a file of columns may be, in words.
+#[cfg(feature = "parquet")]
 pub(super) fn allowed_columns() -> String {
     let known = FORMATS.iter().filter(|format| format.layout == Layout::Csv);
     let known: Vec<String> = known.map(|format| format!("{} ({})", format.told_by.join(", "), format.name)).collect();
