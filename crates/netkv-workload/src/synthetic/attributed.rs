@@ -25,11 +25,11 @@ const MAX_LENGTH_RATIO: f64 = 1.1;
 /// Rows that are looked at before and behind the drawn time, at most. Chosen by us: three minutes of six requests a second.
 const MOST: usize = 1024;
 
-/// The next turn of a row's session.
+/// The turn before a row's in its session.
 #[derive(Clone, Copy)]
-struct Follower {
+struct Before {
     row: usize,
-    /// Tokens of the row's prompt that it begins with, or fewer if either is shorter.
+    /// Tokens of that row's prompt that this one begins with, or fewer if either is shorter.
     shared_tokens: u64,
 }
 
@@ -37,17 +37,11 @@ struct Follower {
 /// however many there are: a session goes on forwards alone.
 pub(crate) fn in_drawn_sessions(trace: &Trace, n_rows: usize, seed: u64) -> Trace {
     let block_tokens = trace.block_tokens();
-    let mut before: Vec<Option<(usize, u64)>> = vec![None; trace.len()];
-    for (row, follower) in followers(trace, n_rows, seed).into_iter().enumerate() {
-        if let Some(Follower { row: next, shared_tokens }) = follower {
-            before[next] = Some((row, shared_tokens));
-        }
-    }
     let (mut rows, mut blocks): (Vec<TraceRow>, Vec<BlockId>) = (Vec::with_capacity(n_rows), Vec::new());
     let (mut n_distinct, mut n_sessions, mut chats) = (0, 0, Vec::with_capacity(n_rows));
-    for (row, before) in trace.rows()[..n_rows].iter().zip(&before) {
+    for (row, before) in trace.rows()[..n_rows].iter().zip(befores(trace, n_rows, seed)) {
         let (first_block, n_blocks) = (blocks.len(), n_blocks_of(row.input_tokens, block_tokens));
-        if let Some((before, shared_tokens)) = *before {
+        if let Some(Before { row: before, shared_tokens }) = before {
             let theirs: &TraceRow = &rows[before];
             let is_whole = row.input_tokens == theirs.input_tokens && shared_tokens >= u64::from(row.input_tokens);
             let most = u64::from(row.input_tokens.min(theirs.input_tokens)).min(shared_tokens);
@@ -68,30 +62,32 @@ pub(crate) fn in_drawn_sessions(trace: &Trace, n_rows: usize, seed: u64) -> Trac
     Trace::in_blocks(block_tokens, rows, blocks, None).with_chats(chats)
 }
 
-/// By row, of the first so many: the one that its session goes on with.
-fn followers(trace: &Trace, n_rows: usize, seed: u64) -> Vec<Option<Follower>> {
+/// By row: the turn before it, if it goes on with the session of one of the first so many rows.
+fn befores(trace: &Trace, n_rows: usize, seed: u64) -> Vec<Option<Before>> {
     let parameters = Parameters::load();
     let model = &parameters.conversation;
     let rows = trace.rows();
-    let (mut turns, mut is_taken) = (vec![0_u32; rows.len()], vec![false; rows.len()]);
-    let mut follower = |row: usize| {
+    let (mut turns, mut befores) = (vec![0_u32; rows.len()], vec![None; rows.len()]);
+    for row in 0..n_rows {
         let (input, output) = (i64::from(rows[row].input_tokens), i64::from(rows[row].output_tokens));
         let mut random = SplitMix64::stream(seed, row as u64 + 1);
         if random.unit() >= continue_probability(model, turns[row], input) {
-            return None;
+            continue;
         }
         let lag_s = parameters.quantile(&model.lag_s[bucket(&model.lag_edges, input)], random.unit());
         let NextPrompt { input: next, shared_blocks, .. } = next_prompt(&parameters, &mut random, input, output);
-        let found = nearest(rows, row, &is_taken, lag_s * 1e3, next)?;
-        (turns[found], is_taken[found]) = (turns[row] + 1, true);
-        Some(Follower { row: found, shared_tokens: shared_blocks.unsigned_abs() * u64::from(BLOCK_TOKENS) })
-    };
-    (0..n_rows).map(&mut follower).collect()
+        let is_free = |other: usize| befores[other].is_none();
+        if let Some(found) = nearest(rows, row, is_free, lag_s * 1e3, next) {
+            let shared_tokens = shared_blocks.unsigned_abs() * u64::from(BLOCK_TOKENS);
+            (turns[found], befores[found]) = (turns[row] + 1, Some(Before { row, shared_tokens }));
+        }
+    }
+    befores
 }
 
 /// Of the free rows behind `row`, the one nearest to a time since it and to a length: least in the sum of both distances, each as
 /// a part of the farthest that is allowed.
-fn nearest(rows: &[TraceRow], row: usize, is_taken: &[bool], lag_ms: f64, input: i64) -> Option<usize> {
+fn nearest(rows: &[TraceRow], row: usize, is_free: impl Fn(usize) -> bool, lag_ms: f64, input: i64) -> Option<usize> {
     let lag_ms = lag_ms.max(1.0);
     let (start, input) = (rows[row].timestamp_ms, input.max(1) as f64);
     let first_at =
@@ -102,7 +98,7 @@ fn nearest(rows: &[TraceRow], row: usize, is_taken: &[bool], lag_ms: f64, input:
     let mut best: Option<(f64, usize)> = None;
     for candidate in low.max(middle.saturating_sub(MOST))..high.min(middle.saturating_add(MOST)) {
         let own = f64::from(rows[candidate].input_tokens);
-        if is_taken[candidate] || own > input * MAX_LENGTH_RATIO || own * MAX_LENGTH_RATIO < input {
+        if !is_free(candidate) || own > input * MAX_LENGTH_RATIO || own * MAX_LENGTH_RATIO < input {
             continue;
         }
         let own_lag_ms = (rows[candidate].timestamp_ms - start) as f64;
@@ -152,19 +148,15 @@ mod tests {
     fn the_nearest_free_row_in_time_and_length_is_taken() {
         let row = |(at, input)| TraceRow::with_blocks(at, input, 1, 0, 0);
         let rows: Vec<TraceRow> = [(0, 900), (1000, 1050), (1200, 1000), (1900, 1001), (2100, 1000)].map(row).into();
-        let free = [false; 5];
+        let free = |_: usize| true;
         // Half of the farthest length off against a quarter of the farthest time.
-        assert_eq!(nearest(&rows, 0, &free, 1000.0, 1000), Some(2));
-        assert_eq!(nearest(&rows, 0, &free, 1000.0, 1050), Some(1));
-        assert_eq!(nearest(&rows, 0, &[false, true, true, false, false], 1000.0, 1000), Some(3));
-        assert_eq!(
-            nearest(&rows, 0, &[false, true, true, true, false], 1000.0, 1000),
-            None,
-            "2,100 ms is over twice as long"
-        );
-        assert_eq!(nearest(&rows, 0, &free, 1000.0, 800), None, "1,000 is over a tenth longer");
-        assert_eq!(nearest(&rows, 2, &free, 900.0, 1000), Some(4), "it goes forward alone");
-        assert_eq!(nearest(&rows, 4, &free, 1.0, 1000), None, "the trace has ended by then");
+        assert_eq!(nearest(&rows, 0, free, 1000.0, 1000), Some(2));
+        assert_eq!(nearest(&rows, 0, free, 1000.0, 1050), Some(1));
+        assert_eq!(nearest(&rows, 0, |idx| idx > 2, 1000.0, 1000), Some(3));
+        assert_eq!(nearest(&rows, 0, |idx| idx > 3, 1000.0, 1000), None, "2,100 ms is over twice as long");
+        assert_eq!(nearest(&rows, 0, free, 1000.0, 800), None, "1,000 is over a tenth longer");
+        assert_eq!(nearest(&rows, 2, free, 900.0, 1000), Some(4), "it goes forward alone");
+        assert_eq!(nearest(&rows, 4, free, 1.0, 1000), None, "the trace has ended by then");
     }
 
     /// What an infinite cache hits of the drawn sessions and of those that the lengths were taken from, whose one common block
