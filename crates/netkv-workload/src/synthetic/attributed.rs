@@ -96,12 +96,13 @@ fn nearest(rows: &[TraceRow], row: usize, is_free: impl Fn(usize) -> bool, lag_m
         [1.0 / MAX_LAG_RATIO, 1.0, MAX_LAG_RATIO].map(|ratio| first_at(lag_ms * ratio).max(row + 1));
     let distance = |one: f64, other: f64, most: f64| libm::log(one / other).abs() / libm::log(most);
     let mut best: Option<(f64, usize)> = None;
-    for candidate in low.max(middle.saturating_sub(MOST))..high.min(middle.saturating_add(MOST)) {
-        let own = f64::from(rows[candidate].input_tokens);
+    let looked_at = low.max(middle.saturating_sub(MOST))..high.min(middle.saturating_add(MOST));
+    for (candidate, other) in looked_at.clone().zip(&rows[looked_at]) {
+        let own = f64::from(other.input_tokens);
         if !is_free(candidate) || own > input * MAX_LENGTH_RATIO || own * MAX_LENGTH_RATIO < input {
             continue;
         }
-        let own_lag_ms = (rows[candidate].timestamp_ms - start) as f64;
+        let own_lag_ms = (other.timestamp_ms - start) as f64;
         let sum = distance(own, input, MAX_LENGTH_RATIO) + distance(own_lag_ms, lag_ms, MAX_LAG_RATIO);
         if best.is_none_or(|(least, _)| sum < least) {
             best = Some((sum, candidate));
